@@ -1,0 +1,251 @@
+"""Whisper on CTranslate2 with a shortened window: text and n-best of one utterance.
+
+Whisper always encodes 30 s; most turns last three. The log-mel features are cut to the utterance
+(never below a floor, where it begins to repeat itself or to stop early), which makes a turn about
+three times cheaper. What looks wrong afterwards is decoded again with the ordinary window.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asr import cleaning
+from asr.errors import ModelBroken, ModelMissing
+from asr.hypothesis import Capabilities, Hypothesis, Pcm, as_pcm
+from asr.segmentation import Segmenter, active_extent
+from asr.streaming import ChunkedStream
+
+SAMPLE_RATE = 16_000
+_FULL_WINDOW = 30.0
+_FRAMES_PER_SECOND = 100
+_MAX_UTTERANCE = 28.0  # longer audio is cut at its pauses first
+_PROMPT_TOKENS = 4
+_PUNCTUATION = frozenset('，。！？、；：,!?;:…·~“”‘’"')
+
+# Guards. The first two are openai/whisper's own thresholds (transcribe.py).
+_MIN_LOG_PROBABILITY = -1.0
+_NO_SPEECH = 0.6
+_MAX_RATE, _MIN_RATE = 10.0, 0.8  # hanzi a second of sound; quick speech has seven
+_HOPELESS_LOG_PROBABILITY = -1.6
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    readings: tuple[_Reading, ...]
+    no_speech: float
+
+    @property
+    def best(self) -> _Reading:
+        return self.readings[0] if self.readings else _Reading("", -math.inf)
+
+
+class WhisperTranscriber:
+    """A loaded Whisper model, shared by all calls and threads.
+
+    Args:
+        model_dir: CTranslate2 folder: ``model.bin``, ``config.json``, ``tokenizer.json``.
+        threads: cores for one decoding.
+        workers: decodings that may run at the same time, each with its own memory.
+        beam: width of the search for finals; as many readings are returned at most.
+        floor_seconds: shortest window.
+        margin_seconds: silence after the utterance within the window.
+        punctuation: let Whisper write commas inside the text. Without them the n-best differ in
+            words instead of commas, and successive partials agree sooner.
+        compute_type: as of CTranslate2; int8 is the quickest on a CPU.
+
+    Raises:
+        ModelMissing, ModelBroken: the folder cannot be used.
+    """
+
+    name = "whisper"
+    capabilities = Capabilities(
+        streaming=False, n_best=True, word_times=False, hot_words=False, phonetic=False,
+        languages=("zh",),
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        model_dir: str | Path,
+        *,
+        threads: int = 2,
+        workers: int = 1,
+        beam: int = 5,
+        floor_seconds: float = 10.0,
+        margin_seconds: float = 1.0,
+        punctuation: bool = False,
+        compute_type: str = "int8",
+    ) -> None:
+        folder = Path(model_dir)
+        for name in ("model.bin", "config.json", "tokenizer.json"):
+            if not (folder / name).is_file():
+                raise ModelMissing(
+                    f"Whisper's model is not complete: {folder / name} is not there. "
+                    "Run `voicebot models fetch`."
+                )
+        import ctranslate2
+        import tokenizers
+        from faster_whisper.feature_extractor import FeatureExtractor
+
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._model: Any = ctranslate2.models.Whisper(
+                str(folder), device="cpu", compute_type=compute_type,
+                inter_threads=workers, intra_threads=threads,
+            )  # fmt: skip
+        except Exception as error:
+            raise ModelBroken(f"Whisper's model in {folder} does not load: {error}") from error
+        mels = 80
+        preprocessor = folder / "preprocessor_config.json"
+        if preprocessor.is_file():
+            mels = int(json.loads(preprocessor.read_text()).get("feature_size", mels))
+        self._features = FeatureExtractor(feature_size=mels)
+        self._storage = ctranslate2.StorageView
+        self._prompt = [
+            self._tokenizer.token_to_id(token)
+            for token in ("<|startoftranscript|>", "<|zh|>", "<|transcribe|>", "<|notimestamps|>")
+        ]
+        self._suppressed = [-1, *([] if punctuation else _punctuation_tokens(self._tokenizer))]
+        self._beam = beam
+        self._floor = floor_seconds
+        self._margin = margin_seconds
+
+    def stream(self) -> ChunkedStream:
+        """A new stream for one call; decoding happens in ``decode``, not in ``feed``."""
+        return ChunkedStream(self.name, self.quick, self.transcribe)
+
+    def quick(self, pcm: Pcm) -> Hypothesis:
+        """A cheap partial: greedy, one reading, no second try. At most 30 s of audio count."""
+        pcm = as_pcm(pcm)[-int(_MAX_UTTERANCE * SAMPLE_RATE) :]
+        extent = active_extent(pcm)
+        if extent is None:
+            return Hypothesis(self.name, end=pcm.size / SAMPLE_RATE)
+        decoded = self._decode(pcm, self._window(pcm), beam=1)
+        if self._invented(decoded) or cleaning.repeats(decoded.best.text):
+            return Hypothesis(self.name, end=pcm.size / SAMPLE_RATE)
+        return self._hypothesis(decoded, extent, final=False)
+
+    def transcribe(self, pcm: Pcm, *, beam: int | None = None) -> Hypothesis:
+        """The final text with its n-best; "" for silence and noise. Never raises for any audio.
+
+        Audio above 28 s is cut at its pauses and the texts joined (then without alternatives).
+        """
+        pcm = as_pcm(pcm)
+        if pcm.size > _MAX_UTTERANCE * SAMPLE_RATE:
+            return self._long(pcm)
+        extent = active_extent(pcm)
+        if extent is None:
+            return Hypothesis(self.name, end=pcm.size / SAMPLE_RATE, final=True)
+        beam = beam or self._beam
+        seconds = extent[1] - extent[0]
+        decoded = self._decode(pcm, self._window(pcm), beam=beam)
+        if not self._invented(decoded) and self._suspicious(decoded, seconds):
+            ordinary = self._decode(pcm, _FULL_WINDOW, beam=beam)
+            both = [decoded, ordinary]
+            decoded = max(both, key=lambda d: (not self._suspicious(d, seconds), d.best.score))
+        if self._invented(decoded) or cleaning.repeats(decoded.best.text):
+            decoded = _Decoded((), decoded.no_speech)
+        return self._hypothesis(decoded, extent, final=True)
+
+    def _long(self, pcm: Pcm) -> Hypothesis:
+        pieces = [(s, self.transcribe(s.pcm)) for s in Segmenter().split([pcm])]
+        heard = [(s, h) for s, h in pieces if h.text]
+        text = "，".join(h.text for _, h in heard)
+        return Hypothesis(
+            self.name, text=text, final=True, stable=len(text),
+            start=heard[0][0].start if heard else 0.0,
+            end=heard[-1][0].end if heard else pcm.size / SAMPLE_RATE,
+        )  # fmt: skip
+
+    def _window(self, pcm: Pcm) -> float:
+        seconds = math.ceil(pcm.size / SAMPLE_RATE + self._margin)
+        return min(_FULL_WINDOW, max(self._floor, seconds))
+
+    def _decode(self, pcm: Pcm, window: float, *, beam: int) -> _Decoded:
+        frames = int(window * _FRAMES_PER_SECOND)
+        features = self._log_mel(pcm, frames)
+        seconds = pcm.size / SAMPLE_RATE
+        # Whisper's Chinese has one to three tokens a hanzi: room for the quickest speaker, no more.
+        limit = min(448, _PROMPT_TOKENS + 12 + math.ceil(seconds * 14))
+        result = self._model.generate(
+            self._storage.from_array(features[None]),
+            [self._prompt],
+            beam_size=beam,
+            num_hypotheses=beam,
+            max_length=limit,
+            no_repeat_ngram_size=8,  # a number read out repeats shorter runs rightly
+            suppress_tokens=self._suppressed,
+            return_scores=True,
+            return_no_speech_prob=True,
+        )[0]
+        return _Decoded(
+            readings=self._distinct(result.sequences_ids, result.scores),
+            no_speech=float(result.no_speech_prob),
+        )
+
+    def _log_mel(self, pcm: Pcm, frames: int) -> npt.NDArray[np.float32]:
+        samples = frames * SAMPLE_RATE // _FRAMES_PER_SECOND
+        padded = np.zeros(samples, np.float32)
+        padded[: min(pcm.size, samples)] = pcm[:samples]
+        return np.ascontiguousarray(self._features(padded, padding=0)[:, :frames], dtype=np.float32)
+
+    def _distinct(
+        self, sequences: Sequence[Sequence[int]], scores: Sequence[float]
+    ) -> tuple[_Reading, ...]:
+        """Readings that differ in more than script and punctuation, best first."""
+        readings: dict[str, _Reading] = {}
+        for tokens, score in zip(sequences, scores, strict=True):
+            text = cleaning.clean(self._tokenizer.decode(list(tokens)))
+            if text:
+                readings.setdefault(cleaning.bare(text), _Reading(text, float(score)))
+        return tuple(sorted(readings.values(), key=lambda reading: -reading.score))
+
+    @staticmethod
+    def _invented(decoded: _Decoded) -> bool:
+        best = decoded.best
+        if not best.text or best.score < _HOPELESS_LOG_PROBABILITY:
+            return True
+        unsure = decoded.no_speech > _NO_SPEECH and best.score < _MIN_LOG_PROBABILITY
+        return unsure or (cleaning.sign_off(best.text) and decoded.no_speech > _NO_SPEECH / 2)
+
+    @staticmethod
+    def _suspicious(decoded: _Decoded, seconds: float) -> bool:
+        best = decoded.best
+        count = len(cleaning.bare(best.text))
+        return (
+            best.score < _MIN_LOG_PROBABILITY
+            or cleaning.repeats(best.text)
+            or count > 4 + _MAX_RATE * seconds
+            or count < _MIN_RATE * (seconds - 2.0)
+        )
+
+    def _hypothesis(
+        self, decoded: _Decoded, extent: tuple[float, float], *, final: bool
+    ) -> Hypothesis:
+        texts = tuple(reading.text for reading in decoded.readings)
+        text = texts[0] if texts else ""
+        return Hypothesis(
+            engine=self.name, text=text, alternatives=texts[1:], final=final,
+            start=extent[0], end=extent[1], stable=len(text) if final else 0,
+            scores=tuple(round(reading.score, 4) for reading in decoded.readings),
+        )  # fmt: skip
+
+
+def _punctuation_tokens(tokenizer: Any) -> list[int]:
+    """Tokens of punctuation alone; the full stop stays, as it is in 1.5."""
+    count = tokenizer.get_vocab_size(with_added_tokens=False)
+    texts = tokenizer.decode_batch([[i] for i in range(count)], skip_special_tokens=False)
+    return [i for i, t in enumerate(texts) if t.strip() and set(t.strip()) <= _PUNCTUATION]

@@ -1,0 +1,36 @@
+"""Where the tests find models and evaluation data; under CI a missing one is a failure."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LISTENER = "sherpa-onnx-kws-zipformer-wenetspeech-3.3M-2024-01-01-mobile"
+
+
+def _existing(path: Path, what: str) -> Path:
+    if path.exists():
+        return path
+    message = f"{what} is not there: {path}. Run `make setup`."
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    folder = Path(os.environ.get("VOICEBOT_TEST_MODELS", ROOT / ".cache" / "models"))
+    return _existing(folder, "the folder of fetched models")
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    return _existing(ROOT.parent / "shared", "the evaluation data")
+
+
+@pytest.fixture(scope="session")
+def listener_dir() -> Path:
+    own = ROOT / ".cache" / "models" / "listener"
+    folder = own if own.exists() else ROOT.parent / "shared" / "models" / LISTENER
+    return _existing(folder, "the listener's model")
