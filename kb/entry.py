@@ -1,0 +1,69 @@
+"""One approved question and answer (一问一答口径): the unit the bot speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from kb.regions import without_name
+
+
+class Status(StrEnum):
+    """Where an entry version stands in its life-cycle."""
+
+    DRAFT = "draft"
+    """草稿: being written; the last approved version, if any, goes on being spoken."""
+    IN_REVIEW = "in_review"
+    """待审: the same, waiting for approval."""
+    APPROVED = "approved"
+    """已审: may be spoken while it is valid."""
+    EXPIRED = "expired"
+    """失效: taken out of use; no earlier version comes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One version of an entry. Immutable; a change is a new version.
+
+    `region` is a GB/T 2260 code of six digits, or empty for the whole province.
+    `phrasings` are further ways to ask (相似问法), used only to find the entry: they belong to
+    the id and not to the version, and are never shown or spoken.
+    """
+
+    id: str
+    version: int
+    category: str
+    department: str
+    region: str
+    question: str
+    variants: tuple[str, ...]
+    answer: str
+    keywords: tuple[str, ...]
+    source: str
+    channel: str
+    valid_from: date
+    valid_to: date
+    status: Status
+    phrasings: tuple[str, ...] = ()
+
+    def valid_on(self, day: date) -> bool:
+        """Whether `day` is within the entry's validity, both ends included."""
+        return self.valid_from <= day <= self.valid_to
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        """Every way to ask this, without repeats: question, variants, phrasings.
+
+        Of a city's entry also those without the city's name: a caller whose place is known
+        does not say it.
+        """
+        given = (self.question, *self.variants, *self.phrasings)
+        local = (without_name(w, self.region) for w in given) if self.region else ()
+        return tuple(dict.fromkeys(w for w in (*given, *local) if w))
+
+
+def by_id(entries: Sequence[Entry]) -> dict[str, Entry]:
+    """Entries by id; of several with one id the last wins."""
+    return {entry.id: entry for entry in entries}

@@ -1,0 +1,38 @@
+"""What can go wrong in the knowledge base, each with a stable code and a sentence for the user.
+
+KbError
+ ├─ FileNotReadable    kb.file_not_readable   a CSV or JSON Lines file that cannot be used at all
+ ├─ UnknownEntry       kb.unknown_entry       an entry id that is not in the knowledge base
+ ├─ IndexNotReadable   kb.index_not_readable  a damaged or foreign search index
+ └─ RankerNotReadable  kb.ranker_not_readable weights that are missing or fit no feature list
+"""
+
+
+class KbError(Exception):
+    """Base of all errors of this package; ``str()`` is fit to be shown to the user."""
+
+    code = "kb.error"
+
+
+class FileNotReadable(KbError):
+    """The file as a whole cannot be used; errors of single rows are values, never raised."""
+
+    code = "kb.file_not_readable"
+
+
+class UnknownEntry(KbError):
+    """There is no entry of that id."""
+
+    code = "kb.unknown_entry"
+
+
+class IndexNotReadable(KbError):
+    """The stored search index is damaged, or was made for other entries or another embedder."""
+
+    code = "kb.index_not_readable"
+
+
+class RankerNotReadable(KbError):
+    """The stored weights of the ranker are missing, damaged or for another list of features."""
+
+    code = "kb.ranker_not_readable"

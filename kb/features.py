@@ -1,0 +1,143 @@
+"""How well each entry fits a question, seen several ways: the columns that the ranker weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr import phonetics
+from kb.index import CHARACTER_SIZES, SOUND_SIZES, Floats, Index, Part, unit
+from kb.wording import characters, ngrams, sound_class, without_fillers
+
+Mask = NDArray[np.bool_]
+
+EMBEDDED_VIEWS = ("best", "second", "centroid", "answer")
+CHARACTER_VIEWS = ("characters", "entry_characters")
+SOUND_VIEWS = ("sounds", "entry_sounds", "near_sounds")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was heard, ready to be compared.
+
+    `texts` are hypotheses without fillers, best first (none for syllables alone); `syllables`
+    are what the listener heard, toned; `vectors` are the embeddings of the first texts.
+    """
+
+    texts: tuple[str, ...]
+    syllables: tuple[str, ...] = ()
+    vectors: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    @staticmethod
+    def heard(
+        text: str, alternatives: Sequence[str] = (), syllables: Sequence[str] = ()
+    ) -> Question:
+        """From a hypothesis; blanks and repeats among the alternatives are dropped."""
+        plain = (without_fillers(t) for t in (text, *alternatives))
+        return Question(tuple(dict.fromkeys(t for t in plain if t)), tuple(syllables))
+
+    @property
+    def sounds(self) -> list[tuple[str, ...]]:
+        """The sound classes of each hypothesis, the listener's last."""
+        heard = [phonetics.to_syllables(t) for t in self.texts]
+        heard += [self.syllables] if self.syllables else []
+        return [tuple(map(sound_class, s)) for s in heard if s]
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Similarities of one question to every entry: name → float32 (entries,)."""
+
+    columns: dict[str, Floats]
+    gaps: dict[str, tuple[float, float]]
+    """Best and second best similarity to a known gap, for the views that have one."""
+    length: int
+    """Syllables of the best hypothesis: short questions say little."""
+
+
+LATER_ALTERNATIVE = 0.9
+"""What a similarity to a hypothesis that is not the first counts, against the first."""
+
+
+def compare(index: Index, question: Question) -> Views:
+    """All views of `question` on `index`: about 5 ms for 3,000 wordings."""
+    columns: dict[str, Floats] = {}
+    gaps: dict[str, tuple[float, float]] = {}
+    if question.texts and len(question.vectors):
+        for name, part in index.parts.items():
+            rows = unit(question.vectors[:, index.slices[name]])
+            for view, scores in _embedded(index, part, rows).items():
+                columns[f"{name}_{view}"] = scores
+            gaps[f"{name}_best"] = _two_best(part.gaps @ rows[0])
+    if question.texts:
+        terms = [ngrams(characters(t), CHARACTER_SIZES) for t in question.texts]
+        columns["characters"] = _best_hypothesis(
+            [index.best_of_each(index.by_characters.scores(t)) for t in terms]
+        )
+        columns["entry_characters"] = _best_hypothesis(
+            [index.entries_by_characters.scores(t) for t in terms]
+        )
+        gaps["characters"] = _two_best(index.gaps_by_characters.scores(terms[0]))
+    sounds = question.sounds
+    if sounds:
+        terms = [ngrams(s, SOUND_SIZES) for s in sounds]
+        columns["sounds"] = _best_hypothesis(
+            [index.best_of_each(index.by_sounds.scores(t)) for t in terms]
+        )
+        columns["entry_sounds"] = _best_hypothesis(
+            [index.entries_by_sounds.scores(ngrams(s, SOUND_SIZES[:2])) for s in sounds]
+        )
+        columns["near_sounds"] = _best_hypothesis([_near(index, s) for s in sounds])
+        gaps["sounds"] = _two_best(index.gaps_by_sounds.scores(terms[0]))
+    return Views(columns, gaps, len(sounds[0]) if sounds else 0)
+
+
+def _two_best(scores: Floats) -> tuple[float, float]:
+    """The two highest; not-a-number where there are not two gaps to resemble."""
+    if len(scores) < 2:
+        return (float("nan"), float("nan"))
+    second, best = np.partition(scores, -2)[-2:]
+    return float(best), float(second)
+
+
+def _best_hypothesis(scores: Sequence[Floats]) -> Floats:
+    weighted = [s if n == 0 else s * np.float32(LATER_ALTERNATIVE) for n, s in enumerate(scores)]
+    best: Floats = np.maximum.reduce(weighted)
+    return best
+
+
+def _embedded(index: Index, part: Part, rows: Floats) -> dict[str, Floats]:
+    """Views of one encoder; rows: (hypotheses, d)."""
+    count = len(index.wordings)
+    scores = np.empty((len(rows), count), np.float32)
+    found, places = part.wordings.search(rows, count)
+    np.put_along_axis(scores, places, found, axis=1)
+    views: dict[str, list[Floats]] = {view: [] for view in EMBEDDED_VIEWS}
+    centred = unit(rows - part.mean)
+    for row, of_wordings in zip(range(len(rows)), scores, strict=True):
+        best = index.best_of_each(of_wordings)
+        views["best"].append(best)
+        views["second"].append(_second_of_each(index, of_wordings, best))
+        views["centroid"].append(part.centroids @ centred[row])
+        views["answer"].append(part.answers @ rows[row])
+    return {view: _best_hypothesis(columns) for view, columns in views.items()}
+
+
+def _second_of_each(index: Index, scores: Floats, best: Floats) -> Floats:
+    """The second best wording of each entry (its best where it has one wording only)."""
+    rest = np.where(scores >= best[index.owners], np.float32(-2), scores)
+    second = index.best_of_each(rest)
+    return np.where(second <= -2, best, second).astype(np.float32)
+
+
+def _near(index: Index, sounds: Sequence[str]) -> Floats:
+    """Near-exact match by rapidfuzz on sound classes: 0..1."""
+    from rapidfuzz import fuzz, process
+
+    unheard = "\ufffd"
+    query = "".join(index.sound_letters.get(s, unheard) for s in sounds)
+    ratios = process.cdist([query], index.sound_strings, scorer=fuzz.ratio, dtype=np.float32)
+    return index.best_of_each(np.asarray(ratios[0], np.float32) / np.float32(100))

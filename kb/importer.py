@@ -1,0 +1,219 @@
+"""Entries from a CSV file: every fault is named with its line and column, good rows go through."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from kb.entry import Entry, Status
+from kb.table_file import Headings, RowError, read_rows
+
+LONGEST_ANSWER = 200
+"""Characters: about 45 s of speech, more than a caller listens to."""
+LONGEST_QUESTION = 100
+TOLERATED_WORDS = frozenset({"app"})
+"""Latin words that may be spoken, with a warning."""
+NOT_STORED = 0
+"""`version` of an entry that comes from a file: the store gives the real one."""
+
+_HEADINGS = Headings(
+    {
+        "id": ("编号", "序号", "条目编号"),
+        "category": ("分类", "类别", "事项分类"),
+        "department": ("部门", "责任部门", "承办单位"),
+        "region": ("地区", "区域", "行政区划", "区划代码"),
+        "question": ("问题", "标准问题", "标准问"),
+        "variants": ("相似问", "相似问题", "问法", "扩展问"),
+        "answer": ("答案", "答复", "标准答案", "答复口径"),
+        "keywords": ("关键词", "关键字"),
+        "source": ("来源", "依据", "政策依据"),
+        "channel": ("渠道", "办理渠道"),
+        "valid_from": ("生效日期", "起始日期", "有效期起"),
+        "valid_to": ("失效日期", "截止日期", "有效期止"),
+        "status": ("状态", "审核状态"),
+    },
+    required=(
+        "id", "category", "department", "question", "answer", "valid_from", "valid_to", "status",
+    ),
+)  # fmt: skip
+_PHRASING_HEADINGS = Headings(
+    {"id": ("编号", "条目编号"), "phrasing": ("问法", "相似问", "说法")},
+    required=("id", "phrasing"),
+)
+
+_STATUSES = {
+    **{status.value: status for status in Status},
+    "草稿": Status.DRAFT,
+    "待审": Status.IN_REVIEW,
+    "待审核": Status.IN_REVIEW,
+    "已审": Status.APPROVED,
+    "已审核": Status.APPROVED,
+    "已发布": Status.APPROVED,
+    "失效": Status.EXPIRED,
+    "已失效": Status.EXPIRED,
+    "已下线": Status.EXPIRED,
+}
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+_REGION = re.compile(r"[0-9]{6}\Z")
+_DATE = re.compile(r"(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?\Z", re.ASCII)
+_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]+")
+_SEPARATOR = re.compile(r"[|｜]")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a file held: the good entries, why rows were left out, what should be looked at."""
+
+    entries: tuple[Entry, ...]
+    errors: tuple[RowError, ...]
+    warnings: tuple[RowError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedPhrasings:
+    """Extra phrasings by entry id, in the order of the file."""
+
+    phrasings: Mapping[str, tuple[str, ...]]
+    errors: tuple[RowError, ...]
+    warnings: tuple[RowError, ...]
+
+
+class _Refused(Exception):
+    """A cell that spoils its row."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field, self.reason = field, reason
+
+
+def read_entries(data: bytes) -> Imported:
+    """Entries of a CSV file as bytes (UTF-8 with or without BOM, GBK); never raises."""
+    errors: list[RowError] = []
+    warnings: list[RowError] = []
+    lines: dict[str, int] = {}
+    questions: dict[tuple[str, str], str] = {}
+    entries: list[Entry] = []
+    for row, titles in read_rows(data, _HEADINGS, errors, warnings):
+        try:
+            entry = _entry(row.cells)
+            if entry.id in lines:
+                raise _Refused("id", f"{entry.id} was already on line {lines[entry.id]}")
+        except _Refused as refused:
+            title = titles.get(refused.field, refused.field)
+            errors.append(RowError(row.line, title, refused.reason))
+            continue
+        lines[entry.id] = row.line
+        twin = questions.setdefault((entry.question, entry.region), entry.id)
+        if twin != entry.id:
+            warnings.append(
+                RowError(row.line, titles["question"], f"asks the same as {twin} for that region")
+            )
+        for word in _LATIN.findall(entry.answer):
+            warnings.append(RowError(row.line, titles["answer"], f"{word} will be spelt out"))
+        entries.append(entry)
+    return Imported(tuple(entries), tuple(errors), tuple(warnings))
+
+
+def read_phrasings(data: bytes) -> ImportedPhrasings:
+    """Extra phrasings of a CSV file with the columns id and phrasing; never raises."""
+    errors: list[RowError] = []
+    warnings: list[RowError] = []
+    phrasings: dict[str, dict[str, None]] = {}
+    for row, titles in read_rows(data, _PHRASING_HEADINGS, errors, warnings):
+        try:
+            name = _identifier(row.cells)
+            phrasing = _sentence(row.cells, "phrasing")
+        except _Refused as refused:
+            title = titles.get(refused.field, refused.field)
+            errors.append(RowError(row.line, title, refused.reason))
+            continue
+        if phrasing in phrasings.setdefault(name, {}):
+            warnings.append(RowError(row.line, titles["phrasing"], "was already given"))
+        phrasings[name][phrasing] = None
+    return ImportedPhrasings(
+        {name: tuple(texts) for name, texts in phrasings.items()}, tuple(errors), tuple(warnings)
+    )
+
+
+def _entry(cells: Mapping[str, str]) -> Entry:
+    starts, ends = _date(cells, "valid_from"), _date(cells, "valid_to")
+    if ends < starts:
+        raise _Refused("valid_to", f"{ends} is before valid_from, {starts}")
+    status = _STATUSES.get(cells["status"].lower())
+    if status is None:
+        raise _Refused(
+            "status", f"{cells['status']!r} is none of {', '.join(s.value for s in Status)}"
+        )
+    region = cells.get("region", "")
+    if region and not _REGION.match(region):
+        raise _Refused("region", f"{region!r} is no code of six digits (GB/T 2260)")
+    return Entry(
+        id=_identifier(cells),
+        version=NOT_STORED,
+        category=_filled(cells, "category"),
+        department=_filled(cells, "department"),
+        region=region,
+        question=_sentence(cells, "question"),
+        variants=_list(cells.get("variants", "")),
+        answer=_speakable(cells),
+        keywords=_list(cells.get("keywords", "")),
+        source=cells.get("source", ""),
+        channel=cells.get("channel", ""),
+        valid_from=starts,
+        valid_to=ends,
+        status=status,
+    )
+
+
+def _identifier(cells: Mapping[str, str]) -> str:
+    name = _filled(cells, "id")
+    if not _ID.match(name):
+        raise _Refused("id", f"{name[:70]!r} is no id: letters, digits, - _ . and at most 64")
+    return name
+
+
+def _filled(cells: Mapping[str, str], field: str) -> str:
+    if not cells[field]:
+        raise _Refused(field, "is empty")
+    return cells[field]
+
+
+def _sentence(cells: Mapping[str, str], field: str) -> str:
+    text = _filled(cells, field)
+    if len(text) > LONGEST_QUESTION:
+        raise _Refused(field, f"has {len(text)} characters, at most {LONGEST_QUESTION}")
+    if not any(c.isalnum() for c in text):
+        raise _Refused(field, "holds no words")
+    return text
+
+
+def _speakable(cells: Mapping[str, str]) -> str:
+    """The answer, if a voice can read it out."""
+    answer = _filled(cells, "answer")
+    if len(answer) > LONGEST_ANSWER:
+        raise _Refused("answer", f"has {len(answer)} characters, at most {LONGEST_ANSWER}")
+    for word in _LATIN.findall(answer):
+        if word.lower() not in TOLERATED_WORDS:
+            raise _Refused("answer", f"cannot be spoken: write {word!r} in Chinese")
+    for character in answer:
+        if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cn", "Cs", "So"):
+            raise _Refused("answer", f"cannot be spoken: character {character!r}")
+    return answer
+
+
+def _date(cells: Mapping[str, str], field: str) -> date:
+    text = _filled(cells, field)
+    match = _DATE.match(text)
+    try:
+        if match is None:
+            raise ValueError
+        return date(*(int(part) for part in match.groups()))
+    except ValueError:
+        raise _Refused(field, f"{text[:40]!r} is no date such as 2026-01-31") from None
+
+
+def _list(cell: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in _SEPARATOR.split(cell) if part.strip()))

@@ -1,0 +1,81 @@
+"""A small knowledge base and an embedder that needs no model."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from kb import store
+from kb.entry import Entry, Status
+
+TODAY = date(2026, 11, 24)
+
+
+class LetterEmbedder:
+    """Texts that share characters lie near each other; counts what it is asked for."""
+
+    def __init__(self) -> None:
+        self.parts = {"e5": slice(0, 64), "use": slice(64, 160)}
+        self.embedded: list[str] = []
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.embedded += texts
+        rows = np.zeros((len(texts), 160), np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for character in text:
+                digest = hashlib.sha256(character.encode()).digest()
+                row[digest[0] % 64] += 1
+                row[64 + digest[1] % 96] += 1
+        return rows
+
+
+def make_entry(name: str, question: str, **changes: object) -> Entry:
+    fields: dict[str, object] = {
+        "id": name,
+        "version": 0,
+        "category": "测试/分类",
+        "department": "测试部门",
+        "region": "",
+        "question": question,
+        "variants": (),
+        "answer": f"这是关于{question}的答复。",
+        "keywords": (),
+        "source": "演示口径",
+        "channel": "",
+        "valid_from": date(2026, 1, 1),
+        "valid_to": date(2026, 12, 31),
+        "status": Status.APPROVED,
+    }
+    return Entry(**(fields | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    engine = sa.create_engine("sqlite://")
+    store.metadata.create_all(engine)
+    with Session(engine) as opened:
+        yield opened
+    engine.dispose()
+
+
+@pytest.fixture
+def embedder() -> LetterEmbedder:
+    return LetterEmbedder()
+
+
+@pytest.fixture
+def entries() -> list[Entry]:
+    return [
+        make_entry(
+            "a-1", "社保卡丢了怎么补办", variants=("社会保障卡遗失", "社保卡不见了要去哪里补")
+        ),
+        make_entry("a-2", "身份证到期了怎么换", variants=("身份证过期了怎么办",)),
+        make_entry("a-3", "怎么申请公租房", variants=("低收入家庭租政府的房子",)),
+        make_entry("h-1", "车管所在哪里", region="460100", variants=("海口车管所地址电话",)),
+        make_entry("s-1", "车管所在哪里", region="460200", variants=("三亚车管所地址电话",)),
+    ]
