@@ -1,0 +1,144 @@
+"""What the dialogue core asks the outside world to do. Plain frozen data, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Purpose(StrEnum):
+    """Why something is said; only ``ANSWER`` counts as a reply when latency is measured."""
+
+    ANSWER = "answer"
+    PROMPT = "prompt"
+    SAFETY = "safety"
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speak a prompt of ``flows/prompts.toml`` or a published entry; exactly one is set."""
+
+    utterance: str
+    """Unique in the call; comes back in PlaybackStarted and PlaybackFinished."""
+    purpose: Purpose
+    prompt: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    entry: str | None = None
+    interruptible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StopSpeaking:
+    """Flush everything that is still queued for the caller (barge-in)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    turn: int
+    text: str
+    alternatives: tuple[str, ...] = ()
+    syllables: tuple[str, ...] = ()
+    region: str | None = None
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One place a live call may be handed to; `number` must be in the duty directory."""
+
+    destination: str
+    """Number in the duty directory, for example ``110-460100`` or ``seat``."""
+    kind: str
+    """``110`` | ``seat``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """Write the hand-off to the outbox and originate the first route at the same moment."""
+
+    handoff: str
+    routes: tuple[Route, ...]
+    reason: str
+    """``danger`` | ``police_matter`` | ``requested_police`` | ``requested_human`` …"""
+    region: str | None = None
+    category: int | None = None
+    lines: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DialRoute:
+    """Originate the next route of an open hand-off."""
+
+    handoff: str
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateDossier:
+    """The open hand-off's dossier changed (region, lines, flags); deliver it again."""
+
+    handoff: str
+    region: str | None = None
+    lines: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTicket:
+    """Write a work order (工单)."""
+
+    ticket: str
+    matter: str
+    place: str
+    name: str
+    number: str
+    region: str | None = None
+    department: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyLine:
+    """Send a notice to another duty line (119, 120, power …) beside the hand-off."""
+
+    line: str
+    handoff: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendLink:
+    """Send the caller the link of online 12345 by SMS."""
+
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Put a decision and its evidence on the record, for people to read."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    outcome: str
+    """``answered`` | ``handed_off`` | ``ticket`` | ``human`` | ``guided`` | ``abandoned``."""
+
+
+Action = (
+    Say
+    | StopSpeaking
+    | Search
+    | Handoff
+    | DialRoute
+    | UpdateDossier
+    | OpenTicket
+    | NotifyLine
+    | SendLink
+    | Decide
+    | HangUp
+)

@@ -1,0 +1,183 @@
+"""From a question to its answer: search, answer, ask back, guide, or a ticket. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flows import answers, handoff, ticket_dialogue
+from flows.actions import Action, Decide, Search
+from flows.events import Ear, SearchResult
+from flows.policy import Policy, Step
+from flows.speaking import hush, say, say_entry
+from flows.state import CallerTurn, EarlyAnswer, Phase, State
+
+NO_ANSWER = "知识库没有已批准的答复，登记工单"
+
+
+def settled(state: State, turn: CallerTurn) -> State:
+    """The turn, and all before it, have had their reply."""
+    return replace(state, handled=max(state.handled, turn.number), awaiting=None)
+
+
+def probability(state: State, route: str) -> float:
+    """What triage gives a route at present."""
+    return state.assessment.probabilities.get(route, 0.0) if state.assessment else 0.0
+
+
+def police_matter(state: State) -> bool:
+    """An ordinary matter of 110's, without present danger."""
+    assessment = state.assessment
+    return assessment is not None and assessment.route == "110" and assessment.action == "handoff"
+
+
+def searchable(turn: CallerTurn) -> bool:
+    return len(turn.transcript) >= 2 or (not turn.transcript and len(turn.syllables) >= 3)
+
+
+def search(state: State, turn: CallerTurn, *, final: bool) -> tuple[State, tuple[Action, ...]]:
+    """Look for an answer: while the caller still speaks, and once more on the final words.
+
+    Nothing is searched twice, and no partial is searched by its sounds alone while the
+    transcriber is alive.
+    """
+    if state.phase not in (Phase.LISTENING, Phase.CLARIFYING) or not searchable(turn):
+        return state, ()
+    if not final and (
+        len(turn.transcript) < 3
+        if turn.transcript or Ear.TRANSCRIBER in state.ears
+        else len(turn.syllables) < 4
+    ):
+        return state, ()
+    known = state.searched
+    if known is not None and known[:2] == (turn.number, turn.words) and known[2] >= final:
+        return state, ()
+    state = replace(state, searched=(turn.number, turn.words, final))
+    return state, (
+        Search(
+            turn.number,
+            turn.transcript,
+            turn.alternatives,
+            turn.syllables,
+            state.region,
+            final=final,
+        ),
+    )
+
+
+def searched(state: State, turn: CallerTurn) -> bool:
+    """The final words of the turn have been searched for."""
+    known = state.searched
+    return known is not None and known[0] == turn.number and known[2]
+
+
+def keep(state: State, event: SearchResult) -> State:
+    """Remember the newest result; a partial never replaces a final of the same turn."""
+    known = state.result
+    if event.turn <= state.handled or (
+        known is not None
+        and (known.turn > event.turn or (known.turn == event.turn and known.final > event.final))
+    ):
+        return state
+    return replace(state, result=event)
+
+
+def found(event: SearchResult) -> tuple[str, float] | None:
+    """The entry to answer with, if the search is sure enough of one."""
+    return event.candidates[0] if event.decision == "answer" and event.candidates else None
+
+
+def early_result(state: State, turn: CallerTurn, policy: Policy) -> SearchResult | None:
+    """A result on a partial hypothesis that holds nearly all that was said, and is sure."""
+    result = state.result
+    if result is None or result.turn != turn.number or state.phase is not Phase.LISTENING:
+        return None
+    best = found(result)
+    if best is None or best[1] < policy.limits.early_answer:
+        return None
+    characters = sum(1 for character in result.query if "一" <= character <= "鿿")
+    # Without the listener nothing tells how much the partial text lacks.
+    covered = bool(turn.syllables) and characters >= 0.85 * len(turn.syllables)
+    return result if characters >= 4 and covered else None
+
+
+def answer_early(state: State, turn: CallerTurn, result: SearchResult) -> Step:
+    """Answer before the final hypothesis is in; it keeps a veto."""
+    before = state.handled
+    state, actions = _answer(state, turn, result, "听到一半就已确定")
+    return replace(state, early=EarlyAnswer(turn.number, result.candidates[0][0], before)), actions
+
+
+def veto(state: State, event: SearchResult, policy: Policy) -> Step:
+    """The final words mean another entry than the one that is being spoken."""
+    early = state.early
+    assert early is not None
+    best = found(event)
+    state = replace(state, early=None)
+    newest = state.turn is None or state.turn.number == early.turn
+    speakable = state.phase is Phase.LISTENING and newest and not state.caller_speaking
+    if (
+        best is None
+        or best[0] == early.entry
+        or best[1] < policy.limits.early_answer
+        or not speakable
+    ):
+        return state, ()
+    state, hushed = hush(state)
+    state, said = say_entry(state, best[0])
+    decided = Decide("correct", f"最终识别改为 {best[0]}，把握 {best[1]:.2f}")
+    return state, (*hushed, decided, said)
+
+
+def conclude(state: State, turn: CallerTurn, result: SearchResult | None, policy: Policy) -> Step:
+    """Answer, hand to 110 as an ordinary matter, guide, ask back, or write a ticket."""
+    best = found(result) if result is not None else None
+    if police_matter(state) and (
+        best is None or probability(state, "110") >= policy.limits.police_over_answer
+    ):
+        return handoff.to_police(settled(state, turn), "police_matter")
+    if result is not None and best is not None:
+        return _answer(state, turn, result, "找到已批准的答复")
+    asked = state.phase is Phase.CLARIFYING
+    state = replace(settled(state, turn), phase=Phase.LISTENING)
+    decision = result.decision if result is not None else "none"
+    if decision == "clarify" and result is not None and len(result.candidates) >= 2 and not asked:
+        (first, _), (second, _) = result.candidates[:2]
+        state = replace(state, phase=Phase.CLARIFYING, offered=(first, second), matter=turn.words)
+        state, question = say(state, "clarify", a=f"entry:{first}", b=f"entry:{second}")
+        return state, (Decide("clarify", f"{first} 与 {second} 分不清"), question)
+    assessment = state.assessment
+    if (
+        assessment is not None
+        and assessment.route == "neither"
+        and probability(state, "neither") >= policy.limits.neither
+    ):
+        state = replace(state, guided=state.guided + 1)
+        state, guide = say(state, "out_of_scope")
+        return state, (Decide("guide", "不属于12345和110的范围"), guide)
+    return ticket_dialogue.open_dialogue(state, turn.words, NO_ANSWER)
+
+
+def choose(state: State, turn: CallerTurn) -> Step | None:
+    """The reply to the clarifying question; None if it is a new attempt at the question."""
+    chosen = answers.choice(turn.transcript)
+    if chosen is None:
+        return None
+    state = replace(settled(state, turn), phase=Phase.LISTENING)
+    if chosen < 0:
+        return ticket_dialogue.open_dialogue(state, state.matter or turn.words, NO_ANSWER)
+    state, said = say_entry(state, state.offered[chosen])
+    state = replace(state, answered=state.answered + 1)
+    return state, (Decide("answer", f"来电人选了第{chosen + 1}个问题"), said)
+
+
+def _answer(state: State, turn: CallerTurn, result: SearchResult, why: str) -> Step:
+    entry, sure = result.candidates[0]
+    state = replace(
+        settled(state, turn),
+        phase=Phase.LISTENING,
+        answered=state.answered + 1,
+        result=None,
+        searched=None,
+    )
+    state, said = say_entry(state, entry)
+    return state, (Decide("answer", f"{why}：{entry}，把握 {sure:.2f}"), said)

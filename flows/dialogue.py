@@ -1,0 +1,163 @@
+"""The dialogue core: ``step(state, event, policy) -> (state, actions)``.
+
+Rule 1: everything that decides what a call does next lives here, and it is pure:
+no clock, no I/O, no model. Time and embeddings come in with the events.
+Rule 2: danger wins over every other rule, in every phase, on partial hypotheses too.
+Rule 3: nothing is announced before it is written; 110 alone is dialled at once, and
+what the caller is told follows the write.
+
+This file says which concern takes which event:
+
+=================  ===========================================================
+`hearing`          hypotheses, barge-in, turn ends
+`replying`         the reply to a turn; the question about danger
+`answering`        search, answer, clarify, guide
+`ticket_dialogue`  work orders (工单)
+`handoff`          110, seats, and the legs to them
+`dossier`          place, lines, notes of an open hand-off
+`patience`         silence, failing engines, the end
+`speaking`         what is being said and may be interrupted
+=================  ===========================================================
+
+A call can be replayed from its event log (`voicebot replay`), and property tests
+throw any order of events at it (tests/flows/test_dialogue_invariants.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flows import dossier, handoff, hearing, patience, replying, speaking, ticket_dialogue
+from flows.events import (
+    CallerSpeaking,
+    CallStarted,
+    Ear,
+    EngineFailed,
+    Event,
+    Heard,
+    HungUp,
+    KeyPressed,
+    PlaybackFinished,
+    PlaybackStarted,
+    SearchResult,
+    Silence,
+    TransferProgress,
+    TurnEnded,
+    Written,
+)
+from flows.policy import Limits, Policy, Step
+from flows.state import Phase, State, conversation
+
+__all__ = ["Limits", "Policy", "Step", "step", "texts_to_embed"]
+
+
+def texts_to_embed(state: State, event: Event, policy: Policy) -> tuple[str, ...]:
+    """The texts whose embeddings `event` must carry before it is given to `step`.
+
+    Those of earlier events are kept in the state and not asked for again.
+    """
+    if not isinstance(event, Heard) or event.ear is Ear.LISTENER or state.phase is Phase.ENDED:
+        return ()
+    texts = policy.triage.texts(conversation(hearing.with_hypothesis(state, event)))
+    return tuple(text for text in texts if text not in state.embeddings)
+
+
+def step(state: State, event: Event, policy: Policy) -> Step:
+    """One event in, the new state and what to do about it out."""
+    if state.phase is Phase.ENDED:
+        # A write that is confirmed late still counts in the figures.
+        return (_written(state, event)[0], ()) if isinstance(event, Written) else (state, ())
+    state = replace(state, at=max(state.at, event.at))
+    if isinstance(event, HungUp):
+        return patience.closing(state)
+    state, redialled = handoff.redial(state)
+    state, actions = _dispatch(state, event, policy)
+    return state, (*redialled, *actions)
+
+
+def _dispatch(state: State, event: Event, policy: Policy) -> Step:
+    match event:
+        case CallStarted():
+            return _started(state, event, policy)
+        case CallerSpeaking():
+            return hearing.speaking(state, event), ()
+        case Heard():
+            return hearing.heard(state, event, policy)
+        case TurnEnded():
+            return hearing.turn_ended(state, event, policy)
+        case SearchResult():
+            return hearing.search_result(state, event, policy)
+        case KeyPressed():
+            return _key(state, event)
+        case Silence():
+            return patience.silence(state, event, policy)
+        case PlaybackStarted():
+            return speaking.started(state, event), ()
+        case PlaybackFinished():
+            return _playback_finished(state, event)
+        case Written():
+            return _written(state, event)
+        case TransferProgress():
+            return handoff.transfer(state, event)
+        case EngineFailed():
+            return patience.engine_failed(state, event, policy)
+        case _:
+            return state, ()
+
+
+def _started(state: State, event: CallStarted, policy: Policy) -> Step:
+    if state.started:
+        return state, ()
+    state = replace(
+        state,
+        started=True,
+        call_id=event.call_id,
+        caller=event.caller,
+        did=event.did,
+        region=state.region or event.known_region or event.did_region,
+    )
+    if state.handoff is not None:
+        return state, ()
+    state, greeting = speaking.say(state, policy.greetings.get(event.did, "greeting"))
+    return state, (greeting,)
+
+
+def _key(state: State, event: KeyPressed) -> Step:
+    """1: 110. 0: a human. At any time, but for the digits of a number being keyed in."""
+    state = replace(state, nudges=0)
+    police = state.handoff is not None and state.handoff.to_police
+    if ticket_dialogue.keying(state):
+        state, hushed = speaking.hush(state)
+        state, actions = ticket_dialogue.keyed(state, event.key)
+        if state.ticket is not None and state.ticket.digits in ("110", "119", "120", "122"):
+            state, actions = handoff.to_police(state, "requested_police")
+        return state, (*hushed, *actions)
+    if event.key == "1" and not police:
+        return handoff.to_police(state, "requested_police")
+    if event.key == "0" and state.handoff is None:
+        if state.phase is Phase.CONFIRMING_DANGER:
+            return handoff.to_police(state, "danger")  # anything but a clear no
+        return handoff.to_human(state, "requested_human", "connecting_human")
+    return state, ()
+
+
+def _playback_finished(state: State, event: PlaybackFinished) -> Step:
+    after = speaking.finished(state, event)
+    if after is None:
+        return state, ()
+    if after.phase is Phase.CLOSING:
+        return replying.goodbye_said(after)
+    return dossier.keep_company(after)
+
+
+def _written(state: State, event: Written) -> Step:
+    if state.handoff is not None and event.ref == state.handoff.id:
+        if state.phase is Phase.HANDING_OFF:
+            return handoff.written(state, event)
+        return replace(state, handoff=replace(state.handoff, written=event.ok)), ()
+    if state.ticket is None or event.ref != state.ticket.id:
+        return state, ()
+    (state, actions), safe = ticket_dialogue.written(state, event)
+    if safe:
+        return state, actions
+    return handoff.to_human(state, "ticket_not_written", "ticket_unsaved")

@@ -1,0 +1,156 @@
+"""What is known about an open hand-off, growing while the caller goes on talking. Pure.
+
+Nothing that is said after it began takes anything away: a retraction is noted, and only
+110 stands down. While nobody is there yet the bot asks only where the caller is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flows import handoff as opening
+from flows import jurisdiction
+from flows.actions import Action, Decide, DialRoute, NotifyLine, Route, UpdateDossier
+from flows.events import Ear, Heard, LegState
+from flows.policy import Step
+from flows.speaking import say
+from flows.state import CallerTurn, HandoffState, Phase, State
+from flows.triage import Assessment
+
+
+def locate(state: State, turn: CallerTurn, event: Heard, before: Assessment | None) -> Step:
+    """Take up a place the caller named; it outranks every other hint (R1)."""
+    handoff = state.handoff
+    guess = event.ear is Ear.LISTENER and not event.final and Ear.TRANSCRIBER in state.ears
+    if turn.number < state.region_turn or (guess and handoff is not None):
+        return state, ()
+    place = jurisdiction.resolve(turn.transcript, turn.syllables)
+    code = place.code if place is not None else _newly_named(state.assessment, before)
+    if code is None or (code == state.region and state.region_said):
+        return state, ()
+    changed = code != state.region
+    state = replace(state, region=code, region_said=True, region_turn=turn.number)
+    name = place.name if place is not None else code
+    decided = Decide("place", f"来电人所在地：{name}（{code}）")
+    if handoff is None:
+        return state, (decided,)
+    handoff = replace(handoff, region=code, to_note=True)
+    updated = UpdateDossier(handoff.id, code, handoff.lines, handoff.flags, note=f"地点：{name}")
+    dialled: tuple[Action, ...] = ()
+    if changed and handoff.to_police and not handoff.connected:
+        handoff, dialled = _reroute(handoff, opening.police_routes(code))
+    return replace(state, handoff=handoff), (decided, updated, *dialled)
+
+
+def _newly_named(assessment: Assessment | None, before: Assessment | None) -> str | None:
+    region = assessment.region if assessment else None
+    return region if before is None or region != before.region else None
+
+
+def _reroute(
+    handoff: HandoffState, routes: tuple[Route, ...]
+) -> tuple[HandoffState, tuple[Action, ...]]:
+    """The county changed: another 110. A desk that is off-hook is not given up for it."""
+    if not handoff.waiting:
+        rest = tuple(route for route in routes if route != handoff.route)
+        return replace(handoff, routes=(handoff.route, *rest), index=0), ()
+    if routes[0] == handoff.route:
+        return replace(handoff, routes=routes, index=0), ()
+    handoff = replace(handoff, routes=routes, index=0, leg=LegState.REQUESTED, redial_at=None)
+    return handoff, (DialRoute(handoff.id, routes[0]),)
+
+
+def update(state: State, assessment: Assessment) -> Step:
+    """What is heard after the hand-off began adds to it; nothing takes any away."""
+    handoff = state.handoff
+    assert handoff is not None
+    danger = assessment.action == "handoff" and assessment.route == "110_now"
+    if not handoff.to_police:
+        if not danger and assessment.request != "police":
+            return state, ()
+        if not handoff.connected:
+            return opening.to_police(state, "danger" if danger else "requested_police")
+        # A human has the call and decides; the dossier raises the one-key alarm (一键转110).
+        return _amend(state, handoff, assessment, alarmed=True)
+    return _amend(state, handoff, assessment, danger=danger)
+
+
+def _amend(
+    state: State,
+    handoff: HandoffState,
+    assessment: Assessment,
+    *,
+    danger: bool = False,
+    alarmed: bool = False,
+) -> Step:
+    lines = tuple(line for line in assessment.lines if line not in handoff.lines)
+    flags = tuple(flag for flag in assessment.flags if flag not in handoff.flags)
+    notes = []
+    if alarmed and not handoff.alarmed:
+        flags = (*flags, "danger")
+        notes.append("通话中出现危险，请一键转110")
+    if danger and handoff.reason == "police_matter":
+        handoff = replace(handoff, reason="danger")
+        notes.append("来电人讲述中出现危险")
+    if assessment.category is not None and handoff.category is None and handoff.to_police:
+        handoff = replace(handoff, category=assessment.category)
+        notes.append(f"警情类别：{assessment.category}")
+    taken_back = next(
+        (found.detail for found in assessment.evidence if found.kind == "retraction"), None
+    )
+    if taken_back is not None and not handoff.retracted:
+        # Only 110 stands down.
+        handoff = replace(handoff, retracted=True, to_note=True)
+        notes.append(f"来电人改口：{taken_back}")
+    if not (lines or flags or notes):
+        return state, ()
+    handoff = replace(
+        handoff,
+        lines=(*handoff.lines, *lines),
+        flags=(*handoff.flags, *flags),
+        alarmed=handoff.alarmed or alarmed,
+    )
+    updated = UpdateDossier(
+        handoff.id, handoff.region, handoff.lines, handoff.flags, note="；".join(notes)
+    )
+    notified = (NotifyLine(line, handoff.id) for line in lines)
+    return replace(state, handoff=handoff), (updated, *notified)
+
+
+def keep_company(state: State) -> Step:
+    """While 110 rings: note what was said, and ask only where the caller is."""
+    handoff = state.handoff
+    if (
+        state.phase is not Phase.HANDING_OFF
+        or handoff is None
+        or not handoff.to_police
+        or not (handoff.announced and handoff.waiting and state.quiet)
+        or state.caller_speaking
+    ):
+        return state, ()
+    if handoff.to_note:
+        state = replace(state, handoff=replace(handoff, to_note=False))
+        state, said = say(state, "noted")
+        return state, (said,)
+    if handoff.asked_place or state.region_said:
+        return state, ()
+    state = replace(state, handoff=replace(handoff, asked_place=True))
+    state, asked = say(state, "where_are_you")
+    return state, (asked,)
+
+
+def interrupted(state: State) -> Step:
+    """The caller is gone before 110 was reached: the police order (警单) is marked 中断."""
+    actions: tuple[Action, ...] = ()
+    if state.phase is Phase.CONFIRMING_DANGER:
+        # Hanging up is not a clear no.
+        state, actions = opening.to_police(state, "danger")
+    handoff = state.handoff
+    if handoff is None or not handoff.to_police or handoff.connected:
+        return state, actions
+    handoff = replace(handoff, flags=(*handoff.flags, "interrupted"))
+    return replace(state, handoff=handoff), (
+        *actions,
+        UpdateDossier(handoff.id, handoff.region, handoff.lines, handoff.flags, note="中断"),
+        Decide("police_order_interrupted", "来电人在110接通前挂断，警单标记为中断"),
+    )

@@ -1,0 +1,178 @@
+"""What can happen in a call: the closed vocabulary that drives the dialogue core.
+
+Every event carries `at`, seconds since the call was answered, measured on the
+caller's audio clock; the core itself never reads a clock. Events are plain
+frozen data, so a call is replayed from its log (`voicebot replay`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Embedding = NDArray[np.float32]
+
+
+class Ear(StrEnum):
+    """Which recogniser heard it (DESIGN.md, Recognition)."""
+
+    LISTENER = "listener"
+    TRANSCRIBER = "transcriber"
+
+
+class LegState(StrEnum):
+    """Progress of one leg of a hand-off, as reported by the telephone side."""
+
+    REQUESTED = "requested"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    """The far side went off-hook; nobody is known to be there yet."""
+    CONFIRMED = "confirmed"
+    """A person spoke or the desk acknowledged: the route has succeeded."""
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    ENDED = "ended"
+    """A confirmed leg hung up."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    at: float
+    call_id: str
+    caller: str
+    did: str
+    did_region: str | None = None
+    """GB/T 2260 code of the dialled number, if it belongs to one county."""
+    known_region: str | None = None
+    """GB/T 2260 code of the caller's last confirmed address."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerSpeaking:
+    """Voice activity began: the caller's turn `turn` has started."""
+
+    at: float
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A hypothesis of one ear for the caller's turn `turn`; it replaces that ear's earlier one."""
+
+    at: float
+    turn: int
+    ear: Ear
+    text: str = ""
+    """Simplified hanzi without a stop at the end; empty from a purely phonetic ear."""
+    alternatives: tuple[str, ...] = ()
+    syllables: tuple[str, ...] = ()
+    """Toned pinyin, one string a syllable, tone digit last: ``("zhao2", "huo3", "le5")``."""
+    final: bool = False
+    start: float = 0.0
+    end: float = 0.0
+    embeddings: Mapping[str, Embedding] = field(default_factory=dict, compare=False)
+    """Sentence embeddings of the texts that triage asked for; not part of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """Endpointing decided that the caller's turn `turn` is over."""
+
+    at: float
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    at: float
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Neither side has made a sound for `seconds`; reported once a second."""
+
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    at: float
+    turn: int
+    query: str
+    decision: str
+    """``answer`` | ``clarify`` | ``none``."""
+    candidates: tuple[tuple[str, float], ...] = ()
+    """(entry id, probability of being right), best first."""
+    final: bool = False
+    """True when it was made from the final hypothesis."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackStarted:
+    at: float
+    utterance: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackFinished:
+    at: float
+    utterance: str
+    interrupted: bool = False
+    seconds: float = 0.0
+    """How much of it was sent to the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record is safe on disk (`ok`), or could be put neither in the database nor in the spool."""
+
+    at: float
+    ref: str
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProgress:
+    at: float
+    handoff: str
+    destination: str
+    state: LegState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFailed:
+    at: float
+    engine: str
+    """``listener`` | ``transcriber`` | ``knowledge_base`` | ``speech``."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp:
+    at: float
+    by: str = "caller"
+
+
+Event = (
+    CallStarted
+    | CallerSpeaking
+    | Heard
+    | TurnEnded
+    | KeyPressed
+    | Silence
+    | SearchResult
+    | PlaybackStarted
+    | PlaybackFinished
+    | Written
+    | TransferProgress
+    | EngineFailed
+    | HungUp
+)

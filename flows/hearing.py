@@ -1,0 +1,179 @@
+"""What the caller says: danger first, on every hypothesis, partial ones too. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from flows import answering, answers, dossier, handoff, replying
+from flows.actions import Action
+from flows.events import CallerSpeaking, Ear, Embedding, Heard, SearchResult, TurnEnded
+from flows.policy import Policy, Step
+from flows.speaking import hush, interruptible
+from flows.state import CallerTurn, Phase, State, conversation
+from flows.triage import Assessment
+
+
+def speaking(state: State, event: CallerSpeaking) -> State:
+    """A turn has begun; one that still waits for its reply becomes part of it."""
+    if state.caller_turn(event.turn) is not None:
+        return state
+    state = state.with_turn(CallerTurn(event.turn, start=event.at))
+    newest = state.turn
+    assert newest is not None
+    return replace(state, awaiting=None) if newest.number == event.turn else state
+
+
+def with_hypothesis(state: State, event: Heard) -> State:
+    """The state in which the hypothesis has been taken in."""
+    turn = state.caller_turn(event.turn) or CallerTurn(event.turn, start=event.start)
+    return state.with_turn(turn.hear(event))
+
+
+def heard(state: State, event: Heard, policy: Policy) -> Step:
+    """A hypothesis of one ear. Danger and a call for the police act at once, mid-sentence."""
+    known = state.caller_turn(event.turn)
+    if known is not None and known.hear(event) is known:
+        return state, ()  # a partial that came after its final
+    state = with_hypothesis(state, event)
+    turn = state.caller_turn(event.turn)
+    assert turn is not None
+    current = turn is state.turn
+    actions: tuple[Action, ...] = ()
+    if (
+        current
+        and not turn.ended
+        and interruptible(state)
+        and not answers.backchannel(turn.transcript, turn.syllables)
+    ):
+        state, actions = hush(state)
+        if state.phase is Phase.CLOSING:
+            state = replace(state, phase=Phase.LISTENING)
+
+    before = state.assessment
+    state = _assess(state, event, policy)
+    assessment = state.assessment
+    assert assessment is not None
+    state, located = dossier.locate(state, turn, event, before)
+    actions += located
+
+    if state.handoff is not None:
+        state, updated = dossier.update(state, assessment)
+        state, company = dossier.keep_company(state)
+        return state, (*actions, *updated, *company)
+    if assessment.request == "police":
+        state, handed = handoff.to_police(state, "requested_police")
+        return state, (*actions, *handed)
+    if assessment.action == "handoff" and assessment.route == "110_now":
+        state, handed = handoff.to_police(state, "danger")
+        return state, (*actions, *handed)
+    if not current and (state.awaiting is None or turn.number <= state.handled):
+        return state, actions
+
+    state, replied = _follow_up(state, event, turn, policy)
+    return state, (*actions, *replied)
+
+
+def _assess(state: State, event: Heard, policy: Policy) -> State:
+    turns = conversation(state)
+    known: Mapping[str, Embedding] = {**state.embeddings, **event.embeddings}
+    needed = policy.triage.texts(turns)
+    assessment = policy.triage.assess(turns, known)
+    return replace(
+        state,
+        assessment=assessment,
+        embeddings={text: known[text] for text in needed if text in known},
+        human_turn=_human_turn(state, assessment),
+    )
+
+
+def _human_turn(state: State, assessment: Assessment) -> int:
+    """The last turn in which a person was asked for; the newest words may take that back."""
+    spoken = [turn.number for turn in state.turns if not turn.empty]
+    if not spoken or assessment.request != "human":
+        return -1 if spoken and state.human_turn == spoken[-1] else state.human_turn
+    named = [
+        spoken[found.turn]
+        for found in assessment.evidence
+        if found.kind == "human_request" and 0 <= found.turn < len(spoken)
+    ]
+    return max(named, default=spoken[-1])
+
+
+def _follow_up(state: State, event: Heard, turn: CallerTurn, policy: Policy) -> Step:
+    """Search on the new words, reply if they were all that was waited for."""
+    if turn is not state.turn:
+        return replying.reply(state, policy)  # the first half of what is waited for
+    early = state.early
+    final = event.final and replying.words_settled(state, turn)
+    if early is not None and early.turn == turn.number:
+        return _second_thoughts(state, turn, policy) if final else (state, ())
+    if turn.number <= state.handled:
+        return state, ()
+    question = state.question()
+    if question is None:
+        return state, ()
+    if state.awaiting == turn.number:
+        return replying.reply(state, policy)
+    if event.ear is Ear.LISTENER and Ear.TRANSCRIBER in state.ears:
+        return state, ()
+    return answering.search(
+        state, question, final=final and replying.words_settled(state, question)
+    )
+
+
+def _second_thoughts(state: State, turn: CallerTurn, policy: Policy) -> Step:
+    """The final of a turn that was answered early: danger, 110 or a human go before the answer."""
+    early = state.early
+    assert early is not None
+    doubtful = state.assessment is not None and state.assessment.action == "ask"
+    reopened = replace(
+        state, handled=early.handled_before, early=None, answered=max(0, state.answered - 1)
+    )
+    police = answering.police_matter(state) and (
+        answering.probability(state, "110") >= policy.limits.police_over_answer
+    )
+    if doubtful or police or replying.human_requested(reopened):
+        reopened, hushed = hush(replace(reopened, awaiting=turn.number))
+        reopened, actions = replying.reply(reopened, policy)
+        return reopened, (*hushed, *actions)
+    return answering.search(state, turn, final=True)
+
+
+def turn_ended(state: State, event: TurnEnded, policy: Policy) -> Step:
+    """Endpointing decided that the caller is done."""
+    turn = state.caller_turn(event.turn) or CallerTurn(event.turn, start=event.at)
+    if turn.ended:
+        return state, ()
+    state = state.with_turn(replace(turn, ended=True))
+    if state.turn is None or state.turn.number != turn.number:
+        return state, ()  # the caller has gone on meanwhile
+    if state.phase in (Phase.HANDING_OFF, Phase.CONNECTED):
+        return dossier.keep_company(state)
+    if turn.number <= state.handled:
+        return state, ()
+    state = replace(state, awaiting=turn.number)
+    question = state.question()
+    doubtful = state.assessment is not None and state.assessment.action == "ask"
+    if (
+        question is not None
+        and not doubtful
+        and not answering.police_matter(state)
+        and not replying.human_requested(state)
+    ):
+        early = answering.early_result(state, question, policy)
+        if early is not None and not (early.final and replying.words_settled(state, question)):
+            return answering.answer_early(state, question, early)
+    return replying.reply(state, policy)
+
+
+def search_result(state: State, event: SearchResult, policy: Policy) -> Step:
+    """The knowledge base answered."""
+    if state.handoff is not None:
+        return state, ()
+    if state.early is not None and event.final and event.turn == state.early.turn:
+        return answering.veto(state, event, policy)
+    state = answering.keep(state, event)
+    if not event.final or state.awaiting != event.turn:
+        return state, ()
+    return replying.reply(state, policy)

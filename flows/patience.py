@@ -1,0 +1,126 @@
+"""Silence, and engines that fail: what the bot does when nothing comes. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flows import dossier, handoff, replying, ticket_dialogue
+from flows.actions import Action, Decide, HangUp
+from flows.events import Ear, EngineFailed, Silence
+from flows.policy import Policy, Step
+from flows.speaking import say, silenced
+from flows.state import Phase, State
+
+
+def silence(state: State, event: Silence, policy: Policy) -> Step:
+    """Neither side has made a sound for a while; the caller is never left alone for 4 s."""
+    limits = policy.limits
+    patient = event.seconds < limits.silence_s
+    if not state.quiet:
+        if patient or event.at - state.said_at < limits.silence_s:
+            return state, ()
+        state = silenced(state)  # it was never heard: its playback is lost
+    if state.phase is Phase.CONNECTED or event.seconds < limits.patience_s:
+        return state, ()
+    if state.caller_speaking and state.turn is not None:
+        state = state.with_turn(replace(state.turn, ended=True))
+    if state.phase is Phase.HANDING_OFF:
+        return _waiting(state, patient=patient)
+    if ticket_dialogue.keying(state) and state.ticket is not None:
+        if state.ticket.digits == "1":
+            return handoff.to_police(state, "requested_police")
+        if state.ticket.digits == "0":
+            return handoff.to_human(state, "requested_human", "connecting_human")
+    if state.question() is not None:
+        state, actions = replying.reply(state, policy, impatient=True, overdue=not patient)
+        if actions:
+            return state, actions
+    if patient:
+        return state, ()
+    match state.phase:
+        case Phase.CONFIRMING_DANGER:
+            return handoff.to_police(state, "danger")
+        case Phase.TICKET_WRITING:
+            return handoff.to_human(state, "ticket_not_written", "ticket_unsaved")
+        case Phase.CLOSING:
+            return replying.goodbye_said(state)
+        case _:
+            return _nudge(state, policy)
+
+
+def _waiting(state: State, *, patient: bool) -> Step:
+    """The hand-off is under way."""
+    open_handoff = state.handoff
+    if open_handoff is None:
+        return state, ()
+    if open_handoff.waiting and not open_handoff.announced:
+        return handoff.announce(state)
+    state, company = dossier.keep_company(state)
+    if patient or company:
+        return state, company
+    # Off-hook and nobody speaks: the caller must not think that the line is dead.
+    state, said = say(state, "still_connecting")
+    return state, (said,)
+
+
+def _nudge(state: State, policy: Policy) -> Step:
+    """Speak to a silent caller; then a human, or the goodbye of one who was served."""
+    idle = state.phase is Phase.LISTENING
+    content = idle and (state.served or state.seat_failed)
+    nudges = state.nudges + 1
+    state = replace(state, nudges=nudges)
+    if nudges > policy.limits.nudges - int(content):
+        if content:
+            state = replace(state, phase=Phase.CLOSING)
+            state, goodbye = say(state, "goodbye")
+            return state, (goodbye,)
+        if state.seat_failed and state.phase in ticket_dialogue.STEPS:
+            return ticket_dialogue.finish(state)
+        return handoff.to_human(state, "silent_caller", "failure_human")
+    if not state.ears:
+        state, said = say(state, "keys")
+    elif state.phase in ticket_dialogue.STEPS and nudges == 1 and state.ticket is not None:
+        state, said = ticket_dialogue.ask(replace(state, ticket=replace(state.ticket, digits="")))
+    else:
+        state, said = say(state, "anything_else" if content else "are_you_there")
+    return state, (said,)
+
+
+def engine_failed(state: State, event: EngineFailed, policy: Policy) -> Step:
+    """Go on with what is left: the other ear, a ticket, the keys, a human."""
+    decided = Decide("engine_failed", f"{event.engine}：{event.reason}".rstrip("："))
+    actions: tuple[Action, ...] = ()
+    match event.engine:
+        case Ear.LISTENER | Ear.TRANSCRIBER:
+            state, actions = _ear_failed(state, Ear(event.engine), policy)
+        case "knowledge_base" if state.handoff is None and state.awaiting is not None:
+            state, actions = replying.reply(state, policy, overdue=True)
+        case "speech" if state.handoff is None:
+            # A bridged call needs no voice of ours.
+            state, actions = handoff.to_human(state, "no_speech", "failure_human")
+        case _:
+            pass
+    return state, (decided, *actions)
+
+
+def _ear_failed(state: State, ear: Ear, policy: Policy) -> Step:
+    if ear not in state.ears:
+        return state, ()
+    state = replace(state, ears=state.ears - {ear})
+    if state.handoff is not None:
+        return state, ()
+    if not state.ears:
+        if state.phase is Phase.CONFIRMING_DANGER:
+            return handoff.to_police(state, "danger")  # no answer can be heard any more
+        return handoff.to_human(state, "no_recogniser", "keys")
+    if state.awaiting is None:
+        return state, ()
+    return replying.reply(state, policy)
+
+
+def closing(state: State) -> tuple[State, tuple[Action, ...]]:
+    """What must still be safe when the caller is gone."""
+    state, police = dossier.interrupted(silenced(state))
+    tickets = ticket_dialogue.save(state)
+    ended = replace(state, phase=Phase.ENDED)
+    return ended, (*police, *tickets, HangUp(ended.outcome))

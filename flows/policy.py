@@ -1,0 +1,44 @@
+"""What a step of the dialogue core depends on besides state and event: values, all handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flows.actions import Action
+from flows.state import State
+from flows.triage import TriageModel
+
+Step = tuple[State, tuple[Action, ...]]
+"""The new state, and what to do, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The numbers of the conversation, each a setting (`voicebot.toml`, [dialogue])."""
+
+    silence_s: float = 3.6
+    """Longest silence left to the caller before the bot says something (DESIGN.md: 4 s)."""
+    patience_s: float = 2.4
+    """How long a finished turn may wait for its final hypothesis."""
+    nudges: int = 2
+    """How often a silent caller is spoken to before a human is called in."""
+    unheard: int = 2
+    """Unintelligible turns before a human is called in."""
+    danger_questions: int = 2
+    early_answer: float = 0.8
+    """Probability at which a partial hypothesis is enough to answer on."""
+    police_over_answer: float = 0.85
+    """Probability of an ordinary police matter that outweighs a found answer."""
+    neither: float = 0.6
+    """Probability of being outside both scopes at which the caller is guided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The values a step depends on besides state and event."""
+
+    triage: TriageModel
+    limits: Limits = field(default_factory=Limits)
+    greetings: Mapping[str, str] = field(default_factory=dict)
+    """Prompt id by dialled number, where it is not the ordinary greeting (R16)."""

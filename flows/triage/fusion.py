@@ -1,0 +1,215 @@
+"""From what was heard turn by turn to one assessment of the conversation.
+
+Danger is the worst of the turns, and of the conversation taken as a whole. A doubt in an earlier
+turn is lowered by what was explained since; a danger that was plain when it was said stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.triage.assessment import LINES, ROUTES, Assessment, Evidence
+from flows.triage.calibration import POLICE, URGENT, Calibration, log_odds, with_urgent
+from flows.triage.classifier import CATEGORIES, VOICES, sigmoid
+from flows.triage.reading import Reading, Strength
+
+_LEAST_EVIDENCE = 0.1
+_MOST_EVIDENCE = 8
+_LINE_LIKELY = 0.5
+_LINE_PHRASE = 0.45
+"""Strength from which a phrase alone brings its lines in."""
+_FLAG_PHRASE = 0.3
+_VOICE_LIKELY = 0.6
+_CATEGORY_PHRASE = 1.5
+"""What a sure phrase adds to its category's score."""
+_PLAIN_LENGTH = 10
+_PLAIN_STRENGTH = 0.75
+"""On the training lines, mostly hard ones, five such turns in six are an emergency."""
+_CRY_FOR_HELP = "help_request"
+_CRY_LIKELY = 0.15
+_CRY_SHORT = 8
+"""救命 counts as a request when it is nearly all that was said, or danger is not unlikely:
+within a complaint it is a figure of speech."""
+
+_KINDS = {
+    "danger": "danger",
+    "request_police": "police_request",
+    "request_human": "human_request",
+    "police": "police_matter",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One turn, or the whole conversation (`index` -1): phrases, probabilities of `ROUTES`, and
+    the other heads' scores when asked for."""
+
+    index: int
+    reading: Reading
+    spread: NDArray[np.float64]
+    scores: Callable[[str], NDArray[np.float32]]
+
+    @property
+    def odds(self) -> float:
+        return log_odds(self.spread[URGENT])
+
+
+def nothing_heard() -> Assessment:
+    """The assessment of silence."""
+    even = {"110_now": 0.02, "110": 0.03, "12345": 0.25, "neither": 0.7}
+    return Assessment("neither", even, "continue")
+
+
+def fuse(
+    heard: Sequence[Heard], together: Heard, calibration: Calibration, region: str | None
+) -> Assessment:
+    """One assessment of all turns.
+
+    Args:
+        heard: the caller's turns in order, at least one.
+        together: the conversation as a whole; the turn itself where there is one alone.
+    """
+    worst, odds = _worst(heard, together, calibration)
+    spread = with_urgent(together.spread, odds)
+    request = _request(heard, spread[URGENT], calibration)
+    route, action = _decide(spread, request, calibration)
+    urgent = route == "110_now"
+    strengths = [strength for one in heard for strength in one.reading.strengths]
+    category = None
+    if route in ("110_now", "110"):
+        category = _category(worst if urgent else together, strengths)
+    return Assessment(
+        route,
+        {name: round(float(p), 4) for name, p in zip(ROUTES, spread, strict=True)},
+        action,
+        category,
+        _lines(route, worst, together, strengths),
+        _flags(urgent, together, strengths),
+        _evidence(heard, spread),
+        region,
+        request,
+    )
+
+
+def _worst(
+    heard: Sequence[Heard], together: Heard, calibration: Calibration
+) -> tuple[Heard, float]:
+    """Where the danger is greatest, and its log-odds."""
+    sure = log_odds(calibration.handoff)
+    worst, odds = together, together.odds
+    for one in heard:
+        own = one.odds
+        if one is not heard[-1] and own < sure:
+            own = (own + min(own, together.odds)) / 2
+        if _plain_danger(one.reading):
+            own = max(own, log_odds(calibration.ask))
+        if own > odds or (own == odds and worst is together):
+            worst, odds = one, own
+    return worst, odds
+
+
+def _plain_danger(reading: Reading) -> bool:
+    """Little more was said than a sure phrase, and nothing speaks against it: worth asking
+    about whatever the classifier makes of it."""
+    return reading.length <= _PLAIN_LENGTH and any(
+        s.phrase.kind == "danger" and not s.guards and s.whole >= _PLAIN_STRENGTH
+        for s in reading.strengths
+    )
+
+
+def _request(heard: Sequence[Heard], urgent: float, calibration: Calibration) -> str | None:
+    """Police if it was ever asked for; a human if it is asked for now."""
+    for one in heard:
+        if one.reading.request == "police" and _meant(one, urgent, calibration):
+            return "police"
+    return "human" if heard[-1].reading.request == "human" else None
+
+
+def _meant(one: Heard, urgent: float, calibration: Calibration) -> bool:
+    asked = [s for s in one.reading.strengths if s.phrase.kind == "request_police" and not s.guards]
+    if any(s.phrase.topic != _CRY_FOR_HELP for s in asked):
+        return True
+    return one.reading.length <= _CRY_SHORT or urgent >= min(_CRY_LIKELY, calibration.ask)
+
+
+def _decide(
+    spread: NDArray[np.float64], request: str | None, calibration: Calibration
+) -> tuple[str, str]:
+    """(route, action)."""
+    urgent = spread[URGENT]
+    if request == "police":
+        likely = urgent >= calibration.ask or urgent >= spread[POLICE]
+        return ("110_now" if likely else "110"), "handoff"
+    if urgent >= calibration.handoff:
+        return "110_now", "handoff"
+    if urgent >= calibration.ask:
+        return "110_now", "ask"
+    others = spread.copy()
+    others[URGENT] = -1.0
+    route = ROUTES[int(others.argmax())]
+    sure = route == "110" and spread[POLICE] >= calibration.police
+    return route, "handoff" if sure else "continue"
+
+
+def _category(where: Heard, strengths: Iterable[Strength]) -> int:
+    scores = where.scores("category").astype(np.float64)
+    for strength in strengths:
+        if strength.phrase.category is not None:
+            index = strength.phrase.category - 1
+            scores[index] += _CATEGORY_PHRASE * strength.whole
+    return int(CATEGORIES[int(scores.argmax())])
+
+
+def _lines(
+    route: str, worst: Heard, together: Heard, strengths: Iterable[Strength]
+) -> tuple[str, ...]:
+    """Every line that is likely wanted; phrases of danger count where 110 goes out."""
+    if route == "neither":
+        return ()
+    likely = np.maximum(sigmoid(worst.scores("lines")), sigmoid(together.scores("lines")))
+    wanted = {line for line, p in zip(LINES, likely, strict=True) if p >= _LINE_LIKELY}
+    if route == "110_now":
+        for strength in strengths:
+            if strength.whole >= _LINE_PHRASE:
+                wanted.update(strength.phrase.lines)
+    return tuple(line for line in LINES if line in wanted)
+
+
+def _flags(urgent: bool, together: Heard, strengths: Iterable[Strength]) -> tuple[str, ...]:
+    flags = [
+        flag
+        for strength in strengths
+        if urgent and strength.whole >= _FLAG_PHRASE
+        for flag in strength.phrase.flags
+    ]
+    voices = sigmoid(together.scores("voice"))
+    flags += [voice for voice, p in zip(VOICES, voices, strict=True) if p >= _VOICE_LIKELY]
+    return tuple(dict.fromkeys(flags))
+
+
+def _evidence(heard: Sequence[Heard], spread: NDArray[np.float64]) -> tuple[Evidence, ...]:
+    """Strongest first; of phrases that say the same the strongest alone."""
+    found: dict[tuple[str, int], Evidence] = {}
+    for one in heard:
+        for strength in one.reading.strengths:
+            kind = _KINDS.get(strength.phrase.kind)
+            if kind is None or strength.whole < _LEAST_EVIDENCE:
+                continue
+            detail = strength.words
+            if strength.guards:
+                detail += f"（{'、'.join(dict.fromkeys(strength.guards))}）"
+            evidence = Evidence(kind, detail, round(strength.whole, 3), one.index)
+            found.setdefault((strength.phrase.topic, one.index), evidence)
+    ordered = sorted(found.values(), key=lambda evidence: -evidence.weight)[:_MOST_EVIDENCE]
+    route = int(spread.argmax())
+    said = Evidence(
+        "classifier",
+        f"{ROUTES[route]} {spread[route]:.2f}",
+        round(float(spread[route]), 3),
+        heard[-1].index,
+    )
+    return (*ordered, said)

@@ -1,0 +1,129 @@
+"""Training lines as the telephone and the transcriber would have them.
+
+Recognition errors are imitated by sound: characters are replaced by others that sound the same or
+are one of the usual confusions away (FINDINGS.md section 2), taken from the training texts
+themselves, so that nothing is fitted to a recogniser's output on evaluation lines.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from asr.phonetics import to_syllables, without_tone
+from flows.triage.examples import Example
+from flows.triage.features import fold
+
+_HAN = re.compile(r"[一-鿿]")
+_STOPS = re.compile(r"[，。！？；：、,.!?;:…\s]+")
+_FILLERS = ("嗯", "呃", "那个", "就是", "啊", "喂", "这个")
+_DECISIVE = frozenset({"110_now"})
+
+SAME_SOUND, CONFUSED_SOUND, LOST = 0.75, 0.2, 0.05
+"""How errors divide: homophone, confused initial or final, character lost."""
+
+
+class Homophones:
+    """Which characters of the texts sound alike, exactly and nearly."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        same: dict[str, dict[str, None]] = defaultdict(dict)
+        near: dict[str, dict[str, None]] = defaultdict(dict)
+        for character in dict.fromkeys("".join(_HAN.findall("".join(texts)))):
+            for syllable in to_syllables(character):
+                same[without_tone(syllable)][character] = None
+                near[fold(syllable)][character] = None
+        self._same = {sound: tuple(found) for sound, found in same.items()}
+        self._near = {sound: tuple(found) for sound, found in near.items()}
+
+    def misheard(self, text: str, rate: float, chance: random.Random) -> str:
+        """The text with about `rate` of its hanzi replaced or lost, and without stops."""
+        return "".join(
+            self._other(character, chance)
+            if _HAN.match(character) and chance.random() < rate
+            else character
+            for character in unpunctuated(text)
+        )
+
+    def _other(self, character: str, chance: random.Random) -> str:
+        syllables = to_syllables(character)
+        if not syllables or chance.random() < LOST:
+            return ""
+        exact = chance.random() < SAME_SOUND / (SAME_SOUND + CONFUSED_SOUND)
+        sound = without_tone(syllables[0]) if exact else fold(syllables[0])
+        return chance.choice((self._same if exact else self._near).get(sound, (character,)))
+
+
+def misheard_syllables(
+    syllables: Sequence[str], rate: float, chance: random.Random
+) -> tuple[str, ...]:
+    """Syllables as the listener has them: tones wrong, fuzzy pairs taken for each other, some
+    lost or replaced by others."""
+    heard = []
+    for syllable in syllables:
+        sound = without_tone(syllable)
+        if chance.random() < rate:
+            kind = chance.random()
+            if kind < 0.15:
+                continue
+            sound = fold(sound) if kind < 0.6 else without_tone(chance.choice(syllables))
+        tone = str(chance.randint(1, 4)) if chance.random() < rate else syllable[-1:]
+        heard.append(sound + tone)
+    return tuple(heard)
+
+
+def unpunctuated(text: str) -> str:
+    """Stops and spaces out, but for those between Latin words."""
+    return re.sub(r"(?<![a-z0-9]) | (?![a-z0-9])", "", _STOPS.sub(" ", text.lower())).strip()
+
+
+def noisy_copies(examples: Sequence[Example], seed: int) -> list[Example]:
+    """One misheard copy of each example, at 5 to 30 % errors, half of them with fillers."""
+    chance = random.Random(seed)  # noqa: S311 - reproducible noise, not a secret
+    homophones = Homophones(example.text for example in examples)
+    copies = []
+    for example in examples:
+        text = homophones.misheard(example.text, chance.uniform(0.05, 0.3), chance)
+        if chance.random() < 0.5:
+            text = chance.choice(_FILLERS) + text
+        copies.append(replace(example, text=text))
+    return [copy for copy in copies if copy.text]
+
+
+def prefixes(examples: Sequence[Example], seed: int) -> list[Example]:
+    """The beginnings of lines without danger: a partial hypothesis must not raise the alarm.
+
+    A danger line's beginning is left out: whether it is decisive yet cannot be told.
+    """
+    chance = random.Random(seed)  # noqa: S311
+    harmless = [e for e in examples if not e.accept & _DECISIVE and len(e.text) >= 12]
+    chosen = chance.sample(harmless, len(harmless) // 2)
+    return [replace(e, text=e.text[: int(len(e.text) * chance.uniform(0.4, 0.8))]) for e in chosen]
+
+
+def pairs(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
+    """Two lines said one after the other: danger after chat, one matter after another.
+
+    A danger line makes the whole 110_now, whichever comes first; two harmless lines of one
+    route keep it. This is how the text of a whole conversation looks.
+    """
+    chance = random.Random(seed)  # noqa: S311
+    danger = [e for e in examples if e.accept == _DECISIVE]
+    harmless = {
+        route: [e for e in examples if e.accept == {route}] for route in ("12345", "neither")
+    }
+    made = []
+    for _ in range(count):
+        first = chance.choice(harmless[chance.choice(("12345", "12345", "neither"))])
+        if chance.random() < 0.45:
+            second = chance.choice(danger)
+            ordered = (first, second) if chance.random() < 0.8 else (second, first)
+            joined = ordered[0].text + "。" + ordered[1].text
+            made.append(replace(second, text=joined))
+        else:
+            second = chance.choice(harmless["12345"])
+            made.append(replace(second, text=first.text + "。" + second.text))
+    return made

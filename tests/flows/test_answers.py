@@ -1,0 +1,215 @@
+"""Short replies as people give them: clear noes, choices, names, numbers, farewells."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows import answers
+from tests.flows.scripted_call import sounds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "没有", "没有。", "没有没有", "没有没有没有", "没有没有，就是问一下", "没有啊，没事",
+        "没得", "没有啦", "不是不是", "没有人有危险", "没人有危险", "没有危险谢谢",
+        "没什么危险的", "现在没有", "暂时没有危险", "我这边没有人有危险", "没有人受伤",
+        "没有问题", "没有情况", "嗯没有", "哎呀没有", "没事", "没事了", "没事没事，你放心",
+        "大家都没事", "都安全", "没有，不用报警", "冇啊", "不会不会",
+        "没有没有我就是想问一下公积金怎么提取", "不是，我想咨询社保", "没有，我要投诉",
+        "没有的没有的", "没事我打电话问一下社保", "没有没有，我们就是打电话来反映一下噪音",
+    ],
+)  # fmt: skip
+def test_natural_noes_are_clear(text: str) -> None:
+    assert answers.clear_no(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "有", "有啊", "有没有", "嗯", "好", "好的", "是", "不", "没", "没了", "人没了", "没人了",
+        "没气了", "没有吧", "没有呼吸", "没有人救他", "没有人来", "没有人在家", "没有人管",
+        "没有人质", "不好了", "不是没有", "没有不危险", "不知道", "不清楚", "不确定", "可能没有",
+        "不用了", "不行了", "没事才怪", "没有，但是他拿着刀", "没有，他要杀我", "没有，快来",
+        "没有，我爸晕了", "不是，他跑了", "", "没有，我就想问问他打人怎么办",
+        "没有我就问一下他不让我走怎么办", "没有" * 50, "no", "。",
+    ],
+)  # fmt: skip
+def test_anything_else_is_not(text: str) -> None:
+    assert not answers.clear_no(text)
+
+
+@pytest.mark.parametrize("text", ["没有", "没有啊", "没有没有", "没有危险", "不是", "没事"])
+def test_a_no_is_understood_by_its_sound_alone(text: str) -> None:
+    assert answers.clear_no("", sounds(text))
+
+
+@pytest.mark.parametrize("text", ["没有人救他", "没有刀", "有", "", "没有他在打我", "美", "救命"])
+def test_a_longer_reply_that_begins_like_a_no_is_none_by_its_sound(text: str) -> None:
+    assert not answers.clear_no("", sounds(text))
+
+
+def test_a_text_that_lacks_most_of_the_sounds_is_not_trusted() -> None:
+    assert answers.clear_no("没有", sounds("没有啊没有"))
+    assert not answers.clear_no("没有", sounds("没有他把门锁起来不让我出去"))
+
+
+def test_another_reading_may_raise_the_doubt() -> None:
+    assert answers.doubtful_no(("没油", "没有刀"))
+    assert not answers.doubtful_no(("没有了", "没有没有", "美有"))
+
+
+@given(st.text("没有危险人但他刀了啊是不事", max_size=14))
+def test_words_of_danger_after_a_no_take_it_back(rest: str) -> None:
+    assert not answers.clear_no(f"没有但是{rest}救命")
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("第一个", 0), ("前面那个", 0), ("前者", 0), ("一", 0), ("是的", 0), ("第二个", 1),
+        ("后面的", 1), ("二", 1), ("不是第一个是第二个", 1), ("第一个不是，第二个", None),
+        ("不是第二个是第一个", 0), ("都不是", -1), ("没有", -1), ("不是第一个也不是第二个", -1),
+        ("第一个和第二个", None), ("公积金", None), ("我要问的是居住证到期以后怎么续签", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_which_of_two_is_meant(text: str, chosen: int | None) -> None:
+    assert answers.choice(text) == chosen
+
+
+@pytest.mark.parametrize("text", ["对", "对的", "是的", "没错", "嗯", "可以", "没问题", "好的"])
+def test_yes(text: str) -> None:
+    assert answers.yes(text)
+    assert not answers.no(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["不对", "不是", "错了", "换一个", "对不起不是", "没有", "不是这个"]
+)
+def test_no(text: str) -> None:
+    assert answers.no(text)
+    assert not answers.yes(text)
+
+
+@pytest.mark.parametrize("text", ["", "什么", "你再说一遍", "公积金"])
+def test_neither_yes_nor_no(text: str) -> None:
+    assert not answers.yes(text)
+    assert not answers.no(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["没有了谢谢", "没有了", "没有", "好的谢谢", "不用了，再见", "嗯没事了", "打错了", "就这样吧"],
+)
+def test_the_caller_is_done(text: str) -> None:
+    assert answers.finished(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["没有收到补贴", "谢谢那社保呢", "好的", "嗯", "", "没有水", "我知道了但是怎么办"]
+)
+def test_the_caller_is_not_done(text: str) -> None:
+    assert not answers.finished(text)
+
+
+@pytest.mark.parametrize("text", ["嗯", "嗯嗯", "哦", "好的", "对", "", "嗯。"])
+def test_noises_of_a_listener(text: str) -> None:
+    assert answers.backchannel(text)
+    assert answers.backchannel(text, sounds(text))
+
+
+@pytest.mark.parametrize("text", ["等一下", "不是", "公积金", "救命", "好的那个社保"])
+def test_words_are_no_noise(text: str) -> None:
+    assert not answers.backchannel(text)
+    assert not answers.backchannel("嗯", sounds(text))
+    assert not answers.backchannel("", sounds(text))
+
+
+@pytest.mark.parametrize("text", ["喂", "喂喂喂", "你好", "喂，你好，请问一下", "是12345吗"])
+def test_a_greeting_asks_for_nothing_yet(text: str) -> None:
+    assert answers.greeting(text)
+
+
+def test_a_question_is_no_greeting() -> None:
+    assert not answers.greeting("你好社保怎么办")
+    assert not answers.greeting("")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("我姓王", "王"), ("免贵姓李", "李"), ("我叫王小明", "王小明"), ("王小明", "王小明"),
+        ("我是李女士", "李女士"), ("姓名是张三", "张三"), ("我姓王叫王五", "王五"),
+        ("我不方便说", "匿名"), ("匿名", "匿名"),
+    ],
+)  # fmt: skip
+def test_names(text: str, name: str) -> None:
+    assert answers.name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("幺三八零零", "13800"),
+        ("１３８", "138"),
+        ("是一三八 两个", "1382"),
+        ("没有", ""),
+        ("²٣", "2"),
+    ],
+)
+def test_spoken_digits(text: str, digits: str) -> None:
+    assert answers.number(text) == digits
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("13800138000", "13800138000"), ("+8613800138000", "13800138000"),
+        ("008613800138000", "13800138000"), ("0898-65301234", "089865301234"),
+        ("65301234", "65301234"), ("4008123456", "4008123456"), ("138", ""), ("110", ""),
+        ("anonymous", ""), ("", ""), ("1" * 40, ""),
+    ],
+)  # fmt: skip
+def test_numbers_that_can_be_called(text: str, number: str) -> None:
+    assert answers.telephone_number(text) == number
+
+
+@given(st.text(), st.lists(st.text()).map(tuple))
+def test_no_reply_breaks_anything(text: str, syllables: tuple[str, ...]) -> None:
+    answers.clear_no(text)
+    answers.choice(text)
+    answers.yes(text)
+    answers.no(text)
+    answers.finished(text)
+    answers.greeting(text)
+    answers.backchannel(text, syllables)
+    assert len(answers.name(text)) <= 20
+    assert set(answers.number(text)) <= set("0123456789")
+    assert set(answers.spoken_number(text)) <= set("零幺二三四五六七八九")
+
+
+@pytest.mark.parametrize(
+    "unit", ["喂", "没有了", "没有人没事", "谢谢啊", "好的", "的", "我就是", "没"]
+)
+@pytest.mark.parametrize("repeated", [8, 13, 40, 5000])
+def test_a_recogniser_that_repeats_itself_costs_no_time(unit: str, repeated: int) -> None:
+    """Whisper loops on noise; a reply of any length is read in a moment."""
+    judges: tuple[Callable[[str], object], ...] = (
+        answers.clear_no,
+        answers.finished,
+        answers.greeting,
+        answers.choice,
+        answers.yes,
+        answers.no,
+        answers.name,
+    )
+    began = time.process_time()
+    for judge in judges:
+        judge(unit * repeated + "x")
+    assert time.process_time() - began < 0.2

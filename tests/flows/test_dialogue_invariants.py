@@ -1,0 +1,349 @@
+"""Any order of events, with any values: what must hold all the same (DESIGN.md)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from flows import events as ev
+from flows.actions import Action, Decide, DialRoute, Handoff, HangUp, OpenTicket, Say, Search
+from flows.dialogue import step, texts_to_embed
+from flows.events import Ear, LegState
+from flows.prompts import load_prompts
+from flows.state import Phase, State
+from flows.ticket_dialogue import keying
+from tests.flows.scripted_call import POLICY, every, sounds
+
+PROMPTS = load_prompts()
+POLICE_REASONS = {"danger", "requested_police"}
+NEEDS_SAFE_HANDOFF = {"connecting_110", "transferring_110"}
+NEEDS_SAFE_TICKET = {"ticket_done", "ticket_no_number"}
+
+WORDS = st.sampled_from(
+    [
+        "", " ", "嗯", "好的", "喂", "没有", "没有没有就是问一下", "有", "是", "对的", "不对",
+        "不知道", "公积金怎么提取", "社保", "路灯坏了", "谢谢再见", "第一个", "第二个", "都不是",
+        "我姓王", "海口龙华区", "幺三八零零幺三八零零零", "幺三八", "²٣", "我家着火了", "他拿刀",
+        "那个人在门口", "有点怕", "转人工", "给我接110", "手机被偷了", "陪我聊天", "弄错了",
+        "我在三亚孩子晕倒",
+    ]
+) | st.text(max_size=12)  # fmt: skip
+NUMBERS = st.integers(-2, 6)
+ENTRIES = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.floats(0, 1)), max_size=3).map(
+    tuple
+)
+DECISIONS = st.sampled_from(["answer", "clarify", "none", "?"])
+LEGS = st.sampled_from(list(LegState))
+TIMES = st.floats(-1, 5)
+
+
+class Watched:
+    """A call whose every step is checked."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.now = 0.0
+        self.events: list[ev.Event] = []
+        self.steps: list[tuple[Action, ...]] = []
+        self.utterances: set[str] = set()
+        self.danger = False
+        self.safe: set[str] = set()
+        self.unconfirmed: Counter[str] = Counter()
+        self.hung_up = 0
+
+    def take(self, event: ev.Event) -> tuple[Action, ...]:
+        before = self.state
+        texts_to_embed(before, event, POLICY)
+        if isinstance(event, ev.Written):
+            if event.ok:
+                self.safe.add(event.ref)
+            else:
+                self.safe.discard(event.ref)
+            self.unconfirmed[event.ref] = max(0, self.unconfirmed[event.ref] - 1)
+        self.state, actions = step(before, event, POLICY)
+        self.events.append(event)
+        self.steps.append(actions)
+        for action in actions:
+            self.check(before, event, action)
+        if before.phase is Phase.ENDED:
+            assert actions == ()
+        return actions
+
+    def check(self, before: State, event: ev.Event, action: Action) -> None:
+        match action:
+            case Say():
+                self.check_say(action)
+            case Handoff():
+                assert action.routes
+                self.danger = self.danger or action.reason in POLICE_REASONS
+                self.safe.discard(action.handoff)
+            case OpenTicket():
+                assert action.matter
+                self.unconfirmed[action.ticket] += 1
+            case Search():
+                assert not self.danger
+            case HangUp():
+                self.hung_up += 1
+                assert self.hung_up == 1
+                assert self.state.phase is Phase.ENDED
+                released = (
+                    isinstance(event, ev.TransferProgress)
+                    and event.state is LegState.ENDED
+                    and before.handoff is not None
+                    and before.handoff.connected
+                )
+                assert isinstance(event, ev.HungUp) or released or not self.danger
+            case Decide():
+                assert action.what
+                if action.what == "connected":
+                    assert before.phase is not Phase.CONNECTED
+            case _:
+                pass
+
+    def check_say(self, say: Say) -> None:
+        assert say.utterance not in self.utterances
+        self.utterances.add(say.utterance)
+        assert (say.prompt is None) != (say.entry is None)
+        if say.prompt is None:
+            assert not self.danger, "an answer after danger"
+            return
+        prompt = PROMPTS[say.prompt]
+        assert prompt.purpose == say.purpose
+        assert all(say.values[blank] for blank in prompt.blanks)
+        prompt.fill(say.values)
+        handoff, ticket = self.state.handoff, self.state.ticket
+        if say.prompt in NEEDS_SAFE_HANDOFF:
+            assert handoff is not None
+            assert handoff.id in self.safe
+        if say.prompt in NEEDS_SAFE_TICKET:
+            assert ticket is not None
+            assert ticket.id in self.safe
+            assert not self.unconfirmed[ticket.id]
+
+    # ── what could happen next ────────────────────────────────────────────────────
+
+    def check_state(self) -> None:
+        state = self.state
+        waiting = state.phase in (Phase.HANDING_OFF, Phase.CONNECTED)
+        assert not waiting or state.handoff is not None
+        if state.phase is Phase.ENDED:
+            return
+        assert (state.phase is Phase.CONNECTED) == (
+            state.handoff is not None and state.handoff.connected
+        )
+        self.check_way_to("1", "我要报警", police=True)
+        self.check_way_to("0", "我要人工", police=False)
+        if state.phase is not Phase.CONNECTED:
+            self.check_company()
+
+    def check_way_to(self, key: str, words: str, *, police: bool) -> None:
+        state = self.state
+        if state.handoff is not None and (not police or state.handoff.to_police):
+            return
+        pressed, actions = step(state, ev.KeyPressed(state.at, key), POLICY)
+        if keying(state) and not every(Handoff, actions) and pressed.ticket is not None:
+            if pressed.ticket.digits not in ("1", "0"):
+                return  # a digit in the middle of a number
+            pressed, actions = silent(pressed)
+        assert every(Handoff, actions), f"no way out of {state.phase} by key {key}"
+        if state.phase is Phase.CONNECTED:
+            return  # the agent hears it
+        number = max([turn.number for turn in state.turns] + [state.handled]) + 1
+        said: list[Action] = []
+        at = state.at
+        for event in (
+            ev.CallerSpeaking(at, number),
+            ev.Heard(at, number, Ear.TRANSCRIBER, words, final=True),
+            ev.TurnEnded(at, number),
+            ev.Silence(at + 2.4, 2.4),
+            ev.Silence(at + 3.6, 3.6),
+        ):
+            state, actions = step(state, event, POLICY)
+            said += actions
+        if any(say.prompt == "ask_danger" for say in every(Say, said)):
+            said += silent(state)[1]  # doubt about danger goes first
+        assert every(Handoff, said), f"no way out of {self.state.phase} by {words}"
+
+    def check_company(self) -> None:
+        state, actions = silent(self.state)
+        if not any(isinstance(action, Say | Handoff | HangUp | DialRoute) for action in actions):
+            _, more = step(state, ev.Silence(state.at + 1.2, 5.2), POLICY)
+            actions += more
+        audible = [a for a in actions if isinstance(a, Say | Handoff | HangUp | OpenTicket)]
+        assert audible, f"silence in {self.state.phase}"
+
+    def check_replay(self) -> None:
+        state = State()
+        for event, actions in zip(self.events, self.steps, strict=True):
+            state, again = step(state, event, POLICY)
+            assert again == actions
+        assert state == self.state
+
+
+def silent(state: State) -> tuple[State, tuple[Action, ...]]:
+    """More than four seconds without a sound from either side."""
+    at = max(state.at, state.said_at) + 4.0
+    return step(state, ev.Silence(at, 4.0), POLICY)
+
+
+# ── events out of nowhere ─────────────────────────────────────────────────────────
+
+REFS = st.sampled_from(["c-h1", "c-h2", "c-h3", "c-t1", "c-t2", "x", "-h1", "-t1"])
+DESTINATIONS = st.sampled_from(["110-460000", "110-460200", "seat", "x", ""])
+EVENTS = st.one_of(
+    st.builds(ev.CallStarted, TIMES, st.just("c"), WORDS, WORDS, st.sampled_from([None, "460100"])),
+    st.builds(ev.CallerSpeaking, TIMES, NUMBERS),
+    st.builds(
+        ev.Heard,
+        TIMES,
+        NUMBERS,
+        st.sampled_from(list(Ear)),
+        WORDS,
+        st.lists(WORDS, max_size=2).map(tuple),
+        WORDS.map(sounds),
+        st.booleans(),
+    ),
+    st.builds(ev.TurnEnded, TIMES, NUMBERS),
+    st.builds(ev.KeyPressed, TIMES, st.sampled_from([*"0123456789*#", "", "A"])),
+    st.builds(ev.Silence, TIMES, st.floats(0, 20)),
+    st.builds(ev.SearchResult, TIMES, NUMBERS, WORDS, DECISIONS, ENTRIES, st.booleans()),
+    st.builds(ev.PlaybackStarted, TIMES, NUMBERS.map("u{}".format)),
+    st.builds(ev.PlaybackFinished, TIMES, NUMBERS.map("u{}".format), st.booleans()),
+    st.builds(ev.Written, TIMES, REFS, st.booleans()),
+    st.builds(ev.TransferProgress, TIMES, REFS, DESTINATIONS, LEGS, st.sampled_from(["", "lost"])),
+    st.builds(
+        ev.EngineFailed,
+        TIMES,
+        st.sampled_from(["listener", "transcriber", "knowledge_base", "speech", "?"]),
+    ),
+    st.builds(ev.HungUp, TIMES),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(EVENTS, max_size=30))
+def test_events_out_of_nowhere_break_nothing(events: list[ev.Event]) -> None:
+    call = Watched()
+    for event in events:
+        call.now += max(0.0, event.at)
+        call.take(replace(event, at=call.now + min(0.0, event.at)))
+        call.check_state()
+    call.check_replay()
+
+
+# ── a call in which most events fit, in any order ─────────────────────────────────
+
+
+class AnyCall(RuleBasedStateMachine):
+    """Mostly plausible: turns follow each other, references exist, but nothing is in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.call = Watched()
+        self.call.take(ev.CallStarted(0.0, "c", "13800138000", "12345"))
+        self.turn = 0
+
+    def at(self, later: float = 0.3) -> float:
+        self.call.now += later
+        return self.call.now
+
+    @rule()
+    def begins_to_speak(self) -> None:
+        self.turn += 1
+        self.call.take(ev.CallerSpeaking(self.at(), self.turn))
+
+    @rule(words=WORDS, final=st.booleans(), back=st.integers(0, 1))
+    def transcriber(self, words: str, final: bool, back: int) -> None:
+        number = max(1, self.turn - back)
+        self.call.take(ev.Heard(self.at(), number, Ear.TRANSCRIBER, words, final=final))
+
+    @rule(words=WORDS, final=st.booleans())
+    def listener(self, words: str, final: bool) -> None:
+        heard = ev.Heard(
+            self.at(), max(1, self.turn), Ear.LISTENER, syllables=sounds(words), final=final
+        )
+        self.call.take(heard)
+
+    @rule()
+    def turn_ends(self) -> None:
+        self.call.take(ev.TurnEnded(self.at(), max(1, self.turn)))
+
+    @rule(words=WORDS)
+    def whole_turn(self, words: str) -> None:
+        self.turn += 1
+        self.call.take(ev.CallerSpeaking(self.at(), self.turn))
+        self.call.take(ev.TurnEnded(self.at(), self.turn))
+        self.call.take(ev.Heard(self.at(), self.turn, Ear.TRANSCRIBER, words, final=True))
+
+    @rule(decision=DECISIONS, found=ENTRIES, final=st.booleans())
+    def searched(self, decision: str, found: tuple[tuple[str, float], ...], final: bool) -> None:
+        known = self.call.state.searched
+        number, words = (known[0], known[1]) if known else (self.turn, "")
+        self.call.take(ev.SearchResult(self.at(), number, words, decision, found, final))
+
+    @rule()
+    def playback_starts(self) -> None:
+        if self.call.state.queued:
+            self.call.take(ev.PlaybackStarted(self.at(), self.call.state.queued[0]))
+
+    @rule(interrupted=st.booleans())
+    def playback_ends(self, interrupted: bool) -> None:
+        playing = self.call.state.speaking or next(iter(self.call.state.queued), "u0")
+        self.call.take(ev.PlaybackFinished(self.at(1.0), playing, interrupted))
+
+    @rule(ok=st.sampled_from([True, True, True, False]))
+    def handoff_written(self, ok: bool) -> None:
+        if self.call.state.handoff is not None:
+            self.call.take(ev.Written(self.at(), self.call.state.handoff.id, ok))
+
+    @rule(ok=st.sampled_from([True, True, True, False]))
+    def ticket_written(self, ok: bool) -> None:
+        if self.call.state.ticket is not None:
+            self.call.take(ev.Written(self.at(), self.call.state.ticket.id, ok))
+
+    @rule(leg=LEGS, reason=st.sampled_from(["", "lost"]))
+    def leg(self, leg: LegState, reason: str) -> None:
+        handoff = self.call.state.handoff
+        if handoff is not None:
+            progress = ev.TransferProgress(
+                self.at(), handoff.id, handoff.route.destination, leg, reason
+            )
+            self.call.take(progress)
+
+    @rule(seconds=st.sampled_from([1.2, 2.4, 3.6, 4.8, 9.6]))
+    def silence(self, seconds: float) -> None:
+        self.call.take(ev.Silence(self.at(seconds), seconds))
+
+    @rule(keys=st.text("0123456789*#", min_size=1, max_size=11))
+    def keys(self, keys: str) -> None:
+        for key in keys:
+            self.call.take(ev.KeyPressed(self.at(0.1), key))
+
+    @rule(engine=st.sampled_from(["listener", "transcriber", "knowledge_base", "speech"]))
+    def fails(self, engine: str) -> None:
+        self.call.take(ev.EngineFailed(self.at(), engine))
+
+    @rule(sure=st.sampled_from([False, False, False, False, True]))
+    def hangs_up(self, sure: bool) -> None:
+        if sure:
+            self.call.take(ev.HungUp(self.at()))
+
+    @invariant()
+    def the_call_can_go_on_from_here(self) -> None:
+        self.call.check_state()
+
+    def teardown(self) -> None:
+        self.call.check_replay()
+
+
+TestAnyCall = AnyCall.TestCase
+TestAnyCall.settings = settings(
+    max_examples=150,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

@@ -1,0 +1,96 @@
+"""Figures of triage: counted as TRIAGE_RUBRIC.md says, in total and by tag, never by line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.triage import TriageModel
+from flows.triage.errors import ExampleError, InputError
+from flows.triage.evaluation import evaluate, read_cases, wilson
+from flows.triage.examples import parse_example, read_examples
+
+ROWS = [
+    {"id": 1, "text": "着火了快来人", "route": "110_now", "accept": ["110_now"], "tags": ["late"]},
+    {"id": 2, "text": "社保怎么转移", "route": "110_now", "accept": ["110_now"], "tags": ["calm"]},
+    {"id": 3, "text": "居住证怎么办理", "route": "12345", "accept": ["12345"], "tags": []},
+    {"id": 4, "text": "我家着火了快救人", "route": "12345", "accept": ["12345"], "tags": ["past"]},
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> TriageModel:
+    return TriageModel.load()
+
+
+def written(folder: Path, name: str, rows: list[dict[str, object]]) -> Path:
+    path = folder / name
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
+    return path
+
+
+def test_misses_and_false_alarms_are_counted_in_total_and_by_tag(
+    model: TriageModel, tmp_path: Path
+):
+    report = evaluate(model, read_cases(written(tmp_path, "x.jsonl", ROWS)), None)
+
+    assert report.figures["recall_count"] == [1, 2]
+    assert report.figures["false_alarms_count"] == [1, 2]
+    assert report.missed_by_tag == {"calm": (1, 1), "late": (0, 1)}
+    assert report.alarmed_by_tag["past"] == (1, 1)
+    assert "社保" not in report.table()
+    json.dumps(report.as_dict())
+
+
+def test_recognised_lines_take_the_place_of_written_ones_by_id(tmp_path: Path):
+    heard = [{"id": 3, "asr_text": "居住证怎么半理", "alternatives": [], "syllables": "j ū zh ù"}]
+    cases = read_cases(written(tmp_path, "x.jsonl", ROWS), written(tmp_path, "asr.jsonl", heard))
+
+    assert [case.turn.text for case in cases] == ["居住证怎么半理"]
+    assert cases[0].turn.syllables == ("ju1", "zhu4")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"id": 1}', "line 1: text, route is missing"),
+        ('{"id": 1, "text": "", "route": "north"}', "line 1: unknown route 'north'"),
+        ("\n{", "line 2: not valid JSON"),
+    ],
+)
+def test_a_wrong_evaluation_line_is_named(tmp_path: Path, content: str, message: str):
+    path = tmp_path / "x.jsonl"
+    path.write_text(content, "utf-8")
+
+    with pytest.raises(InputError, match=message):
+        read_cases(path)
+
+
+def test_no_lines_is_an_error(model: TriageModel):
+    with pytest.raises(InputError, match="no labelled lines"):
+        evaluate(model, [], None)
+
+
+def test_the_wilson_interval_is_that_of_the_textbook():
+    assert wilson(90, 100) == pytest.approx((0.8256, 0.9448), abs=1e-3)
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("110_now\t\t1\t\t", "5 columns"),
+        ("now\t\t1\t\t\t着火", "now"),
+        ("110_now\t\t9\t\t\t着火", "category '9'"),
+        ("110_now\t\t1\t999\t\t着火", "lines: 999"),
+        ("110_now\t\t1\t\tsad\t着火", "tags: sad"),
+        ("110_now\t\t1\t\t\t ", "text is empty"),
+    ],
+)
+def test_a_wrong_training_line_says_what_is_wrong(tmp_path: Path, line: str, message: str):
+    with pytest.raises(ExampleError, match=message):
+        parse_example(line)
+    path = tmp_path / "x.tsv"
+    path.write_text(f"12345\t\t\t\t\t喂\n{line}\n", "utf-8")
+    with pytest.raises(ExampleError, match=r"x\.tsv, line 2"):
+        read_examples(path)
