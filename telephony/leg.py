@@ -1,0 +1,267 @@
+"""An outgoing call leg to a duty desk over a media WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from telephony import messages
+from telephony.codecs import FRAME_SECONDS, Framer, Int16, WireFormat
+from telephony.dial import open_media_socket
+from telephony.errors import LegError, MediaStreamError, TelephonyError
+from telephony.frame_sender import FrameSender
+from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegProgress
+from telephony.leg_state import END_REASONS, LegEndReason, LegInput, LegState, transition
+from telephony.messages import Media, Progress, Stop, parse_message
+from telephony.resampling import StreamResampler
+
+__all__ = ["LegAudio", "LegEndReason", "LegEnded", "LegEvent", "LegProgress", "WebSocketLeg"]
+
+_DESK_STATES = frozenset({"ringing", "answered", "busy", "acknowledged", "ended"})
+
+
+class WebSocketLeg:
+    """One leg: `connect`, then iterate over its events until `LegEnded`.
+
+    Parameters:
+        answer_timeout_s: how long the desk may ring.
+        connect_timeout_s: how long the socket may take to open.
+        encoding: how we ask for audio on the wire.
+        max_queued_s: audio kept in each direction while the other side stalls; the
+            oldest is dropped first and counted. Send at the speed of speech.
+        ping_interval_s, ping_timeout_s: how soon a dead desk is noticed.
+    """
+
+    def __init__(
+        self,
+        *,
+        answer_timeout_s: float = 20.0,
+        connect_timeout_s: float = 2.0,
+        encoding: str = "alaw",
+        max_queued_s: float = 2.0,
+        ping_interval_s: float = 2.0,
+        ping_timeout_s: float = 4.0,
+    ) -> None:
+        self._answer_timeout_s = answer_timeout_s
+        self._connect_timeout_s = connect_timeout_s
+        self._ping = (ping_interval_s, ping_timeout_s)
+        self._wire = WireFormat.named(encoding)
+        self._max_frames = max(1, round(max_queued_s / FRAME_SECONDS))
+        self._framer = Framer(self._wire.frame_samples)
+        self._resampler: StreamResampler | None = None
+        self._state = LegState.IDLE
+        self._stream_sid = "MZ" + uuid.uuid4().hex
+        self._chunk = 0
+        self._socket: ClientConnection | None = None
+        self._sender: FrameSender | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._events: deque[LegEvent] = deque()
+        self._audio_events = 0
+        self._event_ready = asyncio.Event()
+        self._exhausted = False
+        self.dropped_in = 0
+        """Frames from the desk dropped because nobody took them in time."""
+        self.problems: Counter[str] = Counter()
+        """Faults in the desk's messages, by code."""
+
+    @property
+    def state(self) -> LegState:
+        return self._state
+
+    @property
+    def dropped_out(self) -> int:
+        """Frames for the desk dropped because it did not take them in time."""
+        return self._sender.dropped_frames if self._sender else 0
+
+    async def connect(
+        self,
+        url: str,
+        token: str | None,
+        start_params: Mapping[str, Any],
+        dossier: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Opens the socket, sends the start message and the dossier so far.
+
+        `start_params` become customParameters: text and numbers as they are, lists
+        joined by commas, None left out.
+
+        Errors: LegError `unreachable`, `timeout`, `wrong_token`, `refused`, `bad_url`,
+        `tls_required`; the leg has then ended and a new one is needed.
+        """
+        if self._state is not LegState.IDLE:
+            raise LegError("leg_used", "A leg is dialled once; make a new one.")
+        self._apply(LegInput.DIAL)
+        try:
+            socket = await open_media_socket(
+                url,
+                token,
+                connect_timeout_s=self._connect_timeout_s,
+                ping_interval_s=self._ping[0],
+                ping_timeout_s=self._ping[1],
+            )
+        except TelephonyError as error:
+            self._apply(LegInput.UNREACHABLE)
+            raise LegError(error.code, error.message) from None
+        except BaseException:
+            self._apply(LegInput.UNREACHABLE)
+            raise
+        self._socket = socket
+        if self.state is LegState.ENDED:  # hung up while it was connecting
+            await self._close()
+            return
+        self._apply(LegInput.OPEN)
+        self._sender = FrameSender(socket.send, max_frames=self._max_frames)
+        self._sender.message(messages.connected())
+        self._sender.message(
+            messages.start(
+                self._stream_sid, "CA" + uuid.uuid4().hex, self._wire, _parameters(start_params)
+            )
+        )
+        if dossier is not None:
+            self.send_dossier(dossier)
+        self._tasks = [
+            asyncio.create_task(self._send(self._sender), name="leg-send"),
+            asyncio.create_task(self._receive(socket), name="leg-receive"),
+            asyncio.create_task(self._watch_answer(), name="leg-deadline"),
+        ]
+
+    def send_audio(self, pcm: bytes | Int16, rate: int) -> None:
+        """Queues PCM16 mono at `rate` Hz for the desk; never waits, never raises late."""
+        if self._sender is None or self._state is LegState.ENDED:
+            return
+        samples = (
+            np.frombuffer(pcm[: len(pcm) // 2 * 2], np.int16) if isinstance(pcm, bytes) else pcm
+        )
+        if self._resampler is None or self._resampler.rate_in != rate:
+            self._resampler = StreamResampler(rate, self._wire.sample_rate)
+        for frame in self._framer.push(self._resampler.push(samples)):
+            self._chunk += 1
+            self._sender.audio(
+                messages.media(
+                    self._stream_sid,
+                    self._wire.encode(frame),
+                    chunk=self._chunk,
+                    timestamp_ms=round((self._chunk - 1) * FRAME_SECONDS * 1000),
+                )
+            )
+
+    def send_dossier(self, dossier: Mapping[str, Any]) -> None:
+        """Queues the dossier's newest state; one still waiting is replaced.
+
+        Errors: MediaStreamError `too_large` or `bad_message`.
+        """
+        text = messages.dossier(dossier)
+        if self._sender is not None and self._state is not LegState.ENDED:
+            self._sender.newest("dossier", text)
+
+    async def hangup(self) -> None:
+        """Ends the leg; harmless when it has ended already."""
+        if self._apply(LegInput.HANG_UP) and self._sender is not None:
+            self._sender.message(messages.stop(self._stream_sid))
+            await self._sender.drain(0.2)
+        await self._close()
+
+    def __aiter__(self) -> AsyncIterator[LegEvent]:
+        return self
+
+    async def __anext__(self) -> LegEvent:
+        while not self._events:
+            if self._exhausted:
+                raise StopAsyncIteration
+            self._event_ready.clear()
+            await self._event_ready.wait()
+        event = self._events.popleft()
+        self._audio_events -= isinstance(event, LegAudio)
+        return event
+
+    def _apply(self, event: LegInput) -> bool:
+        """Moves on by the table; True when the state has changed."""
+        before, self._state = self._state, transition(self._state, event)
+        if self._state is before:
+            return False
+        if self._state is LegState.ENDED:
+            self._emit(LegEnded(END_REASONS[event]))
+            self._exhausted = True
+        elif self._state in (LegState.RINGING, LegState.ANSWERED, LegState.ACKNOWLEDGED):
+            self._emit(LegProgress(self._state))
+        return True
+
+    def _emit(self, event: LegEvent) -> None:
+        if isinstance(event, LegAudio):
+            if self._audio_events >= self._max_frames:
+                oldest = next(i for i, e in enumerate(self._events) if isinstance(e, LegAudio))
+                del self._events[oldest]
+                self._audio_events -= 1
+                self.dropped_in += 1
+            self._audio_events += 1
+        self._events.append(event)
+        self._event_ready.set()
+
+    async def _send(self, sender: FrameSender) -> None:
+        # A closed socket is the receiver's to report.
+        with contextlib.suppress(ConnectionClosed):
+            await sender.run()
+
+    async def _receive(self, socket: ClientConnection) -> None:
+        ending = LegInput.CLOSED
+        try:
+            async for data in socket:
+                try:
+                    self._take(data)
+                except MediaStreamError as error:
+                    self.problems[error.code] += 1
+                if self._state is LegState.ENDED:
+                    break
+            else:
+                if self._state in (LegState.ANSWERED, LegState.ACKNOWLEDGED):
+                    ending = LegInput.FAR_END  # a desk may hang up by a clean close alone
+        except ConnectionClosed:
+            pass
+        self._apply(ending)
+        await self._close()
+
+    def _take(self, data: str | bytes) -> None:
+        match parse_message(data):
+            case Media(payload=payload):
+                pcm = self._wire.decode(payload)
+                early = self._state in (LegState.REACHED, LegState.RINGING)
+                if len(pcm) and self._state is not LegState.ENDED:
+                    self._emit(LegAudio(pcm.tobytes(), self._wire.sample_rate, early))
+            case Progress(state=state):
+                if state in _DESK_STATES:
+                    self._apply(LegInput(state))
+            case Stop():
+                self._apply(LegInput.FAR_END)
+            case _:
+                pass  # marks, keys and whatever a desk may add: no business of a leg
+
+    async def _watch_answer(self) -> None:
+        await asyncio.sleep(self._answer_timeout_s)
+        if self._apply(LegInput.DEADLINE) and self._socket is not None:
+            await self._socket.close()
+
+    async def _close(self) -> None:
+        others = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        if self._socket is not None:
+            await self._socket.close()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+def _parameters(given: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _parameter(value) for name, value in given.items() if value is not None}
+
+
+def _parameter(value: object) -> str:
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        return ",".join(str(item) for item in value)
+    return str(value)
