@@ -1,0 +1,34 @@
+"""The migrations make exactly the tables that the code has."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from kb.store import metadata as knowledge_base
+from voicebot.records.database import migrate, open_engine
+from voicebot.records.errors import RecordsUnavailable
+from voicebot.records.tables import Base
+
+
+def test_migrations_and_models_agree(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    migrate(url)
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        both = [Base.metadata, knowledge_base]
+        assert compare_metadata(context, both) == []  # type: ignore[arg-type]
+    engine.dispose()
+
+
+def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    assert migrate(url) == migrate(url) != ""
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordsUnavailable, match="cannot be brought up to date"):
+        migrate(f"sqlite:///{tmp_path / 'file' / 'records.db'}")

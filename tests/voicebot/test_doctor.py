@@ -1,0 +1,99 @@
+"""`voicebot doctor`: findings, remedies, and that it never ends in a traceback."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from voicebot import doctor
+from voicebot.config import Settings
+from voicebot.doctor import Check, healthy, run_checks, to_dict, to_table
+from voicebot.models import ModelState
+
+
+def settings_for(tmp_path: Path, models: Path, **sections: object) -> Settings:
+    paths = {"models": str(models), "state": str(tmp_path / "var"), "shared": str(tmp_path)}
+    return Settings.model_validate({"paths": paths, **sections})
+
+
+def test_everything_installed_is_found_and_works(models_dir: Path, tmp_path: Path) -> None:
+    checks = {c.name: c for c in run_checks(settings_for(tmp_path, models_dir))}
+    assert checks["audio"].ok, checks["audio"].detail
+    assert checks["embedder"].ok, checks["embedder"].detail
+    assert checks["model whisper"].ok
+    assert healthy(list(checks.values()))
+
+
+def test_without_models_each_is_named_with_what_to_do(tmp_path: Path) -> None:
+    checks = {c.name: c for c in run_checks(settings_for(tmp_path, tmp_path / "none"))}
+    assert not healthy(list(checks.values()))
+    assert checks["model whisper"].ok is False
+    assert "fetch" in checks["model whisper"].remedy
+    assert checks["audio"].ok is False
+    assert checks["embedder"].ok is False
+    assert all(check.remedy for check in checks.values() if check.ok is False)
+
+
+def test_a_missing_listener_is_only_a_warning(tmp_path: Path) -> None:
+    assert doctor.listener(None).ok is None
+    assert doctor.model(ModelState("listener", "missing", "", "no network")).ok is None
+
+
+def test_a_port_in_use_is_a_warning_naming_the_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        check = doctor.port("127.0.0.1", taken.getsockname()[1])
+    assert check.ok is None
+    assert "server.port" in check.remedy
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    check = doctor.database(f"sqlite:///{tmp_path / 'voicebot.db'}")
+    assert check.ok is None
+    assert not (tmp_path / "voicebot.db").exists()
+
+
+def test_a_database_of_another_revision_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "voicebot.db").touch()
+    check = doctor.database(f"sqlite:///{tmp_path / 'voicebot.db'}")
+    assert check.ok is False
+    assert "voicebot db migrate" in check.remedy
+
+
+def test_a_migrated_database_is_fine(tmp_path: Path) -> None:
+    from voicebot.records.database import migrate
+
+    url = f"sqlite:///{tmp_path / 'voicebot.db'}"
+    migrate(url)
+    assert doctor.database(url).ok is True
+
+
+def test_an_unreachable_server_hides_its_password() -> None:
+    check = doctor.database("postgresql+psycopg://bot:secret@127.0.0.1:1/voicebot")
+    assert check.ok is False
+    assert "secret" not in check.detail
+
+
+def test_more_threads_than_cores_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert doctor.threads(1).ok is True
+    assert doctor.threads(4096).ok is None
+    monkeypatch.setenv("OMP_NUM_THREADS", "4096")
+    assert doctor.threads(1).ok is None
+
+
+def test_a_full_disk_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "FREE_BYTES", 10**18)
+    assert doctor.disk(tmp_path / "var").ok is None
+
+
+def test_findings_are_json_and_a_table() -> None:
+    checks = [
+        Check("a", True, "fine"),
+        Check("b", None, "so so", "do this"),
+        Check("c", False, "bad"),
+    ]
+    assert json.loads(json.dumps(to_dict(checks)))["ok"] is False
+    assert to_table(checks).row_count == 3

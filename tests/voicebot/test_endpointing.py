@@ -1,0 +1,84 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits
+
+FRAME = 0.032
+LIMITS = EndpointingLimits(start_s=0.1, floor_s=0.25, ceiling_s=1.2, max_turn_s=28.0)
+
+
+def run(endpointer: Endpointer, *stretches: tuple[float, float]) -> list[Edge]:
+    """Feed (probability, seconds) stretches; the edges that came, without NONE."""
+    edges = []
+    for probability, seconds in stretches:
+        for _ in range(round(seconds / FRAME)):
+            edges.append(endpointer.push(probability, FRAME))
+    return [edge for edge in edges if edge is not Edge.NONE]
+
+
+def test_a_turn_begins_after_a_tenth_of_a_second_of_voice() -> None:
+    assert run(Endpointer(LIMITS), (0.9, 0.2)) == [Edge.BEGAN]
+
+
+def test_a_click_begins_no_turn() -> None:
+    assert run(Endpointer(LIMITS), (0.9, 0.06), (0.0, 1.0)) == []
+
+
+def test_a_pause_is_told_at_once_and_smart_turn_is_asked_at_the_floor() -> None:
+    assert run(Endpointer(LIMITS), (0.9, 0.5), (0.0, 0.4)) == [
+        Edge.BEGAN,
+        Edge.PAUSED,
+        Edge.FLOOR,
+    ]
+
+
+def test_smart_turn_is_asked_once_a_pause() -> None:
+    edges = run(Endpointer(LIMITS), (0.9, 0.5), (0.0, 1.0))
+    assert edges.count(Edge.FLOOR) == 1
+
+
+def test_the_ceiling_ends_a_turn_whatever_the_model_says() -> None:
+    assert run(Endpointer(LIMITS), (0.9, 0.5), (0.0, 1.4))[-1] is Edge.ENDED
+
+
+def test_speech_after_a_pause_belongs_to_the_same_turn() -> None:
+    endpointer = Endpointer(LIMITS)
+    edges = run(endpointer, (0.9, 0.5), (0.0, 0.5), (0.9, 0.3))
+    assert edges == [Edge.BEGAN, Edge.PAUSED, Edge.FLOOR, Edge.RESUMED]
+    assert endpointer.in_turn
+
+
+def test_fading_word_ends_do_not_split_a_turn() -> None:
+    assert run(Endpointer(LIMITS), (0.9, 0.5), (0.45, 0.5)) == [Edge.BEGAN]
+
+
+def test_an_endless_turn_is_cut() -> None:
+    limits = EndpointingLimits(max_turn_s=2.0)
+    assert Edge.ENDED in run(Endpointer(limits), (0.9, 2.2))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 2.0)), max_size=60))
+def test_turns_begin_and_end_in_alternation(stretches: list[tuple[float, float]]) -> None:
+    endpointer = Endpointer(LIMITS)
+    open_turn = False
+    for probability, seconds in stretches:
+        edge = endpointer.push(probability, seconds)
+        if edge is Edge.BEGAN:
+            assert not open_turn
+            open_turn = True
+        elif edge is Edge.ENDED:
+            assert open_turn
+            open_turn = False
+        elif edge is not Edge.NONE:
+            assert open_turn
+        assert endpointer.in_turn == open_turn
+
+
+@given(st.lists(st.floats(0, 1), max_size=200))
+def test_silence_of_a_ceiling_always_ends_a_turn(probabilities: list[float]) -> None:
+    endpointer = Endpointer(LIMITS)
+    for probability in probabilities:
+        endpointer.push(probability, FRAME)
+    for _ in range(round(1.3 / FRAME)):
+        endpointer.push(0.0, FRAME)
+    assert not endpointer.in_turn

@@ -1,0 +1,147 @@
+"""Dossiers arrive at least once, whatever the desk and the service go through."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicebot.config import Settings
+from voicebot.exchange.dossier import Dossier
+from voicebot.exchange.outbox import LAST_RETRY_S, OutboxWorker, retry_after
+from voicebot.records.store import Records
+
+
+def dossier(revision: int = 1) -> dict[str, Any]:
+    return Dossier(
+        handoff="H1", revision=revision, call_id="C1", caller="13800138000", did="12345"
+    ).model_dump(mode="json")
+
+
+class Desk:
+    """Answers as told, then 201, and keeps what it got."""
+
+    def __init__(self, *answers: int | Exception) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = self.answers.pop(0) if self.answers else 201
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer)
+
+
+@asynccontextmanager
+async def working(
+    records: Records, desk: Desk, clock: Callable[[], float] = time.time
+) -> AsyncIterator[None]:
+    worker = OutboxWorker(records, "secret", transport=httpx.MockTransport(desk), clock=clock)
+    task = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def delivered(records: Records, count: int = 1) -> list[dict[str, Any]]:
+    async with asyncio.timeout(10):
+        while True:
+            handoff = await records.handoff("H1")
+            messages = handoff["messages"] if handoff else []
+            if sum(each["state"] == "delivered" for each in messages) >= count:
+                return messages
+            await asyncio.sleep(0.02)
+
+
+async def test_a_dossier_is_delivered_at_once_with_key_and_token(records: Records) -> None:
+    desk = Desk()
+    async with working(records, desk):
+        await records.open_handoff({"destination": "seat", "requested_at": 1.0}, dossier())
+        await delivered(records)
+    (request,) = desk.requests
+    assert request.url == "http://127.0.0.1:8446/dossiers"
+    assert request.headers["idempotency-key"] == "H1:1"
+    assert request.headers["authorization"] == "Bearer secret"
+    assert Dossier.read(request.content).caller == "13800138000"
+
+
+async def test_it_is_tried_again_with_the_same_key_and_body(records: Records) -> None:
+    desk = Desk(503, httpx.ConnectError("refused"))
+    async with working(records, desk):
+        await records.open_handoff({"destination": "seat", "requested_at": 1.0}, dossier())
+        (message,) = await delivered(records)
+    assert len(desk.requests) == 3
+    assert len({request.headers["idempotency-key"] for request in desk.requests}) == 1
+    assert len({request.content for request in desk.requests}) == 1
+    assert message["attempts"] == 3
+    assert message["last_error"] == ""
+
+
+async def test_a_restart_goes_on_with_what_was_left(settings: Settings) -> None:
+    records = await Records.open(settings)
+    await records.open_handoff({"destination": "seat", "requested_at": 1.0}, dossier())
+    await records.close()
+    again = await Records.open(settings)
+    desk = Desk()
+    async with working(again, desk):
+        await delivered(again)
+    await again.close()
+    assert len(desk.requests) == 1
+
+
+async def test_only_the_newest_revision_goes_out(records: Records) -> None:
+    await records.open_handoff({"destination": "seat", "requested_at": 1.0}, dossier(1))
+    await records.update_dossier("H1", dossier(2))
+    desk = Desk()
+    async with working(records, desk):
+        await delivered(records)
+    assert [json.loads(each.content)["revision"] for each in desk.requests] == [2]
+
+
+async def test_a_minute_without_delivery_is_an_alarm(records: Records) -> None:
+    await records.open_handoff({"destination": "seat", "requested_at": time.time() - 61}, dossier())
+    with structlog.testing.capture_logs() as lines:
+        async with working(records, Desk(500)):
+            await delivered(records)
+    (alarm,) = [line for line in lines if line["event"] == "dossier_not_delivered"]
+    assert (alarm["log_level"], alarm["reason"]) == ("error", "HTTP 500")
+    assert "13800138000" not in str(lines)
+
+
+async def test_an_unknown_destination_stays_and_is_said(records: Records) -> None:
+    await records.open_handoff({"destination": "110-000000", "requested_at": 1.0}, dossier())
+    desk = Desk()
+    async with working(records, desk), asyncio.timeout(10):
+        while True:
+            handoff = await records.handoff("H1")
+            assert handoff is not None
+            if handoff["messages"][0]["attempts"]:
+                break
+            await asyncio.sleep(0.02)
+    assert handoff["messages"][0]["last_error"] == "no address in the duty directory"
+    assert desk.requests == []
+
+
+@given(st.integers(1, 10**6), st.floats(0, 1))
+def test_pauses_grow_and_stay_bounded(attempts: int, spread: float) -> None:
+    pause = retry_after(attempts, spread)
+    assert 0.2 < pause <= LAST_RETRY_S
+    assert retry_after(attempts + 1, spread) >= pause
+
+
+def test_a_dossier_names_its_category() -> None:
+    read = Dossier(handoff="H", revision=1, call_id="C", caller="", did="", category=4)
+    assert read.category_name == "治安灾害事故"
+    assert read.created_at.utcoffset() is not None
+    with pytest.raises(ValueError, match="category"):
+        Dossier(handoff="H", revision=1, call_id="C", caller="", did="", category=8)

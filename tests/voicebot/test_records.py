@@ -1,0 +1,323 @@
+"""The records keep what they are told, whatever becomes of the database."""
+
+import asyncio
+import json
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voicebot.config import Settings
+from voicebot.exchange.dossier import Dossier, TranscriptTurn
+from voicebot.records.store import Records
+
+NOW = 1_790_000_000.0
+
+
+def dossier(revision: int = 1, **changes: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "handoff": "H1",
+        "revision": revision,
+        "call_id": "C1",
+        "caller": "13800138000",
+        "did": "12345",
+        "region": "460106",
+        "category": 4,
+        "lines": ("119",),
+        "reason": "danger",
+        "transcript": (TranscriptTurn(side="caller", text="着火了", start=1.0, end=2.0),),
+    }
+    return Dossier(**{**values, **changes}).model_dump(mode="json")
+
+
+def opening(destination: str = "110-460106") -> dict[str, Any]:
+    return {"destination": destination, "requested_at": NOW + 2.0}
+
+
+async def written(*writes: Any) -> None:
+    assert all(await asyncio.gather(*writes))
+
+
+async def replayed(records: Records) -> None:
+    for _ in range(100):
+        if records.available:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the spool was not replayed within 5 s")
+
+
+def locked(settings: Settings) -> sqlite3.Connection:
+    connection = sqlite3.connect(settings.paths.state / "voicebot.db", isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    return connection
+
+
+async def test_a_call_is_read_back_complete(records: Records) -> None:
+    await written(
+        records.start_call("C1", "13800138000", "12345", NOW, "/x.wav"),
+        records.append(
+            "C1",
+            [
+                {
+                    "seq": 1,
+                    "at": 1.5,
+                    "direction": "out",
+                    "kind": "Decide",
+                    "payload": {"what": "handoff", "why": "phrase 着火了"},
+                }
+            ],
+        ),
+        records.add_turn(
+            "C1", 0, {"side": "caller", "text": "着", "start": 1, "end": 1.2, "final": False}
+        ),
+        records.add_turn("C1", 0, {"side": "caller", "text": "着火了", "start": 1.0, "end": 2.0}),
+        records.open_handoff(opening(), dossier()),
+        records.handoff_state("H1", "110-460106", "confirmed", NOW + 7.0),
+        records.save_ticket(
+            {
+                "id": "T1",
+                "call_id": "C1",
+                "matter": "路灯不亮",
+                "place": "",
+                "name": "",
+                "number": "",
+                "region": None,
+                "department": None,
+            }
+        ),
+        records.finish_call("C1", "handed_off", NOW + 30, "460106"),
+    )
+    call = await records.call("C1")
+    assert call is not None
+    assert (call["caller"], call["outcome"], call["region"]) == (
+        "13800138000",
+        "handed_off",
+        "460106",
+    )
+    assert [turn["text"] for turn in call["turns"]] == ["着火了"]
+    assert call["decisions"] == [{"at": 1.5, "what": "handoff", "why": "phrase 着火了"}]
+    (handoff,) = call["handoffs"]
+    assert (handoff["requested_at"], handoff["connected_at"]) == (2.0, 7.0)
+    assert handoff["transcript"][0]["text"] == "着火了"
+    assert handoff["lines"] == ["119"]
+    assert call["tickets"][0]["matter"] == "路灯不亮"
+    assert [each["call_id"] for each in await records.calls()] == ["C1"]
+    assert await records.known("C1")
+    assert await records.last_region("13800138000") == "460106"
+
+
+async def test_an_unknown_call_is_none(records: Records) -> None:
+    assert await records.call("nobody") is None
+    assert not await records.known("nobody")
+    assert await records.handoff("nobody") is None
+
+
+async def test_a_final_turn_is_not_undone_by_a_late_partial(records: Records) -> None:
+    final = {"side": "caller", "text": "着火了", "start": 1.0, "end": 2.0}
+    await written(
+        records.add_turn("C1", 0, final),
+        records.start_call("C1", "", "", NOW),
+        records.add_turn("C1", 0, {**final, "text": "找", "final": False}),
+    )
+    call = await records.call("C1")
+    assert call is not None
+    assert call["turns"][0]["text"] == "着火了"
+
+
+async def test_a_handoff_and_its_message_are_written_together(records: Records) -> None:
+    await written(records.open_handoff(opening(), dossier()))
+    (message,) = await records.outbox(time.time() + 1)
+    assert message["url"] == "http://127.0.0.1:8446/dossiers"
+    assert message["payload"]["handoff"] == "H1"
+    assert message["kind"] == "dossier"
+
+
+async def test_a_newer_dossier_supersedes_what_was_not_delivered(records: Records) -> None:
+    await written(
+        records.open_handoff(opening(), dossier(1)),
+        records.update_dossier("H1", dossier(3, region="460105")),
+        records.update_dossier("H1", dossier(2)),
+    )
+    (message,) = await records.outbox(time.time() + 1)
+    assert message["payload"]["revision"] == 3
+    handoff = await records.handoff("H1")
+    assert handoff is not None
+    assert (handoff["revision"], handoff["region"]) == (3, "460105")
+    assert [each["state"] for each in handoff["messages"]] == ["superseded", "waiting"]
+
+
+async def test_the_next_route_gets_the_dossier_too(records: Records) -> None:
+    await written(records.open_handoff(opening(), dossier()))
+    (message,) = await records.outbox(time.time() + 1)
+    await written(
+        records.delivered(message["id"]),
+        records.handoff_state("H1", "110-460106", "busy", NOW + 5),
+        records.handoff_state("H1", "seat", "requested", NOW + 6),
+        records.handoff_state("H1", "110-460106", "ringing", NOW + 4),
+    )
+    (again,) = await records.outbox(time.time() + 1)
+    assert again["key"] == "H1:1:seat"
+    handoff = await records.handoff("H1")
+    assert handoff is not None
+    assert (handoff["destination"], handoff["state"]) == ("seat", "requested")
+
+
+async def test_a_line_is_notified_once(records: Records) -> None:
+    await written(
+        records.notify_line("power", "H1", dossier()), records.notify_line("power", "H1", dossier())
+    )
+    (message,) = await records.outbox(time.time() + 1)
+    assert message["kind"] == "notice"
+    assert message["payload"]["handoff"] == "H1/power"
+
+
+async def test_a_delivery_that_failed_waits_for_its_time(records: Records) -> None:
+    await written(records.open_handoff(opening(), dossier()))
+    (message,) = await records.outbox(time.time() + 1)
+    later = time.time() + 60
+    await written(records.delivery_failed(message["id"], 1, later, "refused"))
+    assert await records.outbox(time.time() + 1) == []
+    assert (await records.outbox(later + 1))[0]["attempts"] == 1
+
+
+async def test_a_locked_database_is_bridged_by_the_spool(
+    records: Records, settings: Settings
+) -> None:
+    await written(records.start_call("C1", "13800138000", "12345", NOW))
+    with closing(locked(settings)) as lock:
+        began = time.monotonic()
+        assert await records.open_handoff(opening(), dossier())
+        assert time.monotonic() - began < 1.0
+        assert await records.update_dossier("H1", dossier(2))
+        assert await records.save_ticket({"id": "T1", "call_id": "C1", "matter": "m"})
+        assert not records.available
+        lock.execute("ROLLBACK")
+    await replayed(records)
+    call = await records.call("C1")
+    assert call is not None
+    assert call["handoffs"][0]["revision"] == 2
+    assert call["tickets"][0]["id"] == "T1"
+    assert not list((settings.paths.state / "spool").glob("re*.jsonl"))
+
+
+async def test_order_is_kept_while_the_spool_is_replayed(
+    records: Records, settings: Settings
+) -> None:
+    with closing(locked(settings)) as lock:
+        await written(records.start_call("C1", "first", "12345", NOW))
+        await written(records.start_call("C1", "second", "12345", NOW))
+        lock.execute("ROLLBACK")
+    await written(records.start_call("C1", "third", "12345", NOW))
+    await replayed(records)
+    call = await records.call("C1")
+    assert call is not None
+    assert call["caller"] == "third"
+
+
+async def test_a_restart_replays_what_was_left(settings: Settings) -> None:
+    records = await Records.open(settings)
+    with closing(locked(settings)):
+        await written(records.start_call("C1", "13800138000", "12345", NOW))
+        await records.close()
+    again = await Records.open(settings)
+    assert await again.known("C1")
+    await again.close()
+
+
+async def test_a_start_without_a_database_still_keeps_calls(settings: Settings) -> None:
+    state = settings.paths.state
+    state.mkdir(parents=True)
+    (state / "voicebot.db").write_bytes(b"this is no database" * 100)
+    records = await Records.open(settings)
+    assert await records.start_call("C1", "13800138000", "12345", NOW)
+    assert not records.available
+    assert not await records.known("C1")
+    assert (await records.duty_directory()).resolve("110-460100").kind == "110"
+    await records.close()
+    (state / "voicebot.db").unlink()
+    mended = await Records.open(settings)
+    assert await mended.known("C1")
+    await mended.close()
+
+
+async def test_neither_database_nor_spool_is_said_so(settings: Settings) -> None:
+    settings.paths.state.mkdir(parents=True)
+    (settings.paths.state / "spool").write_text("a file where the folder should be")
+    records = await Records.open(settings)
+    with closing(locked(settings)):
+        assert await records.open_handoff(opening(), dossier()) is False
+    await records.close()
+
+
+async def test_a_write_that_can_never_succeed_does_not_stop_the_others(
+    records: Records, settings: Settings
+) -> None:
+    broken = records.append(
+        "C1", [{"seq": 1, "at": 1.0, "direction": "in", "kind": None, "payload": {}}]
+    )
+    good = records.start_call("C1", "13800138000", "12345", NOW)
+    assert (await broken, await good) == (False, True)
+    (line,) = (settings.paths.state / "spool" / "rejected.jsonl").read_text().splitlines()
+    assert json.loads(line)["op"] == "append"
+
+
+async def test_a_torn_spool_line_spoils_nothing_else(settings: Settings, tmp_path: Path) -> None:
+    spool = settings.paths.state / "spool"
+    spool.mkdir(parents=True)
+    call = {"call_id": "C1", "caller": "1", "did": "12345", "started_at": NOW, "recording": ""}
+    whole = json.dumps({"op": "start_call", "args": call})
+    (spool / "records.jsonl").write_text(whole + "\n" + whole[:20])
+    records = await Records.open(settings)
+    assert await records.known("C1")
+    await records.close()
+
+
+async def test_the_duty_directory_follows_the_settings(settings: Settings) -> None:
+    records = await Records.open(settings)
+    directory = await records.duty_directory()
+    assert directory.resolve("110-460106").name == "海口市龙华区110"
+    assert directory.resolve("seat").kind == "seat"
+    assert directory.resolve("020-61330000").kind == "railway"
+    await records.close()
+    moved = settings.model_copy(
+        update={
+            "handoff": settings.handoff.model_copy(update={"desk_url": "ws://127.0.0.1:9/line"})
+        }
+    )
+    again = await Records.open(moved)
+    assert (await again.duty_directory()).resolve("110-460106").url == "ws://127.0.0.1:9/line"
+    await again.close()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mongodb://x/y"])
+async def test_a_senseless_database_url_is_refused(settings: Settings, url: str) -> None:
+    from voicebot.records.errors import RecordsUnavailable
+
+    wrong = settings.model_copy(
+        update={"database": settings.database.model_copy(update={"url": url})}
+    )
+    with pytest.raises(RecordsUnavailable):
+        await Records.open(wrong)
+
+
+async def test_a_read_only_database_is_bridged_by_the_spool(settings: Settings) -> None:
+    first = await Records.open(settings)
+    await first.close()
+    file = settings.paths.state / "voicebot.db"
+    read_only = settings.model_copy(
+        update={
+            "database": settings.database.model_copy(
+                update={"url": f"sqlite:///file:{file}?mode=ro&uri=true"}
+            )
+        }
+    )
+    records = await Records.open(read_only)
+    assert await records.open_handoff(opening(), dossier())
+    assert not records.available
+    await records.close()
+    again = await Records.open(settings)
+    assert await again.handoff("H1") is not None
+    await again.close()

@@ -1,0 +1,92 @@
+"""Tokens are made once, kept as hashes, and die when revoked."""
+
+import sqlite3
+import stat
+from contextlib import closing
+
+import pytest
+
+from voicebot.config import Settings
+from voicebot.records.database import migrate
+from voicebot.security import (
+    FIRST_TOKENS,
+    SecurityError,
+    TokenStore,
+    desk_token,
+    first_start,
+    local_token,
+    token_file,
+)
+
+
+@pytest.fixture
+def tokens(settings: Settings) -> TokenStore:
+    migrate(settings.database_url)
+    return TokenStore(settings.database_url)
+
+
+def test_first_start_makes_tokens_once(settings: Settings, tokens: TokenStore) -> None:
+    made = first_start(settings, tokens)
+    assert tuple(made) == FIRST_TOKENS
+    assert first_start(settings, tokens) == {}
+    for role in FIRST_TOKENS:
+        found = tokens.principal(made[role])
+        assert found is not None
+        assert found.role == role
+        assert local_token(settings, role) == made[role]
+        assert stat.S_IMODE(token_file(settings, role).stat().st_mode) == 0o600
+    assert stat.S_IMODE(token_file(settings, "admin").parent.stat().st_mode) == 0o700
+    assert desk_token(settings) == made["desk"]
+
+
+def test_no_token_is_in_the_database(settings: Settings, tokens: TokenStore) -> None:
+    made = first_start(settings, tokens)
+    with closing(sqlite3.connect(settings.paths.state / "voicebot.db")) as database:
+        dump = "\n".join(database.iterdump())
+    for token in made.values():
+        assert token not in dump
+        assert token.removeprefix("vb_") not in dump
+
+
+@pytest.mark.parametrize("wrong", [None, "", "vb_", "vb_wrong", "\udcff", "é" * 10_000])
+def test_what_is_no_token_is_nobody(tokens: TokenStore, wrong: str | None) -> None:
+    tokens.create("admin")
+    assert tokens.principal(wrong) is None
+
+
+def test_a_revoked_token_is_nobody(tokens: TokenStore) -> None:
+    token = tokens.create("agent", "seat 7")
+    (row,) = tokens.listed()
+    assert (row["name"], row["role"], row["revoked_at"]) == ("seat 7", "agent", None)
+    tokens.revoke(row["id"])
+    assert tokens.principal(token) is None
+    assert tokens.listed()[0]["revoked_at"] is not None
+
+
+def test_making_and_revoking_are_audited(settings: Settings, tokens: TokenStore) -> None:
+    tokens.create("agent", "seat 7")
+    tokens.revoke(tokens.listed()[0]["id"])
+    with closing(sqlite3.connect(settings.paths.state / "voicebot.db")) as database:
+        acts = [row[0] for row in database.execute("select action from audit order by id")]
+    assert acts == ["token.create", "token.revoke"]
+
+
+def test_mistakes_are_sentences(tokens: TokenStore) -> None:
+    with pytest.raises(SecurityError, match="no role 'king'"):
+        tokens.create("king")
+    with pytest.raises(SecurityError, match="voicebot token list"):
+        tokens.revoke("nothing")
+
+
+def test_without_tables_the_next_step_is_said(settings: Settings) -> None:
+    settings.paths.state.mkdir(parents=True)
+    with pytest.raises(SecurityError, match="voicebot db migrate"):
+        TokenStore(settings.database_url).create("admin")
+
+
+def test_tokens_go_on_while_the_database_is_away(settings: Settings, tokens: TokenStore) -> None:
+    token = tokens.create("media")
+    assert tokens.principal(token) is not None
+    (settings.paths.state / "voicebot.db").write_bytes(b"broken" * 1000)
+    tokens._read_at = float("-inf")
+    assert tokens.principal(token) is not None

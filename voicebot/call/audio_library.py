@@ -1,0 +1,162 @@
+"""Rendered audio on disk: approved answers are spoken from here, nothing is computed.
+
+A file is named by the SHA-256 of voice, text and rate, so a changed wording or voice
+never finds old audio, and the same text is rendered once however often it is published.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import threading
+import wave
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from voicebot.call.speech import Synthesizer, open_synthesizer
+from voicebot.call.voices.sound import Speech, at_rate
+from voicebot.config import Settings
+
+LINE_RATES = (8000, 16000)
+MEMORY_BYTES = 64 * 2**20
+"""Half an hour of 16 kHz speech: all answers of a knowledge base of this size."""
+
+Progress = Callable[[int, int], None]
+
+
+class AudioLibrary:
+    """Texts to audio, rendered once. Thread-safe.
+
+    Parameters:
+        folder: where the WAV files are; made when the first is written.
+        synthesizer: speaks what is not there yet.
+        memory_bytes: audio kept in memory, least recently used dropped first.
+    """
+
+    def __init__(
+        self, folder: Path, synthesizer: Synthesizer, memory_bytes: int = MEMORY_BYTES
+    ) -> None:
+        self._folder, self._synthesizer = folder, synthesizer
+        self._memory_bytes = memory_bytes
+        self._memory: OrderedDict[str, Speech] = OrderedDict()
+        self._held = 0
+        self._lock = threading.Lock()
+
+    def get(self, text: str, rate: int | None = None, *, keep: bool = True) -> Speech:
+        """The text as speech at `rate` Hz (None: the voice's own), rendered if need be.
+
+        `keep=False` leaves nothing behind, in memory or on disk: for texts with a
+        caller's number or name in them.
+
+        Raises:
+            SpeechUnavailable: the text cannot be spoken.
+        """
+        found = self.find(text, rate)
+        if found is not None:
+            return found
+        speech = self._synthesizer.render(text)
+        if rate is not None:
+            speech = at_rate(speech, rate)
+        if keep:
+            self._keep(text, rate, speech)
+        return speech
+
+    def find(self, text: str, rate: int | None = None) -> Speech | None:
+        """What is there already; never renders."""
+        key = self._key(self._synthesizer.voice, text, rate)
+        with self._lock:
+            if key in self._memory:
+                self._memory.move_to_end(key)
+                return self._memory[key]
+        speech = _read_wav(self._path(key), self._synthesizer.voice)
+        if speech is not None:
+            self._remember(key, speech)
+        return speech
+
+    def prepare(
+        self,
+        texts: Iterable[str],
+        progress: Progress | None = None,
+        rates: tuple[int, ...] = LINE_RATES,
+    ) -> int:
+        """Renders what is missing, at publish time; how many texts that were.
+
+        `progress` is told (texts done, texts in all) after each.
+        """
+        todo = list(dict.fromkeys(texts))
+        rendered = 0
+        for done, text in enumerate(todo, start=1):
+            voice = self._synthesizer.voice
+            missing = [r for r in rates if not self._path(self._key(voice, text, r)).exists()]
+            if missing:
+                speech = self._synthesizer.render(text)
+                for rate in missing:
+                    self._keep(text, rate, at_rate(speech, rate))
+                rendered += 1
+            if progress is not None:
+                progress(done, len(todo))
+        return rendered
+
+    def _keep(self, text: str, rate: int | None, speech: Speech) -> None:
+        # Under the voice that spoke: a fallback's sound must not pass for the main voice's.
+        key = self._key(speech.voice or self._synthesizer.voice, text, rate)
+        self._remember(key, speech)
+        with contextlib.suppress(OSError):  # a full disk costs a rendering, not the answer
+            _write_wav(self._path(key), speech)
+
+    def _remember(self, key: str, speech: Speech) -> None:
+        with self._lock:
+            old = self._memory.pop(key, None)
+            self._held += speech.pcm.nbytes - (old.pcm.nbytes if old else 0)
+            self._memory[key] = speech
+            while self._held > self._memory_bytes and self._memory:
+                self._held -= self._memory.popitem(last=False)[1].pcm.nbytes
+
+    def _path(self, key: str) -> Path:
+        return self._folder / key[:2] / f"{key}.wav"
+
+    @staticmethod
+    def _key(voice: str, text: str, rate: int | None) -> str:
+        return hashlib.sha256(f"{voice}\0{rate or ''}\0{text}".encode()).hexdigest()
+
+
+def open_library(settings: Settings) -> AudioLibrary:
+    """The rendered audio, and the voice that makes more of it."""
+    return AudioLibrary(
+        settings.paths.state / "audio",
+        open_synthesizer(settings.speech.voice, settings.paths.models),
+    )
+
+
+def _read_wav(path: Path, voice: str) -> Speech | None:
+    """None when the file is missing or damaged (it is then rendered again)."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            if file.getnchannels() != 1 or file.getsampwidth() != 2:
+                return None
+            data = file.readframes(file.getnframes())
+            if len(data) != file.getnframes() * 2 or not data:
+                return None
+            return Speech(np.frombuffer(data, "<i2"), file.getframerate(), voice)
+    except (OSError, EOFError, wave.Error):
+        return None
+
+
+def _write_wav(path: Path, speech: Speech) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as raw, wave.open(raw, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(speech.rate)
+            file.writeframes(speech.pcm.astype("<i2").tobytes())
+        os.replace(name, path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,77 @@
+"""Shares one transcriber among all calls: finals before partials, stale partials dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from asr.hypothesis import Hypothesis
+
+Job = Callable[[], Hypothesis]
+
+
+@dataclass(order=True)
+class _Waiting:
+    priority: int
+    order: int
+    owner: object = field(compare=False)
+    job: Job = field(compare=False)
+    result: asyncio.Future[Hypothesis | None] = field(compare=False)
+
+
+class DecodePool:
+    """Runs decodes on `executor`, one at a time, in order of urgency.
+
+    One decode at a time already keeps both cores busy (ctranslate2 threads);
+    two at once would only make both late.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._waiting: list[_Waiting] = []
+        self._order = itertools.count()
+        self._wake = asyncio.Event()
+
+    async def decode(self, owner: object, job: Job, *, final: bool) -> Hypothesis | None:
+        """The job's hypothesis, or None if a newer job of the same owner replaced it.
+
+        Raises:
+            Exception: whatever the engine raised.
+        """
+        for old in self._waiting:
+            # Whatever was asked for before is older audio of the same turn.
+            if old.owner is owner and not old.result.done():
+                old.result.set_result(None)
+        result: asyncio.Future[Hypothesis | None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(
+            self._waiting, _Waiting(0 if final else 1, next(self._order), owner, job, result)
+        )
+        self._wake.set()
+        return await result
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self._waiting:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            item = heapq.heappop(self._waiting)
+            if item.result.done():
+                continue
+            try:
+                hypothesis = await loop.run_in_executor(self._executor, item.job)
+            except asyncio.CancelledError:
+                item.result.cancel()
+                raise
+            except Exception as error:  # an engine's fault belongs to the call that asked
+                if not item.result.done():
+                    item.result.set_exception(error)
+                continue
+            if not item.result.done():
+                item.result.set_result(hypothesis)

@@ -1,0 +1,156 @@
+"""The models and the published knowledge base, loaded once and shared by all calls."""
+
+from __future__ import annotations
+
+import datetime
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from asr.engines import EngineFolders, open_transcriber
+from asr.errors import AsrError
+from asr.hypothesis import Recognizer
+from asr.listener import Listener
+from flows.actions import Say, Search
+from flows.prompts import Prompt, load_prompts
+from flows.triage import TriageModel
+from kb.entry import Entry
+from voicebot.call.audio_library import AudioLibrary, open_library
+from voicebot.call.decoding import DecodePool
+from voicebot.call.line import Int16
+from voicebot.call.voice import SmartTurn
+from voicebot.config import Settings
+from voicebot.embedder import SentenceEmbedder
+from voicebot.knowledge import Knowledge
+
+log = structlog.get_logger()
+
+ENTRY_VALUE = "entry:"
+"""A blank filled with the question of an entry: ``entry:rx-001``."""
+
+
+class NotPublished(LookupError):
+    """An entry that is not, or no longer, approved for speaking."""
+
+
+@dataclass(slots=True)
+class Engines:
+    """Everything a call needs that costs time to load.
+
+    `knowledge` is replaced as a whole when the knowledge base is published; a call
+    that is running meets the new one at its next question.
+    """
+
+    listener: Recognizer | None
+    transcriber: Recognizer | None
+    pool: DecodePool
+    ear_executor: Executor
+    work_executor: Executor
+    smart_turn: SmartTurn | None
+    embedder: SentenceEmbedder
+    triage: TriageModel
+    knowledge: Knowledge
+    library: AudioLibrary
+    prompts: dict[str, Prompt]
+
+    def search(self, search: Search) -> tuple[str, tuple[tuple[str, float], ...]]:
+        """Blocking; a few milliseconds to some tens. (decision, (entry, probability) …)"""
+        result = self.knowledge.search(
+            search.text,
+            alternatives=search.alternatives,
+            syllables=search.syllables,
+            region=search.region,
+            on=datetime.date.today(),
+        )
+        return result.decision, tuple((found.id, found.score) for found in result.candidates)
+
+    def text(self, say: Say) -> str:
+        """The words of an utterance.
+
+        Raises:
+            NotPublished: if it names an entry that may not be spoken today.
+        """
+        if say.entry is not None:
+            return self._entry(say.entry).answer
+        assert say.prompt is not None
+        values = {
+            name: self._entry(value.removeprefix(ENTRY_VALUE)).question
+            if value.startswith(ENTRY_VALUE)
+            else value
+            for name, value in say.values.items()
+        }
+        return self.prompts[say.prompt].fill(values)
+
+    def speak(self, say: Say, rate: int) -> Int16:
+        """PCM of an utterance at `rate` Hz; rendered already, but for what has blanks."""
+        # A caller's number or name that was read back is not kept.
+        private = any(not value.startswith(ENTRY_VALUE) for value in say.values.values())
+        return self.library.get(self.text(say), rate, keep=not private).pcm
+
+    def _entry(self, entry: str) -> Entry:
+        found = self.knowledge.entry(entry, on=datetime.date.today())
+        if found is None:
+            raise NotPublished(entry)
+        return found
+
+
+def open_ears(settings: Settings) -> tuple[Recognizer | None, Recognizer | None]:
+    """Listener and transcriber; either may be missing, and the log says so."""
+    listener: Recognizer | None = None
+    folder = settings.paths.listener_folder()
+    if folder is not None:
+        try:
+            listener = Listener(folder)
+        except AsrError as error:
+            log.warning("listener_missing", reason=str(error))
+    if settings.asr.engine == "none":
+        return listener, None
+    folders = EngineFolders(
+        whisper=_folder(settings.asr.whisper_model) or settings.paths.models / "whisper-base",
+        vosk=_folder(settings.asr.vosk_model),
+    )
+    try:
+        return listener, open_transcriber(
+            settings.asr.engine, folders, threads=settings.asr.threads
+        )
+    except AsrError as error:
+        log.error("transcriber_missing", reason=str(error))
+        return listener, None
+
+
+def _folder(path: str) -> Path | None:
+    return Path(path) if path else None
+
+
+def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmbedder) -> Engines:
+    """Load every model, in threads side by side. Blocking, a few seconds."""
+    ear_executor = ThreadPoolExecutor(1, thread_name_prefix="ears")
+    decode_executor = ThreadPoolExecutor(1, thread_name_prefix="decode")
+    with ThreadPoolExecutor(4) as loading:
+        ears = loading.submit(open_ears, settings)
+        library = loading.submit(open_library, settings)
+        smart_turn = loading.submit(SmartTurn, ear_executor)
+        warm = loading.submit(embedder.embed, ["您好"])
+        triage = loading.submit(TriageModel.load)
+        prompts = loading.submit(load_prompts)
+        listener, transcriber = ears.result()
+        warm.result()
+        if transcriber is not None:
+            # The first decode allocates and is slow; no caller should pay for it.
+            transcriber.transcribe(np.zeros(16_000, np.float32))
+        return Engines(
+            listener=listener,
+            transcriber=transcriber,
+            pool=DecodePool(decode_executor),
+            ear_executor=ear_executor,
+            work_executor=ThreadPoolExecutor(2, thread_name_prefix="work"),
+            smart_turn=smart_turn.result(),
+            embedder=embedder,
+            triage=triage.result(),
+            knowledge=knowledge,
+            library=library.result(),
+            prompts=prompts.result(),
+        )

@@ -1,0 +1,312 @@
+"""One call written down as it happens: event log, transcript, dossier, live feed.
+
+Lossless and off the audio path: rows are queued and written in batches; what must be
+safe before it is announced (a hand-off, a ticket) is written at once and waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+
+from flows import actions as act
+from flows import events as ev
+from flows.state import State
+from voicebot.call.live import LiveFeed
+from voicebot.exchange.dossier import Dossier, TranscriptTurn
+from voicebot.records import codec
+from voicebot.records.duty import region_names
+from voicebot.records.store import Records
+
+log = structlog.get_logger()
+
+FLUSH_S = 0.25
+DOSSIER_EVERY_S = 0.5
+"""A growing dossier is delivered at most this often."""
+
+
+class Journal:
+    """The record of one call.
+
+    Parameters:
+        records: the database, or its spool when it is away.
+        live: screens that are watching.
+        text: the words of an utterance, for the transcript.
+    """
+
+    def __init__(self, records: Records, live: LiveFeed, text: Callable[[act.Say], str]) -> None:
+        self._records, self._live, self._text = records, live, text
+        self._call_id = self._caller = self._did = ""
+        self._began = time.time()
+        self._rows: list[dict[str, Any]] = []
+        self._sequence = 0
+        self._said: dict[str, act.Say] = {}
+        self._turns: list[TranscriptTurn] = []
+        self._turn_index: dict[str, int] = {}
+        self._handoffs: dict[str, act.Handoff] = {}
+        self._notes: list[str] = []
+        self._revision = 0
+        self._state = State()
+        self.dossier_changed = False
+        self._flusher: asyncio.Task[None] | None = None
+
+    # ── the call ──────────────────────────────────────────────────────────────────
+
+    async def start(self, start: ev.CallStarted, recording: str) -> None:
+        self._call_id, self._caller, self._did = start.call_id, start.caller, start.did
+        self._began = time.time()
+        await self._records.start_call(
+            start.call_id, start.caller, start.did, self._began, recording
+        )
+        self._publish(0.0, "call", state="started", caller=self._caller, did=self._did)
+        self._flusher = asyncio.create_task(self._flush_often())
+
+    async def finish(self, state: State) -> None:
+        if self._flusher is not None:
+            self._flusher.cancel()
+        await self._flush()
+        for handoff in self._handoffs:
+            await self._records.update_dossier(handoff, self._dossier(handoff, state))
+        await self._records.finish_call(self._call_id, state.outcome, time.time(), state.region)
+        self._publish(time.time() - self._began, "call", state="ended", outcome=state.outcome)
+
+    def note(self, event: ev.Event, actions: Sequence[act.Action], state: State) -> None:
+        """An event was taken and these actions decided; called for each, in order."""
+        self._state = state
+        self._row(event.at, "in", event)
+        self._show_event(event)
+        for action in actions:
+            self._row(event.at, "out", action)
+            self._show_action(event.at, action)
+
+    def _row(self, at: float, direction: str, item: ev.Event | act.Action) -> None:
+        self._sequence += 1
+        kind, payload = codec.encode(item)
+        self._rows.append(
+            {
+                "seq": self._sequence,
+                "at": round(at, 3),
+                "direction": direction,
+                "kind": kind,
+                "payload": payload,
+            }
+        )
+
+    async def _flush_often(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            await self._flush()
+            if self._handoffs and self.dossier_changed:
+                self.dossier_changed = False
+                for handoff in self._handoffs:
+                    await self._records.update_dossier(handoff, self._dossier(handoff, self._state))
+                await asyncio.sleep(DOSSIER_EVERY_S)
+
+    async def _flush(self) -> None:
+        rows, self._rows = self._rows, []
+        if rows:
+            await self._records.append(self._call_id, rows)
+
+    # ── transcript and screens ────────────────────────────────────────────────────
+
+    def _show_event(self, event: ev.Event) -> None:
+        match event:
+            case ev.Heard():
+                text = event.text or " ".join(event.syllables)
+                self._publish(
+                    event.at,
+                    "hypothesis",
+                    turn=event.turn,
+                    ear=event.ear.value,
+                    text=text,
+                    final=event.final,
+                )
+                self._hear(event)
+            case ev.PlaybackStarted():
+                say = self._said.get(event.utterance)
+                if say is not None:
+                    self._turn(
+                        event.utterance,
+                        TranscriptTurn(
+                            side="bot",
+                            text=self._spoken(say),
+                            start=event.at,
+                            end=event.at,
+                            entry=say.entry,
+                        ),
+                    )
+                    self._publish(
+                        event.at,
+                        "say",
+                        text=self._spoken(say),
+                        purpose=say.purpose.value,
+                        entry=say.entry,
+                    )
+            case ev.PlaybackFinished():
+                self._ended(event.utterance, event.at)
+            case ev.TransferProgress():
+                self._publish(
+                    event.at,
+                    "transfer",
+                    destination=event.destination,
+                    state=event.state.value,
+                    reason=event.reason,
+                )
+            case ev.KeyPressed():
+                self._publish(event.at, "key", key=event.key)
+            case ev.HungUp():
+                self._publish(event.at, "hung_up", by=event.by)
+            case _:
+                pass
+
+    def _show_action(self, at: float, action: act.Action) -> None:
+        match action:
+            case act.Say():
+                self._said[action.utterance] = action
+            case act.Decide():
+                self._publish(at, "decision", what=action.what, why=action.why)
+            case act.Handoff():
+                self._publish(
+                    at,
+                    "handoff",
+                    routes=[route.destination for route in action.routes],
+                    reason=action.reason,
+                    category=action.category,
+                    lines=list(action.lines),
+                    region=action.region,
+                )
+            case act.OpenTicket():
+                self._publish(at, "ticket", ticket=action.ticket, matter=action.matter)
+            case _:
+                pass
+
+    def _hear(self, event: ev.Heard) -> None:
+        key = f"turn{event.turn}"
+        text = event.text
+        if not text:
+            known = self._turn_index.get(key)
+            if known is not None and self._turns[known].characters:
+                return  # the transcriber's text is better than syllables
+            text = " ".join(event.syllables)
+        if not text:
+            return
+        self._turn(
+            key,
+            TranscriptTurn(
+                side="caller",
+                text=text,
+                start=event.start,
+                end=event.end,
+                characters=bool(event.text),
+            ),
+        )
+        if self._handoffs:
+            self.dossier_changed = True
+
+    def _turn(self, key: str, turn: TranscriptTurn) -> None:
+        index = self._turn_index.get(key)
+        if index is None:
+            self._turn_index[key] = len(self._turns)
+            self._turns.append(turn)
+        else:
+            self._turns[index] = turn
+        self._records.add_turn(self._call_id, self._turn_index[key], turn.model_dump())
+
+    def _ended(self, utterance: str, at: float) -> None:
+        index = self._turn_index.get(utterance)
+        if index is not None:
+            self._turn(utterance, self._turns[index].model_copy(update={"end": at}))
+
+    def _spoken(self, say: act.Say) -> str:
+        try:
+            return self._text(say)
+        except LookupError:
+            return ""
+
+    def _publish(self, at: float, kind: str, **rest: Any) -> None:
+        self._live.publish({"call_id": self._call_id, "at": round(at, 2), "kind": kind, **rest})
+
+    # ── hand-off and tickets ──────────────────────────────────────────────────────
+
+    async def open_handoff(self, action: act.Handoff) -> bool:
+        """Write the hand-off and its outbox row in one transaction: True once it is safe."""
+        return await self._records.open_handoff(
+            {"destination": action.routes[0].destination, "requested_at": time.time()},
+            self._dossier(action.handoff, self._state),
+        )
+
+    def update_handoff(self, action: act.UpdateDossier) -> None:
+        if action.note:
+            self._notes.append(action.note)
+        self.dossier_changed = True
+
+    def transfer(self, event: ev.TransferProgress) -> None:
+        self._records.handoff_state(
+            event.handoff, event.destination, event.state.value, self._began + event.at
+        )
+
+    async def save_ticket(self, action: act.OpenTicket) -> bool:
+        return await self._records.save_ticket(
+            {
+                "id": action.ticket,
+                "call_id": self._call_id,
+                "matter": action.matter,
+                "place": action.place,
+                "name": action.name,
+                "number": action.number,
+                "region": action.region,
+                "department": action.department,
+            }
+        )
+
+    async def notify_line(self, action: act.NotifyLine) -> None:
+        await self._records.notify_line(
+            action.line, action.handoff, self._dossier(action.handoff, self._state)
+        )
+
+    def line_parameters(self, handoff: str) -> dict[str, Any]:
+        """What goes with the call itself: number, region, category, lines."""
+        known = self._handoffs[handoff]
+        state = self._state.handoff
+        return {
+            "caller": self._caller,
+            "handoff": handoff,
+            "region": (state.region if state else None) or known.region or "",
+            "category": str(known.category or ""),
+            "lines": ",".join(state.lines if state else known.lines),
+        }
+
+    def dossier(self, action: act.Handoff, state: State) -> dict[str, Any]:
+        """The dossier of a hand-off that is being opened."""
+        self._handoffs[action.handoff] = action
+        return self._dossier(action.handoff, state)
+
+    def current_dossier(self, state: State) -> dict[str, Any]:
+        """The newest hand-off's dossier."""
+        return self._dossier(next(reversed(self._handoffs)), state)
+
+    def _dossier(self, handoff: str, state: State) -> dict[str, Any]:
+        opened = self._handoffs[handoff]
+        current = state.handoff if state.handoff and state.handoff.id == handoff else None
+        region = (current.region if current else None) or opened.region
+        self._revision += 1
+        return Dossier(
+            handoff=handoff,
+            call_id=self._call_id,
+            caller=self._caller,
+            did=self._did,
+            region=region,
+            region_name=region_names().get(region) if region else None,
+            category=(current.category if current else None) or opened.category,
+            lines=current.lines if current else opened.lines,
+            flags=current.flags if current else opened.flags,
+            reason=current.reason if current else opened.reason,
+            evidence=opened.evidence,
+            transcript=tuple(self._turns),
+            notes=tuple(self._notes),
+            revision=self._revision,
+        ).model_dump(mode="json")

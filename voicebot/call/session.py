@@ -1,0 +1,351 @@
+"""One call's life: events in order through the dialogue core, its actions out.
+
+Everything that decides is in `flows`; everything here carries: audio to the ears,
+hypotheses to the core, its actions to the player, the hand-off driver, the search
+and the records. One task takes the events one by one, so the core sees a single
+ordered stream (pipecat#5056), and models run in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+
+from flows import actions as act
+from flows import events as ev
+from flows.dialogue import Policy, step, texts_to_embed
+from flows.state import State
+from telephony.dialing import DutyDirectory
+from telephony.errors import RecordingError
+from telephony.recording import TwoChannelRecording, file_stem
+from telephony.resampling import StreamResampler
+from voicebot.call.ears import RATE, Ears
+from voicebot.call.endpointing import EndpointingLimits
+from voicebot.call.engines import Engines
+from voicebot.call.handoff import HandoffDriver, HandoffLimits, Probabilities
+from voicebot.call.journal import Journal
+from voicebot.call.line import Int16, Line
+from voicebot.call.player import Player
+from voicebot.call.voice import VoiceDetector
+from voicebot.config import Settings
+
+log = structlog.get_logger()
+
+SILENCE_FIRST_S = 2.4
+SILENCE_STEP_S = 1.2
+
+
+class CallSession:
+    """One answered call.
+
+    Parameters:
+        line: the caller's line.
+        engines: the models, shared by all calls.
+        journal: where the call is written down and watched from.
+        directory: the numbers it may be handed to.
+        greetings: prompt id by dialled number.
+        recording: file of the two-channel recording, None for none.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        start: ev.CallStarted,
+        *,
+        engines: Engines,
+        journal: Journal,
+        directory: DutyDirectory,
+        desk_token: str | None,
+        settings: Settings,
+        policy: Policy,
+    ) -> None:
+        self._line, self._start, self._engines = line, start, engines
+        self._journal, self._settings, self._policy = journal, settings, policy
+        self._state = State()
+        self._events: deque[ev.Event] = deque()
+        self._arrived = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._began = time.monotonic()
+        self._ended = asyncio.Event()
+        self._to_ears = StreamResampler(line.rate, RATE)
+        self._to_line: StreamResampler | None = None
+        self._heard_caller: Int16 = np.zeros(0, np.int16)
+        self._sent: deque[Int16] = deque()
+        self._quiet_since = 0.0
+        self._silence_told = 0.0
+        self._remote_voice_at = 0.0
+        self._closing = False
+        self._player = Player(line, self._render, self._post, self.now, self._sent.append)
+        self._driver = HandoffDriver(
+            directory,
+            desk_token,
+            self._post,
+            self._play_far_side,
+            self._new_voice,
+            self.now,
+            HandoffLimits(settings.handoff.answer_timeout_s, settings.handoff.confirm_timeout_s),
+        )
+        self._ears: Ears | None = None
+        self._recording: TwoChannelRecording | None = None
+
+    def now(self) -> float:
+        """Seconds since the call was answered."""
+        return time.monotonic() - self._began
+
+    # ── the call ──────────────────────────────────────────────────────────────────
+
+    async def run(self, recording: Path | None = None) -> None:
+        """Everything from the greeting to the last record; returns when the call is over."""
+        structlog.contextvars.bind_contextvars(call_id=self._start.call_id)
+        turn = self._settings.turn
+        self._ears = Ears(
+            self._post,
+            listener=self._engines.listener,
+            transcriber=self._engines.transcriber,
+            pool=self._engines.pool,
+            executor=self._engines.ear_executor,
+            voice=await asyncio.to_thread(VoiceDetector, self._engines.ear_executor),
+            smart_turn=self._engines.smart_turn,
+            limits=EndpointingLimits(turn.start_s, turn.stop_s, turn.ceiling_s, turn.max_turn_s),
+            threshold=turn.vad_confidence,
+            partial_every_s=self._settings.asr.partial_every_s,
+        )
+        if recording is not None:
+            try:
+                self._recording = TwoChannelRecording(recording, self._line.rate)
+            except RecordingError as error:
+                log.error("recording_failed", reason=error.code)
+        self._began = time.monotonic()
+        await self._journal.start(self._start, str(recording or ""))
+        self._post(self._start)
+        for ear, engine in (
+            (ev.Ear.LISTENER, self._engines.listener),
+            (ev.Ear.TRANSCRIBER, self._engines.transcriber),
+        ):
+            if engine is None:
+                self._post(ev.EngineFailed(0.0, ear, "not_installed"))
+        workers = [
+            asyncio.create_task(self._take_events()),
+            asyncio.create_task(self._player.run()),
+            asyncio.create_task(self._watch_silence()),
+        ]
+        try:
+            await self._ended.wait()
+        finally:
+            for task in workers:
+                task.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            await self._driver.close()
+            await self._ears.close()
+            if self._recording is not None:
+                self._recording.close()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._journal.finish(self._state)
+            structlog.contextvars.unbind_contextvars("call_id")
+
+    async def hear(self, pcm: Int16) -> None:
+        """Audio of the caller at the line's rate, as it arrives."""
+        if self._ears is None or self._closing:
+            return
+        self._driver.send_caller_audio(pcm, self._line.rate)
+        self._record(pcm)
+        await self._ears.feed(self._to_ears.push(pcm))
+
+    def press(self, key: str) -> None:
+        """The caller pressed a key."""
+        self._post(ev.KeyPressed(self.now(), key))
+
+    def caller_hung_up(self) -> None:
+        """The caller's line is gone."""
+        self._post(ev.HungUp(self.now()))
+
+    def _record(self, caller: Int16) -> None:
+        """Both channels on the caller's clock; what was sent meanwhile goes right."""
+        if self._recording is None:
+            return
+        sent = np.concatenate(list(self._sent)) if self._sent else np.zeros(0, np.int16)
+        self._sent.clear()
+        now, later = sent[: len(caller)], sent[len(caller) :]
+        if len(later):
+            self._sent.append(later)
+        try:
+            self._recording.write(caller, np.pad(now, (0, len(caller) - len(now))))
+        except RecordingError as error:
+            log.error("recording_failed", reason=error.code)
+            self._recording = None
+
+    # ── events ────────────────────────────────────────────────────────────────────
+
+    def _post(self, event: ev.Event) -> None:
+        # Of an ear's hypotheses for a turn only the newest matters: under load they
+        # are skipped rather than queued.
+        if isinstance(event, ev.Heard):
+            for index, waiting in enumerate(self._events):
+                if (
+                    isinstance(waiting, ev.Heard)
+                    and not waiting.final
+                    and (waiting.ear, waiting.turn) == (event.ear, event.turn)
+                ):
+                    del self._events[index]
+                    break
+        self._events.append(event)
+        self._arrived.set()
+
+    async def _take_events(self) -> None:
+        while True:
+            if not self._events:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            event = self._events.popleft()
+            try:
+                await self._take(event)
+            except Exception:
+                # A fault of ours must not cost the caller the line.
+                log.exception("event_failed", kind=type(event).__name__)
+
+    async def _take(self, event: ev.Event) -> None:
+        loop = asyncio.get_running_loop()
+
+        def work() -> tuple[State, tuple[act.Action, ...], ev.Event]:
+            prepared = event
+            if isinstance(event, ev.Heard):
+                texts = texts_to_embed(self._state, event, self._policy)
+                if texts:
+                    vectors = dict(zip(texts, self._engines.embedder.embed(texts), strict=True))
+                    prepared = replace(event, embeddings=vectors)
+            state, actions = step(self._state, prepared, self._policy)
+            return state, actions, prepared
+
+        if isinstance(event, ev.Heard):
+            self._state, actions, _ = await loop.run_in_executor(self._engines.work_executor, work)
+        else:
+            self._state, actions, _ = work()
+        self._journal.note(event, actions, self._state)
+        if isinstance(event, ev.TransferProgress):
+            self._journal.transfer(event)
+        for action in actions:
+            try:
+                await self._do(action)
+            except Exception:
+                # One action that fails must not take the others with it.
+                log.exception("action_failed", kind=type(action).__name__)
+        self._renew_dossier()
+
+    # ── actions ───────────────────────────────────────────────────────────────────
+
+    async def _do(self, action: act.Action) -> None:
+        match action:
+            case act.Say():
+                self._player.say(action)
+            case act.StopSpeaking():
+                await self._player.stop()
+            case act.Search():
+                self._spawn(self._search(action))
+            case act.Handoff():
+                # Dialled and written at the same moment: danger waits for nothing.
+                self._driver.send_dossier(self._journal.dossier(action, self._state))
+                self._driver.dial(
+                    action.handoff, action.routes[0], self._journal.line_parameters(action.handoff)
+                )
+                self._spawn(self._write(action.handoff, self._journal.open_handoff(action)))
+            case act.DialRoute():
+                self._driver.dial(
+                    action.handoff, action.route, self._journal.line_parameters(action.handoff)
+                )
+            case act.UpdateDossier():
+                self._journal.update_handoff(action)
+            case act.OpenTicket():
+                self._spawn(self._write(action.ticket, self._journal.save_ticket(action)))
+            case act.NotifyLine():
+                self._spawn(self._journal.notify_line(action))
+            case act.HangUp():
+                self._closing = True
+                await self._line.hang_up()
+                self._ended.set()
+            case act.Decide() | act.SendLink():
+                pass  # on the record and on the screens already
+
+    def _renew_dossier(self) -> None:
+        """The desk that has the call sees the dossier grow."""
+        if self._journal.dossier_changed:
+            self._driver.send_dossier(self._journal.current_dossier(self._state))
+
+    async def _write(self, ref: str, writing: Coroutine[Any, Any, bool]) -> None:
+        try:
+            written = await writing
+        except Exception:
+            log.exception("write_failed")
+            written = False
+        self._post(ev.Written(self.now(), ref, written))
+
+    async def _search(self, search: act.Search) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            decision, candidates = await loop.run_in_executor(
+                self._engines.work_executor, self._engines.search, search
+            )
+        except Exception as error:
+            log.exception("search_failed")
+            self._post(ev.EngineFailed(self.now(), "knowledge_base", type(error).__name__))
+            return
+        self._post(
+            ev.SearchResult(
+                self.now(), search.turn, search.text, decision, candidates, search.final
+            )
+        )
+
+    async def _render(self, say: act.Say) -> Int16:
+        try:
+            return await asyncio.to_thread(self._engines.speak, say, self._line.rate)
+        except Exception as error:
+            # Nothing to hear, but the call goes on: silence brings the next prompt.
+            log.exception("speech_failed", prompt=say.prompt, entry=say.entry)
+            self._post(ev.EngineFailed(self.now(), "speech", type(error).__name__))
+            return np.zeros(0, np.int16)
+
+    async def _play_far_side(self, pcm: Int16, rate: int) -> None:
+        if self._to_line is None or self._to_line.rate_in != rate:
+            self._to_line = StreamResampler(rate, self._line.rate)
+        audio = self._to_line.push(pcm)
+        if len(audio):
+            self._remote_voice_at = self.now()
+            self._sent.append(audio)
+            await self._line.send_audio(audio)
+
+    async def _new_voice(self) -> Probabilities:
+        detector = await asyncio.to_thread(VoiceDetector, self._engines.ear_executor)
+        return detector.probabilities
+
+    async def _watch_silence(self) -> None:
+        """Report silence on both sides, first at 2.4 s, then every 1.2 s."""
+        while True:
+            await asyncio.sleep(0.1)
+            now = self.now()
+            assert self._ears is not None
+            if self._player.busy or self._ears.speaking or now - self._remote_voice_at < 0.3:
+                self._quiet_since, self._silence_told = now, 0.0
+                continue
+            quiet = now - self._quiet_since
+            due = self._silence_told + SILENCE_STEP_S if self._silence_told else SILENCE_FIRST_S
+            if quiet >= due:
+                self._silence_told = due
+                self._post(ev.Silence(now, round(quiet, 2)))
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def recording_path(folder: Path, call_id: str) -> Path:
+    """Where a call's recording goes."""
+    return folder / f"{file_stem(call_id)}.wav"

@@ -1,0 +1,72 @@
+"""Voice activity and turn completion by pipecat's bundled models (Silero, smart-turn v3)."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Executor
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+
+Int16 = NDArray[np.int16]
+
+RATE = 16_000
+
+
+class VoiceDetector:
+    """Silero on one stream of 16 kHz audio: a voice probability for every 32 ms.
+
+    pipecat's analyzer is used for its model alone: its own state machine needs a
+    minimum volume, which quiet telephone lines do not have.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._analyzer = SileroVADAnalyzer(sample_rate=RATE)
+        self._analyzer.set_sample_rate(RATE)
+        self._executor = executor
+        self._window = self._analyzer.num_frames_required()
+        self._left = np.zeros(0, np.int16)
+
+    async def probabilities(self, pcm: Int16) -> list[tuple[float, int]]:
+        """(probability 0…1, samples) of each window that `pcm` completes."""
+        audio = np.concatenate([self._left, pcm])
+        windows = len(audio) // self._window
+        self._left = audio[windows * self._window :]
+        if not windows:
+            return []
+        whole = audio[: windows * self._window]
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._run, whole)
+
+    def _run(self, audio: Int16) -> list[tuple[float, int]]:
+        return [
+            (float(np.max(self._analyzer.voice_confidence(window.tobytes()))), self._window)
+            for window in audio.reshape(-1, self._window)
+        ]
+
+    async def close(self) -> None:
+        await self._analyzer.cleanup()
+
+
+class SmartTurn:
+    """Says whether a stretch of speech sounds finished. One model serves all calls."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._model = LocalSmartTurnAnalyzerV3(sample_rate=RATE)
+        self._model.set_sample_rate(RATE)
+        self._executor = executor
+
+    async def complete(self, turn: Int16) -> bool:
+        """Whether the turn so far (16 kHz int16, its last 8 s count) sounds finished."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._predict, turn[-8 * RATE :])
+
+    def _predict(self, turn: Int16) -> bool:
+        # The model call itself, without the analyzer's own buffering and timers,
+        # which Endpointer replaces.
+        audio = turn.astype(np.float32) / 32768.0
+        result = self._model._predict_endpoint(audio)
+        return cast(int, result["prediction"]) == 1

@@ -1,0 +1,1 @@
+"""The commands of `voicebot`, a module each; heavy imports wait until a command runs."""

@@ -1,0 +1,39 @@
+"""`voicebot serve` and `voicebot demo`."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+from voicebot.commands.session import open_settings
+
+
+def serve() -> None:
+    """Answer calls until interrupted. At first start the tokens are made and shown once.
+
+    \b
+    Examples:
+      voicebot serve
+      VOICEBOT_SERVER__PORT=9000 VOICEBOT_LOG__JSON=true voicebot serve
+    """
+    # Threads that wait must sleep, not spin: spinning beside busy processes makes a
+    # decode ten times slower. Read by OpenMP when it is loaded, so it stands here.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    settings = open_settings(quiet=False)
+    from voicebot.app import serve as run
+
+    run(settings)
+
+
+def demo() -> None:
+    """Place three real calls, show them live, and say whether each came out as it must.
+
+    \b
+    Examples:
+      voicebot demo
+    """
+    settings = open_settings()
+    from voicebot.demo import run
+
+    raise typer.Exit(run(settings))

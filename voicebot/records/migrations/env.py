@@ -1,0 +1,30 @@
+"""Alembic's entry point: run by `voicebot.records.database.migrate`, or by `alembic` itself."""
+
+from alembic import context
+from sqlalchemy import Connection
+
+from kb.store import metadata as knowledge_base
+from voicebot.config import load_settings
+from voicebot.records.database import open_engine
+from voicebot.records.tables import Base
+
+TARGET = [Base.metadata, knowledge_base]
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=TARGET,
+        render_as_batch=connection.dialect.name == "sqlite",
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    with open_engine(load_settings().database_url, writes=True).begin() as opened:
+        run(opened)

@@ -1,0 +1,137 @@
+"""What can be read, each query a function of a session that returns plain JSON values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from voicebot.records.tables import (
+    Base,
+    CallEventRow,
+    CallRow,
+    DutyNumberRow,
+    HandoffRow,
+    OutboxRow,
+    TicketRow,
+    TurnRow,
+)
+
+
+def call(session: Session, call_id: str) -> dict[str, Any] | None:
+    """The complete record of a call.
+
+    ``{"call_id", "caller", "did", "started_at", "ended_at", "outcome", "region",
+    "recording", "turns", "handoffs", "tickets", "decisions"}``. Times named `started_at`,
+    `ended_at` and those of tickets are seconds since the epoch; all others are seconds
+    since `started_at`.
+    """
+    row = session.get(CallRow, call_id)
+    if row is None:
+        return None
+    turns = session.scalars(
+        select(TurnRow).where(TurnRow.call_id == call_id).order_by(TurnRow.start, TurnRow.seq)
+    )
+    handoffs = session.scalars(
+        select(HandoffRow).where(HandoffRow.call_id == call_id).order_by(HandoffRow.requested_at)
+    )
+    tickets = session.scalars(
+        select(TicketRow).where(TicketRow.call_id == call_id).order_by(TicketRow.created_at)
+    )
+    decisions = session.scalars(
+        select(CallEventRow)
+        .where(CallEventRow.call_id == call_id, CallEventRow.kind == "Decide")
+        .order_by(CallEventRow.seq)
+    )
+    return {
+        **_summary(row),
+        "turns": [_plain(turn, "call_id") for turn in turns],
+        "handoffs": [_handoff(session, each, row) for each in handoffs],
+        "tickets": [_plain(ticket, "call_id") for ticket in tickets],
+        "decisions": [{"at": each.at, **each.payload} for each in decisions],
+    }
+
+
+def known(session: Session, call_id: str) -> bool:
+    return session.get(CallRow, call_id) is not None
+
+
+def calls(session: Session, limit: int) -> list[dict[str, Any]]:
+    rows = session.scalars(select(CallRow).order_by(CallRow.started_at.desc()).limit(limit))
+    return [_summary(row) for row in rows]
+
+
+def events(session: Session, call_id: str) -> list[dict[str, Any]]:
+    rows = session.scalars(
+        select(CallEventRow).where(CallEventRow.call_id == call_id).order_by(CallEventRow.seq)
+    )
+    return [_plain(row, "call_id") for row in rows]
+
+
+def handoff(session: Session, handoff_id: str) -> dict[str, Any] | None:
+    row = session.get(HandoffRow, handoff_id)
+    if row is None:
+        return None
+    return _handoff(session, row, session.get(CallRow, row.call_id))
+
+
+def last_region(session: Session, caller: str) -> str | None:
+    if not caller:
+        return None
+    return session.scalars(
+        select(CallRow.region)
+        .where(CallRow.caller == caller, CallRow.region.is_not(None))
+        .order_by(CallRow.started_at.desc())
+        .limit(1)
+    ).first()
+
+
+def outbox(session: Session, now: float, limit: int) -> list[dict[str, Any]]:
+    rows = session.scalars(
+        select(OutboxRow)
+        .where(OutboxRow.state == "waiting", OutboxRow.next_attempt_at <= now)
+        .order_by(OutboxRow.id)
+        .limit(limit)
+    )
+    return [_plain(row) for row in rows]
+
+
+def duty_numbers(session: Session) -> list[dict[str, Any]]:
+    return [_plain(row) for row in session.scalars(select(DutyNumberRow))]
+
+
+def _summary(row: CallRow) -> dict[str, Any]:
+    values = _plain(row)
+    return {"call_id": values.pop("id"), **values}
+
+
+def _handoff(session: Session, row: HandoffRow, call_row: CallRow | None) -> dict[str, Any]:
+    began = call_row.started_at if call_row is not None else None
+
+    def since(at: float | None) -> float | None:
+        return None if at is None or began is None else round(at - began, 3)
+
+    messages = session.scalars(
+        select(OutboxRow).where(OutboxRow.handoff == row.id).order_by(OutboxRow.id)
+    )
+    return {
+        **_plain(row, "state_at"),
+        "caller": row.dossier.get("caller", ""),
+        "transcript": row.dossier.get("transcript", []),
+        "requested_at": since(row.requested_at),
+        "requested_at_epoch": row.requested_at,
+        "connected_at": since(row.connected_at),
+        "connected_at_epoch": row.connected_at,
+        "messages": [
+            _plain(message, "payload", "handoff", "next_attempt_at") for message in messages
+        ],
+    }
+
+
+def _plain(row: Base, *left_out: str) -> dict[str, Any]:
+    return {
+        column.key: getattr(row, column.key)
+        for column in row.__mapper__.column_attrs
+        if column.key not in left_out
+    }

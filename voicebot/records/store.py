@@ -1,0 +1,329 @@
+"""The records as the application uses them: every write goes through one writer thread.
+
+Each writing method queues its write at once and returns something to await, or to
+leave alone: True means that the write is safe in the database or in the spool, False
+that it is in neither. Nothing here raises because a disk is full or a database is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from telephony.dialing import DutyDirectory
+from voicebot.config import Settings
+from voicebot.records import duty, reading
+from voicebot.records.database import migrate, open_engine, reason
+from voicebot.records.errors import RecordsUnavailable
+from voicebot.records.spool import Operation, Spool
+from voicebot.records.writer import Write, Writer
+from voicebot.security import Principal, TokenStore
+
+log = structlog.get_logger()
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+URGENT_DATABASE_S = 0.03
+"""A hand-off waits this long for the database before it is kept in the spool as well …"""
+URGENT_SPOOL_S = 0.02
+"""… and this long more, 50 ms in all (DESIGN.md, Hand-off), before the call goes on."""
+ORDINARY_DATABASE_S = 1.0
+ORDINARY_SPOOL_S = 1.0
+OPEN_TIMEOUT_S = 10.0
+
+
+class Records:
+    """Calls, event logs, transcripts, tickets, hand-offs, audit.
+
+    Use ``await Records.open(settings)`` and ``await records.close()``. Writing methods
+    must be called from a running event loop; reading ones raise RecordsUnavailable.
+    """
+
+    def __init__(self, settings: Settings, *, urgent_s: tuple[float, float] | None = None) -> None:
+        self._settings = settings
+        self._url = settings.database_url
+        self._urgent = urgent_s or (URGENT_DATABASE_S, URGENT_SPOOL_S)
+        self._ordinary = (ORDINARY_DATABASE_S, ORDINARY_SPOOL_S)
+        self._spool = Spool(settings.paths.state / "spool")
+        self._reader = open_engine(self._url)
+        self.tokens = TokenStore(self._url)
+        self._writer_engine = open_engine(self._url, writes=True)
+        self._writer = Writer(self._writer_engine, self._spool, self._prepare, self._tell_written)
+        # Apart from the writer's thread, which a hanging database may hold.
+        self._spooler = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._tasks: set[asyncio.Task[bool]] = set()
+        self._on_written: Callable[[], None] = lambda: None
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Records:
+        """Bring the database up to date and replay the spool; goes on without either.
+
+        Raises:
+            RecordsUnavailable: only if database.url itself makes no sense.
+        """
+        records = cls(settings)
+        records._writer.start()
+        await asyncio.to_thread(records._writer.first_attempt.wait, OPEN_TIMEOUT_S)
+        return records
+
+    async def close(self) -> None:
+        """Write what is queued and close the database."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._writer.stop)
+        self._spooler.shutdown()
+        self._reader.dispose()
+        self.tokens.close()
+
+    @property
+    def available(self) -> bool:
+        """The database takes writes and the spool is empty."""
+        return self._writer.available and not self._spool.waiting
+
+    def on_written(self, callback: Callable[[], None]) -> None:
+        """Call this after each transaction, from the writer's thread."""
+        self._on_written = callback
+
+    # ── writing ───────────────────────────────────────────────────────────────────
+
+    def start_call(
+        self, call_id: str, caller: str, did: str, started_at: float, recording: str = ""
+    ) -> Awaitable[bool]:
+        return self._write(
+            "start_call",
+            call_id=call_id,
+            caller=caller,
+            did=did,
+            started_at=started_at,
+            recording=recording,
+        )
+
+    def finish_call(
+        self, call_id: str, outcome: str, ended_at: float, region: str | None = None
+    ) -> Awaitable[bool]:
+        return self._write(
+            "finish_call", call_id=call_id, outcome=outcome, ended_at=ended_at, region=region
+        )
+
+    def append(self, call_id: str, rows: Sequence[Mapping[str, Any]]) -> Awaitable[bool]:
+        """Rows of the event log: ``{"seq", "at", "direction", "kind", "payload"}``.
+
+        `kind` and `payload` are as `codec.encode` makes them; `seq` counts up in a call.
+        """
+        packed = [
+            [row["seq"], row["at"], row["direction"], row["kind"], row["payload"]] for row in rows
+        ]
+        return self._write("append", call_id=call_id, rows=packed)
+
+    def add_turn(self, call_id: str, seq: int, turn: Mapping[str, Any]) -> Awaitable[bool]:
+        """A turn or its newer state: ``{"side", "text", "start", "end", "entry"?, "final"?}``."""
+        return self._write(
+            "add_turn",
+            call_id=call_id,
+            seq=seq,
+            side=turn["side"],
+            text=turn["text"],
+            start=turn["start"],
+            end=turn["end"],
+            entry=turn.get("entry"),
+            final=turn.get("final", True),
+        )
+
+    def open_handoff(
+        self, handoff: Mapping[str, Any], dossier: Mapping[str, Any]
+    ) -> Awaitable[bool]:
+        """The hand-off and the message that announces it, in one transaction; within 50 ms.
+
+        Parameters:
+            handoff: ``{"destination", "requested_at", …}``; the rest is read from the dossier.
+            dossier: `Dossier.model_dump(mode="json")`.
+        """
+        return self._write(
+            "write_dossier",
+            self._urgent,
+            destination=handoff["destination"],
+            dossier=dict(dossier),
+            at=handoff["requested_at"],
+        )
+
+    def update_dossier(self, handoff: str, dossier: Mapping[str, Any]) -> Awaitable[bool]:
+        """A newer revision; it supersedes what was not delivered yet."""
+        return self._write("update_dossier", handoff=handoff, dossier=dict(dossier), at=time.time())
+
+    def handoff_state(
+        self, handoff: str, destination: str, state: str, at: float
+    ) -> Awaitable[bool]:
+        """Progress of a leg, `flows.events.LegState`; `at` in seconds since the epoch."""
+        return self._write(
+            "handoff_state", handoff=handoff, destination=destination, state=state, at=at
+        )
+
+    def notify_line(self, line: str, handoff: str, dossier: Mapping[str, Any]) -> Awaitable[bool]:
+        """A notice with the dossier to the duty number of another line (119, power …)."""
+        return self._write(
+            "notify_line", line=line, handoff=handoff, dossier=dict(dossier), at=time.time()
+        )
+
+    def save_ticket(self, ticket: Mapping[str, Any]) -> Awaitable[bool]:
+        """``{"id", "call_id", "matter", "place", "name", "number", "region", "department"}``."""
+        values = {name: value for name, value in ticket.items() if name != "id"}
+        return self._write("save_ticket", ticket=ticket["id"], at=time.time(), **values)
+
+    def delivered(self, outbox: int) -> Awaitable[bool]:
+        return self._write("delivered", outbox=outbox, at=time.time())
+
+    def delivery_failed(
+        self, outbox: int, attempts: int, next_attempt_at: float, error: str
+    ) -> Awaitable[bool]:
+        return self._write(
+            "delivery_failed",
+            outbox=outbox,
+            attempts=attempts,
+            next_attempt_at=next_attempt_at,
+            error=error,
+        )
+
+    def audit(
+        self,
+        principal: Principal | None,
+        action: str,
+        subject: str = "",
+        client: str = "",
+        *,
+        allowed: bool = True,
+    ) -> Awaitable[bool]:
+        """A privileged act, or one that was refused."""
+        return self._write(
+            "audit",
+            at=time.time(),
+            principal=principal.name if principal else "",
+            role=principal.role if principal else "",
+            action=action,
+            subject=subject,
+            client=client,
+            allowed=allowed,
+        )
+
+    # ── reading ───────────────────────────────────────────────────────────────────
+
+    async def call(self, call_id: str) -> dict[str, Any] | None:
+        """The complete record of a call (`voicebot.records.reading.call`); None: not known."""
+        return await self._read(reading.call, call_id)
+
+    async def known(self, call_id: str) -> bool:
+        """A call of this id is on record; False as well when the database is away."""
+        try:
+            return await self._read(reading.known, call_id)
+        except RecordsUnavailable:
+            return False
+
+    async def calls(self, limit: int = 50) -> list[dict[str, Any]]:
+        """The newest calls, newest first."""
+        return await self._read(reading.calls, limit)
+
+    async def events(self, call_id: str) -> list[dict[str, Any]]:
+        """The event log in order: ``{"seq", "at", "direction", "kind", "payload"}``."""
+        return await self._read(reading.events, call_id)
+
+    async def handoff(self, handoff: str) -> dict[str, Any] | None:
+        """A hand-off with its dossier and what became of its messages."""
+        return await self._read(reading.handoff, handoff)
+
+    async def last_region(self, caller: str) -> str | None:
+        """The last region that this number's caller confirmed; None if unknown or away."""
+        try:
+            return await self._read(reading.last_region, caller)
+        except RecordsUnavailable:
+            return None
+
+    async def outbox(self, now: float, limit: int = 20) -> list[dict[str, Any]]:
+        """Messages that are due, oldest first."""
+        return await self._read(reading.outbox, now, limit)
+
+    async def duty_directory(self) -> DutyDirectory:
+        """The numbers that may be dialled; as delivered, where the database is away."""
+        try:
+            rows = await self._read(reading.duty_numbers)
+        except RecordsUnavailable:
+            rows = []
+        rows = rows or duty.seed(self._settings.handoff)
+        return DutyDirectory(duty.duty_number(row) for row in rows)
+
+    async def principal(self, token: str | None) -> Principal | None:
+        """Whose token this is; None for no valid token."""
+        return await asyncio.to_thread(self.tokens.principal, token)
+
+    async def token_fits(self, token: str, roles: Collection[str]) -> bool:
+        """The token is valid and has one of these roles."""
+        found = await self.principal(token)
+        return found is not None and found.role in roles
+
+    # ── how ───────────────────────────────────────────────────────────────────────
+
+    def _write(
+        self, operation: str, patience: tuple[float, float] | None = None, /, **args: Any
+    ) -> Awaitable[bool]:
+        write = Write({"op": operation, "args": args})
+        queued = self._writer.submit(write)
+        return self._spawn(self._confirmed(write, queued, patience or self._ordinary))
+
+    async def _confirmed(self, write: Write, queued: bool, patience: tuple[float, float]) -> bool:
+        """True as soon as either the database's thread or the spool has it."""
+        waiting: set[asyncio.Future[bool]] = set()
+        if queued:
+            in_database = asyncio.wrap_future(write.confirmed)
+            await asyncio.wait({in_database}, timeout=patience[0])
+            if in_database.done():
+                return in_database.result()
+            waiting.add(in_database)
+        waiting.add(asyncio.wrap_future(self._spooler.submit(self._keep, write.operation)))
+        deadline = time.monotonic() + patience[1]
+        while waiting:
+            left = max(0.0, deadline - time.monotonic())
+            done, waiting = await asyncio.wait(
+                waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED
+            )
+            if any(future.result() for future in done):
+                return True
+            if not done:
+                break
+        log.error("write_unconfirmed", operation=write.operation["op"])
+        return False
+
+    def _keep(self, operation: Operation) -> bool:
+        return self._spool.append([operation])
+
+    def _spawn(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _read(
+        self, query: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        def run() -> T:
+            with Session(self._reader) as session, session.begin():
+                return query(session, *arguments, **named)
+
+        try:
+            return await asyncio.to_thread(run)
+        except SQLAlchemyError as error:
+            raise RecordsUnavailable(
+                f"The database cannot be read just now: {reason(error)}."
+            ) from None
+
+    def _prepare(self) -> None:
+        migrate(self._url)
+        with Session(self._writer_engine) as session, session.begin():
+            duty.write_seed(session, self._settings.handoff)
+
+    def _tell_written(self) -> None:
+        self._on_written()

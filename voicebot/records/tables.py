@@ -1,0 +1,185 @@
+"""The tables of the application, as SQLAlchemy 2 models.
+
+No foreign keys on purpose: a hand-off must be storable while the row of its call is
+still in the spool, so each row stands by itself and is joined by id when it is read.
+Times named `…_at` are seconds since the epoch; `start` and `end` of a turn and `at` of
+an event are seconds since the call was answered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Float, Index, Integer, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own idiom
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+        float: Float,
+    }
+
+
+class CallRow(Base):
+    """One call (通话)."""
+
+    __tablename__ = "call"
+
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    caller: Mapped[str] = mapped_column(String(64), default="", index=True)
+    did: Mapped[str] = mapped_column(String(64), default="")
+    started_at: Mapped[float | None] = mapped_column(index=True)
+    ended_at: Mapped[float | None]
+    outcome: Mapped[str | None] = mapped_column(String(32))
+    region: Mapped[str | None] = mapped_column(String(6))
+    """GB/T 2260 code that the caller confirmed."""
+    recording: Mapped[str] = mapped_column(Text, default="")
+
+
+class CallEventRow(Base):
+    """What went into the dialogue core and what came out of it, in order."""
+
+    __tablename__ = "call_event"
+
+    call_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at: Mapped[float]
+    direction: Mapped[str] = mapped_column(String(3))
+    """``in``: an event; ``out``: an action."""
+    kind: Mapped[str] = mapped_column(String(32))
+    payload: Mapped[dict[str, Any]]
+
+
+class TurnRow(Base):
+    """One side's speech until its end (话轮)."""
+
+    __tablename__ = "transcript_turn"
+
+    call_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    side: Mapped[str] = mapped_column(String(8))
+    """``caller`` | ``bot`` | ``110`` | ``seat``."""
+    text: Mapped[str] = mapped_column(Text)
+    start: Mapped[float]
+    end: Mapped[float]
+    entry: Mapped[str | None] = mapped_column(String(64))
+    """The approved entry that was spoken."""
+    final: Mapped[bool] = mapped_column(Boolean, default=True)
+
+
+class TicketRow(Base):
+    """A work order (工单)."""
+
+    __tablename__ = "ticket"
+
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    call_id: Mapped[str] = mapped_column(String(128), index=True)
+    matter: Mapped[str] = mapped_column(Text)
+    place: Mapped[str] = mapped_column(Text, default="")
+    name: Mapped[str] = mapped_column(Text, default="")
+    number: Mapped[str] = mapped_column(String(64), default="")
+    region: Mapped[str | None] = mapped_column(String(6))
+    department: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[float]
+    updated_at: Mapped[float]
+
+
+class HandoffRow(Base):
+    """The transfer of a live call, with the newest state of its dossier."""
+
+    __tablename__ = "handoff"
+
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    call_id: Mapped[str] = mapped_column(String(128), index=True)
+    destination: Mapped[str] = mapped_column(String(64))
+    """The number of the duty directory that is, or was last, tried."""
+    region: Mapped[str | None] = mapped_column(String(6))
+    category: Mapped[int | None]
+    """1-7, annex 2 of 琼政务热线办〔2022〕3号."""
+    lines: Mapped[list[str]]
+    flags: Mapped[list[str]]
+    reason: Mapped[str] = mapped_column(String(64))
+    evidence: Mapped[list[str]]
+    requested_at: Mapped[float]
+    connected_at: Mapped[float | None]
+    """When a person was there; a hand-off has succeeded only then."""
+    state: Mapped[str] = mapped_column(String(16), default="requested")
+    state_at: Mapped[float]
+    dossier: Mapped[dict[str, Any]]
+    revision: Mapped[int]
+
+
+class OutboxRow(Base):
+    """A message that must arrive: delivered at least once, whatever is restarted meanwhile."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_waiting", "state", "next_attempt_at"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    """``dossier`` | ``notice``."""
+    handoff: Mapped[str] = mapped_column(String(128), index=True)
+    key: Mapped[str] = mapped_column(String(255), unique=True)
+    url: Mapped[str] = mapped_column(Text)
+    payload: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(12), default="waiting")
+    """``waiting`` | ``delivered`` | ``superseded``."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[float]
+    next_attempt_at: Mapped[float]
+    delivered_at: Mapped[float | None]
+    last_error: Mapped[str] = mapped_column(Text, default="")
+
+
+class AuditRow(Base):
+    """One privileged act: who did what to what."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at: Mapped[float] = mapped_column(index=True)
+    principal: Mapped[str] = mapped_column(String(64))
+    role: Mapped[str] = mapped_column(String(16))
+    action: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(255), default="")
+    client: Mapped[str] = mapped_column(String(64), default="")
+    allowed: Mapped[bool] = mapped_column(Boolean, default=True)
+
+
+class AccessTokenRow(Base):
+    """An access token; only its SHA-256 is kept (the token has 256 random bits)."""
+
+    __tablename__ = "access_token"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    role: Mapped[str] = mapped_column(String(16))
+    hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[float]
+    revoked_at: Mapped[float | None]
+
+
+class DutyNumberRow(Base):
+    """The duty directory (值班号码表): the only numbers that may be dialled or notified."""
+
+    __tablename__ = "duty_number"
+
+    number: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), index=True)
+    region: Mapped[str] = mapped_column(String(6), default="")
+    name: Mapped[str] = mapped_column(Text)
+    url: Mapped[str] = mapped_column(Text)
+    """WebSocket of its line."""
+    http_url: Mapped[str] = mapped_column(Text)
+    """Where its dossiers and notices are posted."""
+    seeded: Mapped[bool] = mapped_column(Boolean, default=True)
+    """Follows the settings at each start; False once an administrator changed the row."""

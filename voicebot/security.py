@@ -1,0 +1,283 @@
+"""Access tokens: who may do what.
+
+A token is 256 random bits, so its SHA-256 is as safe to keep as an argon2 hash and can
+be checked at each request. Tokens are made at first start, shown once, and kept for the
+commands on this machine in ``<state>/secrets/<role>.token``, mode 0600.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from voicebot.config import Settings
+from voicebot.errors import VoicebotError
+from voicebot.records.database import migrate, open_engine, reason
+from voicebot.records.tables import AccessTokenRow, AuditRow
+
+log = structlog.get_logger()
+
+Role = Literal["admin", "supervisor", "agent", "kb", "media", "desk", "110"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+FIRST_TOKENS: tuple[Role, ...] = ("media", "admin", "desk")
+
+CACHE_S = 1.0
+"""How long a revoked token may still be let in."""
+WRITE_PATIENCE_S = 5.0
+
+
+class SecurityError(VoicebotError):
+    """A token cannot be made, found or kept."""
+
+    code = "security.error"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whoever showed a valid token."""
+
+    name: str
+    role: str
+    token_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    principal: Principal
+    hash: str = field(repr=False)
+
+
+class TokenStore:
+    """The tokens of the database; thread-safe.
+
+    While the database is away the tokens last read go on being valid: calls must not
+    stop because of it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._reader = open_engine(url)
+        self._lock = threading.Lock()
+        self._known: tuple[_Known, ...] = ()
+        self._read_at = float("-inf")
+
+    def close(self) -> None:
+        self._reader.dispose()
+
+    def principal(self, token: str | None) -> Principal | None:
+        """Whose token this is; None if it is not, or no longer, a token."""
+        if not token:
+            return None
+        given = _hash(token)
+        found = None
+        # All of them, so that the time taken tells nothing of where a match stood.
+        for known in self._tokens():
+            if hmac.compare_digest(given, known.hash):
+                found = known.principal
+        return found
+
+    def create(self, role: str, name: str = "") -> str:
+        """Make a token; the only time that it is seen.
+
+        Raises:
+            SecurityError: there is no such role, or the database takes no write.
+        """
+        if role not in ROLES:
+            raise SecurityError(f"There is no role {role!r}; there are {', '.join(ROLES)}.")
+        token = f"vb_{secrets.token_urlsafe(32)}"
+        row = AccessTokenRow(
+            id=secrets.token_hex(4),
+            name=name or role,
+            role=role,
+            hash=_hash(token),
+            created_at=time.time(),
+        )
+        with self._transaction() as session:
+            session.add(row)
+            session.add(local_act("token.create", f"{row.id} {role} {row.name}"))
+        self._forget()
+        return token
+
+    def listed(self) -> list[dict[str, Any]]:
+        """All tokens, newest last, without their hashes."""
+        with _translated(), Session(self._reader) as session:
+            rows = session.scalars(select(AccessTokenRow).order_by(AccessTokenRow.created_at))
+            return [
+                {
+                    "id": row.id,
+                    "name": row.name,
+                    "role": row.role,
+                    "created_at": row.created_at,
+                    "revoked_at": row.revoked_at,
+                }
+                for row in rows
+            ]
+
+    def revoke(self, token_id: str) -> None:
+        """Make a token worthless.
+
+        Raises:
+            SecurityError: there is no such token, or the database takes no write.
+        """
+        with self._transaction() as session:
+            row = session.get(AccessTokenRow, token_id)
+            if row is None:
+                raise SecurityError(
+                    f"There is no token {token_id!r}; `voicebot token list` shows them."
+                )
+            row.revoked_at = row.revoked_at or time.time()
+            session.add(local_act("token.revoke", f"{row.id} {row.role} {row.name}"))
+        self._forget()
+
+    def _tokens(self) -> Sequence[_Known]:
+        with self._lock:
+            if time.monotonic() - self._read_at < CACHE_S:
+                return self._known
+            try:
+                with Session(self._reader) as session:
+                    rows = session.scalars(
+                        select(AccessTokenRow).where(AccessTokenRow.revoked_at.is_(None))
+                    )
+                    self._known = tuple(
+                        _Known(Principal(row.name, row.role, row.id), row.hash) for row in rows
+                    )
+            except SQLAlchemyError as error:
+                log.error("tokens_unreadable", reason=reason(error))
+            self._read_at = time.monotonic()
+            return self._known
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._read_at = float("-inf")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        engine = open_engine(self._url, writes=True, patience_s=WRITE_PATIENCE_S)
+        try:
+            with _translated(), Session(engine) as session, session.begin():
+                yield session
+        finally:
+            engine.dispose()
+
+
+def prepare(settings: Settings) -> Mapping[str, str]:
+    """Bring the database up to date and make the first tokens; those made, shown once.
+
+    Processes that start at the same moment wait for each other.
+
+    Raises:
+        RecordsUnavailable: the database cannot be opened or brought up to date.
+        SecurityError: the state folder cannot be written.
+    """
+    state = settings.paths.state
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = os.open(state / ".first-start.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SecurityError(f"The state folder {state} cannot be used: {error.strerror}.") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        migrate(settings.database_url)
+        tokens = TokenStore(settings.database_url)
+        try:
+            return first_start(settings, tokens)
+        finally:
+            tokens.close()
+    finally:
+        os.close(lock)
+
+
+def first_start(settings: Settings, tokens: TokenStore) -> Mapping[str, str]:
+    """Make the first tokens where there are none; those made, to be shown once.
+
+    Raises:
+        SecurityError: the database takes no write, or the folder of secrets cannot be written.
+    """
+    if tokens.listed():
+        return {}
+    made: dict[str, str] = {}
+    for role in FIRST_TOKENS:
+        made[role] = tokens.create(role, "first start")
+        keep_token(settings, role, made[role])
+    return made
+
+
+def token_file(settings: Settings, role: str) -> Path:
+    return settings.paths.state / "secrets" / f"{role}.token"
+
+
+def keep_token(settings: Settings, role: str, token: str) -> Path:
+    """Keep a token for the commands on this machine.
+
+    Raises:
+        SecurityError: the file cannot be written.
+    """
+    file = token_file(settings, role)
+    beside = file.with_suffix(".part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside.unlink(missing_ok=True)
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as opened:
+            opened.write(token + "\n")
+        beside.replace(file)
+    except OSError as error:
+        raise SecurityError(f"The token cannot be kept in {file}: {error.strerror}.") from None
+    return file
+
+
+def local_token(settings: Settings, role: str) -> str | None:
+    """The token that is kept on this machine for a role, if any."""
+    with suppress(OSError, UnicodeDecodeError):
+        return token_file(settings, role).read_text("ascii").strip() or None
+    return None
+
+
+def desk_token(settings: Settings) -> str | None:
+    """The token to show to desks and seats: of the settings, else of the first start."""
+    return settings.handoff.desk_token.get_secret_value() or local_token(settings, "desk")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Database errors as sentences."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise SecurityError(
+            f"The tokens cannot be read or written: {reason(error)}. "
+            "If this is a new machine, run `voicebot db migrate`."
+        ) from None
+
+
+def local_act(action: str, subject: str) -> AuditRow:
+    """The audit row of a privileged act at this machine's command line."""
+    return AuditRow(
+        at=time.time(),
+        principal=os.environ.get("USER", "local"),
+        role="local",
+        action=action,
+        subject=subject,
+        client="cli",
+        allowed=True,
+    )
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

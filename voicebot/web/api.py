@@ -1,0 +1,142 @@
+"""The HTTP and WebSocket endpoints of the service.
+
+    GET /health                     any role
+    GET /api/calls                  admin, supervisor, agent
+    GET /api/calls/{id}             the same: everything on record about a call
+    GET /api/calls/{id}/events      the same: its event log
+    GET /api/handoffs/{id}          the same, and 110 and desk
+    WS  /api/live                   admin, supervisor, agent: what happens, as it happens
+    WS  /media                      media, admin: a call's audio (telephony.messages)
+
+Every read of personal data is audited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Query, Request, WebSocket, WebSocketDisconnect
+from fastapi.responses import JSONResponse
+
+from voicebot.records.errors import RecordsUnavailable
+from voicebot.security import ROLES, Principal
+from voicebot.web.access import Refusal, authorise_websocket, require
+from voicebot.web.service import Service
+
+STAFF = ("admin", "supervisor", "agent")
+MEDIA = ("media", "admin")
+
+Anybody = Annotated[Principal, Depends(require(*ROLES))]
+Staff = Annotated[Principal, Depends(require(*STAFF))]
+Receiver = Annotated[Principal, Depends(require(*STAFF, "110", "desk"))]
+
+
+def create_app(service: Service) -> FastAPI:
+    """The service's endpoints. Start-up and shut-down belong to the caller."""
+    records = service.records
+    # No generated pages: they would be endpoints without a token.
+    app = FastAPI(title="voicebot", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.records = records
+
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, refusal: Refusal) -> JSONResponse:
+        return JSONResponse(refusal.detail, refusal.status_code, refusal.headers)
+
+    @app.exception_handler(RecordsUnavailable)
+    async def unavailable(_: Request, error: RecordsUnavailable) -> JSONResponse:
+        return JSONResponse({"code": error.code, "message": str(error)}, 503)
+
+    @app.get("/health")
+    async def health(_: Anybody) -> dict[str, Any]:
+        return {
+            "status": "ok" if records.available else "degraded",
+            "database": records.available,
+            "calls": service.calls_in_progress,
+            "uptime_s": round(time.time() - service.started_at, 1),
+        }
+
+    @app.get("/api/calls")
+    async def calls(
+        principal: Staff,
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    ) -> dict[str, Any]:
+        found = await records.calls(limit)
+        _audit(request, principal, "calls.list", "")
+        return {"calls": found}
+
+    @app.get("/api/calls/{call_id}")
+    async def call(call_id: str, principal: Staff, request: Request) -> dict[str, Any]:
+        found = await records.call(call_id)
+        _audit(request, principal, "call.read", call_id)
+        if found is None:
+            raise _not_found("call")
+        return found
+
+    @app.get("/api/calls/{call_id}/events")
+    async def events(call_id: str, principal: Staff, request: Request) -> list[dict[str, Any]]:
+        found = await records.events(call_id)
+        _audit(request, principal, "call.events.read", call_id)
+        if not found and not await records.known(call_id):
+            raise _not_found("call")
+        return found
+
+    @app.get("/api/handoffs/{handoff_id}")
+    async def handoff(handoff_id: str, principal: Receiver, request: Request) -> dict[str, Any]:
+        found = await records.handoff(handoff_id)
+        _audit(request, principal, "handoff.read", handoff_id)
+        if found is None:
+            raise _not_found("hand-off")
+        return found
+
+    @app.websocket("/api/live")
+    async def live(websocket: WebSocket) -> None:
+        principal = await authorise_websocket(websocket, records, STAFF)
+        if principal is None:
+            return
+        _audit(websocket, principal, "live.watch", "")
+        await websocket.accept()
+        watching = [
+            asyncio.create_task(_send_all(websocket, service)),
+            asyncio.create_task(_until_gone(websocket)),
+        ]
+        await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+
+    @app.websocket("/media")
+    async def media(websocket: WebSocket) -> None:
+        # Carriers that cannot set a header send the token in their start message.
+        given = websocket.headers.get("authorization") is not None
+        if given and await authorise_websocket(websocket, records, MEDIA) is None:
+            return
+        await websocket.accept()
+        await service.handle_media(websocket, authorised=given)
+
+    def _audit(request: Request | WebSocket, who: Principal, action: str, subject: str) -> None:
+        client = request.client.host if request.client else ""
+        records.audit(who, action, subject, client)
+
+    return app
+
+
+def _not_found(what: str) -> Refusal:
+    return Refusal(404, {"code": "not_found", "message": f"There is no {what} of this id."})
+
+
+async def _send_all(websocket: WebSocket, service: Service) -> None:
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        async for message in service.live.subscribe():
+            await websocket.send_json(message)
+
+
+async def _until_gone(websocket: WebSocket) -> None:
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return

@@ -1,0 +1,39 @@
+"""What the web application needs of the service it stands in front of."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from fastapi import WebSocket
+
+from voicebot.config import Settings
+from voicebot.records.store import Records
+
+
+class Live(Protocol):
+    def subscribe(self) -> AsyncIterator[dict[str, Any]]:
+        """Every message from now on, until the iteration is closed."""
+        ...
+
+
+class Service(Protocol):
+    """Made by `voicebot.app`; a test puts a small one in its place."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def records(self) -> Records: ...
+    @property
+    def live(self) -> Live: ...
+    @property
+    def started_at(self) -> float:
+        """time.time() of the start."""
+        ...
+
+    @property
+    def calls_in_progress(self) -> int: ...
+
+    async def handle_media(self, websocket: WebSocket, *, authorised: bool) -> None:
+        """One call on an accepted socket; not `authorised`: its start message must be."""
+        ...
