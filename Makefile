@@ -1,0 +1,51 @@
+# `make help` lists everything there is to do.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+BIN := .venv/bin
+export PYTHONUTF8 := 1
+
+.PHONY: help setup demo run test lint types contracts unit bench bench-latency bench-asr clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: ## everything a fresh machine needs: Debian packages, .venv, models, database, knowledge base
+	@scripts/setup.sh
+
+demo: setup ## three real-time calls: an answer, a hand-off to 110, a ticket; files under var/demo/
+	@$(BIN)/voicebot demo
+
+run: setup ## start the service on loopback and stay up
+	@$(BIN)/voicebot serve
+
+test: setup lint types contracts unit ## everything CI runs
+
+lint: ## ruff: style and mistakes
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: ## mypy, strict
+	@$(BIN)/mypy
+
+contracts: ## who may import whom (docs/architecture.md)
+	@$(BIN)/lint-imports
+
+# A process for each folder: the engines of one (ONNX, Kaldi, CTranslate2, torch, LiteRT)
+# must not meet those of another while they are torn down. A folder that fails fails all.
+TEST_FOLDERS := flows asr kb telephony benchmarks voicebot end_to_end
+
+unit: ## the tests
+	@failed=; for folder in $(TEST_FOLDERS); do \
+	  echo "── tests/$$folder"; $(BIN)/pytest tests/$$folder || failed="$$failed $$folder"; \
+	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+
+bench: bench-latency bench-asr ## both benchmarks, each against the plain alternative
+
+bench-latency: setup ## reply latency against an ordinary pipecat pipeline
+	@$(BIN)/python -m benchmarks.bench_latency $(ARGS)
+
+bench-asr: setup ## recognition cost and CER against faster-whisper called the ordinary way
+	@$(BIN)/python -m benchmarks.bench_asr $(ARGS)
+
+clean: ## remove state and caches; models and .venv stay
+	@rm -rf var .mypy_cache .ruff_cache .pytest_cache .hypothesis

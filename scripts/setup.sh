@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Makes a fresh machine ready: Debian packages, .venv, Python packages, models, data.
+# Every step is skipped when it was done before; a second run takes about a second.
+#
+#   scripts/setup.sh [--all]      --all: also the models that only tests need
+#
+# PYTHON               the interpreter to use (3.11 or 3.12)
+# VOICEBOT_TORCH_INDEX an extra package index for torch. Where pip uses pypi.org itself,
+#                      https://download.pytorch.org/whl/cpu saves some GB of CUDA libraries.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly VENV=.venv
+readonly STAMP=$VENV/.setup-stamp
+readonly PACKAGES=(espeak-ng)
+
+say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+fail() { printf '\033[31m%s\033[0m\n' "$*" >&2; exit 1; }
+
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.12 python3; do
+    if command -v "$candidate" >/dev/null &&
+      "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  fail "Python 3.11 or 3.12 is needed and was not found; install it or set PYTHON to its path."
+}
+
+missing_packages() {
+  local package
+  for package in "$@"; do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
+      echo "$package"
+  done
+}
+
+# As root, or through sudo; otherwise says what to install and goes on.
+install_debian_packages() {
+  local missing as_root=()
+  if ! command -v dpkg-query >/dev/null; then
+    command -v espeak-ng >/dev/null ||
+      say "Please install espeak-ng with this system's package manager; it speaks when the main voice cannot."
+    return
+  fi
+  mapfile -t missing < <(missing_packages "$@")
+  ((${#missing[@]})) || return 0
+  if ((EUID != 0)); then
+    if command -v sudo >/dev/null && { [[ -t 0 ]] || sudo -n true 2>/dev/null; }; then
+      as_root=(sudo)
+    else
+      say "Please install these Debian packages: ${missing[*]}  (apt-get install ${missing[*]})"
+      return
+    fi
+  fi
+  say "Debian packages: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  "${as_root[@]}" apt-get update -q &&
+    "${as_root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}" ||
+    say "These Debian packages could not be installed: ${missing[*]}. Install them by hand and go on."
+}
+
+make_environment() {
+  local python
+  [[ -x $VENV/bin/python ]] && "$VENV/bin/python" -c 'import pip' 2>/dev/null && return
+  python=$(find_python)
+  "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    install_debian_packages "$(basename "$(readlink -f "$python")")-venv"
+  say "Python environment in $VENV ($("$python" -V))"
+  "$python" -m venv "$VENV" ||
+    fail "The environment $VENV cannot be made; install the Debian package python3-venv and retry."
+}
+
+install_python_packages() {
+  local stamp
+  stamp=$("$VENV/bin/python" -V; sha256sum pyproject.toml requirements.lock)
+  [[ -f $STAMP && $(<"$STAMP") == "$stamp" && -x $VENV/bin/voicebot ]] && return
+  say "Python packages (about 2 GB the first time)"
+  "$VENV/bin/python" -m pip install --disable-pip-version-check --progress-bar on \
+    ${VOICEBOT_TORCH_INDEX:+--extra-index-url "$VOICEBOT_TORCH_INDEX"} \
+    -c requirements.lock -e '.[dev]' ||
+    fail "The Python packages could not be installed; see pip's message above."
+  printf '%s\n' "$stamp" >"$STAMP"
+}
+
+main() {
+  local models=()
+  case ${1-} in
+    "") ;;
+    --all) models=(--all) ;;
+    *) fail "usage: scripts/setup.sh [--all]" ;;
+  esac
+  [[ -z ${CI-} ]] || models=(--all)
+  install_debian_packages "${PACKAGES[@]}"
+  make_environment
+  install_python_packages
+  "$VENV/bin/python" -m voicebot.models "${models[@]}"
+  scripts/data.sh
+}
+
+main "$@"
