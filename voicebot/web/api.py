@@ -99,14 +99,10 @@ def create_app(service: Service) -> FastAPI:
             return
         _audit(websocket, principal, "live.watch", "")
         await websocket.accept()
-        watching = [
-            asyncio.create_task(_send_all(websocket, service)),
-            asyncio.create_task(_until_gone(websocket)),
-        ]
-        await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
-        for task in watching:
-            task.cancel()
-        await asyncio.gather(*watching, return_exceptions=True)
+        async with asyncio.TaskGroup() as watching:
+            sending = watching.create_task(_send_all(websocket, service))
+            await _until_gone(websocket)
+            sending.cancel()
 
     @app.websocket("/media")
     async def media(websocket: WebSocket) -> None:
