@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup demo run test lint types contracts unit bench bench-latency bench-asr clean
+.PHONY: help setup setup-tests demo run test lint types contracts unit bench bench-latency bench-asr clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,7 +18,10 @@ demo: setup ## three real-time calls: an answer, a hand-off to 110, a ticket; fi
 run: setup ## start the service on loopback and stay up
 	@$(BIN)/voicebot serve
 
-test: setup lint types contracts unit ## everything CI runs
+setup-tests: # `setup`, and the models that only tests need
+	@scripts/setup.sh --all
+
+test: setup-tests lint types contracts unit ## everything CI runs
 
 lint: ## ruff: style and mistakes
 	@$(BIN)/ruff check .

@@ -92,7 +92,6 @@ main() {
     --all) models=(--all) ;;
     *) fail "usage: scripts/setup.sh [--all]" ;;
   esac
-  [[ -z ${CI-} ]] || models=(--all)
   install_debian_packages "${PACKAGES[@]}"
   make_environment
   install_python_packages
