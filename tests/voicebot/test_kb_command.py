@@ -29,6 +29,21 @@ def test_checking_changes_nothing(voicebot: Any, tmp_path: Path) -> None:
     assert "voicebot kb publish --demo" in result.stderr
 
 
+def test_the_demonstration_entries_never_replace_an_administrators(
+    voicebot: Any, tmp_path: Path, models_dir: Path
+) -> None:
+    (tmp_path / "faq.csv").write_text(HEAD + GOOD, "utf-8")
+    assert voicebot("kb", "import", "faq.csv").returncode == 0
+    published = voicebot(
+        *("kb", "publish", "--demo"),
+        VOICEBOT_SPEECH__VOICE="espeak",
+        VOICEBOT_PATHS__MODELS=str(models_dir),
+    )
+    assert "1 entries" in published.stdout, published.stderr
+    shown = voicebot("kb", "show", "--json")
+    assert [json.loads(line)["id"] for line in shown.stdout.splitlines()] == ["a-1"]
+
+
 def test_mistakes_are_sentences(voicebot: Any, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_bytes(b"\x00\x01")
     for arguments, sentence in (

