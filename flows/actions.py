@@ -44,6 +44,13 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Transcribe:
+    """Transcribe the turn so far at once: the listener hears what may be danger."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One place a live call may be handed to; `number` must be in the duty directory."""
 
@@ -133,6 +140,7 @@ Action = (
     Say
     | StopSpeaking
     | Search
+    | Transcribe
     | Handoff
     | DialRoute
     | UpdateDossier

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from flows import answering, answers, dossier, handoff, replying
-from flows.actions import Action
+from flows.actions import Action, Transcribe
 from flows.events import CallerSpeaking, Ear, Embedding, Heard, SearchResult, TurnEnded
 from flows.policy import Policy, Step
 from flows.speaking import hush, interruptible
@@ -69,9 +69,21 @@ def heard(state: State, event: Heard, policy: Policy) -> Step:
         return state, (*actions, *handed)
     if not current and (state.awaiting is None or turn.number <= state.handled):
         return state, actions
+    if _suspected(state, event, policy):
+        actions += (Transcribe(turn.number),)
 
     state, replied = _follow_up(state, event, turn, policy)
     return state, (*actions, *replied)
+
+
+def _suspected(state: State, event: Heard, policy: Policy) -> bool:
+    """The listener hears what may be danger; the transcriber's next words are due later."""
+    return (
+        event.ear is Ear.LISTENER
+        and not event.final
+        and Ear.TRANSCRIBER in state.ears
+        and answering.probability(state, "110_now") >= policy.limits.suspicion
+    )
 
 
 def _assess(state: State, event: Heard, policy: Policy) -> State:

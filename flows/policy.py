@@ -26,6 +26,8 @@ class Limits:
     unheard: int = 2
     """Unintelligible turns before a human is called in."""
     danger_questions: int = 2
+    suspicion: float = 0.15
+    """Probability of danger at which the transcriber is asked for the words at once."""
     early_answer: float = 0.8
     """Probability at which a partial hypothesis is enough to answer on."""
     police_over_answer: float = 0.85

@@ -162,6 +162,7 @@ class Dialogue(_Section):
     nudges: int = Field(2, ge=0)
     unheard: int = Field(2, ge=1)
     danger_questions: int = Field(2, ge=0)
+    suspicion: float = Field(0.15, ge=0, le=1)
     early_answer: float = Field(0.8, ge=0, le=1)
     police_over_answer: float = Field(0.85, ge=0, le=1)
     neither: float = Field(0.6, ge=0, le=1)

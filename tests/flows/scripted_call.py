@@ -41,6 +41,12 @@ class ScriptedTriage:
             ]
 
         danger, doubt = found(tuple(DANGER)), found(DOUBT)
+        doubt += [
+            (index, word)
+            for index, turn in enumerate(turns)
+            for word in DOUBT
+            if not turn.text and " ".join(sounds(word)) in " ".join(turn.syllables)
+        ]
         police, outside = found(POLICE_MATTER), found(OUTSIDE)
         to_police = found(("接110", "我要报警"))
         to_human = found(("人工",))

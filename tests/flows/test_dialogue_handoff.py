@@ -18,6 +18,7 @@ from flows.actions import (
     Say,
     Search,
     StopSpeaking,
+    Transcribe,
     UpdateDossier,
 )
 from flows.events import LegState, PlaybackFinished
@@ -61,6 +62,18 @@ def ringing(call: Call) -> Call:
 
 
 # ── danger ────────────────────────────────────────────────────────────────────────
+
+
+def test_where_the_listener_suspects_danger_the_words_are_wanted_at_once(call: Call) -> None:
+    call.begins()
+    assert not every(Transcribe, call.listener("我想问一下"))
+    assert only(Transcribe, call.listener("我想问一下有点怕")).turn == call.turn
+
+
+def test_without_a_transcriber_no_words_are_asked_for(call: Call) -> None:
+    call.fails("transcriber")
+    call.begins()
+    assert not every(Transcribe, call.listener("有点怕"))
 
 
 def test_danger_on_a_partial_hands_off_in_mid_sentence(call: Call) -> None:

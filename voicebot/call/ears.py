@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -39,6 +40,33 @@ Int16 = NDArray[np.int16]
 Float32 = NDArray[np.float32]
 
 
+class _Transcription:
+    """One turn on its way through the transcriber.
+
+    `take` costs nothing; recognising, which some engines do inside `feed`, happens in
+    `decode`, in the pool's thread.
+    """
+
+    def __init__(self, transcriber: Recognizer) -> None:
+        self._transcriber = transcriber
+        self._stream: RecognizerStream | None = None
+        self._waiting: deque[Float32] = deque()
+        self.taken = 0
+        """Samples."""
+
+    def take(self, pcm: Float32) -> None:
+        self._waiting.append(pcm)
+        self.taken += len(pcm)
+
+    def decode(self, *, final: bool) -> Hypothesis:
+        """Blocks; one decode at a time."""
+        if self._stream is None:
+            self._stream = self._transcriber.stream()
+        while self._waiting:
+            self._stream.feed(self._waiting.popleft())
+        return self._stream.decode(final=final)
+
+
 @dataclass(slots=True)
 class _Speculation:
     """A final decoded ahead of time, and how much of the turn it covers."""
@@ -55,7 +83,7 @@ class _Ended:
     start: float
     samples: int
     needed: int
-    stream: RecognizerStream | None
+    transcription: _Transcription | None
     speculation: _Speculation | None
 
 
@@ -86,7 +114,7 @@ class Ears:
         self._emit, self._pool, self._executor = emit, pool, executor
         self._listening: RecognizerStream | None = listener.stream() if listener else None
         self._transcriber = transcriber
-        self._transcribing: RecognizerStream | None = None
+        self._transcription: _Transcription | None = None
         self._voice, self._smart_turn = voice, smart_turn
         self._endpointer = Endpointer(limits, threshold=threshold)
         self._partial_every = round(partial_every_s * RATE)
@@ -99,10 +127,9 @@ class Ears:
         self._turn_start = 0
         self._turn_audio: list[Int16] = []
         self._turn_samples = 0
-        self._fed = 0
         self._last_voice = 0
         self._syllables: tuple[str, ...] = ()
-        self._decoding = False
+        self._decoding = self._hurried = False
         self._asked_at = 0
         self._speculation: _Speculation | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -131,6 +158,12 @@ class Ears:
             await self._listen()
         if self._endpointer.in_turn and self._partial_due():
             self._decode(final=False)
+
+    def transcribe_now(self, turn: int) -> None:
+        """A partial of the turn so far, at once or when the decode at work is done."""
+        if turn == self.turn and self._endpointer.in_turn:
+            self._hurried = True
+            self._hurry()
 
     # ── turns ─────────────────────────────────────────────────────────────────────
 
@@ -161,22 +194,21 @@ class Ears:
         self._turn_audio = list(self._history)
         self._turn_samples = self._last_voice = self._history_samples
         self._turn_start = self._samples - self._turn_samples
-        self._fed = self._asked_at = 0
+        self._asked_at = 0
         self._speculation = None
-        self._decoding = False
-        self._transcribing = self._transcriber.stream() if self._transcriber else None
+        self._decoding = self._hurried = False
+        self._transcription = _Transcription(self._transcriber) if self._transcriber else None
         self._emit(CallerSpeaking(self.at, self.turn))
 
     def _end_turn(self) -> None:
-        stream = self._transcribing
-        if stream is not None:
-            self._feed_transcriber(stream)
+        if self._transcription is not None:
+            self._feed_transcriber(self._transcription)
         ended = _Ended(
             self.turn,
             self._turn_start / RATE,
             self._turn_samples,
             self._last_voice,
-            stream,
+            self._transcription,
             self._speculation,
         )
         self._spawn(self._finish(ended))
@@ -197,14 +229,14 @@ class Ears:
         """Settle a turn: the listener's last syllables, the turn's end, the final text."""
         syllables = await self._settle_listener(ended)
         self._emit(TurnEnded(self.at, ended.turn))
-        if ended.stream is None:
+        if ended.transcription is None:
             return
         hypothesis = None
         ahead = ended.speculation
         if ahead is not None and ahead.samples >= ended.needed:
             hypothesis = await ahead.result
         if hypothesis is None:
-            hypothesis = await self._hypothesis(ended.stream, final=True)
+            hypothesis = await self._hypothesis(ended.transcription, final=True)
         if hypothesis is None:
             return
         if self._listening is not None:
@@ -284,45 +316,55 @@ class Ears:
 
     def _partial_due(self) -> bool:
         return (
-            self._transcribing is not None
+            self._transcription is not None
             and not self._decoding
             and self._turn_samples - self._asked_at >= self._partial_every
         )
 
-    def _feed_transcriber(self, stream: RecognizerStream) -> None:
-        if self._fed < self._turn_samples:
+    def _hurry(self) -> None:
+        """Decode what was spoken since the last decode was asked for, if that was wished."""
+        new = self._last_voice - self._asked_at
+        if self._hurried and not self._decoding and new >= MIN_DECODE_S * RATE:
+            self._hurried = False
+            self._decode(final=False)
+
+    def _feed_transcriber(self, transcription: _Transcription) -> None:
+        if transcription.taken < self._turn_samples:
             audio = np.concatenate(self._turn_audio)
-            stream.feed(_float(audio[self._fed :]))
-            self._fed = self._turn_samples
+            transcription.take(_float(audio[transcription.taken :]))
 
     def _decode(self, *, final: bool) -> None:
-        stream = self._transcribing
-        if stream is None or self._turn_samples < MIN_DECODE_S * RATE:
+        transcription = self._transcription
+        if transcription is None or self._turn_samples < MIN_DECODE_S * RATE:
             return
         self._asked_at = self._turn_samples
-        self._feed_transcriber(stream)
-        decoding = self._spawn(self._decode_now(self.turn, stream, final=final))
+        self._feed_transcriber(transcription)
+        decoding = self._spawn(self._decode_now(self.turn, transcription, final=final))
         if final:
             self._speculation = _Speculation(self._turn_samples, decoding)
 
     async def _decode_now(
-        self, turn: int, stream: RecognizerStream, *, final: bool
+        self, turn: int, transcription: _Transcription, *, final: bool
     ) -> Hypothesis | None:
         """Decode what was fed so far; it is a partial until the turn is known to be over."""
         start = self._turn_start / RATE
         self._decoding = True
-        hypothesis = await self._hypothesis(stream, final=final)
+        hypothesis = await self._hypothesis(transcription, final=final)
         if turn == self.turn:
             self._decoding = False
-            if hypothesis is not None and self._endpointer.in_turn:
-                self._emit(self._heard(turn, hypothesis, start, final=False))
+            if self._endpointer.in_turn:
+                if hypothesis is not None:
+                    self._emit(self._heard(turn, hypothesis, start, final=False))
+                self._hurry()
         return hypothesis
 
-    async def _hypothesis(self, stream: RecognizerStream, *, final: bool) -> Hypothesis | None:
+    async def _hypothesis(self, transcription: _Transcription, *, final: bool) -> Hypothesis | None:
         try:
-            return await self._pool.decode(stream, lambda: stream.decode(final=final), final=final)
+            return await self._pool.decode(
+                transcription, partial(transcription.decode, final=final), final=final
+            )
         except Exception as error:
-            self._transcriber = self._transcribing = None
+            self._transcriber = self._transcription = None
             self._emit(EngineFailed(self.at, Ear.TRANSCRIBER, type(error).__name__))
             return None
 

@@ -250,6 +250,9 @@ class CallSession:
                 await self._player.stop()
             case act.Search():
                 self._spawn(self._search(action))
+            case act.Transcribe():
+                assert self._ears is not None
+                self._ears.transcribe_now(action.turn)
             case act.Handoff():
                 # Dialled and written at the same moment: danger waits for nothing.
                 self._driver.send_dossier(self._journal.dossier(action, self._state))

@@ -1,0 +1,245 @@
+"""From audio to hypotheses and turn ends, with scripted engines on a real pool."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import pytest
+
+from asr.hypothesis import Hypothesis, Pcm, Recognizer
+from flows.events import CallerSpeaking, Ear, EngineFailed, Event, Heard, TurnEnded
+from voicebot.call.decoding import DecodePool
+from voicebot.call.ears import RATE, Ears, Int16
+from voicebot.call.endpointing import EndpointingLimits
+from voicebot.call.voice import SmartTurn, VoiceDetector
+
+E = TypeVar("E", bound=Event)
+
+WINDOW = 512
+SYLLABLE_S = 0.2
+"""Of the scripted speech: each fifth of a second of tone is a syllable, and a character."""
+
+
+def syllables_in(pcm: Pcm | Int16) -> int:
+    return int(np.count_nonzero(pcm) / (SYLLABLE_S * RATE))
+
+
+class LoudnessVoice:
+    """In place of Silero: a voice wherever there is sound."""
+
+    def __init__(self) -> None:
+        self._left = np.zeros(0, np.int16)
+
+    async def probabilities(self, pcm: Int16) -> list[tuple[float, int]]:
+        audio = np.concatenate([self._left, pcm])
+        whole = len(audio) // WINDOW * WINDOW
+        self._left = audio[whole:]
+        return [
+            (0.9 if np.any(window) else 0.0, WINDOW) for window in audio[:whole].reshape(-1, WINDOW)
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+class SaysFinished:
+    async def complete(self, turn: Int16) -> bool:
+        return True
+
+
+@dataclass
+class Engine:
+    """A scripted recogniser: as many syllables, or characters, as there was tone."""
+
+    phonetic: bool
+    decodes: list[bool] = field(default_factory=list)
+    """Finality of each decode."""
+    hold: threading.Event | None = None
+    """The next decode waits for it."""
+    at_work: threading.Event = field(default_factory=threading.Event)
+    broken: bool = False
+
+    def stream(self) -> _Stream:
+        return _Stream(self)
+
+
+class _Stream:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._pcm: list[Pcm] = []
+
+    def feed(self, pcm: Pcm) -> None:
+        if self._engine.broken:
+            raise RuntimeError("engine")
+        self._pcm.append(pcm)
+
+    def decode(self, final: bool = False) -> Hypothesis:
+        engine = self._engine
+        pcm = np.concatenate([*self._pcm, np.zeros(0, np.float32)])
+        if not engine.phonetic:
+            engine.decodes.append(final)
+            engine.at_work.set()
+            if engine.hold is not None:
+                engine.hold.wait(10)
+        if engine.broken:
+            raise RuntimeError("engine")
+        count = syllables_in(pcm)
+        if engine.phonetic:
+            return Hypothesis("listener", syllables=("shi4",) * count, final=final)
+        return Hypothesis("transcriber", text="是" * count, final=final, end=len(pcm) / RATE)
+
+    def finish(self) -> Hypothesis:
+        heard = self.decode(final=True)
+        self._pcm = []
+        return heard
+
+
+@dataclass
+class Hearing:
+    """Ears and what they reported."""
+
+    ears: Ears
+    listener: Engine
+    transcriber: Engine
+    events: list[Event]
+
+    async def hears(self, seconds: float, *, voice: bool) -> None:
+        """Audio in frames of 20 ms, as a line gives it."""
+        frame = np.full(RATE // 50, 8000 if voice else 0, np.int16)
+        for _ in range(round(seconds * 50)):
+            await self.ears.feed(frame)
+            await asyncio.sleep(0)
+
+    async def until(self, met: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not met():  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+
+    def every(self, kind: type[E]) -> list[E]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def texts(self) -> list[Heard]:
+        return [heard for heard in self.every(Heard) if heard.ear is Ear.TRANSCRIBER]
+
+
+@asynccontextmanager
+async def hearing(*, partial_every_s: float = 0.9) -> AsyncIterator[Hearing]:
+    listener, transcriber = Engine(phonetic=True), Engine(phonetic=False)
+    events: list[Event] = []
+    with ThreadPoolExecutor(1) as ear_executor, ThreadPoolExecutor(1) as decode_executor:
+        pool = DecodePool(decode_executor)
+        working = asyncio.create_task(pool.run())
+        ears = Ears(
+            events.append,
+            listener=cast(Recognizer, listener),
+            transcriber=cast(Recognizer, transcriber),
+            pool=pool,
+            executor=ear_executor,
+            voice=cast(VoiceDetector, LoudnessVoice()),
+            smart_turn=cast(SmartTurn, SaysFinished()),
+            limits=EndpointingLimits(),
+            threshold=0.6,
+            partial_every_s=partial_every_s,
+        )
+        try:
+            yield Hearing(ears, listener, transcriber, events)
+        finally:
+            if transcriber.hold is not None:
+                transcriber.hold.set()
+            await ears.close()
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_turn_is_heard_by_both_ears_and_its_final_comes_after_its_end() -> None:
+    async with hearing() as call:
+        await call.hears(2.0, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: any(heard.final for heard in call.texts()))
+    assert [event.turn for event in call.every(CallerSpeaking)] == [1]
+    assert [event.turn for event in call.every(TurnEnded)] == [1]
+    final = call.texts()[-1]
+    assert (final.text, final.final, final.turn) == ("是" * 10, True, 1)
+    assert call.events.index(final) > call.events.index(call.every(TurnEnded)[0])
+    heard = [h for h in call.every(Heard) if h.ear is Ear.LISTENER]
+    assert heard[-1].final
+    assert len(heard[-1].syllables) == 10
+
+
+async def test_the_final_decoded_in_the_pause_is_not_decoded_again() -> None:
+    async with hearing(partial_every_s=60) as call:
+        await call.hears(1.0, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: any(heard.final for heard in call.texts()))
+    assert call.transcriber.decodes == [True]
+
+
+async def test_words_asked_for_are_transcribed_before_they_are_due() -> None:
+    async with hearing(partial_every_s=60) as call:
+        await call.hears(1.0, voice=True)
+        assert not call.texts()
+        call.ears.transcribe_now(1)
+        await call.until(lambda: bool(call.texts()))
+        assert call.texts()[0].text == "是" * 5
+        assert not call.texts()[0].final
+
+
+async def test_words_asked_for_during_a_decode_are_transcribed_right_after_it() -> None:
+    async with hearing(partial_every_s=60) as call:
+        call.transcriber.hold = threading.Event()
+        await call.hears(1.0, voice=True)
+        call.ears.transcribe_now(1)
+        await call.until(call.transcriber.at_work.is_set)
+        await call.hears(1.0, voice=True)
+        call.ears.transcribe_now(1)
+        call.transcriber.hold.set()
+        await call.until(lambda: len(call.texts()) == 2)
+        assert [len(heard.text) for heard in call.texts()] == [5, 10]
+
+
+async def test_words_of_a_turn_that_is_over_are_not_asked_for_again() -> None:
+    async with hearing(partial_every_s=60) as call:
+        await call.hears(1.0, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: any(heard.final for heard in call.texts()))
+        call.ears.transcribe_now(1)
+        await call.hears(0.2, voice=False)
+        assert len(call.transcriber.decodes) == 1
+
+
+@pytest.mark.parametrize("lost", [Ear.LISTENER, Ear.TRANSCRIBER])
+async def test_a_lost_ear_is_reported_and_the_other_goes_on(lost: Ear) -> None:
+    async with hearing() as call:
+        broken: Any = call.listener if lost is Ear.LISTENER else call.transcriber
+        broken.broken = True
+        await call.hears(2.0, voice=True)
+        await call.hears(0.6, voice=False)
+
+        def other_final() -> bool:
+            return any(heard.final for heard in call.every(Heard))
+
+        await call.until(other_final)
+    assert {failed.engine for failed in call.every(EngineFailed)} == {lost}
+    assert {heard.ear for heard in call.every(Heard)} == set(Ear) - {lost}
+
+
+async def test_what_is_said_after_a_turn_belongs_to_the_next_though_the_final_is_late() -> None:
+    async with hearing(partial_every_s=60) as call:
+        call.transcriber.hold = threading.Event()
+        await call.hears(1.0, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: len(call.every(TurnEnded)) == 1)
+        await call.hears(0.6, voice=True)
+        call.transcriber.hold.set()
+        await call.until(lambda: any(heard.final for heard in call.texts()))
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: len([h for h in call.texts() if h.final]) == 2)
+    finals = [(heard.turn, len(heard.text)) for heard in call.texts() if heard.final]
+    assert finals == [(1, 5), (2, 3)]
