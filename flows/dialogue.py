@@ -58,6 +58,8 @@ def texts_to_embed(state: State, event: Event, policy: Policy) -> tuple[str, ...
     """
     if not isinstance(event, Heard) or event.ear is Ear.LISTENER or state.phase is Phase.ENDED:
         return ()
+    if event.plain:
+        return ()
     texts = policy.triage.texts(conversation(hearing.with_hypothesis(state, event)))
     return tuple(text for text in texts if text not in state.embeddings)
 

@@ -77,6 +77,8 @@ class Heard:
     end: float = 0.0
     embeddings: Mapping[str, Embedding] = field(default_factory=dict, compare=False)
     """Sentence embeddings of the texts that triage asked for; not part of the log."""
+    plain: bool = False
+    """Taken without them: danger was plain already, or the embedder failed."""
 
 
 @dataclass(frozen=True, slots=True)

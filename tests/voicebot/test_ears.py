@@ -16,13 +16,16 @@ import pytest
 from asr.hypothesis import Hypothesis, Pcm, Recognizer
 from flows.events import CallerSpeaking, Ear, EngineFailed, Event, Heard, TurnEnded
 from voicebot.call.decoding import DecodePool
-from voicebot.call.ears import RATE, Ears, Int16
+from voicebot.call.ears import Ears
 from voicebot.call.endpointing import EndpointingLimits
+from voicebot.call.line import Int16
+from voicebot.call.turn_audio import RATE
 from voicebot.call.voice import SmartTurn, VoiceDetector
 
 E = TypeVar("E", bound=Event)
 
 WINDOW = 512
+LIMITS = EndpointingLimits()
 SYLLABLE_S = 0.2
 """Of the scripted speech: each fifth of a second of tone is a syllable, and a character."""
 
@@ -34,15 +37,17 @@ def syllables_in(pcm: Pcm | Int16) -> int:
 class LoudnessVoice:
     """In place of Silero: a voice wherever there is sound."""
 
-    def __init__(self) -> None:
+    def __init__(self, probability: float) -> None:
         self._left = np.zeros(0, np.int16)
+        self._probability = probability
 
-    async def probabilities(self, pcm: Int16) -> list[tuple[float, int]]:
+    def probabilities(self, pcm: Int16) -> list[tuple[float, int]]:
         audio = np.concatenate([self._left, pcm])
         whole = len(audio) // WINDOW * WINDOW
         self._left = audio[whole:]
         return [
-            (0.9 if np.any(window) else 0.0, WINDOW) for window in audio[:whole].reshape(-1, WINDOW)
+            (self._probability if np.any(window) else 0.0, WINDOW)
+            for window in audio[:whole].reshape(-1, WINDOW)
         ]
 
     async def close(self) -> None:
@@ -65,6 +70,10 @@ class Engine:
     """The next decode waits for it."""
     at_work: threading.Event = field(default_factory=threading.Event)
     broken: bool = False
+    mute: bool = False
+    score: float = -0.2
+    delay_s: float = 0.0
+    """How much audio after a syllable a phonetic engine needs before it gives it."""
 
     def stream(self) -> _Stream:
         return _Stream(self)
@@ -74,6 +83,8 @@ class _Stream:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._pcm: list[Pcm] = []
+        self._over = 0.0
+        """Seconds of the utterances before this one."""
 
     def feed(self, pcm: Pcm) -> None:
         if self._engine.broken:
@@ -90,15 +101,25 @@ class _Stream:
                 engine.hold.wait(10)
         if engine.broken:
             raise RuntimeError("engine")
-        count = syllables_in(pcm)
         if engine.phonetic:
-            return Hypothesis("listener", syllables=("shi4",) * count, final=final)
-        return Hypothesis("transcriber", text="是" * count, final=final, end=len(pcm) / RATE)
+            heard = pcm if final else pcm[: max(0, len(pcm) - round(engine.delay_s * RATE))]
+            begun = int(np.argmax(pcm != 0)) / RATE + self._over
+            syllables = () if engine.mute else ("shi4",) * syllables_in(heard)
+            return Hypothesis("listener", syllables=syllables, final=final, start=begun)
+        count = syllables_in(pcm)
+        scores = (engine.score,) if count else ()
+        return Hypothesis(
+            "transcriber", text="是" * count, final=final, end=len(pcm) / RATE, scores=scores
+        )
 
     def finish(self) -> Hypothesis:
         heard = self.decode(final=True)
-        self._pcm = []
+        self.reset()
         return heard
+
+    def reset(self) -> None:
+        self._over += sum(map(len, self._pcm)) / RATE
+        self._pcm = []
 
 
 @dataclass
@@ -130,7 +151,10 @@ class Hearing:
 
 
 @asynccontextmanager
-async def hearing(*, partial_every_s: float = 0.9) -> AsyncIterator[Hearing]:
+async def hearing(
+    *, partial_every_s: float = 0.9, limits: EndpointingLimits = LIMITS, deaf: bool = False
+) -> AsyncIterator[Hearing]:
+    """`deaf`: the voice detector misses everything."""
     listener, transcriber = Engine(phonetic=True), Engine(phonetic=False)
     events: list[Event] = []
     with ThreadPoolExecutor(1) as ear_executor, ThreadPoolExecutor(1) as decode_executor:
@@ -142,11 +166,12 @@ async def hearing(*, partial_every_s: float = 0.9) -> AsyncIterator[Hearing]:
             transcriber=cast(Recognizer, transcriber),
             pool=pool,
             executor=ear_executor,
-            voice=cast(VoiceDetector, LoudnessVoice()),
+            voice=cast(VoiceDetector, LoudnessVoice(0.0 if deaf else 0.9)),
             smart_turn=cast(SmartTurn, SaysFinished()),
-            limits=EndpointingLimits(),
+            limits=limits,
             threshold=0.6,
             partial_every_s=partial_every_s,
+            now=lambda: 1e9,
         )
         try:
             yield Hearing(ears, listener, transcriber, events)
@@ -243,3 +268,53 @@ async def test_what_is_said_after_a_turn_belongs_to_the_next_though_the_final_is
         await call.until(lambda: len([h for h in call.texts() if h.final]) == 2)
     finals = [(heard.turn, len(heard.text)) for heard in call.texts() if heard.final]
     assert finals == [(1, 5), (2, 3)]
+
+
+async def test_syllables_that_come_while_a_turn_is_settled_begin_no_turn() -> None:
+    async with hearing() as call:
+        call.listener.delay_s = 0.5
+        await call.hears(2.0, voice=True)
+        await call.hears(1.0, voice=False)
+        await call.until(lambda: any(heard.final for heard in call.texts()))
+    assert [event.turn for event in call.every(CallerSpeaking)] == [1]
+    heard = [h for h in call.every(Heard) if h.ear is Ear.LISTENER]
+    assert heard[-1].final
+    assert len(heard[-1].syllables) == 10
+
+
+async def test_words_without_a_detected_voice_are_transcribed_from_their_beginning() -> None:
+    async with hearing(deaf=True) as call:
+        call.listener.delay_s = 0.6
+        await call.hears(1.0, voice=False)
+        await call.hears(1.0, voice=True)
+        await call.hears(2.6, voice=False)
+        await call.until(lambda: any(heard.final for heard in call.texts()))
+    assert call.texts()[-1].text == "是" * 5
+    assert call.texts()[-1].start < 1.0
+
+
+async def test_a_turn_cut_for_its_length_goes_on_in_the_next_with_every_syllable_once() -> None:
+    async with hearing(limits=EndpointingLimits(max_turn_s=2.0)) as call:
+        await call.hears(5.0, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: len([h for h in call.texts() if h.final]) == 3)
+    finals = [heard for heard in call.every(Heard) if heard.final]
+    written = sum(len(heard.text) for heard in finals)
+    listened = sum(len(heard.syllables) for heard in finals)
+    assert len(call.every(TurnEnded)) == 3
+    # One that is cut in two is a whole one in neither half.
+    assert 23 <= written <= 25
+    assert 23 <= listened <= 25
+
+
+@pytest.mark.parametrize(("score", "kept"), [(-0.4, "是" * 5), (-0.9, "")])
+async def test_words_of_which_the_listener_heard_nothing_stand_unless_they_are_doubtful(
+    score: float, kept: str
+) -> None:
+    async with hearing() as call:
+        call.listener.mute = True
+        call.transcriber.score = score
+        await call.hears(1.0, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: any(heard.final for heard in call.texts()))
+    assert call.texts()[-1].text == kept

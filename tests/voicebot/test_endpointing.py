@@ -24,17 +24,43 @@ def test_a_click_begins_no_turn() -> None:
     assert run(Endpointer(LIMITS), (0.9, 0.06), (0.0, 1.0)) == []
 
 
-def test_a_pause_is_told_at_once_and_smart_turn_is_asked_at_the_floor() -> None:
-    assert run(Endpointer(LIMITS), (0.9, 0.5), (0.0, 0.4)) == [
+def test_a_pause_is_told_at_once_and_smart_turn_asked_before_the_floor() -> None:
+    assert run(Endpointer(LIMITS), (0.9, 0.5), (0.0, 0.2)) == [
         Edge.BEGAN,
         Edge.PAUSED,
-        Edge.FLOOR,
+        Edge.ASK,
     ]
 
 
-def test_smart_turn_is_asked_once_a_pause() -> None:
-    edges = run(Endpointer(LIMITS), (0.9, 0.5), (0.0, 1.0))
-    assert edges.count(Edge.FLOOR) == 1
+def test_a_finished_sentence_ends_its_turn_at_the_floor() -> None:
+    endpointer = Endpointer(LIMITS)
+    run(endpointer, (0.9, 0.5), (0.0, 0.18))
+    assert endpointer.answer(endpointer.pauses, finished=True) is Edge.NONE
+    assert run(endpointer, (0.0, 0.1)) == [Edge.ENDED]
+
+
+def test_an_answer_after_the_floor_ends_the_turn_at_once() -> None:
+    endpointer = Endpointer(LIMITS)
+    run(endpointer, (0.9, 0.5), (0.0, 0.4))
+    assert endpointer.answer(endpointer.pauses, finished=True) is Edge.ENDED
+
+
+def test_an_unfinished_sentence_is_asked_about_again() -> None:
+    endpointer = Endpointer(LIMITS)
+    run(endpointer, (0.9, 0.5), (0.0, 0.4))
+    assert endpointer.answer(endpointer.pauses, finished=False) is Edge.NONE
+    assert run(endpointer, (0.0, 0.6)) == [Edge.ASK, Edge.ASK]
+
+
+def test_an_answer_about_an_earlier_pause_ends_nothing() -> None:
+    endpointer = Endpointer(LIMITS)
+    run(endpointer, (0.9, 0.5), (0.0, 0.3))
+    earlier = endpointer.pauses
+    assert endpointer.push(0.9, FRAME) is Edge.RESUMED
+    assert endpointer.answer(earlier, finished=True) is Edge.NONE
+    run(endpointer, (0.9, 0.3), (0.0, 0.3))
+    assert endpointer.answer(earlier, finished=True) is Edge.NONE
+    assert endpointer.in_turn
 
 
 def test_the_ceiling_ends_a_turn_whatever_the_model_says() -> None:
@@ -43,8 +69,8 @@ def test_the_ceiling_ends_a_turn_whatever_the_model_says() -> None:
 
 def test_speech_after_a_pause_belongs_to_the_same_turn() -> None:
     endpointer = Endpointer(LIMITS)
-    edges = run(endpointer, (0.9, 0.5), (0.0, 0.5), (0.9, 0.3))
-    assert edges == [Edge.BEGAN, Edge.PAUSED, Edge.FLOOR, Edge.RESUMED]
+    edges = run(endpointer, (0.9, 0.5), (0.0, 0.4), (0.9, 0.3))
+    assert edges == [Edge.BEGAN, Edge.PAUSED, Edge.ASK, Edge.RESUMED]
     assert endpointer.in_turn
 
 

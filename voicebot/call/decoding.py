@@ -13,6 +13,9 @@ from asr.hypothesis import Hypothesis
 
 Job = Callable[[], Hypothesis]
 
+FINAL, PARTIAL = 0, 1
+"""Priorities."""
+
 
 @dataclass(order=True)
 class _Waiting:
@@ -37,18 +40,22 @@ class DecodePool:
         self._wake = asyncio.Event()
 
     async def decode(self, owner: object, job: Job, *, final: bool) -> Hypothesis | None:
-        """The job's hypothesis, or None if a newer job of the same owner replaced it.
+        """The job's hypothesis, or None if another job of the same owner makes it needless.
+
+        Whichever comes later hears more of the turn; but no partial replaces a final.
 
         Raises:
             Exception: whatever the engine raised.
         """
         for old in self._waiting:
-            # Whatever was asked for before is older audio of the same turn.
             if old.owner is owner and not old.result.done():
+                if old.priority == FINAL and not final:
+                    return None
                 old.result.set_result(None)
         result: asyncio.Future[Hypothesis | None] = asyncio.get_running_loop().create_future()
         heapq.heappush(
-            self._waiting, _Waiting(0 if final else 1, next(self._order), owner, job, result)
+            self._waiting,
+            _Waiting(FINAL if final else PARTIAL, next(self._order), owner, job, result),
         )
         self._wake.set()
         return await result

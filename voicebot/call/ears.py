@@ -1,8 +1,7 @@
-"""The two ears of one call: from 20 ms of audio to hypotheses and turn ends.
+"""The two ears of one call: from the caller's audio to hypotheses and turn ends.
 
-The listener hears everything, all the time; the transcriber decodes the present
-turn every so often, at once when the voice pauses (so that the final is ready when
-the turn is found to have ended), and through a pool shared by all calls.
+The listener hears everything, all the time; the transcriber decodes the present turn
+(`voicebot.call.turn_audio`) through a pool shared by all calls.
 """
 
 from __future__ import annotations
@@ -11,80 +10,35 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
-from asr.rerank import invented, rerank
+from asr.rerank import rerank
 from flows.events import CallerSpeaking, Ear, EngineFailed, Event, Heard, TurnEnded
 from voicebot.call.decoding import DecodePool
 from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits
+from voicebot.call.line import Int16
+from voicebot.call.turn_audio import RATE, Transcriber, TurnAudio, as_float
 from voicebot.call.voice import SmartTurn, VoiceDetector
 
-RATE = 16_000
 PRE_ROLL_S = 0.4
 """Audio kept from before the voice was detected: soft first syllables."""
+SYLLABLE_ROLL_S = 0.3
+"""The same before the first syllable of a turn that the listener began."""
+HISTORY_S = 3.0
+"""Audio kept between turns: the listener's words are up to a second old when it gives them."""
 
-LISTENER_STEP_S = 0.1
-"""The listener is fed in steps of this length; its own chunk is 320 ms."""
+VOICED = 0.4
+"""Probability of a voice from which a frame may hold speech worth decoding."""
 
-MIN_DECODE_S = 0.3
-"""Shorter audio holds no word worth a decode."""
+NOISE_SCORE = -0.7
+"""Mean log-probability a token, below which words without a single syllable are noise:
+telephone speech has −0.2 to −0.6."""
 
 T = TypeVar("T")
-Int16 = NDArray[np.int16]
-Float32 = NDArray[np.float32]
-
-
-class _Transcription:
-    """One turn on its way through the transcriber.
-
-    `take` costs nothing; recognising, which some engines do inside `feed`, happens in
-    `decode`, in the pool's thread.
-    """
-
-    def __init__(self, transcriber: Recognizer) -> None:
-        self._transcriber = transcriber
-        self._stream: RecognizerStream | None = None
-        self._waiting: deque[Float32] = deque()
-        self.taken = 0
-        """Samples."""
-
-    def take(self, pcm: Float32) -> None:
-        self._waiting.append(pcm)
-        self.taken += len(pcm)
-
-    def decode(self, *, final: bool) -> Hypothesis:
-        """Blocks; one decode at a time."""
-        if self._stream is None:
-            self._stream = self._transcriber.stream()
-        while self._waiting:
-            self._stream.feed(self._waiting.popleft())
-        return self._stream.decode(final=final)
-
-
-@dataclass(slots=True)
-class _Speculation:
-    """A final decoded ahead of time, and how much of the turn it covers."""
-
-    samples: int
-    result: asyncio.Task[Hypothesis | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """A turn that is over: what its last decode needs, safe from the turn that follows."""
-
-    turn: int
-    start: float
-    samples: int
-    needed: int
-    transcription: _Transcription | None
-    speculation: _Speculation | None
 
 
 class Ears:
@@ -94,7 +48,9 @@ class Ears:
         emit: takes the events, in order.
         listener, transcriber: the shared recognisers; either may be missing.
         pool: the transcriber's queue.
-        executor: thread for the listener and the voice detector.
+        executor: the thread of listener and voice detector.
+        now: seconds since the call was answered; audio that comes faster than it is spoken
+            must not run ahead of it.
     """
 
     def __init__(
@@ -110,34 +66,34 @@ class Ears:
         limits: EndpointingLimits,
         threshold: float,
         partial_every_s: float,
+        now: Callable[[], float],
     ) -> None:
-        self._emit, self._pool, self._executor = emit, pool, executor
+        self._emit, self._executor, self._now = emit, executor, now
         self._listening: RecognizerStream | None = listener.stream() if listener else None
-        self._transcriber = transcriber
-        self._transcription: _Transcription | None = None
+        self._transcriber = (
+            Transcriber(transcriber, pool, self._spawn, self._lose_transcriber)
+            if transcriber
+            else None
+        )
         self._voice, self._smart_turn = voice, smart_turn
         self._endpointer = Endpointer(limits, threshold=threshold)
         self._partial_every = round(partial_every_s * RATE)
         self._samples = 0
         self._history: deque[Int16] = deque()
         self._history_samples = 0
-        self._step: list[Int16] = []
-        self._step_samples = 0
-        self.turn = 0
-        self._turn_start = 0
-        self._turn_audio: list[Int16] = []
-        self._turn_samples = 0
-        self._last_voice = 0
+        self._turn: TurnAudio | None = None
+        self._turns = 0
+        self._over_at = 0
+        """Sample at which the last turn ended: its audio is no part of the next."""
+        self._utterances = 0
+        """Utterances of the listener that are over: one for each turn."""
         self._syllables: tuple[str, ...] = ()
-        self._decoding = self._hurried = False
-        self._asked_at = 0
-        self._speculation: _Speculation | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def at(self) -> float:
-        """Seconds of audio heard: the call's clock."""
-        return self._samples / RATE
+        """The call's clock: seconds of audio heard."""
+        return min(self._samples / RATE, self._now())
 
     @property
     def speaking(self) -> bool:
@@ -147,237 +103,167 @@ class Ears:
         """The next stretch of the caller's audio, 16 kHz mono int16, any length."""
         self._samples += len(pcm)
         self._remember(pcm)
-        for probability, samples in await self._voice.probabilities(pcm):
-            if probability >= 0.4:
-                self._last_voice = self._turn_samples
-            edge = self._endpointer.push(probability, samples / RATE)
-            self._on_edge(edge)
-        self._step.append(pcm)
-        self._step_samples += len(pcm)
-        if self._listening is not None and self._step_samples >= LISTENER_STEP_S * RATE:
-            await self._listen()
-        if self._endpointer.in_turn and self._partial_due():
-            self._decode(final=False)
+        utterance, stream = self._utterances, self._listening
+        loop = asyncio.get_running_loop()
+        frames, heard = await loop.run_in_executor(self._executor, _hear, self._voice, stream, pcm)
+        for probability, samples in frames:
+            if probability >= VOICED and self._turn is not None:
+                self._turn.voiced()
+            self._on_edge(self._endpointer.push(probability, samples / RATE))
+        if isinstance(heard, Exception):
+            self._lose_listener(heard)
+        elif heard is not None and utterance == self._utterances:
+            self._on_syllables(heard)
+        if self._turn is not None:
+            self._turn.partial_if_due(self._partial_every)
 
     def transcribe_now(self, turn: int) -> None:
         """A partial of the turn so far, at once or when the decode at work is done."""
-        if turn == self.turn and self._endpointer.in_turn:
-            self._hurried = True
-            self._hurry()
+        if self._turn is not None and self._turn.number == turn:
+            self._turn.transcribe_now()
 
     # ── turns ─────────────────────────────────────────────────────────────────────
 
     def _remember(self, pcm: Int16) -> None:
         self._history.append(pcm)
         self._history_samples += len(pcm)
-        while self._history_samples - len(self._history[0]) > PRE_ROLL_S * RATE:
+        while self._history_samples - len(self._history[0]) > HISTORY_S * RATE:
             self._history_samples -= len(self._history.popleft())
-        if self._endpointer.in_turn:
-            self._turn_audio.append(pcm)
-            self._turn_samples += len(pcm)
+        if self._turn is not None:
+            self._turn.add(pcm)
 
     def _on_edge(self, edge: Edge) -> None:
         match edge:
             case Edge.BEGAN:
-                self._begin_turn()
-            case Edge.PAUSED:
-                self._decode(final=True)
-            case Edge.FLOOR:
-                self._spawn(self._ask_smart_turn())
+                self._begin_turn(self._samples - round(PRE_ROLL_S * RATE))
+            case Edge.PAUSED if self._turn is not None:
+                self._turn.paused()
+            case Edge.ASK if self._turn is not None:
+                self._spawn(self._ask_smart_turn(self._turn, self._endpointer.pauses))
             case Edge.ENDED:
                 self._end_turn()
             case _:
                 pass
 
-    def _begin_turn(self) -> None:
-        self.turn += 1
-        self._turn_audio = list(self._history)
-        self._turn_samples = self._last_voice = self._history_samples
-        self._turn_start = self._samples - self._turn_samples
-        self._asked_at = 0
-        self._speculation = None
-        self._decoding = self._hurried = False
-        self._transcription = _Transcription(self._transcriber) if self._transcriber else None
-        self._emit(CallerSpeaking(self.at, self.turn))
+    def _begin_turn(self, start: int) -> None:
+        """A turn that began at sample `start` of the call, as far as that is remembered."""
+        first = self._samples - self._history_samples
+        start = max(start, self._over_at, first)
+        pcm = np.concatenate(self._history)[start - first :]
+        self._turns += 1
+        self._turn = TurnAudio(self._turns, start, pcm, self._transcriber, self._on_partial)
+        self._emit(CallerSpeaking(self.at, self._turns))
 
     def _end_turn(self) -> None:
-        if self._transcription is not None:
-            self._feed_transcriber(self._transcription)
-        ended = _Ended(
-            self.turn,
-            self._turn_start / RATE,
-            self._turn_samples,
-            self._last_voice,
-            self._transcription,
-            self._speculation,
-        )
-        self._spawn(self._finish(ended))
-
-    async def _ask_smart_turn(self) -> None:
-        """Is the sentence finished? Only the present silence may be ended by the answer."""
-        turn = self.turn
-        if self._smart_turn is None:
-            complete = True
-        else:
-            complete = await self._smart_turn.complete(np.concatenate(self._turn_audio))
-        still_silent = self._endpointer.silence_s >= self._endpointer.limits.floor_s
-        if complete and turn == self.turn and self._endpointer.in_turn and still_silent:
-            self._endpointer.end()
-            self._end_turn()
-
-    async def _finish(self, ended: _Ended) -> None:
-        """Settle a turn: the listener's last syllables, the turn's end, the final text."""
-        syllables = await self._settle_listener(ended)
-        self._emit(TurnEnded(self.at, ended.turn))
-        if ended.transcription is None:
+        turn, self._turn = self._turn, None
+        if turn is None:
             return
-        hypothesis = None
-        ahead = ended.speculation
-        if ahead is not None and ahead.samples >= ended.needed:
-            hypothesis = await ahead.result
-        if hypothesis is None:
-            hypothesis = await self._hypothesis(ended.transcription, final=True)
-        if hypothesis is None:
-            return
+        # A turn that is cut because it is too long goes on in the next one.
+        cut = self._endpointer.silence_s == 0.0
+        self._over_at = self._samples
+        self._utterances += 1
+        known, self._syllables = self._syllables, ()
+        settling = None
         if self._listening is not None:
-            # Two ears: the listener picks among the readings, and where it heard no
-            # syllable at all the words were made of noise.
-            hypothesis = rerank(hypothesis, syllables)
-            if not syllables and invented(hypothesis, syllables):
-                hypothesis = replace(hypothesis, text="", alternatives=())
-        self._emit(self._heard(ended.turn, hypothesis, ended.start, final=True))
+            loop = asyncio.get_running_loop()
+            settling = loop.run_in_executor(self._executor, _settle, self._listening, cut)
+        self._spawn(self._finish(turn, settling, known))
 
-    async def _settle_listener(self, ended: _Ended) -> tuple[str, ...]:
-        stream = self._listening
-        if stream is None:
-            return ()
-        loop = asyncio.get_running_loop()
-        await self._listen()
-        try:
-            last = await loop.run_in_executor(self._executor, stream.finish)
-        except Exception as error:
-            self._lose_listener(error)
-            return ()
-        syllables = last.syllables or self._syllables
-        self._syllables = ()
-        if syllables:
-            self._emit(
-                Heard(
-                    self.at,
-                    ended.turn,
-                    Ear.LISTENER,
-                    syllables=syllables,
-                    final=True,
-                    start=ended.start,
-                    end=self.at,
-                )
-            )
-        return syllables
+    async def _ask_smart_turn(self, turn: TurnAudio, pause: int) -> None:
+        """Is the sentence finished? Only the present silence may be ended by the answer."""
+        finished = self._smart_turn is None or await self._smart_turn.complete(turn.pcm)
+        self._on_edge(self._endpointer.answer(pause, finished=finished))
+
+    async def _finish(
+        self,
+        turn: TurnAudio,
+        settling: asyncio.Future[Hypothesis] | None,
+        known: tuple[str, ...],
+    ) -> None:
+        """Settle a turn: the listener's last syllables, the turn's end, the final text."""
+        final = self._spawn(turn.final())
+        syllables = await self._settled(turn, settling, known)
+        self._emit(TurnEnded(self.at, turn.number))
+        hypothesis = await final
+        if hypothesis is None:
+            return
+        if settling is not None:
+            # Two ears: the listener picks among the readings, and where it heard no
+            # syllable at all, doubtful words were made of noise.
+            hypothesis = rerank(hypothesis, syllables)
+            if not syllables and hypothesis.scores and hypothesis.scores[0] < NOISE_SCORE:
+                hypothesis = replace(hypothesis, text="", alternatives=())
+        self._emit(self._heard(turn, hypothesis, final=True))
 
     # ── the listener ──────────────────────────────────────────────────────────────
 
-    async def _listen(self) -> None:
-        stream, step = self._listening, self._step
-        self._step, self._step_samples = [], 0
-        if stream is None or not step:
-            return
-        audio = _float(np.concatenate(step))
-        loop = asyncio.get_running_loop()
-        try:
-            heard = await loop.run_in_executor(self._executor, _listen_to, stream, audio)
-        except Exception as error:
-            self._lose_listener(error)
-            return
+    def _on_syllables(self, heard: Hypothesis) -> None:
         if heard.syllables == self._syllables:
             return
         self._syllables = heard.syllables
-        if not self._endpointer.in_turn:
+        if self._turn is None:
             if len(self._syllables) < 2:
                 return
             # Words without a detected voice: short or soft answers (pipecat#984).
             self._endpointer.begin()
-            self._begin_turn()
-        self._emit(
-            Heard(
-                self.at,
-                self.turn,
-                Ear.LISTENER,
-                syllables=self._syllables,
-                start=self._turn_start / RATE,
-                end=self.at,
-            )
+            self._begin_turn(round((heard.start - SYLLABLE_ROLL_S) * RATE))
+        assert self._turn is not None
+        self._emit(self._listened(self._turn, self._syllables, final=False))
+
+    async def _settled(
+        self,
+        turn: TurnAudio,
+        settling: asyncio.Future[Hypothesis] | None,
+        known: tuple[str, ...],
+    ) -> tuple[str, ...]:
+        """The listener's syllables of a turn that is over."""
+        if settling is None:
+            return ()
+        try:
+            syllables = (await settling).syllables or known
+        except Exception as error:
+            self._lose_listener(error)
+            return known
+        if syllables:
+            self._emit(self._listened(turn, syllables, final=True))
+        return syllables
+
+    def _listened(self, turn: TurnAudio, syllables: tuple[str, ...], *, final: bool) -> Heard:
+        return Heard(
+            self.at,
+            turn.number,
+            Ear.LISTENER,
+            syllables=syllables,
+            final=final,
+            start=turn.start,
+            end=self.at,
         )
 
     def _lose_listener(self, error: Exception) -> None:
-        self._listening = None
-        self._emit(EngineFailed(self.at, Ear.LISTENER, type(error).__name__))
+        if self._listening is not None:
+            self._listening = None
+            self._emit(EngineFailed(self.at, Ear.LISTENER, type(error).__name__))
 
     # ── the transcriber ───────────────────────────────────────────────────────────
 
-    def _partial_due(self) -> bool:
-        return (
-            self._transcription is not None
-            and not self._decoding
-            and self._turn_samples - self._asked_at >= self._partial_every
-        )
+    def _on_partial(self, turn: TurnAudio, hypothesis: Hypothesis) -> None:
+        self._emit(self._heard(turn, hypothesis, final=False))
 
-    def _hurry(self) -> None:
-        """Decode what was spoken since the last decode was asked for, if that was wished."""
-        new = self._last_voice - self._asked_at
-        if self._hurried and not self._decoding and new >= MIN_DECODE_S * RATE:
-            self._hurried = False
-            self._decode(final=False)
-
-    def _feed_transcriber(self, transcription: _Transcription) -> None:
-        if transcription.taken < self._turn_samples:
-            audio = np.concatenate(self._turn_audio)
-            transcription.take(_float(audio[transcription.taken :]))
-
-    def _decode(self, *, final: bool) -> None:
-        transcription = self._transcription
-        if transcription is None or self._turn_samples < MIN_DECODE_S * RATE:
-            return
-        self._asked_at = self._turn_samples
-        self._feed_transcriber(transcription)
-        decoding = self._spawn(self._decode_now(self.turn, transcription, final=final))
-        if final:
-            self._speculation = _Speculation(self._turn_samples, decoding)
-
-    async def _decode_now(
-        self, turn: int, transcription: _Transcription, *, final: bool
-    ) -> Hypothesis | None:
-        """Decode what was fed so far; it is a partial until the turn is known to be over."""
-        start = self._turn_start / RATE
-        self._decoding = True
-        hypothesis = await self._hypothesis(transcription, final=final)
-        if turn == self.turn:
-            self._decoding = False
-            if self._endpointer.in_turn:
-                if hypothesis is not None:
-                    self._emit(self._heard(turn, hypothesis, start, final=False))
-                self._hurry()
-        return hypothesis
-
-    async def _hypothesis(self, transcription: _Transcription, *, final: bool) -> Hypothesis | None:
-        try:
-            return await self._pool.decode(
-                transcription, partial(transcription.decode, final=final), final=final
-            )
-        except Exception as error:
-            self._transcriber = self._transcription = None
+    def _lose_transcriber(self, error: Exception) -> None:
+        if self._transcriber is not None:
+            self._transcriber = None
             self._emit(EngineFailed(self.at, Ear.TRANSCRIBER, type(error).__name__))
-            return None
 
-    def _heard(self, turn: int, hypothesis: Hypothesis, start: float, *, final: bool) -> Heard:
+    def _heard(self, turn: TurnAudio, hypothesis: Hypothesis, *, final: bool) -> Heard:
         return Heard(
             self.at,
-            turn,
+            turn.number,
             Ear.TRANSCRIBER,
             text=hypothesis.text,
             alternatives=hypothesis.alternatives,
             final=final,
-            start=start,
-            end=start + hypothesis.end,
+            start=turn.start,
+            end=turn.start + hypothesis.end,
         )
 
     # ── tasks ─────────────────────────────────────────────────────────────────────
@@ -395,10 +281,24 @@ class Ears:
         await self._voice.close()
 
 
-def _float(pcm: Int16) -> Float32:
-    return pcm.astype(np.float32) / 32768.0
+def _hear(
+    voice: VoiceDetector, stream: RecognizerStream | None, pcm: Int16
+) -> tuple[list[tuple[float, int]], Hypothesis | Exception | None]:
+    """One job of the ear thread: voice probabilities, and the listener's newest hypothesis."""
+    frames = voice.probabilities(pcm)
+    if stream is None:
+        return frames, None
+    try:
+        stream.feed(as_float(pcm))
+        return frames, stream.decode(final=False)
+    except Exception as error:
+        return frames, error
 
 
-def _listen_to(stream: RecognizerStream, audio: Float32) -> Hypothesis:
-    stream.feed(audio)
-    return stream.decode(final=False)
+def _settle(stream: RecognizerStream, cut: bool) -> Hypothesis:
+    """The utterance's last syllables. In the middle of a word nothing is drained."""
+    if not cut:
+        return stream.finish()
+    heard = stream.decode(final=False)
+    stream.reset()
+    return heard

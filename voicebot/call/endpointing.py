@@ -21,19 +21,25 @@ class Edge(StrEnum):
     """The voice just stopped: the moment to decode speculatively."""
     RESUMED = "resumed"
     """It went on within the same turn: the speculation was in vain."""
-    FLOOR = "floor"
-    """Silent for the floor: ask smart-turn."""
+    ASK = "ask"
+    """Silent for so long that smart-turn should be asked."""
     ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointingLimits:
-    """Seconds; settings of section [turn]."""
+    """Seconds; settings of section [turn].
+
+    `ask_s`: silences after which smart-turn is asked. The first is before the floor, so that
+    the answer is there when the floor is reached; a sentence that sounded unfinished then may
+    sound finished later.
+    """
 
     start_s: float = 0.1
     floor_s: float = 0.25
     ceiling_s: float = 1.2
     max_turn_s: float = 28.0
+    ask_s: tuple[float, ...] = (0.16, 0.5, 0.8)
 
 
 class Endpointer:
@@ -43,13 +49,14 @@ class Endpointer:
         self.limits = limits
         self._threshold = threshold
         self.in_turn = False
-        self.voice_s = 0.0
-        """Voice heard in the present turn."""
         self.silence_s = 0.0
         """Since the voice last stopped, within a turn."""
+        self.pauses = 0
+        """Pauses begun so far: names the present one to `answer`."""
         self._onset_s = 0.0
         self._length_s = 0.0
-        self._asked = False
+        self._asked = 0
+        self._finished = False
 
     def push(self, probability: float, seconds: float) -> Edge:
         """The next frame's voice probability and its length."""
@@ -61,33 +68,49 @@ class Endpointer:
                 return Edge.NONE
             return self.begin(self._onset_s)
         self._length_s += seconds
-        if voiced:
-            paused = self.silence_s > 0.0
-            self.voice_s += seconds
-            self.silence_s, self._asked = 0.0, False
-            if self._length_s >= self.limits.max_turn_s:
-                return self.end()
-            return Edge.RESUMED if paused else Edge.NONE
+        return self._voice() if voiced else self._silence(seconds)
+
+    def _voice(self) -> Edge:
+        paused = self.silence_s > 0.0
+        self.silence_s, self._asked, self._finished = 0.0, 0, False
+        if self._length_s >= self.limits.max_turn_s:
+            return self.end()
+        return Edge.RESUMED if paused else Edge.NONE
+
+    def _silence(self, seconds: float) -> Edge:
         first = self.silence_s == 0.0
         self.silence_s += seconds
         if first:
+            self.pauses += 1
             return Edge.PAUSED
-        if self.silence_s >= self.limits.ceiling_s:
+        if self.silence_s >= self.limits.ceiling_s or (
+            self._finished and self.silence_s >= self.limits.floor_s
+        ):
             return self.end()
-        if self.silence_s >= self.limits.floor_s and not self._asked:
-            self._asked = True
-            return Edge.FLOOR
+        due = sum(self.silence_s >= at for at in self.limits.ask_s)
+        if due > self._asked:
+            self._asked = due
+            return Edge.ASK
         return Edge.NONE
+
+    def answer(self, pause: int, *, finished: bool) -> Edge:
+        """Smart-turn's answer about the pause `pause`; it ends the turn now, at the floor, or not
+        at all, for the voice has gone on meanwhile."""
+        if not self.in_turn or pause != self.pauses or self.silence_s == 0.0:
+            return Edge.NONE
+        self._finished = finished
+        return self.end() if finished and self.silence_s >= self.limits.floor_s else Edge.NONE
 
     def begin(self, voiced_s: float = 0.0) -> Edge:
         """Start a turn; also when an ear heard words that the voice detector missed."""
-        self.in_turn, self._asked = True, False
-        self.voice_s = self._length_s = voiced_s
+        self.in_turn = True
+        self._asked, self._finished = 0, False
+        self._length_s = voiced_s
         self.silence_s = self._onset_s = 0.0
         return Edge.BEGAN
 
     def end(self) -> Edge:
-        """End the turn, by time or because smart-turn says so."""
+        """End the turn."""
         self.in_turn = False
         self._onset_s = 0.0
         return Edge.ENDED

@@ -132,7 +132,8 @@ def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmb
     with ThreadPoolExecutor(4) as loading:
         ears = loading.submit(open_ears, settings)
         library = loading.submit(open_library, settings)
-        smart_turn = loading.submit(SmartTurn, ear_executor)
+        turn_executor = ThreadPoolExecutor(1, thread_name_prefix="turn")
+        smart_turn = loading.submit(SmartTurn, turn_executor)
         warm = loading.submit(embedder.embed, ["您好"])
         triage = loading.submit(TriageModel.load)
         prompts = loading.submit(load_prompts)

@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine
-from dataclasses import replace
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +20,23 @@ import structlog
 
 from flows import actions as act
 from flows import events as ev
-from flows.dialogue import Policy, step, texts_to_embed
+from flows.dialogue import Policy, step
 from flows.state import State
 from telephony.dialing import DutyDirectory
-from telephony.errors import RecordingError
-from telephony.recording import TwoChannelRecording, file_stem
+from telephony.recording import file_stem
 from telephony.resampling import StreamResampler
-from voicebot.call.ears import RATE, Ears
+from telephony.speech_level import window_is_loud
+from voicebot.call.ears import Ears
 from voicebot.call.endpointing import EndpointingLimits
 from voicebot.call.engines import Engines
 from voicebot.call.handoff import HandoffDriver, HandoffLimits, Probabilities
+from voicebot.call.intake import Intake
 from voicebot.call.journal import Journal
-from voicebot.call.line import Int16, Line
+from voicebot.call.line import FRAME_S, Int16, Line
 from voicebot.call.player import Player
+from voicebot.call.preparing import Preparer
+from voicebot.call.recorder import CallRecorder
+from voicebot.call.turn_audio import RATE
 from voicebot.call.voice import VoiceDetector
 from voicebot.config import Settings
 
@@ -41,6 +44,9 @@ log = structlog.get_logger()
 
 SILENCE_FIRST_S = 2.4
 SILENCE_STEP_S = 1.2
+
+HANG_UP_PATIENCE_S = 2.0
+"""A caller who is gone ends the call after this, whatever becomes of the event."""
 
 
 class CallSession:
@@ -77,13 +83,18 @@ class CallSession:
         self._ended = asyncio.Event()
         self._to_ears = StreamResampler(line.rate, RATE)
         self._to_line: StreamResampler | None = None
-        self._heard_caller: Int16 = np.zeros(0, np.int16)
-        self._sent: deque[Int16] = deque()
         self._quiet_since = 0.0
         self._silence_told = 0.0
         self._remote_voice_at = 0.0
         self._closing = False
-        self._player = Player(line, self._render, self._post, self.now, self._sent.append)
+        self._recorder: CallRecorder | None = None
+        self._intake = Intake(
+            line.rate, self.now, self._at_once, self._hear_now, self._ears_are_behind
+        )
+        self._preparer = Preparer(
+            engines.embedder, engines.work_executor, policy, lambda: self._state, self._enqueue
+        )
+        self._player = Player(line, self._render, self._post, self.now, self._record_sent)
         self._driver = HandoffDriver(
             directory,
             desk_token,
@@ -94,7 +105,6 @@ class CallSession:
             HandoffLimits(settings.handoff.answer_timeout_s, settings.handoff.confirm_timeout_s),
         )
         self._ears: Ears | None = None
-        self._recording: TwoChannelRecording | None = None
 
     def now(self) -> float:
         """Seconds since the call was answered."""
@@ -105,24 +115,8 @@ class CallSession:
     async def run(self, recording: Path | None = None) -> None:
         """Everything from the greeting to the last record; returns when the call is over."""
         structlog.contextvars.bind_contextvars(call_id=self._start.call_id)
-        turn = self._settings.turn
-        self._ears = Ears(
-            self._post,
-            listener=self._engines.listener,
-            transcriber=self._engines.transcriber,
-            pool=self._engines.pool,
-            executor=self._engines.ear_executor,
-            voice=await asyncio.to_thread(VoiceDetector, self._engines.ear_executor),
-            smart_turn=self._engines.smart_turn,
-            limits=EndpointingLimits(turn.start_s, turn.stop_s, turn.ceiling_s, turn.max_turn_s),
-            threshold=turn.vad_confidence,
-            partial_every_s=self._settings.asr.partial_every_s,
-        )
-        if recording is not None:
-            try:
-                self._recording = TwoChannelRecording(recording, self._line.rate)
-            except RecordingError as error:
-                log.error("recording_failed", reason=error.code)
+        ears = self._ears = await self._open_ears()
+        self._recorder = CallRecorder(recording, self._line.rate, self.now)
         self._began = time.monotonic()
         await self._journal.start(self._start, str(recording or ""))
         self._post(self._start)
@@ -133,9 +127,16 @@ class CallSession:
             if engine is None:
                 self._post(ev.EngineFailed(0.0, ear, "not_installed"))
         workers = [
-            asyncio.create_task(self._take_events()),
-            asyncio.create_task(self._player.run()),
-            asyncio.create_task(self._watch_silence()),
+            asyncio.create_task(_kept_up(work))
+            for work in (
+                self._take_events,
+                self._preparer.run,
+                self._player.run,
+                self._intake.keep_time,
+                self._intake.feed,
+                self._recorder.run,
+                self._watch_silence,
+            )
         ]
         try:
             await self._ended.wait()
@@ -144,20 +145,32 @@ class CallSession:
                 task.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
             await self._driver.close()
-            await self._ears.close()
-            if self._recording is not None:
-                self._recording.close()
+            await ears.close()
+            self._recorder.close()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._journal.finish(self._state)
             structlog.contextvars.unbind_contextvars("call_id")
 
+    async def _open_ears(self) -> Ears:
+        turn = self._settings.turn
+        return Ears(
+            self._post,
+            listener=self._engines.listener,
+            transcriber=self._engines.transcriber,
+            pool=self._engines.pool,
+            executor=self._engines.ear_executor,
+            voice=await asyncio.to_thread(VoiceDetector),
+            smart_turn=self._engines.smart_turn,
+            limits=EndpointingLimits(turn.start_s, turn.stop_s, turn.ceiling_s, turn.max_turn_s),
+            threshold=turn.vad_confidence,
+            partial_every_s=self._settings.asr.partial_every_s,
+            now=self.now,
+        )
+
     async def hear(self, pcm: Int16) -> None:
         """Audio of the caller at the line's rate, as it arrives."""
-        if self._ears is None or self._closing:
-            return
-        self._driver.send_caller_audio(pcm, self._line.rate)
-        self._record(pcm)
-        await self._ears.feed(self._to_ears.push(pcm))
+        if self._ears is not None and not self._closing:
+            self._intake.push(pcm)
 
     def press(self, key: str) -> None:
         """The caller pressed a key."""
@@ -166,25 +179,36 @@ class CallSession:
     def caller_hung_up(self) -> None:
         """The caller's line is gone."""
         self._post(ev.HungUp(self.now()))
+        asyncio.get_running_loop().call_later(HANG_UP_PATIENCE_S, self._ended.set)
 
-    def _record(self, caller: Int16) -> None:
-        """Both channels on the caller's clock; what was sent meanwhile goes right."""
-        if self._recording is None:
-            return
-        sent = np.concatenate(list(self._sent)) if self._sent else np.zeros(0, np.int16)
-        self._sent.clear()
-        now, later = sent[: len(caller)], sent[len(caller) :]
-        if len(later):
-            self._sent.append(later)
-        try:
-            self._recording.write(caller, np.pad(now, (0, len(caller) - len(now))))
-        except RecordingError as error:
-            log.error("recording_failed", reason=error.code)
-            self._recording = None
+    # ── audio ─────────────────────────────────────────────────────────────────────
+
+    def _at_once(self, pcm: Int16) -> None:
+        self._driver.send_caller_audio(pcm, self._line.rate)
+        if self._recorder is not None:
+            self._recorder.said(pcm)
+
+    def _record_sent(self, pcm: Int16) -> None:
+        if self._recorder is not None:
+            self._recorder.sent(pcm)
+
+    async def _hear_now(self, pcm: Int16) -> None:
+        assert self._ears is not None
+        await self._ears.feed(self._to_ears.push(pcm))
+
+    def _ears_are_behind(self) -> None:
+        for ear in ev.Ear:
+            self._post(ev.EngineFailed(self.now(), ear, "behind"))
 
     # ── events ────────────────────────────────────────────────────────────────────
 
     def _post(self, event: ev.Event) -> None:
+        if isinstance(event, ev.Heard) and event.ear is ev.Ear.TRANSCRIBER:
+            self._preparer.take(event)  # and from there to the queue
+        else:
+            self._enqueue(event)
+
+    def _enqueue(self, event: ev.Event) -> None:
         # Of an ear's hypotheses for a turn only the newest matters: under load they
         # are skipped rather than queued.
         if isinstance(event, ev.Heard):
@@ -213,22 +237,13 @@ class CallSession:
                 log.exception("event_failed", kind=type(event).__name__)
 
     async def _take(self, event: ev.Event) -> None:
-        loop = asyncio.get_running_loop()
-
-        def work() -> tuple[State, tuple[act.Action, ...], ev.Event]:
-            prepared = event
-            if isinstance(event, ev.Heard):
-                texts = texts_to_embed(self._state, event, self._policy)
-                if texts:
-                    vectors = dict(zip(texts, self._engines.embedder.embed(texts), strict=True))
-                    prepared = replace(event, embeddings=vectors)
-            state, actions = step(self._state, prepared, self._policy)
-            return state, actions, prepared
-
         if isinstance(event, ev.Heard):
-            self._state, actions, _ = await loop.run_in_executor(self._engines.work_executor, work)
+            loop = asyncio.get_running_loop()
+            self._state, actions = await loop.run_in_executor(
+                self._engines.work_executor, step, self._state, event, self._policy
+            )
         else:
-            self._state, actions, _ = work()
+            self._state, actions = step(self._state, event, self._policy)
         self._journal.note(event, actions, self._state)
         if isinstance(event, ev.TransferProgress):
             self._journal.transfer(event)
@@ -320,13 +335,18 @@ class CallSession:
             self._to_line = StreamResampler(rate, self._line.rate)
         audio = self._to_line.push(pcm)
         if len(audio):
-            self._remote_voice_at = self.now()
-            self._sent.append(audio)
+            if window_is_loud(pcm, rate).any():
+                self._remote_voice_at = self.now()
+            self._record_sent(audio)
             await self._line.send_audio(audio)
 
     async def _new_voice(self) -> Probabilities:
-        detector = await asyncio.to_thread(VoiceDetector, self._engines.ear_executor)
-        return detector.probabilities
+        detector = await asyncio.to_thread(VoiceDetector)
+
+        async def probabilities(pcm: Int16) -> list[tuple[float, int]]:
+            return await asyncio.to_thread(detector.probabilities, pcm)
+
+        return probabilities
 
     async def _watch_silence(self) -> None:
         """Report silence on both sides, first at 2.4 s, then every 1.2 s."""
@@ -347,6 +367,17 @@ class CallSession:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _kept_up(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs a worker of the call; a fault of ours must not leave the caller without it."""
+    while True:
+        try:
+            await work()
+            return
+        except Exception:
+            log.exception("worker_failed", worker=work.__qualname__)
+            await asyncio.sleep(FRAME_S)
 
 
 def recording_path(folder: Path, call_id: str) -> Path:

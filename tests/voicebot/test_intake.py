@@ -1,0 +1,107 @@
+"""The caller's audio on the call's clock: gaps become silence, ears never hold it up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from voicebot.call.intake import BACKLOG_S, GAP_S, Intake
+from voicebot.call.line import Int16
+
+RATE = 8000
+FRAME = np.full(RATE // 50, 1000, np.int16)
+
+
+@dataclass
+class World:
+    """A clock moved by hand, and what came of the audio."""
+
+    at: float = 0.0
+    passed: list[Int16] = field(default_factory=list)
+    heard: list[Int16] = field(default_factory=list)
+    behind: int = 0
+    stuck: asyncio.Event | None = None
+
+    async def ears(self, pcm: Int16) -> None:
+        if self.stuck is not None:
+            await self.stuck.wait()
+        self.heard.append(pcm)
+
+    def was_behind(self) -> None:
+        self.behind += 1
+
+
+@asynccontextmanager
+async def intake(world: World) -> AsyncIterator[Intake]:
+    made = Intake(RATE, lambda: world.at, world.passed.append, world.ears, world.was_behind)
+    tasks = [asyncio.create_task(made.keep_time()), asyncio.create_task(made.feed())]
+    try:
+        yield made
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until_heard(world: World, samples: int) -> None:
+    async with asyncio.timeout(5):
+        while sum(map(len, world.heard)) < samples:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def test_all_that_is_said_is_heard_in_order() -> None:
+    world = World()
+    async with intake(world) as line:
+        for number in range(10):
+            world.at += 0.02
+            line.push(FRAME + number)
+        await until_heard(world, 10 * len(FRAME))
+    assert np.array_equal(
+        np.concatenate(world.heard), np.concatenate([FRAME + number for number in range(10)])
+    )
+
+
+async def test_a_gap_becomes_silence_of_its_length() -> None:
+    world = World()
+    async with intake(world) as line:
+        world.at = 0.02
+        line.push(FRAME)
+        world.at = 3.0
+        await until_heard(world, 3 * RATE)
+        heard = np.concatenate(world.heard)
+    assert len(heard) == 3 * RATE
+    assert np.array_equal(heard[: len(FRAME)], FRAME)
+    assert not heard[len(FRAME) :].any()
+    assert np.array_equal(np.concatenate(world.passed), heard)
+
+
+async def test_ordinary_jitter_puts_no_silence_between_packets() -> None:
+    world = World()
+    async with intake(world) as line:
+        for _ in range(4):
+            world.at += GAP_S * 0.9
+            await asyncio.sleep(0.05)
+            line.push(FRAME)
+        await until_heard(world, 4 * len(FRAME))
+    assert sum(map(len, world.heard)) == 4 * len(FRAME)
+
+
+async def test_ears_that_hang_hold_nothing_up_and_are_reported_once() -> None:
+    world = World(stuck=asyncio.Event())
+    async with intake(world) as line:
+        line.push(FRAME)
+        await asyncio.sleep(0)
+        for _ in range(round(2 * BACKLOG_S * 50)):
+            world.at += 0.02
+            line.push(FRAME)
+        assert len(world.passed) == 1 + round(2 * BACKLOG_S * 50)
+        assert world.behind == 1
+        assert not world.heard
+        assert world.stuck is not None
+        world.stuck.set()
+        await until_heard(world, round((BACKLOG_S - 0.1) * RATE))
+    assert sum(map(len, world.heard)) <= (BACKLOG_S + 0.1) * RATE

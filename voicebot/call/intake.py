@@ -1,0 +1,98 @@
+"""The caller's audio on its way in: on the call's own clock, and never waiting for an ear.
+
+Carriers send no packets in silence (DTX), gateways stall, clients flood. Whoever takes the
+audio here gets as much as time has passed: what does not come is silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+import structlog
+
+from voicebot.call.line import FRAME_S, Int16
+
+GAP_S = 0.2
+"""Without packets for so long, silence is put in their place; ordinary jitter is below it."""
+
+AT_ONCE_S = 0.1
+"""Most audio given to the ears in one go when they have fallen behind."""
+
+BACKLOG_S = 5.0
+"""Audio that may wait for the ears; the oldest is dropped first."""
+
+log = structlog.get_logger()
+
+
+class Intake:
+    """One call's incoming audio.
+
+    Parameters:
+        rate: of the line, Hz.
+        now: seconds since the call was answered.
+        at_once: takes all audio the moment it comes: the far side's leg, the recording.
+        ears: hears it, slower perhaps.
+        behind: told once when the ears have let `BACKLOG_S` pile up.
+    """
+
+    def __init__(
+        self,
+        rate: int,
+        now: Callable[[], float],
+        at_once: Callable[[Int16], None],
+        ears: Callable[[Int16], Awaitable[None]],
+        behind: Callable[[], None],
+    ) -> None:
+        self._rate, self._now = rate, now
+        self._at_once, self._ears, self._behind = at_once, ears, behind
+        self._samples = 0
+        self._newest = 0.0
+        """When the last packet came."""
+        self._queue: deque[Int16] = deque()
+        self._queued = 0
+        self._came = asyncio.Event()
+        self._late = False
+
+    def push(self, pcm: Int16) -> None:
+        """A packet of the caller's, any length. Never waits."""
+        self._newest = self._now()
+        self._take(pcm)
+
+    async def keep_time(self) -> None:
+        """Puts silence where no packets come, until cancelled."""
+        while True:
+            await asyncio.sleep(FRAME_S)
+            now = self._now()
+            missing = round(now * self._rate) - self._samples
+            if now - self._newest >= GAP_S and missing > 0:
+                self._take(np.zeros(missing, np.int16))
+
+    async def feed(self) -> None:
+        """Gives the ears what there is, until cancelled."""
+        most = round(AT_ONCE_S * self._rate)
+        while True:
+            if not self._queue:
+                self._came.clear()
+                await self._came.wait()
+            taken = [self._queue.popleft()]
+            while self._queue and sum(map(len, taken)) + len(self._queue[0]) <= most:
+                taken.append(self._queue.popleft())
+            pcm = np.concatenate(taken)
+            self._queued -= len(pcm)
+            await self._ears(pcm)
+
+    def _take(self, pcm: Int16) -> None:
+        self._samples += len(pcm)
+        self._at_once(pcm)
+        self._queue.append(pcm)
+        self._queued += len(pcm)
+        while self._queued > BACKLOG_S * self._rate:
+            self._queued -= len(self._queue.popleft())
+            if not self._late:
+                self._late = True
+                log.error("ears_behind", seconds=BACKLOG_S)
+                self._behind()
+        self._came.set()

@@ -1,0 +1,191 @@
+"""One turn of the caller as audio, and its way through the transcriber.
+
+While the turn lasts it is decoded every so often, at once when the voice pauses (so that the
+final is ready when the turn is found to have ended), and whenever the core asks for the words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
+from voicebot.call.decoding import DecodePool
+from voicebot.call.line import Int16
+
+RATE = 16_000
+
+MIN_DECODE_S = 0.3
+"""Shorter audio holds no word worth a decode."""
+
+T = TypeVar("T")
+Float32 = NDArray[np.float32]
+
+
+class Spawn(Protocol):
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> asyncio.Task[T]:
+        """A task that ends with the call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Transcriber:
+    """What a turn needs to be transcribed.
+
+    Parameters:
+        engine, pool: shared by all calls.
+        spawn: starts a decode.
+        failed: told what the engine raised.
+    """
+
+    engine: Recognizer
+    pool: DecodePool
+    spawn: Spawn
+    failed: Callable[[Exception], None]
+
+
+@dataclass(slots=True)
+class _Speculation:
+    """A final decoded ahead of time, and how much of the turn it covers."""
+
+    samples: int
+    result: asyncio.Task[Hypothesis | None]
+
+
+class TurnAudio:
+    """A turn, from its first sample to its final text.
+
+    Parameters:
+        number: of the turn.
+        start: sample of the call at which it begins.
+        pcm: its audio so far, (n,) int16 at 16 kHz.
+        transcriber: None without one.
+        report: takes partial hypotheses.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        start: int,
+        pcm: Int16,
+        transcriber: Transcriber | None,
+        report: Callable[[TurnAudio, Hypothesis], None],
+    ) -> None:
+        self.number, self.start = number, start / RATE
+        self._audio = [pcm]
+        self._samples = self._last_voice = len(pcm)
+        self._transcriber, self._report = transcriber, report
+        self._stream: RecognizerStream | None = None
+        self._waiting: deque[Float32] = deque()
+        self._taken = 0
+        self._decoding = self._wanted = self._over = False
+        self._asked_at = 0
+        self._ahead: _Speculation | None = None
+
+    def add(self, pcm: Int16) -> None:
+        """The next audio of the turn."""
+        self._audio.append(pcm)
+        self._samples += len(pcm)
+
+    def voiced(self) -> None:
+        """There was a voice in the newest audio."""
+        self._last_voice = self._samples
+
+    @property
+    def pcm(self) -> Int16:
+        """All of it."""
+        self._audio = [np.concatenate(self._audio)]
+        return self._audio[0]
+
+    def paused(self) -> None:
+        """The voice stopped: decode what may prove to be the whole turn."""
+        self._decode(final=True)
+
+    def partial_if_due(self, every: int) -> None:
+        """A partial once `every` samples with a voice have come since the last decode."""
+        if not self._decoding and self._last_voice - self._asked_at >= every:
+            self._decode(final=False)
+
+    def transcribe_now(self) -> None:
+        """A partial at once, or when the decode at work is done."""
+        self._wanted = True
+        self._decode_if_wanted()
+
+    async def final(self) -> Hypothesis | None:
+        """The turn is over: its best reading, from the decode made ahead where that covers it.
+
+        None without a transcriber, or when it failed.
+        """
+        self._over = True
+        if self._transcriber is None:
+            return None
+        ahead = self._ahead
+        if ahead is not None and ahead.samples >= self._last_voice:
+            hypothesis = await ahead.result
+            if hypothesis is not None:
+                return hypothesis
+        self._take()
+        return await self._hypothesis(self._transcriber, final=True)
+
+    # ── decoding ──────────────────────────────────────────────────────────────────
+
+    def _decode_if_wanted(self) -> None:
+        new = self._last_voice - self._asked_at
+        if self._wanted and not self._decoding and new >= MIN_DECODE_S * RATE:
+            self._wanted = False
+            self._decode(final=False)
+
+    def _decode(self, *, final: bool) -> None:
+        transcriber = self._transcriber
+        if transcriber is None or self._over or self._samples < MIN_DECODE_S * RATE:
+            return
+        self._asked_at = self._samples
+        self._take()
+        decoding = transcriber.spawn(self._decode_now(transcriber, final=final))
+        if final:
+            self._ahead = _Speculation(self._samples, decoding)
+
+    async def _decode_now(self, transcriber: Transcriber, *, final: bool) -> Hypothesis | None:
+        """Decode what was taken so far; a partial until the turn is known to be over."""
+        self._decoding = True
+        hypothesis = await self._hypothesis(transcriber, final=final)
+        self._decoding = False
+        if not self._over:
+            if hypothesis is not None:
+                self._report(self, hypothesis)
+            self._decode_if_wanted()
+        return hypothesis
+
+    def _take(self) -> None:
+        if self._taken < self._samples:
+            self._waiting.append(as_float(self.pcm[self._taken :]))
+            self._taken = self._samples
+
+    async def _hypothesis(self, transcriber: Transcriber, *, final: bool) -> Hypothesis | None:
+        work = partial(self._recognise, transcriber.engine, final=final)
+        try:
+            return await transcriber.pool.decode(self, work, final=final)
+        except Exception as error:
+            self._transcriber = None
+            transcriber.failed(error)
+            return None
+
+    def _recognise(self, engine: Recognizer, *, final: bool) -> Hypothesis:
+        """In the pool's thread, one at a time: some engines recognise inside `feed`."""
+        if self._stream is None:
+            self._stream = engine.stream()
+        while self._waiting:
+            self._stream.feed(self._waiting.popleft())
+        return self._stream.decode(final=final)
+
+
+def as_float(pcm: Int16) -> Float32:
+    """int16 → float32 within ±1."""
+    return pcm.astype(np.float32) / 32768.0
