@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
@@ -16,9 +16,10 @@ from websockets.exceptions import ConnectionClosed
 from telephony import messages
 from telephony.codecs import FRAME_SECONDS, Framer, Int16, WireFormat
 from telephony.dial import open_media_socket
+from telephony.dossier_message import dossier_message
 from telephony.errors import LegError, MediaStreamError, TelephonyError
 from telephony.frame_sender import FrameSender
-from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegProgress
+from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegEvents, LegProgress
 from telephony.leg_state import END_REASONS, LegEndReason, LegInput, LegState, transition
 from telephony.messages import Media, Progress, Stop, parse_message
 from telephony.resampling import StreamResampler
@@ -26,6 +27,10 @@ from telephony.resampling import StreamResampler
 __all__ = ["LegAudio", "LegEndReason", "LegEnded", "LegEvent", "LegProgress", "WebSocketLeg"]
 
 _DESK_STATES = frozenset({"ringing", "answered", "busy", "acknowledged", "ended"})
+_OFF_HOOK = (LegState.ANSWERED, LegState.ACKNOWLEDGED)
+
+_LOOK_S = 0.1
+"""How often the desk's audio is looked for."""
 
 
 class WebSocketLeg:
@@ -37,7 +42,9 @@ class WebSocketLeg:
         encoding: how we ask for audio on the wire.
         max_queued_s: audio kept in each direction while the other side stalls; the
             oldest is dropped first and counted. Send at the speed of speech.
-        ping_interval_s, ping_timeout_s: how soon a dead desk is noticed.
+        ping_interval_s, ping_timeout_s: how soon a dead desk is noticed while it rings.
+        media_timeout_s: a desk that is off-hook sends a frame every 20 ms, silent or not;
+            without any for so long it is lost.
     """
 
     def __init__(
@@ -49,10 +56,13 @@ class WebSocketLeg:
         max_queued_s: float = 2.0,
         ping_interval_s: float = 2.0,
         ping_timeout_s: float = 4.0,
+        media_timeout_s: float = 2.0,
     ) -> None:
         self._answer_timeout_s = answer_timeout_s
         self._connect_timeout_s = connect_timeout_s
         self._ping = (ping_interval_s, ping_timeout_s)
+        self._media_timeout_s = media_timeout_s
+        self._frames_in = 0
         self._wire = WireFormat.named(encoding)
         self._max_frames = max(1, round(max_queued_s / FRAME_SECONDS))
         self._framer = Framer(self._wire.frame_samples)
@@ -63,18 +73,18 @@ class WebSocketLeg:
         self._socket: ClientConnection | None = None
         self._sender: FrameSender | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._events: deque[LegEvent] = deque()
-        self._audio_events = 0
-        self._event_ready = asyncio.Event()
-        self._exhausted = False
-        self.dropped_in = 0
-        """Frames from the desk dropped because nobody took them in time."""
+        self._events = LegEvents(self._max_frames)
         self.problems: Counter[str] = Counter()
-        """Faults in the desk's messages, by code."""
+        """Faults in the messages of the desk, and in ours, by code."""
 
     @property
     def state(self) -> LegState:
         return self._state
+
+    @property
+    def dropped_in(self) -> int:
+        """Frames from the desk dropped because nobody took them in time."""
+        return self._events.dropped
 
     @property
     def dropped_out(self) -> int:
@@ -88,7 +98,7 @@ class WebSocketLeg:
         start_params: Mapping[str, Any],
         dossier: Mapping[str, Any] | None = None,
     ) -> None:
-        """Opens the socket, sends the start message and the dossier so far.
+        """Opens the socket, sends the start message and the dossier so far, if it can be sent.
 
         `start_params` become customParameters: text and numbers as they are, lists
         joined by commas, None left out.
@@ -131,6 +141,7 @@ class WebSocketLeg:
             asyncio.create_task(self._send(self._sender), name="leg-send"),
             asyncio.create_task(self._receive(socket), name="leg-receive"),
             asyncio.create_task(self._watch_answer(), name="leg-deadline"),
+            asyncio.create_task(self._watch_media(socket), name="leg-media"),
         ]
 
     def send_audio(self, pcm: bytes | Int16, rate: int) -> None:
@@ -153,14 +164,20 @@ class WebSocketLeg:
                 )
             )
 
-    def send_dossier(self, dossier: Mapping[str, Any]) -> None:
-        """Queues the dossier's newest state; one still waiting is replaced.
+    def send_dossier(self, dossier: Mapping[str, Any]) -> bool:
+        """Queues the dossier's newest state, or as much of it as a message holds.
 
-        Errors: MediaStreamError `too_large` or `bad_message`.
+        One still waiting is replaced. False when it cannot be written at all, which is
+        counted in `problems` and costs the call nothing.
         """
-        text = messages.dossier(dossier)
+        try:
+            text = dossier_message(dossier)
+        except MediaStreamError as error:
+            self.problems[error.code] += 1
+            return False
         if self._sender is not None and self._state is not LegState.ENDED:
             self._sender.newest("dossier", text)
+        return True
 
     async def hangup(self) -> None:
         """Ends the leg; harmless when it has ended already."""
@@ -173,14 +190,7 @@ class WebSocketLeg:
         return self
 
     async def __anext__(self) -> LegEvent:
-        while not self._events:
-            if self._exhausted:
-                raise StopAsyncIteration
-            self._event_ready.clear()
-            await self._event_ready.wait()
-        event = self._events.popleft()
-        self._audio_events -= isinstance(event, LegAudio)
-        return event
+        return await anext(self._events)
 
     def _apply(self, event: LegInput) -> bool:
         """Moves on by the table; True when the state has changed."""
@@ -188,22 +198,10 @@ class WebSocketLeg:
         if self._state is before:
             return False
         if self._state is LegState.ENDED:
-            self._emit(LegEnded(END_REASONS[event]))
-            self._exhausted = True
+            self._events.put(LegEnded(END_REASONS[event]))
         elif self._state in (LegState.RINGING, LegState.ANSWERED, LegState.ACKNOWLEDGED):
-            self._emit(LegProgress(self._state))
+            self._events.put(LegProgress(self._state))
         return True
-
-    def _emit(self, event: LegEvent) -> None:
-        if isinstance(event, LegAudio):
-            if self._audio_events >= self._max_frames:
-                oldest = next(i for i, e in enumerate(self._events) if isinstance(e, LegAudio))
-                del self._events[oldest]
-                self._audio_events -= 1
-                self.dropped_in += 1
-            self._audio_events += 1
-        self._events.append(event)
-        self._event_ready.set()
 
     async def _send(self, sender: FrameSender) -> None:
         # A closed socket is the receiver's to report.
@@ -211,7 +209,6 @@ class WebSocketLeg:
             await sender.run()
 
     async def _receive(self, socket: ClientConnection) -> None:
-        ending = LegInput.CLOSED
         try:
             async for data in socket:
                 try:
@@ -220,21 +217,21 @@ class WebSocketLeg:
                     self.problems[error.code] += 1
                 if self._state is LegState.ENDED:
                     break
-            else:
-                if self._state in (LegState.ANSWERED, LegState.ACKNOWLEDGED):
-                    ending = LegInput.FAR_END  # a desk may hang up by a clean close alone
         except ConnectionClosed:
             pass
-        self._apply(ending)
+        # However cleanly it closed: a desk that hangs up says so, and one that is
+        # restarted under a conversation (1000, 1001, 1012) has not hung up.
+        self._apply(LegInput.CLOSED)
         await self._close()
 
     def _take(self, data: str | bytes) -> None:
         match parse_message(data):
             case Media(payload=payload):
+                self._frames_in += 1
                 pcm = self._wire.decode(payload)
                 early = self._state in (LegState.REACHED, LegState.RINGING)
                 if len(pcm) and self._state is not LegState.ENDED:
-                    self._emit(LegAudio(pcm.tobytes(), self._wire.sample_rate, early))
+                    self._events.put(LegAudio(pcm.tobytes(), self._wire.sample_rate, early))
             case Progress(state=state):
                 if state in _DESK_STATES:
                     self._apply(LegInput(state))
@@ -247,6 +244,19 @@ class WebSocketLeg:
         await asyncio.sleep(self._answer_timeout_s)
         if self._apply(LegInput.DEADLINE) and self._socket is not None:
             await self._socket.close()
+
+    async def _watch_media(self, socket: ClientConnection) -> None:
+        """A desk that is off-hook and sends nothing is dead, whatever its socket says."""
+        seen, quiet_s = -1, 0.0
+        while quiet_s < self._media_timeout_s:
+            # Counted in looks, so that a stall of our own is not held against the desk.
+            await asyncio.sleep(_LOOK_S)
+            if self._state not in _OFF_HOOK or self._frames_in != seen:
+                seen, quiet_s = self._frames_in, 0.0
+            else:
+                quiet_s += _LOOK_S
+        if self._apply(LegInput.CLOSED):
+            socket.transport.abort()  # it will not say goodbye either
 
     async def _close(self) -> None:
         others = [task for task in self._tasks if task is not asyncio.current_task()]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from telephony.leg_state import LegEndReason, LegState
@@ -37,3 +40,41 @@ class LegEnded:
 
 
 LegEvent = LegProgress | LegAudio | LegEnded
+
+
+class LegEvents(AsyncIterator[LegEvent]):
+    """What happened on a leg, in order, up to its end; never holds up who reports it.
+
+    Parameters:
+        max_frames: audio kept while nobody takes it; the oldest is dropped first.
+    """
+
+    def __init__(self, max_frames: int) -> None:
+        self._max_frames = max_frames
+        self._waiting: deque[LegEvent] = deque()
+        self._frames = 0
+        self._ready = asyncio.Event()
+        self._ended = False
+        self.dropped = 0
+
+    def put(self, event: LegEvent) -> None:
+        if isinstance(event, LegAudio):
+            if self._frames >= self._max_frames:
+                oldest = next(i for i, e in enumerate(self._waiting) if isinstance(e, LegAudio))
+                del self._waiting[oldest]
+                self._frames -= 1
+                self.dropped += 1
+            self._frames += 1
+        self._ended = self._ended or isinstance(event, LegEnded)
+        self._waiting.append(event)
+        self._ready.set()
+
+    async def __anext__(self) -> LegEvent:
+        while not self._waiting:
+            if self._ended:
+                raise StopAsyncIteration
+            self._ready.clear()
+            await self._ready.wait()
+        event = self._waiting.popleft()
+        self._frames -= isinstance(event, LegAudio)
+        return event

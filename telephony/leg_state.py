@@ -46,7 +46,7 @@ class LegEndReason(StrEnum):
     ENDED = "ended"
     """The desk ended the leg."""
     LOST = "lost"
-    """The socket broke before the desk answered, or without its goodbye."""
+    """The socket closed, or the audio stopped, without the desk's goodbye."""
     HUNG_UP = "hung_up"
     """We ended the leg."""
 

@@ -10,11 +10,14 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.asyncio.server import serve
 
 from telephony import messages
 from telephony.codecs import WireFormat
 from telephony.desk import create_desk, desk_server
+from telephony.dossier_message import dossier_message
 from telephony.errors import DeskError, LegError, MediaStreamError
 from telephony.leg import LegAudio, LegEnded, LegProgress, WebSocketLeg
 from telephony.leg_state import TRANSITIONS, LegEndReason, LegInput, LegState, transition
@@ -286,14 +289,94 @@ async def test_nonsense_from_a_desk_is_counted_and_early_media_is_named():
     assert seen[-1] == LegEnded(LegEndReason.ENDED)
 
 
+@pytest.mark.parametrize("code", [1000, 1001, 1012])
+async def test_a_socket_closed_without_goodbye_is_lost_however_cleanly(code):
+    async def restarted(websocket):
+        await websocket.send(messages.progress("answered"))
+        await websocket.send(messages.media("x", b"\xd5" * 160))
+        await websocket.close(code)
+
+    async with serve(restarted, "127.0.0.1", 0) as server:
+        leg = WebSocketLeg()
+        port = server.sockets[0].getsockname()[1]
+        await leg.connect(f"ws://127.0.0.1:{port}/line", TOKEN, START)
+        assert (await collect(leg))[-1] == LegEnded(LegEndReason.LOST)
+
+
+@pytest.mark.parametrize("state", ["answered", "acknowledged"])
+async def test_a_desk_that_freezes_off_hook_is_lost_though_its_socket_stays_open(state):
+    async def frozen(websocket):
+        await websocket.send(messages.progress(state))
+        for _ in range(5):
+            await websocket.send(messages.media("x", b"\xd5" * 160))
+        await websocket.wait_closed()
+
+    loop = asyncio.get_running_loop()
+    async with serve(frozen, "127.0.0.1", 0) as server:
+        leg = WebSocketLeg()
+        port = server.sockets[0].getsockname()[1]
+        began = loop.time()
+        await leg.connect(f"ws://127.0.0.1:{port}/line", TOKEN, START)
+        assert (await collect(leg))[-1] == LegEnded(LegEndReason.LOST)
+        assert 1.9 < loop.time() - began < 3.5
+
+
+async def test_a_desk_that_says_nothing_still_sends_frames_and_is_kept(tmp_path):
+    async with a_desk(tmp_path, mode="no-voice") as (server, _):
+        leg = WebSocketLeg(media_timeout_s=0.4)
+        await leg.connect(f"{server.url}/line", TOKEN, START)
+        await collect(leg, until=LegProgress(LegState.ANSWERED))
+        await asyncio.sleep(1.2)
+        assert leg.state is LegState.ANSWERED
+        await leg.hangup()
+
+
+async def test_the_dossier_of_a_long_call_goes_without_its_oldest_turns(tmp_path):
+    turns = [{"side": "caller", "text": f"第{n}句，" + "很长" * 40} for n in range(600)]
+    long = {"handoff": "H-1", "revision": 1, "caller": "13800138000", "transcript": turns}
+    async with a_desk(tmp_path, answer_after_s=0.0) as (server, events):
+        leg = WebSocketLeg()
+        await leg.connect(f"{server.url}/line", TOKEN, START, long)
+        await until(lambda: "dossier" in kinds(events))
+        await leg.hangup()
+    kept = json.loads((tmp_path / "dossiers" / "H-1.json").read_text())
+    assert kept["transcript"][-1] == turns[-1]
+    assert 100 < len(kept["transcript"]) < 600
+    assert kept["omitted_turns"] == 600 - len(kept["transcript"])
+    assert kept["caller"] == "13800138000"
+
+
+@given(st.lists(st.text(max_size=2000), max_size=120), st.integers(0, 30_000))
+def test_a_trimmed_dossier_fits_and_leaves_out_no_more_than_it_must(texts, other):
+    turns = [{"text": text} for text in texts]
+    message = dossier_message({"handoff": "H", "reason": "x" * other, "transcript": turns})
+    assert len(message.encode()) <= messages.MAX_MESSAGE_BYTES
+    sent = json.loads(message)["dossier"]
+    left_out = sent.get("omitted_turns", 0)
+    assert left_out + len(sent["transcript"]) == len(turns)
+    if left_out:
+        one_more = {**sent, "transcript": turns[left_out - 1 :]}
+        with pytest.raises(MediaStreamError):
+            messages.dossier(one_more)
+
+
+@pytest.mark.parametrize("dossier", [{"x": "大" * 40000}, {"transcript": object()}])
+async def test_a_dossier_that_cannot_be_sent_stops_no_call(tmp_path, dossier):
+    async with a_desk(tmp_path) as (server, _):
+        leg = WebSocketLeg()
+        await leg.connect(f"{server.url}/line", TOKEN, START, dossier)
+        await collect(leg, until=LegProgress(LegState.ANSWERED))
+        assert not leg.send_dossier(dossier)
+        assert leg.problems.total() == 2
+        await leg.hangup()
+
+
 async def test_a_leg_is_dialled_once(tmp_path):
     async with a_desk(tmp_path) as (server, _):
         leg = WebSocketLeg()
         await leg.hangup()
         with pytest.raises(LegError, match="dialled once"):
             await leg.connect(f"{server.url}/line", TOKEN, START)
-        with pytest.raises(MediaStreamError):
-            leg.send_dossier({"x": "大" * 40000})
 
 
 def test_the_leg_table_is_sound():

@@ -64,6 +64,8 @@ class Dossier(BaseModel):
     reason: str = ""
     evidence: tuple[str, ...] = ()
     transcript: tuple[TranscriptTurn, ...] = ()
+    omitted_turns: int = 0
+    """Oldest turns that a long call's dossier leaves out on the line; over HTTP it has all."""
     notes: tuple[str, ...] = ()
     created_at: datetime = Field(default_factory=lambda: datetime.now(BEIJING))
 
