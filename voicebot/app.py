@@ -92,13 +92,16 @@ class Service:
             log.warning("call_refused", reason="wrong_token")
             await _refuse(websocket, "The token is missing or wrong.")
             return
-        refusal = await self._refusal(start)
+        refusal = self._taken(start)
         if refusal:
-            log.warning("call_refused", reason=refusal)
-            await _refuse(websocket, refusal)
+            await self._turn_away(websocket, refusal)
             return
+        # Before anything is waited for: two calls of one id may arrive at one moment.
         self._calls.add(start.call_sid)
         try:
+            if await self.records.known(start.call_sid):
+                await self._turn_away(websocket, "A call with this id is on record already.")
+                return
             await self._answer(websocket, start)
         finally:
             self._calls.discard(start.call_sid)
@@ -108,15 +111,17 @@ class Service:
             start.token, roles=("media", "admin")
         )
 
-    async def _refusal(self, start: StreamStart) -> str:
-        """Why this call cannot be taken; empty when it can."""
+    def _taken(self, start: StreamStart) -> str:
+        """Why this call cannot be taken, as far as memory knows; empty for no reason."""
         if self.settings.line(start.did) is None:
             return "The dialled number is not one of this service's lines."
         if start.call_sid in self._calls:
             return "A call with this id is in progress."
-        if await self.records.known(start.call_sid):
-            return "A call with this id is on record already."
         return ""
+
+    async def _turn_away(self, websocket: WebSocket, refusal: str) -> None:
+        log.warning("call_refused", reason=refusal)
+        await _refuse(websocket, refusal)
 
     async def _answer(self, websocket: WebSocket, start: StreamStart) -> None:
         line = CallProcessor(start.sample_rate)

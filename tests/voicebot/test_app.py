@@ -1,0 +1,76 @@
+"""The service takes each call once, and starts whatever it is designed to survive."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from telephony.stream_start import StreamStart
+from voicebot.app import Service
+from voicebot.config import Settings
+from voicebot.records.store import Records
+
+
+class Socket:
+    """A media socket that has sent its start message."""
+
+    query_params: dict[str, str] = {}  # noqa: RUF012
+
+    def __init__(self, call_id: str) -> None:
+        start = {
+            "streamSid": "MZ1",
+            "callSid": call_id,
+            "mediaFormat": {"encoding": "audio/x-alaw", "sampleRate": 8000, "channels": 1},
+            "customParameters": {"caller": "13800138000", "did": "12345"},
+        }
+        self._messages = [{"event": "start", "streamSid": "MZ1", "start": start}]
+        self.closed = ""
+
+    async def receive(self) -> dict[str, Any]:
+        return {"type": "websocket.receive", "text": json.dumps(self._messages.pop(0))}
+
+    async def close(self, code: int, reason: str) -> None:
+        self.closed = reason
+
+
+class Engines:
+    triage = None
+
+
+@pytest.fixture
+def service(settings: Settings, records: Records, monkeypatch: pytest.MonkeyPatch) -> Service:
+    async def answer(self: Service, _: Any, start: StreamStart) -> None:
+        answered.append(start.call_sid)
+        await asyncio.sleep(0.05)
+
+    answered: list[str] = []
+    monkeypatch.setattr(Service, "_answer", answer)
+    made = Service(settings, Engines(), records, None, None)  # type: ignore[arg-type]
+    made.answered = answered  # type: ignore[attr-defined]
+    return made
+
+
+async def test_of_calls_with_one_id_at_one_moment_one_is_answered(service: Service) -> None:
+    sockets = [Socket("CA1") for _ in range(3)]
+    await asyncio.gather(
+        *(service.handle_media(socket, authorised=True) for socket in sockets)  # type: ignore[arg-type]
+    )
+    assert service.answered == ["CA1"]  # type: ignore[attr-defined]
+    assert sorted(socket.closed for socket in sockets) == [
+        "",
+        "A call with this id is in progress.",
+        "A call with this id is in progress.",
+    ]
+    assert service.calls_in_progress == 0
+
+
+async def test_an_id_that_is_on_record_is_refused_and_given_free(
+    service: Service, records: Records
+) -> None:
+    await records.start_call("CA1", "13800138000", "12345", 1.0)
+    for _ in range(2):
+        socket = Socket("CA1")
+        await service.handle_media(socket, authorised=True)  # type: ignore[arg-type]
+        assert "on record already" in socket.closed
+    assert service.calls_in_progress == 0
