@@ -30,6 +30,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from telephony.access import check_media_url, is_loopback
 from telephony.errors import TelephonyError
 from voicebot.errors import VoicebotError
+from voicebot.exchange.address import unsafe
 
 FILE_VARIABLE = "VOICEBOT_CONFIG"
 FILE_NAME = "voicebot.toml"
@@ -212,12 +213,9 @@ class HandoffSettings(_Section):
                     raise ValueError(f"{url}: {error.message}") from None
         for url in (self.desk_http, self.seat_http):
             if url:
-                try:
-                    check_media_url("ws" + url.removeprefix("http"))
-                except TelephonyError:
-                    raise ValueError(
-                        f"{url}: dossiers leave this machine only over https; http is for 127.0.0.1"
-                    ) from None
+                reason = unsafe(url)
+                if reason:
+                    raise ValueError(f"{url}: {reason}")
         return self
 
 

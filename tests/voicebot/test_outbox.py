@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicebot.config import Settings
+from voicebot.exchange.address import unsafe
 from voicebot.exchange.dossier import Dossier
 from voicebot.exchange.outbox import LAST_RETRY_S, OutboxWorker, retry_after
 from voicebot.records.store import Records
@@ -60,6 +62,16 @@ async def delivered(records: Records, count: int = 1) -> list[dict[str, Any]]:
             messages = handoff["messages"] if handoff else []
             if sum(each["state"] == "delivered" for each in messages) >= count:
                 return messages
+            await asyncio.sleep(0.02)
+
+
+async def attempted(records: Records) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        while True:
+            handoff = await records.handoff("H1")
+            if handoff is not None and handoff["messages"][0]["attempts"]:
+                message: dict[str, Any] = handoff["messages"][0]
+                return message
             await asyncio.sleep(0.02)
 
 
@@ -118,17 +130,105 @@ async def test_a_minute_without_delivery_is_an_alarm(records: Records) -> None:
     assert "13800138000" not in str(lines)
 
 
+async def test_a_growing_dossier_that_nobody_takes_is_an_alarm_once_a_minute(
+    records: Records,
+) -> None:
+    await records.open_handoff({"destination": "seat", "requested_at": time.time() - 61}, dossier())
+    desk = Desk(*[500] * 1000)
+    with structlog.testing.capture_logs() as lines:
+        async with working(records, desk):
+            for revision in range(2, 8):
+                await asyncio.sleep(0.05)
+                await records.update_dossier("H1", dossier(revision))
+            await asyncio.sleep(0.5)
+    assert [line["event"] for line in lines].count("dossier_not_delivered") == 1
+    assert len(desk.requests) <= 4  # the pause grows although the dossier does
+
+
+@pytest.mark.parametrize("stuck", [3, 40])
+async def test_a_dead_address_delays_no_dossier(records: Records, stuck: int) -> None:
+    """Not even with everything for one and the same desk, as on a small platform."""
+    for number in range(stuck):
+        await records.notify_line("power", f"N{number}", dossier())
+    dead = asyncio.Event()
+
+    async def desk(request: httpx.Request) -> httpx.Response:
+        if b"notice_for" in request.content:
+            await dead.wait()
+        return httpx.Response(201)
+
+    async with working(records, desk):  # type: ignore[arg-type]
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        await records.open_handoff({"destination": "seat", "requested_at": 1.0}, dossier())
+        await delivered(records)
+        assert time.monotonic() - began < 1.0
+
+
+async def test_one_revision_after_the_other_goes_to_a_desk(records: Records) -> None:
+    asked, held, seen = asyncio.Event(), asyncio.Event(), []
+
+    async def desk(request: httpx.Request) -> httpx.Response:
+        seen.append(json.loads(request.content)["revision"])
+        asked.set()
+        if len(seen) == 1:
+            await held.wait()
+        return httpx.Response(201)
+
+    async with working(records, desk):  # type: ignore[arg-type]
+        await records.open_handoff({"destination": "seat", "requested_at": 1.0}, dossier(1))
+        await asked.wait()
+        for revision in (2, 3, 4):
+            await records.update_dossier("H1", dossier(revision))
+        await asyncio.sleep(0.1)
+        assert seen == [1]
+        held.set()
+        await delivered(records, 2)
+    assert seen == [1, 4]
+
+
+@pytest.mark.parametrize("url", ["http://203.0.113.5", "http://127.0.0.1\\@203.0.113.5"])
+async def test_nothing_leaves_in_plain_text(records: Records, settings: Settings, url: str) -> None:
+    """An administrator's mistake in the directory costs neither dossier nor token."""
+    with closing(sqlite3.connect(settings.paths.state / "voicebot.db")) as database:
+        database.execute("update duty_number set http_url = ? where number = 'seat'", (url,))
+        database.commit()
+    await records.open_handoff({"destination": "seat", "requested_at": 1.0}, dossier())
+    desk = Desk()
+    async with working(records, desk):
+        await attempted(records)
+    assert desk.requests == []
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("https://desk.example/x", True),
+        ("http://127.0.0.1:8446", True),
+        ("http://[::1]:8446", True),
+        ("http://203.0.113.5", False),
+        ("http://127.0.0.1.evil.com", False),
+        ("http://127.0.0.1@evil.com", False),
+        ("http://evil.com#@127.0.0.1", False),
+        ("http://evil.com\\@127.0.0.1", False),
+        ("s://evil.com", False),
+        ("ftp://127.0.0.1", False),
+        ("https:///x", False),
+        ("https://a b", False),
+        ("https://a:x", False),
+        ("", False),
+    ],
+)
+def test_where_dossiers_may_go(url: str, safe: bool) -> None:
+    assert (unsafe(url) == "") is safe
+
+
 async def test_an_unknown_destination_stays_and_is_said(records: Records) -> None:
     await records.open_handoff({"destination": "110-000000", "requested_at": 1.0}, dossier())
     desk = Desk()
-    async with working(records, desk), asyncio.timeout(10):
-        while True:
-            handoff = await records.handoff("H1")
-            assert handoff is not None
-            if handoff["messages"][0]["attempts"]:
-                break
-            await asyncio.sleep(0.02)
-    assert handoff["messages"][0]["last_error"] == "no address in the duty directory"
+    async with working(records, desk):
+        message = await attempted(records)
+    assert message["last_error"] == "no address in the duty directory"
     assert desk.requests == []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from voicebot.config import Settings
 from voicebot.exchange.dossier import Dossier, TranscriptTurn
@@ -165,6 +166,107 @@ async def test_the_next_route_gets_the_dossier_too(records: Records) -> None:
     assert (handoff["destination"], handoff["state"]) == ("seat", "requested")
 
 
+async def waiting(records: Records, now: float | None = None) -> list[dict[str, Any]]:
+    return await records.outbox(now or time.time() + 1)
+
+
+async def test_a_growing_dossier_keeps_its_age_and_its_pause(records: Records) -> None:
+    await written(records.open_handoff(opening(), dossier(1)))
+    (first,) = await waiting(records)
+    later = time.time() + 60
+    await written(
+        records.delivery_failed(first["id"], 3, later, "refused"),
+        records.update_dossier("H1", dossier(2)),
+    )
+    assert await waiting(records) == []
+    (second,) = await waiting(records, later + 1)
+    assert second["payload"]["revision"] == 2
+    assert (second["attempts"], second["created_at"]) == (3, first["created_at"])
+
+
+async def test_a_failure_counts_for_the_revision_that_came_meanwhile(records: Records) -> None:
+    await written(records.open_handoff(opening(), dossier(1)))
+    (first,) = await waiting(records)
+    later = time.time() + 60
+    await written(
+        records.update_dossier("H1", dossier(2)),
+        records.delivery_failed(first["id"], 1, later, "refused"),
+    )
+    assert await waiting(records) == []
+    (second,) = await waiting(records, later + 1)
+    assert (second["attempts"], second["last_error"]) == (1, "refused")
+
+
+async def test_a_delivery_ends_the_wait_of_the_next_revision(records: Records) -> None:
+    await written(records.open_handoff(opening(), dossier(1)))
+    (first,) = await waiting(records)
+    await written(
+        records.update_dossier("H1", dossier(2)),
+        records.delivered(first["id"]),
+    )
+    (second,) = await waiting(records)
+    assert second["created_at"] > time.time() - 10
+
+
+async def test_a_route_tried_again_gets_the_dossier_again(records: Records) -> None:
+    await written(
+        records.open_handoff(opening("110-460106"), dossier()),
+        records.handoff_state("H1", "seat", "requested", NOW + 6),
+        records.handoff_state("H1", "110-460106", "requested", NOW + 7),
+    )
+    (message,) = await waiting(records)
+    assert message["key"] == "H1:1:110-460106"
+
+
+async def test_progress_that_comes_before_its_handoff_is_kept(records: Records) -> None:
+    await written(
+        records.handoff_state("H1", "seat", "confirmed", NOW + 7),
+        records.open_handoff(opening("110-460106"), dossier()),
+    )
+    handoff = await records.handoff("H1")
+    assert handoff is not None
+    assert (handoff["destination"], handoff["state"]) == ("seat", "confirmed")
+    assert (handoff["connected_at_epoch"], handoff["requested_at_epoch"]) == (NOW + 7, NOW + 2)
+    assert (handoff["call_id"], handoff["category"]) == ("C1", 4)
+    (message,) = await waiting(records)
+    assert message["key"] == "H1:1:seat"
+
+
+async def test_what_waits_for_one_address_hides_nothing_else(records: Records) -> None:
+    for number in range(40):
+        records.notify_line("power", f"N{number}", dossier(handoff=f"N{number}"))
+    await written(records.open_handoff(opening(), dossier()))
+    due = await records.outbox(time.time() + 1, per_address=3)
+    assert [each["handoff"] for each in due] == ["H1", "N39", "N38", "N37"]
+    again = await records.outbox(time.time() + 1, skip=[due[0]["id"], due[1]["id"]], per_address=1)
+    assert [each["handoff"] for each in again] == ["N38"]
+
+
+async def test_an_act_is_audited_once_however_often_it_is_replayed(
+    records: Records, settings: Settings
+) -> None:
+    act = {"at": NOW, "principal": "a", "role": "admin", "action": "call.read", "subject": "C1"}
+    for _ in range(2):
+        await written(records._write("audit", **act, client="10.0.0.1", allowed=True))
+    await written(records._write("audit", **{**act, "at": NOW + 1}, client="", allowed=True))
+    with closing(sqlite3.connect(settings.paths.state / "voicebot.db")) as database:
+        assert database.execute("select count(*) from audit").fetchone() == (2,)
+
+
+async def test_a_faulty_row_of_the_directory_closes_nothing_but_itself(
+    records: Records, settings: Settings
+) -> None:
+    with closing(sqlite3.connect(settings.paths.state / "voicebot.db")) as database:
+        database.execute("update duty_number set url='ws://10.0.0.9/x' where number='seat'")
+        database.execute("update duty_number set http_url='http://10.0.0.9' where number='119'")
+        database.commit()
+    with structlog.testing.capture_logs() as lines:
+        directory = await records.duty_directory()
+    assert {each.number for each in directory} >= {"110-460106", "119"}
+    assert "seat" not in {each.number for each in directory}
+    assert {line["event"] for line in lines} == {"duty_number_left_out", "duty_number_unsafe"}
+
+
 async def test_a_line_is_notified_once(records: Records) -> None:
     await written(
         records.notify_line("power", "H1", dossier()), records.notify_line("power", "H1", dossier())
@@ -207,14 +309,31 @@ async def test_order_is_kept_while_the_spool_is_replayed(
     records: Records, settings: Settings
 ) -> None:
     with closing(locked(settings)) as lock:
-        await written(records.start_call("C1", "first", "12345", NOW))
-        await written(records.start_call("C1", "second", "12345", NOW))
+        await written(records.start_call("C1", "13800138000", "12345", NOW))
+        await written(records.finish_call("C1", "first", NOW + 1))
+        await written(records.finish_call("C1", "second", NOW + 2))
         lock.execute("ROLLBACK")
-    await written(records.start_call("C1", "third", "12345", NOW))
+    await written(records.finish_call("C1", "third", NOW + 3))
     await replayed(records)
     call = await records.call("C1")
     assert call is not None
-    assert call["caller"] == "third"
+    assert call["outcome"] == "third"
+
+
+async def test_a_second_call_of_one_id_changes_nothing(
+    records: Records, settings: Settings
+) -> None:
+    await written(
+        records.finish_call("C1", "answered", NOW + 9),  # late, out of the spool
+        records.start_call("C1", "13800138000", "12345", NOW),
+        records.start_call("C1", "13800138000", "12345", NOW),
+    )
+    assert await records.start_call("C1", "13900139000", "12345", NOW + 1) is False
+    call = await records.call("C1")
+    assert call is not None
+    assert (call["caller"], call["started_at"]) == ("13800138000", NOW)
+    (line,) = (settings.paths.state / "spool" / "rejected.jsonl").read_text().splitlines()
+    assert json.loads(line)["args"]["caller"] == "13900139000"
 
 
 async def test_a_restart_replays_what_was_left(settings: Settings) -> None:

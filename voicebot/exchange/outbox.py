@@ -1,5 +1,8 @@
 """Delivers dossiers and notices to the duty desks: at least once, newest first to count.
 
+Dossiers go before notices and every address has its own few places, so that an address
+that takes nothing delays nobody else's dossier.
+
 What is to be delivered stands in the outbox table, so a restart loses nothing; what was
 delivered twice has the same Idempotency-Key, so the desk keeps it once. A live transfer
 never waits for any of this.
@@ -12,11 +15,13 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import structlog
 
+from voicebot.exchange.address import unsafe
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import Records
 
@@ -24,11 +29,15 @@ log = structlog.get_logger()
 
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 30.0
+DELIVERED = float("inf")
 TIMEOUT_S = 5.0
 POLL_S = 0.5
 ALARM_S = 60.0
 """A message older than this is an alarm for people, once a minute."""
-MAX_AT_ONCE = 16
+PER_ADDRESS = 4
+"""Messages of a kind under way to one address."""
+NOTICES_AT_ONCE = 16
+"""Notices under way to all addresses; dossiers are bounded by the directory's addresses."""
 
 
 def retry_after(attempts: int, spread: float) -> float:
@@ -39,6 +48,12 @@ def retry_after(attempts: int, spread: float) -> float:
     """
     pause = min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** max(0, min(attempts, 32) - 1))
     return pause * (0.5 + spread / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    task: asyncio.Task[None]
+    message: Mapping[str, Any]
 
 
 class OutboxWorker:
@@ -60,8 +75,8 @@ class OutboxWorker:
     ) -> None:
         self._records, self._token = records, token
         self._transport, self._clock = transport, clock
-        self._in_flight: dict[int, asyncio.Task[None]] = {}
-        self._alarmed: dict[int, float] = {}
+        self._in_flight: dict[int, _Attempt] = {}
+        self._alarmed: dict[str, float] = {}
         # What the table would say if it could be written just now.
         self._not_before: dict[int, float] = {}
         self._wake = asyncio.Event()
@@ -80,16 +95,17 @@ class OutboxWorker:
             # A proxy of the environment must not see dossiers.
             trust_env=False,
             verify=ssl.create_default_context(),
-            headers={"Authorization": f"Bearer {self._token}"} if self._token else {},
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=PER_ADDRESS),
         ) as client:
             try:
                 while True:
                     await self._deliver_due(client)
                     await self._pause()
             finally:
-                for task in self._in_flight.values():
+                tasks = [attempt.task for attempt in self._in_flight.values()]
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(*self._in_flight.values(), return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _pause(self) -> None:
         self._wake.clear()
@@ -102,22 +118,39 @@ class OutboxWorker:
         await asyncio.sleep(0.02)  # a burst of writes is one look at the table
 
     async def _deliver_due(self, client: httpx.AsyncClient) -> None:
-        room = MAX_AT_ONCE - len(self._in_flight)
-        if room <= 0:
-            return
+        now = self._clock()
+        # Once the table takes writes again it says itself what was delivered.
+        settled = self._records.available
+        self._not_before = {
+            number: at
+            for number, at in self._not_before.items()
+            if at > now and (at != DELIVERED or number in self._in_flight or not settled)
+        }
         try:
-            due = await self._records.outbox(self._clock(), MAX_AT_ONCE)
+            due = await self._records.outbox(
+                now,
+                skip=[*self._in_flight, *self._not_before],
+                # An older state of each that is under way may be followed by its newest.
+                per_address=2 * PER_ADDRESS,
+            )
         except RecordsUnavailable:
             return  # the records say so in the log themselves
-        ids = {message["id"] for message in due}
-        self._not_before = {id: at for id, at in self._not_before.items() if id in ids}
         for message in due:
-            number = message["id"]
-            if self._not_before.get(number, 0.0) > self._clock():
-                continue
-            if number not in self._in_flight and room > 0:
-                room -= 1
-                self._in_flight[number] = asyncio.create_task(self._attempt(client, message))
+            if self._may_go(message):
+                task = asyncio.create_task(self._attempt(client, message))
+                self._in_flight[message["id"]] = _Attempt(task, message)
+
+    def _may_go(self, message: Mapping[str, Any]) -> bool:
+        under_way = [
+            each.message
+            for each in self._in_flight.values()
+            if each.message["kind"] == message["kind"]
+        ]
+        if message["kind"] != "dossier" and len(under_way) >= NOTICES_AT_ONCE:
+            return False
+        there = [each for each in under_way if each["url"] == message["url"]]
+        # One state of a dossier after the other, so that the newest arrives last.
+        return len(there) < PER_ADDRESS and all(_name(each) != _name(message) for each in there)
 
     async def _attempt(self, client: httpx.AsyncClient, message: Mapping[str, Any]) -> None:
         try:
@@ -128,8 +161,8 @@ class OutboxWorker:
     async def _deliver(self, client: httpx.AsyncClient, message: Mapping[str, Any]) -> None:
         error = await self._post(client, message)
         if error is None:
-            self._alarmed.pop(message["id"], None)
-            self._not_before[message["id"]] = float("inf")
+            self._alarmed.pop(_name(message), None)
+            self._not_before[message["id"]] = DELIVERED
             await self._records.delivered(message["id"])
             log.info("outbox_delivered", handoff=message["handoff"], kind=message["kind"])
             return
@@ -143,21 +176,24 @@ class OutboxWorker:
         """None when the desk has it, else what was wrong, without personal data."""
         if not message["url"]:
             return "no address in the duty directory"
+        # Looked at again: the row may be older than the check of the directory.
+        if reason := unsafe(message["url"]):
+            return reason
         payload = message["payload"]
-        key = f"{payload['handoff']}:{payload['revision']}"
+        headers = {"Idempotency-Key": f"{payload['handoff']}:{payload['revision']}"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         try:
-            answer = await client.post(
-                message["url"], json=payload, headers={"Idempotency-Key": key}
-            )
+            answer = await client.post(message["url"], json=payload, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return type(error).__name__
         return None if answer.is_success else f"HTTP {answer.status_code}"
 
     def _alarm(self, message: Mapping[str, Any], error: str, now: float) -> None:
         waited = now - message["created_at"]
-        last = self._alarmed.get(message["id"], message["created_at"])
+        last = self._alarmed.get(_name(message), message["created_at"])
         if now - last >= ALARM_S:
-            self._alarmed[message["id"]] = now
+            self._alarmed[_name(message)] = now
             log.error(
                 "dossier_not_delivered",
                 handoff=message["handoff"],
@@ -167,3 +203,8 @@ class OutboxWorker:
             )
         elif message["attempts"] == 0:
             log.warning("outbox_retry", handoff=message["handoff"], reason=error)
+
+
+def _name(message: Mapping[str, Any]) -> str:
+    """What stays the same while a dossier grows: ``H1``, or ``H1/power`` for a notice."""
+    return str(message["payload"]["handoff"])

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import structlog
 from sqlalchemy.orm import Session
 
-from telephony.dialing import DutyNumber
+from telephony.dialing import DutyDirectory, DutyNumber
+from telephony.errors import TelephonyError
 from voicebot.config import HandoffSettings
+from voicebot.exchange.address import unsafe
 from voicebot.records.tables import DutyNumberRow
+
+log = structlog.get_logger()
 
 # (number, kind, name): lines that are told by message and may be dialled beside 110 (R8).
 _OTHER_LINES = (
@@ -79,6 +84,21 @@ def write_seed(session: Session, handoff: HandoffSettings) -> None:
         elif row.seeded:
             for name, value in values.items():
                 setattr(row, name, value)
+
+
+def sound(rows: Iterable[Mapping[str, Any]]) -> Iterator[DutyNumber]:
+    """The rows that may be dialled and posted to; of the others the log says why not."""
+    for row in rows:
+        number = duty_number(row)
+        try:
+            DutyDirectory([number])
+        except TelephonyError as error:
+            log.error("duty_number_left_out", number=row["number"], reason=error.code)
+            continue
+        if row["http_url"] and (reason := unsafe(row["http_url"])):
+            # The line itself is sound; the outbox will not post there.
+            log.error("duty_number_unsafe", number=row["number"], reason=reason)
+        yield number
 
 
 def duty_number(row: Mapping[str, Any]) -> DutyNumber:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -26,10 +26,21 @@ from voicebot.records.tables import (
 )
 
 
+class DoubleCall(Exception):
+    """Another call of this id is on record; what it said must not be mixed with this one."""
+
+
 def start_call(
     session: Session, *, call_id: str, caller: str, did: str, started_at: float, recording: str
 ) -> None:
+    """Put a call on record.
+
+    Raises:
+        DoubleCall: there is another call of this id; it stays as it is.
+    """
     call = _call(session, call_id)
+    if call.started_at is not None and (call.started_at, call.caller) != (started_at, caller):
+        raise DoubleCall(call_id)
     call.caller, call.did = caller, did
     call.started_at, call.recording = started_at, recording
 
@@ -90,23 +101,17 @@ def write_dossier(
     session: Session, *, destination: str, dossier: Mapping[str, Any], at: float
 ) -> None:
     """Open a hand-off or bring its dossier up to date, with the message that announces it."""
-    row = session.get(HandoffRow, dossier["handoff"])
-    if row is not None and row.revision >= dossier["revision"]:
-        if not row.destination and destination:  # its update came in before it
-            row.destination, row.requested_at = destination, at
+    row = _handoff(session, dossier["handoff"], at)
+    known = bool(row.destination)
+    if destination:  # only its opening names one, and may come after its progress
+        row.destination = row.destination or destination
+        row.requested_at = min(row.requested_at, at)
+    if row.revision >= dossier["revision"]:
+        if not known and row.destination:  # its update came in before it
             session.flush()
             _post_dossier(session, row, at)
         return
-    if row is None:
-        row = HandoffRow(
-            id=dossier["handoff"],
-            call_id=dossier["call_id"],
-            destination=destination,
-            requested_at=at,
-            state="requested",
-            state_at=0.0,
-        )
-        session.add(row)
+    row.call_id = dossier["call_id"]
     row.region, row.category = dossier["region"], dossier["category"]
     row.lines, row.flags = list(dossier["lines"]), list(dossier["flags"])
     row.reason, row.evidence = dossier["reason"], list(dossier["evidence"])
@@ -119,25 +124,24 @@ def update_dossier(
     session: Session, *, handoff: str, dossier: Mapping[str, Any], at: float
 ) -> None:
     """As `write_dossier`, for the route that is being tried."""
-    row = session.get(HandoffRow, handoff)
-    destination = row.destination if row is not None else ""
-    write_dossier(session, destination=destination, dossier=dossier, at=at)
+    write_dossier(session, destination="", dossier={**dossier, "handoff": handoff}, at=at)
 
 
 def handoff_state(
     session: Session, *, handoff: str, destination: str, state: str, at: float
 ) -> None:
     """Progress of a leg; a new destination gets the dossier as well."""
-    row = session.get(HandoffRow, handoff)
-    if row is None or at < row.state_at:
+    row = _handoff(session, handoff, at)
+    if at < row.state_at:
         return
     row.state, row.state_at = state, at
     if state == "confirmed" and row.connected_at is None:
         row.connected_at = at
     if row.destination != destination:
         row.destination = destination
-        session.flush()
-        _post_dossier(session, row, at)
+        if row.revision:
+            session.flush()
+            _post_dossier(session, row, at)
 
 
 def notify_line(
@@ -156,13 +160,24 @@ def delivered(session: Session, *, outbox: int, at: float) -> None:
         row.state, row.delivered_at = "delivered", at
         row.attempts += 1
         row.last_error = ""
+        if row.kind == "dossier":  # the desk has waited for the newer state only since now
+            session.execute(
+                update(OutboxRow)
+                .where(_waiting(row.handoff, row.kind), OutboxRow.url == row.url)
+                .values(created_at=at, attempts=0, last_error="")
+            )
 
 
 def delivery_failed(
     session: Session, *, outbox: int, attempts: int, next_attempt_at: float, error: str
 ) -> None:
+    """An attempt failed; a newer state of the dossier waits for its time like the one tried."""
     row = session.get(OutboxRow, outbox)
-    if row is not None and row.state == "waiting":
+    if row is not None and row.state == "superseded":
+        row = session.scalars(
+            select(OutboxRow).where(_waiting(row.handoff, row.kind), OutboxRow.url == row.url)
+        ).first()
+    if row is not None and row.state == "waiting" and row.attempts <= attempts:
         row.attempts, row.next_attempt_at, row.last_error = attempts, next_attempt_at, error
 
 
@@ -177,17 +192,18 @@ def audit(
     client: str,
     allowed: bool,
 ) -> None:
-    session.add(
-        AuditRow(
-            at=at,
-            principal=principal,
-            role=role,
-            action=action,
-            subject=subject[:255],
-            client=client,
-            allowed=allowed,
-        )
-    )
+    values = {
+        "at": at,
+        "principal": principal,
+        "role": role,
+        "action": action,
+        "subject": subject[:255],
+        "client": client,
+        "allowed": allowed,
+    }
+    # One act is one row, however often it comes out of the spool.
+    if session.scalars(select(AuditRow.id).filter_by(**values).limit(1)).first() is None:
+        session.add(AuditRow(**values))
 
 
 OPERATIONS: Mapping[str, Callable[..., None]] = {
@@ -217,6 +233,28 @@ def _call(session: Session, call_id: str) -> CallRow:
     return call
 
 
+def _handoff(session: Session, handoff: str, at: float) -> HandoffRow:
+    """The row of a hand-off; one without a dossier yet where nothing of it has come in."""
+    row = session.get(HandoffRow, handoff)
+    if row is None:
+        row = HandoffRow(
+            id=handoff,
+            call_id="",
+            destination="",
+            lines=[],
+            flags=[],
+            reason="",
+            evidence=[],
+            requested_at=at,
+            state="requested",
+            state_at=0.0,
+            dossier={},
+            revision=0,
+        )
+        session.add(row)
+    return row
+
+
 def _insert_new(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
     """Insert the rows that are not there yet."""
     if not rows:
@@ -226,20 +264,34 @@ def _insert_new(session: Session, table: type[Base], rows: list[dict[str, Any]])
 
 
 def _post_dossier(session: Session, row: HandoffRow, at: float) -> None:
-    """Queue the dossier's newest revision; older ones that still wait need not go out."""
-    session.execute(
-        update(OutboxRow)
-        .where(
-            OutboxRow.handoff == row.id,
-            OutboxRow.kind == "dossier",
-            OutboxRow.state == "waiting",
-        )
-        .values(state="superseded")
-    )
+    """Queue the dossier's newest revision; older ones that still wait need not go out.
+
+    It takes over since when the desk has waited, and from one for the same address the
+    attempts and the time of the next.
+    """
     url = _http_url(session, DutyNumberRow.number == row.destination)
     key = f"{row.id}:{row.revision}:{row.destination}"
     message = _message("dossier", row.id, key, url, dict(row.dossier), at)
-    _insert_new(session, OutboxRow, [message])
+    before = list(session.scalars(select(OutboxRow).where(_waiting(row.id, "dossier"))))
+    if any(each.key == key for each in before):
+        return
+    for each in before:
+        each.state = "superseded"
+        message["created_at"] = min(message["created_at"], each.created_at)
+        if each.url == message["url"]:
+            message["attempts"], message["last_error"] = each.attempts, each.last_error
+            message["next_attempt_at"] = each.next_attempt_at
+    session.flush()
+    again = session.scalars(select(OutboxRow).where(OutboxRow.key == key)).first()
+    if again is None:
+        _insert_new(session, OutboxRow, [message])
+    elif again.state == "superseded":  # back on a route that was tried before
+        for name in ("url", "created_at", "attempts", "next_attempt_at", "last_error", "state"):
+            setattr(again, name, message[name])
+
+
+def _waiting(handoff: str, kind: str) -> ColumnElement[bool]:
+    return and_(OutboxRow.handoff == handoff, OutboxRow.kind == kind, OutboxRow.state == "waiting")
 
 
 def _message(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from voicebot.records.tables import (
@@ -87,12 +88,31 @@ def last_region(session: Session, caller: str) -> str | None:
     ).first()
 
 
-def outbox(session: Session, now: float, limit: int) -> list[dict[str, Any]]:
+def outbox(
+    session: Session, now: float, skip: Collection[int], per_address: int
+) -> list[dict[str, Any]]:
+    """What is due: dossiers before notices, the newest first.
+
+    At most `per_address` of a kind for one address, so that an address that takes
+    nothing leaves room for the others, however much waits for it.
+    """
+    place = func.row_number().over(
+        partition_by=(OutboxRow.kind, OutboxRow.url), order_by=OutboxRow.id.desc()
+    )
+    due = (
+        select(OutboxRow.id, place.label("place"))
+        .where(
+            OutboxRow.state == "waiting",
+            OutboxRow.next_attempt_at <= now,
+            OutboxRow.id.not_in(skip),
+        )
+        .subquery()
+    )
     rows = session.scalars(
         select(OutboxRow)
-        .where(OutboxRow.state == "waiting", OutboxRow.next_attempt_at <= now)
-        .order_by(OutboxRow.id)
-        .limit(limit)
+        .join(due, due.c.id == OutboxRow.id)
+        .where(due.c.place <= per_address)
+        .order_by(case((OutboxRow.kind == "dossier", 0), else_=1), OutboxRow.id.desc())
     )
     return [_plain(row) for row in rows]
 

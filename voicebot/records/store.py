@@ -96,6 +96,7 @@ class Records:
     def start_call(
         self, call_id: str, caller: str, did: str, started_at: float, recording: str = ""
     ) -> Awaitable[bool]:
+        """False as well where another call of this id is on record."""
         return self._write(
             "start_call",
             call_id=call_id,
@@ -243,18 +244,22 @@ class Records:
         except RecordsUnavailable:
             return None
 
-    async def outbox(self, now: float, limit: int = 20) -> list[dict[str, Any]]:
-        """Messages that are due, oldest first."""
-        return await self._read(reading.outbox, now, limit)
+    async def outbox(
+        self, now: float, *, skip: Collection[int] = (), per_address: int = 8
+    ) -> list[dict[str, Any]]:
+        """Messages that are due but for those of `skip` (`voicebot.records.reading.outbox`)."""
+        return await self._read(reading.outbox, now, skip, per_address)
 
     async def duty_directory(self) -> DutyDirectory:
-        """The numbers that may be dialled; as delivered, where the database is away."""
+        """The numbers that may be dialled; as delivered, where the database is away.
+
+        A row that cannot stand is left out and said: one mistake must not close the line.
+        """
         try:
             rows = await self._read(reading.duty_numbers)
         except RecordsUnavailable:
             rows = []
-        rows = rows or duty.seed(self._settings.handoff)
-        return DutyDirectory(duty.duty_number(row) for row in rows)
+        return DutyDirectory(duty.sound(rows or duty.seed(self._settings.handoff)))
 
     async def principal(self, token: str | None) -> Principal | None:
         """Whose token this is; None for no valid token."""
