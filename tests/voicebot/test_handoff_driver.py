@@ -1,8 +1,9 @@
 """The hand-off's legs against the real stand-in desk over real sockets."""
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
+from websockets.asyncio.server import serve
 
 from flows.actions import Route
 from flows.events import LegState, TransferProgress
+from telephony import messages
 from telephony.desk import create_desk
 from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.loopback_server import LoopbackServer
@@ -34,7 +37,11 @@ def officer(shared_dir: Path) -> tuple[Int16, int]:
 
 @asynccontextmanager
 async def handing_off(
-    tmp_path: Path, **desk: Any
+    tmp_path: Path,
+    *,
+    voice: Callable[[], Awaitable[Any]] | None = None,
+    play: Callable[[Int16, int], Awaitable[None]] | None = None,
+    **desk: Any,
 ) -> AsyncIterator[tuple[HandoffDriver, list[TransferProgress], list[int]]]:
     async with LoopbackServer(
         create_desk(token=TOKEN, record_dir=tmp_path, answer_after_s=0.1, **desk)
@@ -48,21 +55,21 @@ async def handing_off(
         progress: list[TransferProgress] = []
         heard: list[int] = []
 
-        async def play(pcm: Int16, rate: int) -> None:
+        async def keep(pcm: Int16, rate: int) -> None:
             heard.append(int(np.abs(pcm.astype(int)).max(initial=0)))
 
         async def loud(pcm: Int16) -> list[tuple[float, int]]:
             return [(1.0 if np.abs(pcm.astype(int)).max(initial=0) > 400 else 0.0, len(pcm))]
 
-        async def voice() -> Any:
+        async def by_level() -> Any:
             return loud
 
         driver = HandoffDriver(
             directory,
             TOKEN,
             progress.append,
-            play,
-            voice,
+            play or keep,
+            voice or by_level,
             time.monotonic,
             HandoffLimits(answer_timeout_s=1.0, confirm_timeout_s=3.0),
         )
@@ -148,3 +155,128 @@ async def test_the_caller_is_heard_by_the_desk(tmp_path: Path, officer: tuple[In
     assert recordings
     pcm, _ = sf.read(recordings[0], dtype="int16", always_2d=True)
     assert max(np.abs(pcm[:, 0].astype(int)).max(), np.abs(pcm[:, 1].astype(int)).max()) > 6000
+
+
+# ── what goes wrong on a leg ──────────────────────────────────────────────────────
+
+
+def desk_events(tmp_path: Path) -> list[str]:
+    lines = (tmp_path / "events.jsonl").read_text().splitlines()
+    return [json.loads(line)["event"] for line in lines]
+
+
+async def until_ended(tmp_path: Path, count: int = 1) -> None:
+    async with asyncio.timeout(5):
+        while desk_events(tmp_path).count("ended") < count:  # noqa: ASYNC110 - another process's
+            await asyncio.sleep(0.02)
+
+
+async def test_a_dossier_of_any_size_stops_no_dial(
+    tmp_path: Path, officer: tuple[Int16, int]
+) -> None:
+    turns = [{"side": "caller", "text": "社保卡丢了怎么办才好" * 5} for _ in range(900)]
+    async with handing_off(tmp_path, greeting=officer) as (driver, progress, _):
+        driver.send_dossier({"handoff": "h1", "revision": 1, "transcript": turns})
+        driver.dial("h1", LOCAL, {"handoff": "h1"})
+        await until(progress, LegState.CONFIRMED)
+        driver.send_dossier({"handoff": "h1", "revision": 2, "reason": "大" * 60_000})
+    kept = json.loads((tmp_path / "dossiers" / "h1.json").read_text())
+    assert kept["omitted_turns"] == 900 - len(kept["transcript"])
+    assert kept["transcript"]
+
+
+async def no_detector() -> Any:
+    raise RuntimeError("no memory")
+
+
+async def test_without_a_voice_detector_the_desk_may_acknowledge(tmp_path: Path) -> None:
+    async with handing_off(tmp_path, voice=no_detector, acknowledge_after_s=0.5) as running:
+        driver, progress, _ = running
+        driver.dial("h1", LOCAL, {"handoff": "h1"})
+        assert (await until(progress, LegState.CONFIRMED)).reason == "acknowledged"
+
+
+async def test_without_a_voice_detector_sound_is_a_person(
+    tmp_path: Path, officer: tuple[Int16, int]
+) -> None:
+    async with handing_off(tmp_path, voice=no_detector, greeting=officer) as running:
+        driver, progress, heard = running
+        driver.dial("h1", LOCAL, {"handoff": "h1"})
+        assert (await until(progress, LegState.CONFIRMED)).reason == "person_spoke"
+        assert max(heard) > 400
+
+
+async def test_a_voice_detector_that_dies_or_hangs_holds_up_nothing(
+    tmp_path: Path, officer: tuple[Int16, int]
+) -> None:
+    async def hangs(_: Int16) -> Any:
+        await asyncio.sleep(60)
+
+    async def made() -> Any:
+        return hangs
+
+    async with handing_off(tmp_path, voice=made, greeting=officer) as (driver, progress, heard):
+        driver.dial("h1", LOCAL, {"handoff": "h1"})
+        await until(progress, LegState.NO_ANSWER)
+        assert len(heard) > 100, "the caller heard the desk all the time"
+
+
+async def test_a_fault_of_ours_is_a_failed_route_and_hangs_up(tmp_path: Path) -> None:
+    async def broken(pcm: Int16, rate: int) -> None:
+        raise RuntimeError("no line")
+
+    async with handing_off(tmp_path, play=broken) as (driver, progress, _):
+        driver.dial("h1", LOCAL, {"handoff": "h1"})
+        assert (await until(progress, LegState.FAILED)).reason == "internal"
+        await until_ended(tmp_path)
+        assert states(progress).count(LegState.FAILED) == 1
+        assert not driver.bridged
+
+
+async def test_a_leg_is_given_up_even_if_the_next_cannot_be_dialled(tmp_path: Path) -> None:
+    async with handing_off(tmp_path, mode="silent") as (driver, progress, _):
+        driver.dial("h1", LOCAL, {"handoff": "h1"})
+        await until(progress, LegState.RINGING)
+        driver.dial("h1", Route("110-469099", "110"), {"handoff": "h1"})
+        await until_ended(tmp_path)
+        assert states(progress)[-1] is LegState.FAILED
+        assert LegState.NO_ANSWER not in states(progress)
+
+
+async def test_a_desk_that_freezes_in_conversation_is_lost_within_four_seconds(
+    tmp_path: Path,
+) -> None:
+    async def frozen(socket: Any) -> None:
+        await socket.send(messages.progress("acknowledged"))
+        await asyncio.sleep(60)
+
+    async with (
+        serve(frozen, "127.0.0.1", 0) as server,
+        handing_off(tmp_path) as (driver, progress, _),
+    ):
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/line"
+        driver._directory = DutyDirectory(
+            [DutyNumber("110-460100", "110", "460100", url, "海口110")]
+        )
+        driver.dial("h1", LOCAL, {"handoff": "h1"})
+        confirmed = await until(progress, LegState.CONFIRMED)
+        ended = await until(progress, LegState.ENDED)
+        assert ended.reason == "lost"
+        assert ended.at - confirmed.at < 3.5
+
+
+async def test_closing_never_raises_and_leaves_no_line_up(tmp_path: Path) -> None:
+    async with handing_off(tmp_path, mode="silent") as (driver, progress, _):
+        driver.dial("h1", LOCAL, {"handoff": "h1"})
+        await until(progress, LegState.RINGING)
+        leg = driver._leg
+        assert leg is not None
+
+        async def fails() -> None:
+            await type(leg.leg).hangup(leg.leg)
+            raise OSError("socket")
+
+        leg.leg.hangup = fails  # type: ignore[method-assign]
+        await driver.close()
+        await driver.close()
+        await until_ended(tmp_path)

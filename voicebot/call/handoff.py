@@ -3,18 +3,19 @@
 It dials what it is told and reports what happened; which route comes next, and
 what the caller hears, is decided in `flows.dialogue`. A leg has succeeded when a
 person spoke on it or the desk acknowledged, never because it was answered
-(DESIGN.md, Hand-off).
+(DESIGN.md, Hand-off). Whatever goes wrong on a leg is reported, once, so that the
+chain goes on, and its line is hung up.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import structlog
 
 from flows.actions import Route
 from flows.events import LegState, TransferProgress
@@ -23,18 +24,20 @@ from telephony.errors import LegError, TelephonyError
 from telephony.leg import LegAudio, LegEnded, LegProgress, WebSocketLeg
 from telephony.leg_state import LegEndReason
 from telephony.leg_state import LegState as WireState
-from telephony.resampling import StreamResampler
 from voicebot.call.line import Int16
+from voicebot.call.person import PersonWatch, Probabilities
 
-PERSON_S = 0.4
-"""Voice heard on the far side before it counts as a person."""
+__all__ = ["HandoffDriver", "HandoffLimits", "Probabilities"]
+
+log = structlog.get_logger()
+
+CLOSE_S = 3.0
+"""How long the end of a call may wait for its legs to hang up."""
 
 _FAILURES = {
     LegEndReason.BUSY: LegState.BUSY,
     LegEndReason.NO_ANSWER: LegState.NO_ANSWER,
 }
-
-Probabilities = Callable[[Int16], Awaitable[list[tuple[float, int]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,8 @@ class _Leg:
     number: str
     leg: WebSocketLeg
     task: asyncio.Task[None] | None = None
-    answered_at: float | None = None
-    off_hook: asyncio.Event = field(default_factory=asyncio.Event)
+    off_hook: bool = False
     confirmed: bool = False
-    voice_s: float = 0.0
 
 
 class HandoffDriver:
@@ -82,27 +83,26 @@ class HandoffDriver:
         self._now, self._limits = now, limits
         self._leg: _Leg | None = None
         self._dossier: Mapping[str, Any] | None = None
+        self._endings: set[asyncio.Task[None]] = set()
 
     @property
     def bridged(self) -> bool:
         """The far side is off-hook: caller and desk hear each other."""
-        return self._leg is not None and self._leg.answered_at is not None
+        return self._leg is not None and self._leg.off_hook
 
     def dial(self, handoff: str, route: Route, start: Mapping[str, Any]) -> None:
         """Originate a route; a leg that is still up for this hand-off is given up."""
-        previous, self._leg = self._leg, None
+        if self._leg is not None:
+            self._spawn(self._end(self._leg))
+        self._leg = None
         try:
             number = self._directory.resolve(route.destination)
         except TelephonyError as error:
             self._tell(handoff, route.destination, LegState.FAILED, error.code)
             return
-        leg = _Leg(
-            handoff,
-            number.number,
-            WebSocketLeg(answer_timeout_s=self._limits.answer_timeout_s),
-        )
-        self._leg = leg
-        leg.task = asyncio.create_task(self._run(leg, number, start, previous))
+        wire = WebSocketLeg(answer_timeout_s=self._limits.answer_timeout_s)
+        leg = self._leg = _Leg(handoff, number.number, wire)
+        leg.task = asyncio.create_task(self._run(leg, number, start))
 
     def send_caller_audio(self, pcm: Int16, rate: int) -> None:
         """The caller's audio, heard by the desk from the moment it is off-hook."""
@@ -112,97 +112,111 @@ class HandoffDriver:
     def send_dossier(self, dossier: Mapping[str, Any]) -> None:
         """The dossier's newest state; also given to every leg dialled later."""
         self._dossier = dossier
-        if self._leg is not None:
-            with contextlib.suppress(TelephonyError):
-                self._leg.leg.send_dossier(dossier)
+        if self._leg is not None and not self._leg.leg.send_dossier(dossier):
+            log.error("dossier_not_on_line", problems=dict(self._leg.leg.problems))
 
     async def close(self) -> None:
+        """Hang up whatever is up; never raises, and never waits for a dead desk."""
         leg, self._leg = self._leg, None
         if leg is not None:
-            await self._end(leg)
+            self._spawn(self._end(leg))
+        if self._endings:
+            await asyncio.wait(self._endings, timeout=CLOSE_S)
+
+    def _spawn(self, ending: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(ending)
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
 
     def _tell(self, handoff: str, number: str, state: LegState, reason: str = "") -> None:
         self._report(TransferProgress(self._now(), handoff, number, state, reason))
 
     async def _end(self, leg: _Leg) -> None:
+        """Give a leg up without another word about it."""
         if leg.task is not None:
             leg.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await leg.task
-        await leg.leg.hangup()
+            await asyncio.wait({leg.task})
+        await self._hang_up(leg)  # a task that had not begun leaves it to us
 
-    async def _run(
-        self,
-        leg: _Leg,
-        number: DutyNumber,
-        start: Mapping[str, Any],
-        previous: _Leg | None,
-    ) -> None:
-        self._tell(leg.handoff, leg.number, LegState.REQUESTED)
-        if previous is not None:
-            await self._end(previous)
+    async def _hang_up(self, leg: _Leg) -> None:
         try:
+            await leg.leg.hangup()
+        except Exception:
+            log.exception("leg_not_hung_up", destination=leg.number)
+
+    async def _run(self, leg: _Leg, number: DutyNumber, start: Mapping[str, Any]) -> None:
+        """One leg from dialling to its end, which is reported once."""
+        state, reason = LegState.FAILED, "internal"
+        try:
+            self._tell(leg.handoff, leg.number, LegState.REQUESTED)
             await leg.leg.connect(
                 number.url, self._token, {**start, "number": number.number}, self._dossier
             )
+            state, reason = await self._carry(leg)
         except LegError as error:
-            self._tell(leg.handoff, leg.number, LegState.FAILED, error.code)
-            return
-        voice = await self._voice()
-        to_16k: StreamResampler | None = None
-        watch = asyncio.create_task(self._watch_confirmation(leg))
-        try:
-            async for event in leg.leg:
-                match event:
-                    case LegProgress(state=WireState.RINGING):
-                        self._tell(leg.handoff, leg.number, LegState.RINGING)
-                    case LegProgress(state=WireState.ANSWERED):
-                        leg.answered_at = self._now()
-                        leg.off_hook.set()
-                        self._tell(leg.handoff, leg.number, LegState.ANSWERED)
-                    case LegProgress(state=WireState.ACKNOWLEDGED):
-                        leg.answered_at = leg.answered_at or self._now()
-                        leg.off_hook.set()
-                        self._confirm(leg, "acknowledged")
-                    case LegAudio(early=False):
-                        pcm = np.frombuffer(event.pcm, np.int16)
-                        await self._play(pcm, event.rate)
-                        if not leg.confirmed:
-                            to_16k = to_16k or StreamResampler(event.rate, 16_000)
-                            await self._listen_for_person(leg, voice, to_16k.push(pcm))
-                    case LegEnded():
-                        self._ended(leg, event.reason)
-                        return
-                    case _:
-                        pass
-        finally:
-            watch.cancel()
-
-    async def _listen_for_person(self, leg: _Leg, voice: Probabilities, pcm: Int16) -> None:
-        for probability, samples in await voice(pcm):
-            if probability >= 0.6:
-                leg.voice_s += samples / 16_000
-        if leg.voice_s >= PERSON_S:
-            self._confirm(leg, "person_spoke")
-
-    def _confirm(self, leg: _Leg, reason: str) -> None:
-        if not leg.confirmed:
-            leg.confirmed = True
-            self._tell(leg.handoff, leg.number, LegState.CONFIRMED, reason)
-
-    def _ended(self, leg: _Leg, reason: LegEndReason) -> None:
+            reason = error.code
+        except Exception:
+            log.exception("leg_failed", destination=leg.number)
+            if leg.confirmed:  # lost in mid-conversation: the next route, not the end
+                state, reason = LegState.ENDED, LegEndReason.LOST.value
+        except asyncio.CancelledError:
+            await self._hang_up(leg)
+            raise
         if self._leg is leg:
             self._leg = None
-        state = LegState.ENDED if leg.confirmed else _FAILURES.get(reason, LegState.FAILED)
-        self._tell(leg.handoff, leg.number, state, reason.value)
+        try:
+            self._tell(leg.handoff, leg.number, state, reason)
+        finally:
+            await self._hang_up(leg)
 
-    async def _watch_confirmation(self, leg: _Leg) -> None:
-        """An answered leg on which nobody speaks is a failed leg."""
-        await leg.off_hook.wait()
-        await asyncio.sleep(self._limits.confirm_timeout_s)
-        if not leg.confirmed and self._leg is leg:
-            self._leg = None
-            self._tell(leg.handoff, leg.number, LegState.NO_ANSWER, "nobody_spoke")
-            if leg.task is not None:
-                leg.task.cancel()
-            await asyncio.shield(leg.leg.hangup())
+    async def _carry(self, leg: _Leg) -> tuple[LegState, str]:
+        """Audio and progress of a connected leg; gives its end."""
+        try:
+            async with asyncio.timeout(None) as confirmation:
+                person = PersonWatch(
+                    self._voice, lambda: self._confirm(leg, "person_spoke", confirmation)
+                )
+                try:
+                    return await self._follow(leg, person, confirmation)
+                finally:
+                    person.close()
+        except TimeoutError:
+            if not confirmation.expired():
+                raise
+            return LegState.NO_ANSWER, "nobody_spoke"
+
+    async def _follow(
+        self, leg: _Leg, person: PersonWatch, confirmation: asyncio.Timeout
+    ) -> tuple[LegState, str]:
+        async for event in leg.leg:
+            match event:
+                case LegProgress(state=WireState.RINGING):
+                    self._tell(leg.handoff, leg.number, LegState.RINGING)
+                case LegProgress(state=WireState.ANSWERED):
+                    # An answered leg on which nobody speaks is a failed leg.
+                    leg.off_hook = True
+                    confirmation.reschedule(
+                        asyncio.get_running_loop().time() + self._limits.confirm_timeout_s
+                    )
+                    self._tell(leg.handoff, leg.number, LegState.ANSWERED)
+                case LegProgress(state=WireState.ACKNOWLEDGED):
+                    leg.off_hook = True
+                    self._confirm(leg, "acknowledged", confirmation)
+                case LegAudio(early=False):
+                    pcm = np.frombuffer(event.pcm, np.int16)
+                    if not leg.confirmed:
+                        person.push(pcm, event.rate)
+                    await self._play(pcm, event.rate)
+                case LegEnded(reason=reason):
+                    if leg.confirmed:
+                        return LegState.ENDED, reason.value
+                    return _FAILURES.get(reason, LegState.FAILED), reason.value
+                case _:
+                    pass
+        return LegState.FAILED, LegEndReason.LOST.value
+
+    def _confirm(self, leg: _Leg, reason: str, confirmation: asyncio.Timeout) -> None:
+        if not leg.confirmed and not confirmation.expired() and self._leg is leg:
+            leg.confirmed = True
+            confirmation.reschedule(None)
+            self._tell(leg.handoff, leg.number, LegState.CONFIRMED, reason)
