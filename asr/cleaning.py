@@ -18,8 +18,11 @@ _SUBTITLE_SIGN_OFF = re.compile(
     r"字幕|订阅|点赞|打赏|点点栏目|独播剧场|谢谢(观看|收看|大家的?观看|您的?观看)|下期再见|amara",
     re.IGNORECASE,
 )
-_REPEATED = re.compile(r"(.{1,8}?)\1{3,}")
-_REPEATED_LONG = re.compile(r"(.{4,30}?)\1{2,}")
+_KEPT, _SHORT_UNIT = 3, 4
+_RUN = re.compile(r"(.{1,8}?)\1{3,}")
+_RUN_LONG = re.compile(r"(.{5,30}?)\1{2,}")
+_LOOP = re.compile(r"(.{1,30}?)\1{7,}")  # nobody cries out the same eight times in one breath
+_FIGURES = re.compile(r"[0-9零〇一二三四五六七八九十百千万幺两点 .,，-]+")
 _MAX_COMPRESSION = 2.4  # openai/whisper transcribe.py, compression_ratio_threshold
 
 
@@ -55,11 +58,25 @@ def sign_off(text: str) -> bool:
     return _SUBTITLE_SIGN_OFF.search(text) is not None
 
 
-def repeats(text: str) -> bool:
-    """True when a decoder went round in circles; figures said four times over do not count."""
-    letters = bare(text)
-    for match in (_REPEATED.search(letters), _REPEATED_LONG.search(letters)):
-        if match and not match[1].isdigit():
-            return True
-    data = letters.encode()
+def collapse(text: str) -> str:
+    """A run of the same words cut to a few: a cry stays a cry, a decoder's loop becomes short.
+
+    救命 six times over keeps three; a longer phrase keeps two. Runs of figures, as hanzi or not,
+    stay as they are: numbers are read out so.
+    """
+    return _RUN_LONG.sub(_few, _RUN.sub(_few, text))
+
+
+def _few(run: re.Match[str]) -> str:
+    unit = run[1]
+    if _FIGURES.fullmatch(unit):
+        return run[0]
+    return unit * (_KEPT if len(bare(unit)) <= _SHORT_UNIT else _KEPT - 1)
+
+
+def looping(text: str) -> bool:
+    """True when a decoder seems to have gone round in circles, which a longer window may mend."""
+    if any(not _FIGURES.fullmatch(run[1]) for run in _LOOP.finditer(bare(text))):
+        return True
+    data = bare(text).encode()
     return len(data) > 60 and len(data) / len(zlib.compress(data)) > _MAX_COMPRESSION

@@ -41,6 +41,7 @@ _HOPELESS_LOG_PROBABILITY = -1.6
 class _Reading:
     text: str
     score: float
+    looping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class WhisperTranscriber:
         if extent is None:
             return Hypothesis(self.name, end=pcm.size / SAMPLE_RATE)
         decoded = self._decode(pcm, self._window(pcm), beam=1)
-        if self._invented(decoded) or cleaning.repeats(decoded.best.text):
+        if self._invented(decoded):
             return Hypothesis(self.name, end=pcm.size / SAMPLE_RATE)
         return self._hypothesis(decoded, extent, final=False)
 
@@ -156,7 +157,7 @@ class WhisperTranscriber:
             ordinary = self._decode(pcm, _FULL_WINDOW, beam=beam)
             both = [decoded, ordinary]
             decoded = max(both, key=lambda d: (not self._suspicious(d, seconds), d.best.score))
-        if self._invented(decoded) or cleaning.repeats(decoded.best.text):
+        if self._invented(decoded):
             decoded = _Decoded((), decoded.no_speech)
         return self._hypothesis(decoded, extent, final=True)
 
@@ -208,9 +209,11 @@ class WhisperTranscriber:
         """Readings that differ in more than script and punctuation, best first."""
         readings: dict[str, _Reading] = {}
         for tokens, score in zip(sequences, scores, strict=True):
-            text = cleaning.clean(self._tokenizer.decode(list(tokens)))
+            raw = cleaning.clean(self._tokenizer.decode(list(tokens)))
+            text = cleaning.collapse(raw)
             if text:
-                readings.setdefault(cleaning.bare(text), _Reading(text, float(score)))
+                reading = _Reading(text, float(score), cleaning.looping(raw))
+                readings.setdefault(cleaning.bare(text), reading)
         return tuple(sorted(readings.values(), key=lambda reading: -reading.score))
 
     @staticmethod
@@ -227,7 +230,7 @@ class WhisperTranscriber:
         count = len(cleaning.bare(best.text))
         return (
             best.score < _MIN_LOG_PROBABILITY
-            or cleaning.repeats(best.text)
+            or best.looping
             or count > 4 + _MAX_RATE * seconds
             or count < _MIN_RATE * (seconds - 2.0)
         )

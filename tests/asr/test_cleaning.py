@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.cleaning import bare, clean, repeats, sign_off
+from asr.cleaning import bare, clean, collapse, looping, sign_off
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,57 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
     assert clean(clean(text)) == clean(text)
 
 
-def test_going_round_in_circles_is_noticed_and_figures_are_not() -> None:
-    assert repeats("我想问我想问我想问我想问")
-    assert repeats("哈哈哈哈哈")
-    assert not repeats("电话一三八零零零零一一一一"[:6] + "0000")
-    assert not repeats("13800001111")
-    assert not repeats("救命救命救命")
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("救命救命救命救命救命救命", "救命救命救命"),
+        ("快来快来快来快来", "快来快来快来"),
+        ("没有没有没有没有", "没有没有没有"),
+        ("对对对对", "对对对"),
+        ("打打打打打人了", "打打打人了"),
+        ("我要报警我要报警我要报警", "我要报警我要报警我要报警"),
+        ("厨房着火了，厨房着火了，厨房着火了，", "厨房着火了，厨房着火了，"),
+        ("救命，救命，救命，救命，", "救命，救命，救命，"),
+    ],
+)
+def test_a_cry_said_over_and_over_is_kept(said: str, kept: str) -> None:
+    assert collapse(said) == kept
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "一三八零零零零一一一一",
+        "幺三八零零零零幺幺幺幺",
+        "13800001111",
+        "1 1 1 1 1 1",
+        "110110110110",
+    ],
+)
+def test_numbers_are_left_as_they_are(number: str) -> None:
+    text = f"电话是{number}对"
+    assert collapse(text) == text
+    assert not looping(text)
+
+
+@given(
+    st.text(alphabet="着火了救命啊，", max_size=6),
+    st.text(alphabet="着火了救命啊快来人", min_size=1, max_size=20),
+    st.integers(8, 40),
+)
+def test_a_loop_never_comes_through_whole_and_its_words_do(
+    before: str, unit: str, times: int
+) -> None:
+    text = collapse(before + unit * times)
+    assert (unit * 4 not in text) or len(set(unit)) == 1
+    assert set(unit) <= set(text)
+    assert len(text) <= len(before) + 4 * len(unit) + 30
+    assert looping(unit * times)
+
+
+def test_what_people_say_is_no_loop() -> None:
+    for said in ("救命" * 6, "快来人啊快来人啊快来人啊", "好好好好好", "我想问一下社保卡怎么补办"):
+        assert not looping(said)
 
 
 def test_subtitle_credits_are_known() -> None:
