@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from asr.hypothesis import Pcm
 
@@ -19,6 +20,7 @@ _FRAME = SAMPLE_RATE // 50  # 20 ms
 _FLOOR_DB = -58.0  # A-law idle noise is about -72 dBFS, the quietest caller about -45
 _ABOVE_NOISE_DB = 6.0
 _NOISE_PERCENTILE = 10
+_STRETCH = 150  # frames, 3 s: one word after a long silence is still much of the loudest stretch
 _STEADY_DB = 2.5  # white noise spreads by 1.7 dB in frames of 20 ms, the densest speech by 5
 _MIN_ACTIVE = 5  # 100 ms: less is a click, not a word
 
@@ -47,7 +49,9 @@ def active_extent(pcm: Pcm) -> tuple[float, float] | None:
     levels = frame_levels(pcm)
     if levels.size < _MIN_ACTIVE:
         return None
-    low, noise, high = np.percentile(levels, [5, _NOISE_PERCENTILE, 95])
+    low, noise = np.percentile(levels, [5, _NOISE_PERCENTILE])
+    stretches = sliding_window_view(levels, min(_STRETCH, levels.size))[:: _STRETCH // 10]
+    high = float(np.percentile(stretches, 95, axis=1).max())
     if high - low < _STEADY_DB:
         return None
     threshold = max(_FLOOR_DB, noise + min(_ABOVE_NOISE_DB, 0.4 * (high - noise)))
@@ -55,6 +59,17 @@ def active_extent(pcm: Pcm) -> tuple[float, float] | None:
     if active.size < _MIN_ACTIVE:
         return None
     return int(active[0]) / 50, int(active[-1] + 1) / 50
+
+
+def quietest(pcm: Pcm, first: float, last: float) -> int:
+    """The sample between ``first`` and ``last`` (samples) at which a cut does the least harm."""
+    return _quietest(frame_levels(pcm)[: int(last) // _FRAME], int(first) // _FRAME) * _FRAME
+
+
+def _quietest(levels: npt.NDArray[np.float32], first: int) -> int:
+    width = 15  # 0.3 s: the middle of a pause, not a stop consonant's closure
+    smooth = np.convolve(levels, np.ones(width) / width, mode="valid")
+    return first + int(np.argmin(smooth[first:])) + width // 2
 
 
 class Segmenter:
@@ -101,10 +116,7 @@ class Segmenter:
                 return index - self._pause // 2
         if levels.size <= self._max:
             return int(levels.size) + 1  # the rest, with its last part of a frame
-        width = 15  # 0.3 s: the middle of a pause, not a stop consonant's closure
-        smooth = np.convolve(levels[: self._max], np.ones(width) / width, mode="valid")
-        first = self._max * 2 // 5
-        return first + int(np.argmin(smooth[first:])) + width // 2
+        return _quietest(levels[: self._max], self._max * 2 // 5)
 
     def _trimmed(self, pcm: Pcm, offset: int) -> Iterator[Segment]:
         extent = active_extent(pcm)

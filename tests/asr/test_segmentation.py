@@ -23,8 +23,9 @@ def silence(seconds: float) -> Pcm:
 
 
 @pytest.mark.parametrize("level", [0.0, 0.0002, 0.05])
-def test_steady_background_holds_no_sound(level: float) -> None:
-    noise = (level * RNG.standard_normal(48_000)).astype(np.float32)
+@pytest.mark.parametrize("seconds", [3, 60])
+def test_steady_background_holds_no_sound(level: float, seconds: int) -> None:
+    noise = (level * RNG.standard_normal(seconds * 16_000)).astype(np.float32)
     assert active_extent(noise) is None
     assert list(Segmenter().split([noise])) == []
 
@@ -50,6 +51,25 @@ def test_a_pause_ends_a_piece_and_keeps_the_times() -> None:
     assert first.start == pytest.approx(0.75, abs=0.3)
     assert second.end == pytest.approx(10.25, abs=0.3)
     assert first.end < 6.1 < second.start + 0.5
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    before=st.floats(0.0, 60.0),
+    word=st.floats(0.3, 1.5),
+    after=st.floats(0.0, 20.0),
+    noise=st.sampled_from([0.0, 0.0001, 0.001]),
+    loudness=st.sampled_from([0.05, 1.0]),
+)
+def test_a_word_in_a_long_silence_is_found_and_the_silence_left_out(
+    before: float, word: float, after: float, noise: float, loudness: float
+) -> None:
+    pcm = np.concatenate([silence(before), loudness * speechlike(word), silence(after)])
+    pcm = (pcm + noise * RNG.standard_normal(pcm.size)).clip(-1, 1).astype(np.float32)
+    segments = list(Segmenter().split([pcm[i : i + 160_000] for i in range(0, pcm.size, 160_000)]))
+    assert len(segments) == 1
+    assert segments[0].start == pytest.approx(max(0.0, before - 0.3), abs=0.15)
+    assert segments[0].end == pytest.approx(min(pcm.size / 16_000, before + word + 0.3), abs=0.15)
 
 
 @settings(max_examples=25, deadline=None)
