@@ -38,7 +38,8 @@ class Hypothesis:
     end: float = 0.0
     final: bool = False
     stable: int = 0
-    """How many leading characters (syllables, where there is no text) will not change any more."""
+    """How many leading characters (syllables, where there is no text) the hypothesis before had
+    too; of a final, all. A later hypothesis may still take them back."""
     words: tuple[Word, ...] = ()
     scores: tuple[float, ...] = ()
     """Mean log-probability a token of ``text`` and then of each alternative, where known."""

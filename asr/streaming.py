@@ -1,21 +1,25 @@
 """A stream out of an engine that only knows whole utterances: decode again and again, and agree.
 
-LocalAgreement-2 (Macháček, Dabre and Bojar 2023, "Turning Whisper into real-time transcription
-system"): what two hypotheses in a row have in common at their beginning is taken as settled.
+A partial's text is what the newest decode heard, and how much of its beginning the decode before
+heard too is said beside it (LocalAgreement-2: Macháček, Dabre and Bojar 2023, "Turning Whisper into
+real-time transcription system"). Only the newest seconds are decoded again: what lies before a
+pause, or the quietest place where there is none, is kept as it was heard.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
 
 from asr.hypothesis import Hypothesis, Pcm, as_pcm
-from asr.segmentation import Segmenter
+from asr.segmentation import Segmenter, quietest
 
 SAMPLE_RATE = 16_000
+_LEAST = SAMPLE_RATE  # left after a cut: a word at least, with what was before it
+_FIRST_CUT = 0.5  # of the window: a piece too short is heard badly
 _NOTHING: Pcm = np.empty(0, np.float32)
 Transcribe = Callable[[Pcm], Hypothesis]
 
@@ -24,31 +28,6 @@ def shared_length(a: Sequence[str], b: Sequence[str]) -> int:
     """How many leading items two sequences have in common."""
     pairs = zip(a, b, strict=False)
     return next((i for i, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))
-
-
-class PrefixAgreement:
-    """Settles the beginning of a growing text once two hypotheses in a row agree on it."""
-
-    def __init__(self) -> None:
-        self._settled = ""
-        self._last = ""
-
-    @property
-    def settled(self) -> str:
-        """What will not change any more; it only ever grows."""
-        return self._settled
-
-    def update(self, text: str) -> str:
-        """Take the newest hypothesis; answers with it, its beginning replaced by what is settled.
-
-        A hypothesis that contradicts the settled part is taken character for character after it:
-        Mandarin misrecognised is mostly a homophone, one character for one.
-        """
-        agreed = text[: shared_length(self._last, text)]
-        if len(agreed) > len(self._settled) and agreed.startswith(self._settled):
-            self._settled = agreed
-        self._last = text
-        return self._settled + text[len(self._settled) :]
 
 
 class ChunkedStream:
@@ -60,8 +39,9 @@ class ChunkedStream:
         engine: name put into hypotheses.
         quick: the partial of an utterance, cheap.
         transcribe: its final, with n-best.
-        window_seconds: longest audio decoded at once; of a longer utterance the beginning is
-            settled with a final at a pause and not decoded again.
+        window_seconds: longest audio decoded at once for a final; of a longer utterance the
+            beginning is settled with a final at a pause and not decoded again.
+        partial_seconds: the same for a partial, which must cost the same late in a turn as early.
         max_buffer_seconds: if nobody decodes or resets, older audio than this is let go.
     """
 
@@ -72,18 +52,20 @@ class ChunkedStream:
         transcribe: Transcribe,
         *,
         window_seconds: float = 24.0,
+        partial_seconds: float = 9.0,
         max_buffer_seconds: float = 120.0,
     ) -> None:
         self._engine = engine
         self._quick = quick
         self._transcribe = transcribe
         self._window = round(window_seconds * SAMPLE_RATE)
+        self._partial_window = round(partial_seconds * SAMPLE_RATE)
         self._feeding = Lock()
         self._decoding = Lock()
         self._chunks: list[Pcm] = []
         self._max_buffer = round(max_buffer_seconds * SAMPLE_RATE)
         self._fed = self._held = 0  # samples since the stream began, and those still in _chunks
-        self._utterance = 0  # a decode begun before a reset must not touch the new utterance
+        self._utterance = 0
         self._begin_utterance(after=0)
 
     def feed(self, pcm: Pcm) -> None:
@@ -130,8 +112,9 @@ class ChunkedStream:
         """Keep the samples after position ``after`` of the stream; called with the lock held."""
         self._keep_from(after)
         self._utterance += 1
-        self._agreement = PrefixAgreement()
-        self._settled_text = ""
+        self._settled = ""  # final text of the audio that was let go
+        self._heard = _Heard(self._fed - self._held, "")
+        self._pause: _Heard | None = None
         self._newest: Hypothesis | None = None
 
     def _keep_from(self, position: int) -> None:
@@ -144,47 +127,92 @@ class ChunkedStream:
         with self._feeding:
             pcm = np.concatenate(self._chunks or [_NOTHING])
             self._chunks = [pcm]
-            end, utterance = self._fed, self._utterance
-        if pcm.size > self._window:
-            pcm = self._settle_beginning(pcm, end, utterance)
-        heard = self._transcribe(pcm) if final else self._quick(pcm)
-        with self._feeding:
-            offset = (end - pcm.size) / SAMPLE_RATE
-            heard = replace(heard, start=heard.start + offset, end=heard.end + offset, final=final)
-            if utterance == self._utterance:
-                heard = self._in_utterance(heard)
-            return heard, end
-
-    def _settle_beginning(self, pcm: Pcm, end: int, utterance: int) -> Pcm:
-        """Decode all but the last piece for good, so that the window stays short."""
-        pieces = list(Segmenter(max_seconds=self._window / SAMPLE_RATE * 0.6).split([pcm]))
-        texts = [self._transcribe(piece.pcm).text for piece in pieces[:-1]]
-        # Nothing but silence: its end may be the beginning of a word.
-        cut = round(pieces[-1].start * SAMPLE_RATE) if pieces else pcm.size - SAMPLE_RATE
-        with self._feeding:
-            if utterance == self._utterance:
-                self._settled_text = _join(self._settled_text, *texts)
-                self._agreement = PrefixAgreement()
-                self._keep_from(end - pcm.size + cut)
-        return pcm[cut:]
-
-    def _in_utterance(self, heard: Hypothesis) -> Hypothesis:
-        """Put what is settled before the newest window's text; called with the lock held."""
-        text, stable = heard.text, len(heard.text)
-        if not heard.final:
-            text = self._agreement.update(text)
-            stable = len(self._agreement.settled)
-        whole = _join(self._settled_text, text)
+            audio = _Audio(pcm, self._fed, self._utterance)
+            before = _Heard(audio.first, self._settled) if final else self._heard
+        if final:
+            before = self._settle_beginning(audio, before)
+            heard = self._transcribe(audio.since(before.until))
+        else:
+            before = self._settle_partial(audio, before)
+            heard = self._quick(audio.since(before.until))
+        offset = (audio.end - audio.since(before.until).size) / SAMPLE_RATE
         heard = replace(
             heard,
             engine=self._engine,
-            text=whole,
-            alternatives=tuple(_join(self._settled_text, a) for a in heard.alternatives),
-            stable=len(whole) - len(text) + stable,
+            start=heard.start + offset,
+            end=heard.end + offset,
+            text=_join(before.text, heard.text),
+            alternatives=tuple(_join(before.text, a) for a in heard.alternatives),
+            final=final,
         )
-        if not heard.final:
-            self._newest = heard
-        return heard
+        with self._feeding:
+            if audio.utterance == self._utterance:
+                heard = self._remember(heard, audio, before)
+            return heard, audio.end
+
+    def _settle_beginning(self, audio: _Audio, before: _Heard) -> _Heard:
+        """Before a final: decode all but the last piece for good, so that the window is short."""
+        if audio.pcm.size <= self._window:
+            return before
+        pieces = list(Segmenter(max_seconds=self._window / SAMPLE_RATE * 0.6).split([audio.pcm]))
+        texts = [self._transcribe(piece.pcm).text for piece in pieces[:-1]]
+        # Nothing but silence: its end may be the beginning of a word.
+        cut = round(pieces[-1].start * SAMPLE_RATE) if pieces else audio.pcm.size - SAMPLE_RATE
+        return _Heard(audio.first + cut, _join(before.text, *texts))
+
+    def _settle_partial(self, audio: _Audio, before: _Heard) -> _Heard:
+        """Before a partial: what is heard no more, up to a pause if one was decoded already."""
+        with self._feeding:
+            pause = self._pause
+        while (pcm := audio.since(before.until)).size > self._partial_window:
+            if pause is not None and before.until < pause.until <= audio.end - _LEAST:
+                before = pause
+                continue
+            window = pcm[: self._partial_window]
+            cut = quietest(window, _FIRST_CUT * window.size, window.size - _LEAST)
+            text = self._quick(window[:cut]).text
+            before = _Heard(audio.end - pcm.size + cut, _join(before.text, text))
+        return before
+
+    def _remember(self, heard: Hypothesis, audio: _Audio, before: _Heard) -> Hypothesis:
+        """Take a decode into the utterance it belongs to; called with the lock held."""
+        if heard.final:
+            if before.until > audio.first:
+                self._settled = before.text
+                self._keep_from(before.until)
+                if self._heard.until < before.until:
+                    self._heard = before
+            if heard.text:
+                self._pause = _Heard(audio.end, heard.text)
+            return replace(heard, stable=len(heard.text))
+        last = self._newest.text if self._newest else ""
+        self._heard = before
+        self._newest = replace(heard, stable=shared_length(last, heard.text))
+        return self._newest
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """The text of an utterance up to a position in the stream, in samples."""
+
+    until: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Audio:
+    """What is held of an utterance when a decode begins; ``end`` is a position in the stream."""
+
+    pcm: Pcm
+    end: int
+    utterance: int  # a decode begun before a reset must not touch the new utterance
+
+    @property
+    def first(self) -> int:
+        return self.end - self.pcm.size
+
+    def since(self, position: int) -> Pcm:
+        return self.pcm[max(0, position - self.first) :]
 
 
 def _join(*texts: str) -> str:

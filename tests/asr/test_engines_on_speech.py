@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from asr.errors import ModelBroken, ModelMissing
 from asr.hypothesis import Pcm, Recognizer
 from asr.listener import Listener
-from asr.phonetics import distance, find, to_syllables, without_tone
+from asr.phonetics import distance, find, similarity, to_syllables, without_tone
 from asr.vosk_engine import VoskTranscriber
 from asr.whisper import WhisperTranscriber
 
@@ -125,14 +125,28 @@ def test_whisper_writes_the_last_word_without_silence_after_it(
 
 def test_whisper_streams_by_agreement(whisper: WhisperTranscriber, utterance: Load) -> None:
     stream = whisper.stream()
-    settled = ""
+    before = ""
     for chunk in chunks(utterance(SENTENCE), 16_000):
         stream.feed(chunk)
         partial = stream.decode()
-        assert partial.text.startswith(settled)
-        settled = partial.text[: partial.stable]
-    assert len(settled) >= 10
+        assert before.startswith(partial.text[: partial.stable])
+        before = partial.text
+    assert partial.stable >= 10
     assert stream.finish().text.endswith("存在")
+
+
+def test_whisper_partials_late_in_a_turn_hold_its_beginning_and_its_end(
+    whisper: WhisperTranscriber, utterance: Load
+) -> None:
+    pcm = utterance("long/s0150_w0187_w0198.wav")[: 30 * 16_000]
+    stream = whisper.stream()
+    for chunk in chunks(pcm, 2 * 16_000):
+        stream.feed(chunk)
+        partial = stream.decode()
+    whole = to_syllables(stream.finish().text)
+    heard = to_syllables(partial.text)
+    assert similarity(heard, whole) > 0.8
+    assert distance(heard[0], whole[0]) < 0.3
 
 
 def test_whisper_joins_the_pieces_of_long_audio(

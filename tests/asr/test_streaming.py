@@ -3,45 +3,12 @@
 import threading
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.hypothesis import Hypothesis, Pcm
-from asr.streaming import ChunkedStream, PrefixAgreement, shared_length
-
-texts = st.lists(st.text(alphabet="着火了救命啊", max_size=8), max_size=12)
-
-
-@given(texts)
-def test_what_is_settled_only_grows_and_starts_every_answer(updates: list[str]) -> None:
-    agreement = PrefixAgreement()
-    before = ""
-    for text in updates:
-        answer = agreement.update(text)
-        assert agreement.settled.startswith(before)
-        assert answer.startswith(agreement.settled)
-        before = agreement.settled
-
-
-@given(texts, st.text(alphabet="着火了救命啊", min_size=1, max_size=8))
-def test_settled_text_was_said_twice_in_a_row(updates: list[str], last: str) -> None:
-    agreement = PrefixAgreement()
-    previous = ""
-    for text in [*updates, last]:
-        before = agreement.settled
-        agreement.update(text)
-        if agreement.settled != before:
-            assert text.startswith(agreement.settled)
-            assert previous.startswith(agreement.settled)
-        previous = text
-
-
-@given(st.text(alphabet="着火了", max_size=10), st.integers(0, 10))
-def test_a_growing_text_settles_as_far_as_it_was_before(text: str, cut: int) -> None:
-    agreement = PrefixAgreement()
-    agreement.update(text[:cut])
-    assert agreement.update(text) == text
-    assert agreement.settled == text[:cut]
+from asr.streaming import ChunkedStream, shared_length
 
 
 @given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)))
@@ -151,19 +118,102 @@ def test_audio_that_nobody_decodes_is_bounded() -> None:
     assert s.finish().text == "def"
 
 
-def test_a_long_utterance_keeps_its_beginning_and_a_short_window() -> None:
-    rng = np.random.default_rng(1)
-    lengths: list[float] = []
+@given(st.lists(st.text(alphabet="阿里厨房找着火了救命", max_size=8), min_size=1, max_size=8))
+def test_a_partial_says_what_was_heard_last_and_how_much_of_it_twice(heard: list[str]) -> None:
+    answers = iter(heard)
+    s = ChunkedStream("scripted", lambda pcm: Hypothesis("scripted", text=next(answers)), scripted)
+    before = ""
+    for text in heard:
+        s.feed(second("a"))
+        partial = s.decode()
+        assert partial.text == text
+        assert partial.stable == shared_length(before, text)
+        before = text
 
-    def measured(pcm: Pcm) -> Hypothesis:
+
+def test_a_false_start_is_taken_back() -> None:
+    answers = iter(["阿里阿厨房找", "阿里阿厨房找火", "厨房着火了快来人"])
+    s = ChunkedStream("scripted", lambda pcm: Hypothesis("scripted", text=next(answers)), scripted)
+    for _ in range(3):
+        s.feed(second("a"))
+        partial = s.decode()
+    assert (partial.text, partial.stable) == ("厨房着火了快来人", 0)
+
+
+def swinging(seconds: float, level: float = 0.3) -> Pcm:
+    """Noise as loud and as quiet by turns as syllables are."""
+    count = round(seconds * 16_000)
+    swing = np.sin(np.pi * 4 * np.arange(count) / 16_000) ** 2
+    noise = np.random.default_rng(1).standard_normal(count)
+    return (level * swing * noise).clip(-1, 1).astype(np.float32)
+
+
+class Measured:
+    """An engine that writes a 话 for each whole second and remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.quick: list[float] = []
+        self.full: list[float] = []
+
+    def _hears(self, lengths: list[float], pcm: Pcm) -> Hypothesis:
         lengths.append(pcm.size / 16_000)
         return Hypothesis("m", text="话" * round(pcm.size / 16_000), end=pcm.size / 16_000)
 
-    s = ChunkedStream("m", measured, measured, window_seconds=10)
-    for _ in range(40):
-        swing = np.sin(np.pi * 4 * np.arange(16_000) / 16_000) ** 2
-        s.feed((0.3 * swing * rng.standard_normal(16_000)).clip(-1, 1).astype(np.float32))
+    def stream(self) -> ChunkedStream:
+        return ChunkedStream(
+            "m",
+            lambda pcm: self._hears(self.quick, pcm),
+            lambda pcm: self._hears(self.full, pcm),
+            window_seconds=20,
+        )
+
+
+def test_a_partial_costs_the_same_late_in_a_turn_and_misses_nothing() -> None:
+    engine = Measured()
+    s = engine.stream()
+    for spoken in range(1, 41):
+        s.feed(swinging(1.0))
+        engine.quick.clear()
         partial = s.decode()
-    assert max(lengths) <= 11
-    assert len(partial.text.replace("，", "")) >= 36
-    assert s.finish().text.startswith(partial.text[: partial.stable])
+        assert max(engine.quick) <= 9.0
+        assert sum(engine.quick) <= 10.0
+        assert len(partial.text.replace("，", "")) == pytest.approx(spoken, abs=1 + spoken // 6)
+        assert partial.end == pytest.approx(spoken)
+    assert engine.full == []  # a partial never pays for a final
+    assert len(s.finish().text.replace("，", "")) == pytest.approx(40, abs=3)
+    assert max(engine.full) <= 21
+
+
+def test_a_final_asked_for_in_a_pause_spares_the_partials_after_it_the_beginning() -> None:
+    engine = Measured()
+    s = engine.stream()
+    s.feed(swinging(6.0))
+    paused = s.decode(final=True)
+    for _ in range(4):
+        s.feed(swinging(1.0))
+        partial = s.decode()
+    assert partial.text == f"{paused.text}，话话话话"
+    assert engine.quick == [7.0, 8.0, 9.0, 4.0]
+    assert len(s.finish().text) == 10
+
+
+def test_a_final_of_nothing_does_not_hide_words_from_the_partials() -> None:
+    engine = Measured()
+    s = ChunkedStream("m", engine.stream()._quick, lambda pcm: Hypothesis("m"))
+    s.feed(swinging(6.0))
+    s.decode(final=True)
+    s.feed(swinging(5.0))
+    assert len(s.decode().text.replace("，", "")) == pytest.approx(11, abs=1)
+
+
+def test_a_long_utterance_is_settled_by_its_finals() -> None:
+    engine = Measured()
+    s = engine.stream()
+    for _ in range(5):
+        s.feed(swinging(10.0))
+        final = s.decode(final=True)
+        partial = s.decode()
+    assert max(engine.full) <= 21
+    assert s.pending_seconds <= 21
+    assert len(final.text.replace("，", "")) == pytest.approx(50, abs=4)
+    assert len(partial.text.replace("，", "")) == pytest.approx(50, abs=8)
