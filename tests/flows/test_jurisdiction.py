@@ -1,11 +1,15 @@
 """Places of Hainan named by a caller become GB/T 2260 codes."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.phonetics import to_syllables
-from flows.jurisdiction import GazetteerError, load_gazetteer, parse_regions, resolve
+from flows import gazetteer
+from flows.gazetteer import GazetteerError, parse_regions, read_names
+from flows.jurisdiction import resolve
 
 
 @pytest.mark.parametrize(
@@ -76,9 +80,7 @@ def test_every_name_of_the_region_table_resolves_to_its_own_code():
 
 
 def open_regions() -> str:
-    from flows.jurisdiction import REGIONS
-
-    return REGIONS.read_text(encoding="utf-8-sig")
+    return gazetteer.REGIONS.read_text(encoding="utf-8-sig")
 
 
 @pytest.mark.parametrize(
@@ -94,8 +96,79 @@ def test_a_wrong_row_is_named_by_line_and_column(content: str, where: str):
         parse_regions(content)
 
 
-def test_the_gazetteer_is_read_once():
-    assert load_gazetteer() is load_gazetteer()
+def test_a_missing_file_of_names_is_named(tmp_path: Path):
+    with pytest.raises(GazetteerError, match=r"none\.csv"):
+        read_names(tmp_path / "none.csv")
+
+
+def test_a_call_reads_no_file(monkeypatch: pytest.MonkeyPatch):
+    def opened(*_: object, **__: object) -> None:
+        raise AssertionError("a file was opened")
+
+    monkeypatch.setattr("builtins.open", opened)
+    monkeypatch.setattr(Path, "read_text", opened)
+
+    assert resolve("我在定安的南丽湖旁边呢") is not None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "五指山南路",
+        "就在三亚路",
+        "琼海大道这里",
+        "保亭一横路",
+        "文昌鸡店",
+        "万宁药店门口",
+        "他是三亚人",
+        "司机是文昌的",
+    ],
+)
+def test_a_street_a_dish_or_anothers_origin_is_no_place(said: str):
+    assert resolve(said) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("海口五指山南路", "460100"),
+        ("我在海口，就是三亚路那边", "460100"),
+        ("我在儋州吃文昌鸡噎住了", "460400"),
+        ("我在海口，打我的人是三亚的", "460100"),
+        ("我在海口，我是儋州人", "460100"),
+        ("我在陵水，他开车往三亚跑了", "469028"),
+    ],
+)
+def test_a_stated_city_wins_over_what_is_only_named_after_or_comes_from_another(
+    said: str, code: str
+):
+    place = resolve(said)
+
+    assert place is not None
+    assert place.code == code
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("三亚的街上", "460200"),
+        ("在三亚路边", "460200"),
+        ("我是三亚的", "460200"),
+        ("出事的地方是三亚的亚龙湾", "460203"),
+        ("文昌的一个养鸡场", "469005"),
+        ("海口南海大道", "460100"),
+    ],
+)
+def test_a_place_beside_such_words_is_still_one(said: str, code: str):
+    place = resolve(said)
+
+    assert place is not None
+    assert place.code == code
+
+
+def test_a_street_that_only_the_listener_heard_is_no_place_either():
+    assert resolve("", to_syllables("在五指山南路")) is None
+    assert resolve("", to_syllables("吃文昌鸡")) is None
 
 
 @given(st.text(max_size=80), st.lists(st.text(max_size=6), max_size=10))
