@@ -22,7 +22,7 @@ SAMPLE_RATE = 16_000
 _FLUSH_SECONDS = 0.8  # the encoder holds back one chunk and its look-ahead, about 0.45 s
 _SYLLABLE_SECONDS = 0.24
 _TOKEN_SECONDS = 0.04  # one encoder frame
-_MAX_TOKENS = 2_000  # about four minutes of speech, then the native stream is renewed in a pause
+_MAX_TOKENS = 200  # half a minute of speech; then the native stream is renewed in a pause
 
 
 def _one(folder: Path, *patterns: str) -> str:
@@ -103,16 +103,17 @@ class ListenerStream:
 
     def _begin_native(self) -> None:
         self._native = self._recognizer.create_stream()
-        self._native_start = self._fed
+        self._native_start = self._fed / SAMPLE_RATE
         # (native seconds at which silence was put in, seconds of silence), to undo it in the times
         self._inserted: deque[tuple[float, float]] = deque()
+        self._shift = 0.0  # seconds of such silence that lie before all of ``_inserted``
         self._native_samples = 0
         self._flushed = True
         self._tokens = 0
         self._syllables: list[Word] = []
-        self._previous: tuple[str, ...] = ()
-        self._mark = 0
-        self._utterance_start = self._fed
+        # Syllables and tokens that are not parsed again; those after them are, at each update.
+        self._parsed = self._parsed_tokens = self._last_token = 0
+        self._start_utterance()
 
     def feed(self, pcm: Pcm) -> None:
         """Take float32 mono samples at 16 kHz, any number, and recognise them."""
@@ -134,23 +135,20 @@ class ListenerStream:
         Draining puts silence into the encoder, so ask for a final only where the caller pauses.
         """
         with self._lock:
-            if final and not self._flushed:
-                silence = np.zeros(round(_FLUSH_SECONDS * SAMPLE_RATE), np.float32)
-                self._inserted.append((self._native_samples / SAMPLE_RATE, _FLUSH_SECONDS))
-                self._accept(silence)
-                self._flushed = True
-            return self._hypothesis(final=final)
+            return self._decode(final)
 
     def finish(self) -> Hypothesis:
         """Drain, answer with the final syllables and begin a new utterance."""
-        final = self.decode(final=True)
         with self._lock:
+            final = self._decode(final=True)
             self._newest = None
-            if self._tokens > _MAX_TOKENS and self._flushed:
-                self._begin_native()
+            if self._tokens > _MAX_TOKENS:
+                self._begin_native()  # drained: nothing is inside it any more
             else:
+                while len(self._inserted) > 1:  # what is still to come lies after those
+                    self._shift += self._inserted.popleft()[1]
                 self._start_utterance()
-        return final
+            return final
 
     def reset(self, *, keep_seconds: float = 0.0) -> None:
         """Begin a new utterance with the syllables of the last ``keep_seconds`` and all to come.
@@ -164,9 +162,18 @@ class ListenerStream:
             while keep_seconds and self._mark and self._syllables[self._mark - 1].end > since:
                 self._mark -= 1
 
+    def _decode(self, final: bool) -> Hypothesis:
+        if final and not self._flushed:
+            silence = np.zeros(round(_FLUSH_SECONDS * SAMPLE_RATE), np.float32)
+            self._inserted.append((self._native_samples / SAMPLE_RATE, _FLUSH_SECONDS))
+            self._accept(silence)
+            self._flushed = True
+        return self._hypothesis(final=final)
+
     def _start_utterance(self) -> None:
-        self._mark = len(self._syllables)
-        self._previous = ()
+        self._mark = self._parsed = len(self._syllables)
+        self._parsed_tokens = self._last_token
+        self._previous: tuple[str, ...] = ()
         self._utterance_start = self._fed
 
     def _accept(self, pcm: Pcm) -> None:
@@ -185,12 +192,14 @@ class ListenerStream:
             return False
         self._tokens = len(tokens)
         times = self._recognizer.timestamps(self._native)
+        first_token = min(self._parsed_tokens, len(tokens))
         syllables = []
-        for text, first, last in token_spans(tokens):
-            begin = self._call_time(times[first])
-            end = self._call_time(times[last - 1] + _TOKEN_SECONDS)
+        for text, first, last in token_spans(tokens[first_token:]):
+            begin = self._call_time(times[first_token + first])
+            end = self._call_time(times[first_token + last - 1] + _TOKEN_SECONDS)
             syllables.append(Word(text, begin, round(max(end, begin + _SYLLABLE_SECONDS), 3)))
-        self._syllables = [
+            self._last_token = first_token + last
+        self._syllables[self._parsed :] = [
             Word(word.text, word.start, min(word.end, max(after.start, word.start)))
             for word, after in pairwise(syllables)
         ] + syllables[-1:]
@@ -198,11 +207,11 @@ class ListenerStream:
         return len(self._syllables) > self._mark
 
     def _call_time(self, native: float) -> float:
-        shift = 0.0
+        shift = self._shift
         for at, length in self._inserted:
             if native > at:
                 shift += min(length, native - at)
-        return round(native - shift + self._native_start / SAMPLE_RATE, 3)
+        return round(native - shift + self._native_start, 3)
 
     def _hypothesis(self, *, final: bool) -> Hypothesis:
         words = tuple(self._syllables[self._mark :])
