@@ -22,6 +22,8 @@ class Turn:
         alternatives: the transcriber's other readings, best first.
         syllables: toned pinyin from the listener, ``("zhao2", "huo3", "le5")``.
         start: seconds since the call was answered.
+        asked: what the bot had asked when this turn of the caller began: ``place``, ``name``,
+            ``number``, ``danger``, ``more`` (anything else?), or empty.
     """
 
     side: str
@@ -29,6 +31,7 @@ class Turn:
     alternatives: tuple[str, ...] = ()
     syllables: tuple[str, ...] = ()
     start: float | None = None
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class Evidence:
 
     Attributes:
         kind: ``danger``, ``police_request``, ``human_request``, ``police_matter``,
-            ``guard`` (negation, past, …: it discounts), ``classifier``, ``retraction``.
+            ``classifier``, ``retraction`` (a danger told before is denied or taken back; it
+            cancels nothing).
         detail: the phrase or the figure, in words fit for a transcript or dossier.
         weight: how much it counted; negative where it lowers the danger.
         turn: index in the turns given (0-based).
