@@ -248,7 +248,7 @@ async def test_a_desk_that_freezes_in_conversation_is_lost_within_four_seconds(
 ) -> None:
     async def frozen(socket: Any) -> None:
         await socket.send(messages.progress("acknowledged"))
-        await asyncio.sleep(60)
+        await socket.wait_closed()
 
     async with (
         serve(frozen, "127.0.0.1", 0) as server,

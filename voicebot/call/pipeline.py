@@ -15,8 +15,8 @@ from pipecat.frames.frames import (
     InputAudioRawFrame,
     InputDTMFFrame,
     InputTransportMessageFrame,
+    InterruptionFrame,
     OutputAudioRawFrame,
-    OutputTransportMessageUrgentFrame,
 )
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -66,7 +66,9 @@ class CallProcessor(FrameProcessor):  # type: ignore[misc]
         await self.push_frame(mark_frame(name))
 
     async def clear(self) -> None:
-        await self.push_frame(OutputTransportMessageUrgentFrame(message={"event": "clear"}))
+        # Not the bare message: it would overtake the audio that waits within pipecat,
+        # which would then be heard after it.
+        await self.push_frame(InterruptionFrame())
 
     async def hang_up(self) -> None:
         self.gone.set()

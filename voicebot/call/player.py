@@ -1,25 +1,26 @@
-"""Speaks to the caller in real time, 20 ms at a time, and knows exactly what was said.
+"""Speaks to the caller in real time, and knows exactly what was said.
 
-Pacing is ours, with a 60 ms cushion, so that a barge-in drops at most the cushion
-and no backlog can build up in a PBX (asterisk#2115, pipecat#366).
+Utterances one after the other; the sending itself, paced and mixed with the far
+side's audio, is `mixer`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
+import structlog
 
 from flows.actions import Say
 from flows.events import PlaybackFinished, PlaybackStarted
-from voicebot.call.line import FRAME_S, Int16, Line
+from voicebot.call.far_side import FarSide
+from voicebot.call.line import Int16, Line
+from voicebot.call.mixer import Mixer, Speech
 
-CUSHION_S = 0.06
-"""Audio sent ahead of time; covers the scheduling gaps of a loaded machine."""
+log = structlog.get_logger()
 
 PAUSE_S = 0.12
 """Between two utterances, so that they do not run into each other."""
@@ -28,14 +29,15 @@ Rendered = Callable[[Say], Awaitable[Int16]]
 Report = Callable[[PlaybackStarted | PlaybackFinished], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Item:
     say: Say
     audio: asyncio.Task[Int16]
+    speech: Speech | None = None
 
 
 class Player:
-    """Plays the utterances of one call in order.
+    """Plays the utterances of one call in order, and the far side with them.
 
     Parameters:
         line: where the audio goes.
@@ -55,16 +57,29 @@ class Player:
         tap: Callable[[Int16], None],
     ) -> None:
         self._line, self._render, self._report, self._now = line, render, report, now
-        self._tap = tap
+        self._far_side = FarSide(line.rate, now)
+        self._mixer = Mixer(line, tap, self._far_side)
         self._queue: deque[_Item] = deque()
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
-        self._playing: Say | None = None
-        self._sent_s = 0.0
+        self._playing: _Item | None = None
 
     @property
     def busy(self) -> bool:
+        """The bot is speaking or about to; the far side does not count."""
         return self._playing is not None or bool(self._queue)
+
+    @property
+    def far_side_loud_at(self) -> float:
+        """When the far side was last heard, of the call's clock; −∞ for never.
+
+        A desk that is silent sends frames all the same; they do not count.
+        """
+        return self._far_side.loud_at
+
+    def far_side(self, pcm: Int16, rate: int) -> None:
+        """The far side's audio (PCM16 mono), as it comes; heard beside what the bot says."""
+        self._mixer.hear_far_side(pcm, rate)
 
     def say(self, say: Say) -> None:
         self._queue.append(_Item(say, asyncio.ensure_future(self._render(say))))
@@ -73,67 +88,84 @@ class Player:
     async def stop(self) -> None:
         """Flush: nothing of what was queued before this moment is heard any more."""
         dropped, self._queue = list(self._queue), deque()
-        playing = self._playing
+        playing, self._playing = self._playing, None
         self._stop.set()
+        self._mixer.drop()
         await self._line.clear()
         for item in dropped:
             item.audio.cancel()
             self._report(PlaybackFinished(self._now(), item.say.utterance, interrupted=True))
         if playing is not None:
-            self._playing = None
+            playing.audio.cancel()
             self._report(
-                PlaybackFinished(self._now(), playing.utterance, True, round(self._sent_s, 3))
+                PlaybackFinished(
+                    self._now(), playing.say.utterance, True, self._seconds(playing.speech)
+                )
             )
 
     async def run(self) -> None:
         """Plays until cancelled."""
-        while True:
-            if not self._queue:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            item = self._queue.popleft()
-            self._stop.clear()
-            self._playing, self._sent_s = item.say, 0.0
-            with contextlib.suppress(asyncio.CancelledError):
+        sending = asyncio.create_task(self._mixer.run())
+        try:
+            while True:
+                if not self._queue:
+                    self._wake.clear()
+                    await self._wake.wait()
+                    continue
+                item = self._playing = self._queue.popleft()
+                self._stop.clear()
                 await self._play(item)
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                return
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
 
     async def _play(self, item: _Item) -> None:
         say = item.say
-        pcm = await item.audio
-        if self._stop.is_set():
+        await self._unless_stopped(item.audio)
+        if self._playing is not item:
             return
-        await self._line.send_mark(_mark("begin", say))
-        self._report(PlaybackStarted(self._now(), say.utterance))
-        frame = round(self._line.rate * FRAME_S)
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        for start in range(0, len(pcm), frame):
-            ahead = self._sent_s - (clock() - began)
-            if ahead > CUSHION_S:
-                await asyncio.sleep(ahead - CUSHION_S)
-            if self._stop.is_set():
-                return
-            chunk = pcm[start : start + frame]
-            if len(chunk) < frame:
-                chunk = np.pad(chunk, (0, frame - len(chunk)))
-            await self._line.send_audio(chunk)
-            self._tap(chunk)
-            self._sent_s += FRAME_S
-        await self._line.send_mark(_mark("end", say))
-        left = max(0.0, self._sent_s - (clock() - began)) + PAUSE_S
-        with contextlib.suppress(TimeoutError):
-            # Not wait_for, which in Python 3.11 can swallow a cancellation.
-            async with asyncio.timeout(left):
-                await self._stop.wait()
-        if not self._stop.is_set():
+        try:
+            pcm = item.audio.result()
+        except Exception:
+            # Nothing to hear, but the call goes on: silence brings the next prompt.
+            log.exception("speech_not_rendered", prompt=say.prompt, entry=say.entry)
+            self._finished(item)
+            return
+        item.speech = Speech(
+            pcm,
+            _mark("begin", say),
+            _mark("end", say),
+            lambda: self._report(PlaybackStarted(self._now(), say.utterance)),
+        )
+        self._mixer.speak(item.speech)
+        await self._unless_stopped(asyncio.ensure_future(item.speech.sent.wait()))
+        if self._playing is item:
+            await self._unless_stopped(
+                asyncio.ensure_future(asyncio.sleep(item.speech.left_s + PAUSE_S))
+            )
+        self._finished(item)
+
+    async def _unless_stopped(self, awaited: asyncio.Future[Any]) -> None:
+        """Wait for it, or until `stop`; then it is given up."""
+        stopped = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({awaited, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            if not awaited.done():
+                awaited.cancel()
+
+    def _finished(self, item: _Item) -> None:
+        if self._playing is item:  # else `stop` has told it
             self._playing = None
             self._report(
-                PlaybackFinished(self._now(), say.utterance, seconds=round(self._sent_s, 3))
+                PlaybackFinished(
+                    self._now(), item.say.utterance, seconds=self._seconds(item.speech)
+                )
             )
+
+    def _seconds(self, speech: Speech | None) -> float:
+        return round(speech.samples / self._line.rate, 3) if speech is not None else 0.0
 
 
 def _mark(edge: str, say: Say) -> str:

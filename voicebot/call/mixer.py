@@ -1,0 +1,163 @@
+"""The one sender of a call's line: what the bot says and what the far side says, mixed.
+
+It sends 20 ms at a time with a 60 ms cushion, so that a barge-in drops at most the
+cushion and no backlog can build up in a PBX (asterisk#2115, pipecat#366). Two senders
+on one line would chop each other's audio; here the caller hears both at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import structlog
+
+from voicebot.call.far_side import FarSide
+from voicebot.call.line import FRAME_S, Int16, Line
+
+log = structlog.get_logger()
+
+CUSHION_S = 0.06
+"""Audio sent ahead of time; covers the scheduling gaps of a loaded machine."""
+
+
+@dataclass(slots=True, eq=False)
+class Speech:
+    """One utterance on its way to the line.
+
+    Parameters:
+        pcm: at the line's rate.
+        begin, end: marks round it.
+        began: called when its begin mark is sent.
+    """
+
+    pcm: Int16 = field(repr=False)
+    begin: str
+    end: str
+    began: Callable[[], None]
+    samples: int = 0
+    """Sent so far, padding included."""
+    open: bool = False
+    """Its begin mark is sent."""
+    left_s: float = 0.0
+    """Once it is sent: how long the caller still hears it."""
+    sent: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Mixer:
+    """Sends one call's audio.
+
+    Parameters:
+        line: where the audio goes.
+        tap: sees everything that was sent, for the recording.
+        far_side: the other party, while there is one.
+    """
+
+    def __init__(self, line: Line, tap: Callable[[Int16], None], far_side: FarSide) -> None:
+        self._line, self._tap, self._far_side = line, tap, far_side
+        self._frame = round(line.rate * FRAME_S)
+        self._speech: Speech | None = None
+        self._wake = asyncio.Event()
+        self._began: float | None = None
+        """When the present stretch of sound began; None when the line is idle."""
+        self._sent_s = 0.0
+        self._failing = False
+
+    def speak(self, speech: Speech) -> None:
+        """Send an utterance now; `speech.sent` is set when it is on its way."""
+        self._speech = speech
+        self._wake.set()
+
+    def drop(self) -> None:
+        """Nothing more of the utterance in hand; what the line has buffered is gone too."""
+        self._speech = None
+        self._began = None
+
+    def hear_far_side(self, pcm: Int16, rate: int) -> None:
+        """Audio of the far side, as it comes."""
+        self._far_side.push(pcm, rate)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Sends until cancelled."""
+        while True:
+            if not self._due():
+                self._began = None
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            try:
+                await self._step()
+                self._failing = False
+            except Exception:
+                if not self._failing:  # once, not fifty times a second
+                    log.exception("line_not_sent")
+                self._failing = True
+                if self._speech is not None:
+                    self._finish(self._speech)
+                await asyncio.sleep(FRAME_S)
+
+    def _due(self) -> bool:
+        """There is something to send, be it the silence between two frames of the far side."""
+        if self._speech is not None:
+            return True
+        if self._began is None:
+            return self._far_side.ready(CUSHION_S)
+        return self._far_side.present
+
+    async def _step(self) -> None:
+        await self._pace()
+        if not self._due():  # it was taken back meanwhile
+            return
+        speech = self._speech
+        if speech is not None and not speech.open:
+            speech.open = True
+            await self._line.send_mark(speech.begin)
+            if self._speech is not speech:
+                return
+            speech.began()
+        await self._send(self._mixed(speech))
+        if speech is not None and self._speech is speech and speech.samples >= len(speech.pcm):
+            await self._line.send_mark(speech.end)
+            if self._speech is speech:
+                self._finish(speech)
+
+    async def _pace(self) -> None:
+        clock = asyncio.get_running_loop().time
+        if self._began is not None:
+            ahead = self._sent_s - (clock() - self._began)
+            if ahead > CUSHION_S - FRAME_S:
+                await asyncio.sleep(ahead - (CUSHION_S - FRAME_S))
+            elif ahead < 0:
+                self._began = None  # it ran dry: what is late stays late, nothing piles up
+        if self._began is None:
+            self._began, self._sent_s = clock(), 0.0
+
+    def _mixed(self, speech: Speech | None) -> Int16 | None:
+        """The next 20 ms; None when neither side has any."""
+        far = self._far_side.take()
+        if speech is None:
+            return np.zeros(self._frame, np.int16) if far is None else far
+        said = speech.pcm[speech.samples : speech.samples + self._frame]
+        if not len(said):
+            return far
+        speech.samples += self._frame
+        said = np.pad(said, (0, self._frame - len(said)))
+        if far is None:
+            return said
+        both: Int16 = np.clip(said.astype(np.int32) + far, -32768, 32767).astype(np.int16)
+        return both
+
+    async def _send(self, pcm: Int16 | None) -> None:
+        if pcm is not None:
+            await self._line.send_audio(pcm)
+            self._tap(pcm)
+            self._sent_s += FRAME_S
+
+    def _finish(self, speech: Speech) -> None:
+        now = asyncio.get_running_loop().time()
+        speech.left_s = max(0.0, self._sent_s - (now - self._began)) if self._began else 0.0
+        self._speech = None
+        speech.sent.set()
