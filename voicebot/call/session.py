@@ -25,7 +25,6 @@ from flows.state import State
 from telephony.dialing import DutyDirectory
 from telephony.recording import file_stem
 from telephony.resampling import StreamResampler
-from telephony.speech_level import window_is_loud
 from voicebot.call.ears import Ears
 from voicebot.call.endpointing import EndpointingLimits
 from voicebot.call.engines import Engines
@@ -82,10 +81,8 @@ class CallSession:
         self._began = time.monotonic()
         self._ended = asyncio.Event()
         self._to_ears = StreamResampler(line.rate, RATE)
-        self._to_line: StreamResampler | None = None
         self._quiet_since = 0.0
         self._silence_told = 0.0
-        self._remote_voice_at = 0.0
         self._closing = False
         self._recorder: CallRecorder | None = None
         self._intake = Intake(
@@ -331,14 +328,7 @@ class CallSession:
             return np.zeros(0, np.int16)
 
     async def _play_far_side(self, pcm: Int16, rate: int) -> None:
-        if self._to_line is None or self._to_line.rate_in != rate:
-            self._to_line = StreamResampler(rate, self._line.rate)
-        audio = self._to_line.push(pcm)
-        if len(audio):
-            if window_is_loud(pcm, rate).any():
-                self._remote_voice_at = self.now()
-            self._record_sent(audio)
-            await self._line.send_audio(audio)
+        self._player.far_side(pcm, rate)
 
     async def _new_voice(self) -> Probabilities:
         detector = await asyncio.to_thread(VoiceDetector)
@@ -354,7 +344,8 @@ class CallSession:
             await asyncio.sleep(0.1)
             now = self.now()
             assert self._ears is not None
-            if self._player.busy or self._ears.speaking or now - self._remote_voice_at < 0.3:
+            far_side = now - self._player.far_side_loud_at < 0.3
+            if self._player.busy or self._ears.speaking or far_side:
                 self._quiet_since, self._silence_told = now, 0.0
                 continue
             quiet = now - self._quiet_since
