@@ -5,8 +5,8 @@ same Whisper model (`benchmarks.plain_pipecat`, another), in one run: the same q
 the same answers' audio, the same test caller over the same media WebSocket in A-law, one
 question a call, ours and plain in turn. The caller measures on the waveform: last sample of
 its speech above −45 dBFS → first 20 ms of *answer* audio above it. A greeting, a prompt or
-a filler does not count; the first answer does, even when it is another entry than expected
-or is taken back later, and both are shown.
+a filler does not count; an answer does, even when it is another entry than expected. Where
+one was taken back and another followed, the one that stood counts, and both are shown.
 
 The questions are variants of approved entries, and both have the same entries and variants:
 the benchmark is about time, so questions were kept that both sides answered when they were
@@ -117,9 +117,9 @@ class Attempt:
 
     Parameters:
         question: what was asked.
-        milliseconds: to the first sound of the first answer; None when none came.
+        milliseconds: to the first sound of the answer that stood; None when none came.
         entry: what was answered.
-        taken_back: that answer was cut before its end.
+        taken_back: an answer was cut before its end, this one or one before it.
         lateness_ms: by how much the caller's frame clock was once late.
         instead: what was heard when no answer came: `prompt`, `safety`, or nothing.
         failure: why there was no call at all.
@@ -139,17 +139,16 @@ class Attempt:
 
 
 def attempt(question: Question, report: CallReport) -> Attempt:
-    """The first answer to the only question of a call."""
+    """The answer to the only question of a call."""
     if not report.latency:
         asked = report.spoken[0].speech_start if report.spoken else 0.0
         said = (heard.purpose for heard in report.heard if heard.start > asked)
         return Attempt(question, lateness_ms=report.worst_lateness_ms, instead=next(said, ""))
-    first = report.latency[0]
-    taken_back = any(
-        heard.utterance == first.utterance and heard.purpose == "answer" and not heard.complete
-        for heard in report.heard
+    answer = report.latency[0]
+    taken_back = any(heard.purpose == "answer" and not heard.complete for heard in report.heard)
+    return Attempt(
+        question, answer.milliseconds, answer.entry, taken_back, report.worst_lateness_ms
     )
-    return Attempt(question, first.milliseconds, first.entry, taken_back, report.worst_lateness_ms)
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from telephony.call_report import HeardUtterance, ReplyLatency, SpokenFile
 from telephony.clips import Clip
 from telephony.codecs import Int16
-from telephony.heard import MarkedSpan, first_answer_sound, unmarked_spans
+from telephony.heard import MarkedSpan, answer_sounds, unmarked_spans
 from telephony.speech_level import first_sound
 
 
@@ -63,17 +63,28 @@ class CallTrace:
             )
 
     def latencies(self) -> Iterator[ReplyLatency]:
-        """For each file, the first answer after its speech began and before the next file."""
-        for index, (clip, begun) in enumerate(zip(self.clips, self.begun, strict=False)):
-            last = index + 1 == len(self.begun)
-            until = len(self.heard) + 1 if last else self.begun[index + 1]
-            answer = first_answer_sound(
-                self.spans, self.heard, self.rate, begun + clip.speech[0], until
-            )
-            if answer is not None:
-                span, onset = answer
-                waited = (onset - (begun + clip.speech[1])) / self.rate * 1000
-                yield ReplyLatency(index, span.utterance, span.entry, round(waited, 1))
+        """For each file, the answer that stood, in the order of the files.
+
+        A file is answered between the end of its speech and the end of the next one's: what
+        begins before is still about the file before. Of an answer that was taken back (cut
+        while the caller was not speaking) the next one counts instead, so that a wrong first
+        guess makes no reply faster.
+        """
+        answers = answer_sounds(self.spans, self.heard, self.rate)
+        spoken = [
+            (begun + clip.speech[0], begun + clip.speech[1])
+            for clip, begun in zip(self.clips, self.begun, strict=False)
+        ]
+        never = len(self.heard) + 1
+        for index, (_, end) in enumerate(spoken):
+            begins, until = spoken[index + 1] if index + 1 < len(spoken) else (never, never)
+            mine = [each for each in answers if end <= each[1] < until]
+            while len(mine) > 1 and not mine[0][0].complete and mine[0][0].end <= begins:
+                del mine[0]
+            if mine:
+                span, onset = mine[0]
+                waited = round((onset - end) / self.rate * 1000, 1)
+                yield ReplyLatency(index, span.utterance, span.entry, waited)
 
     def second_of(self, decisive: float) -> float | None:
         """Second of the call at which second `decisive` of the joined files was spoken.

@@ -52,9 +52,9 @@ class HeardUtterance:
 
 @dataclass(frozen=True, slots=True)
 class ReplyLatency:
-    """End of the caller's speech → first sound of an *answer*, on the waveform.
+    """End of the caller's speech → first sound of the *answer* that stood, on the waveform.
 
-    Negative when the answer was heard before the speech had ended.
+    Never negative: what is heard before the speech has ended answers what was said before.
     """
 
     spoken: int

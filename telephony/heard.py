@@ -15,6 +15,9 @@ import numpy as np
 from telephony.codecs import Int16
 from telephony.speech_level import first_sound, sound_segments
 
+ANSWER = "answer"
+"""Purpose of an approved answer; prompts and safety wording are none."""
+
 UNMARKED = "unmarked"
 """Purpose of sound that no mark surrounds."""
 
@@ -88,19 +91,19 @@ class UtteranceTrack:
             self.spans.append(MarkedSpan(*key, entry, start, at, complete))
 
 
-def first_answer_sound(
-    spans: Sequence[MarkedSpan], heard: Int16, rate: int, after: int, before: int
-) -> tuple[MarkedSpan, int] | None:
-    """The answer that begins in [after, before), and the sample its sound starts at.
+def answer_sounds(
+    spans: Sequence[MarkedSpan], heard: Int16, rate: int
+) -> Sequence[tuple[MarkedSpan, int]]:
+    """The answers in order, each with the sample its sound starts at.
 
     An answer whose audio is silent throughout does not count.
     """
+    found = []
     for span in sorted(spans, key=lambda each: each.start):
-        if span.purpose == "answer" and after <= span.start < before:
-            onset = first_sound(heard[span.start : span.end], rate)
-            if onset is not None:
-                return span, span.start + onset
-    return None
+        onset = first_sound(heard[span.start : span.end], rate) if span.purpose == ANSWER else None
+        if onset is not None:
+            found.append((span, span.start + onset))
+    return found
 
 
 def unmarked_spans(spans: Sequence[MarkedSpan], heard: Int16, rate: int) -> Sequence[MarkedSpan]:

@@ -78,7 +78,7 @@ def test_percentiles_rise_and_stay_within_the_values(
     assert high <= max(values) + 1e-6
 
 
-def test_the_first_answer_of_a_call_counts() -> None:
+def test_the_answer_of_a_call_counts() -> None:
     call = report(
         latency=(ReplyLatency(0, "u1", "sb-001", 512.0),),
         heard=(heard("u0", purpose="prompt", complete=False), heard("u1")),
@@ -88,9 +88,10 @@ def test_the_first_answer_of_a_call_counts() -> None:
     assert attempt(ASKED, call).right
 
 
-def test_an_answer_that_is_taken_back_counts_and_is_told() -> None:
+@pytest.mark.parametrize("stood", ["u1", "u2"])
+def test_an_answer_that_is_taken_back_is_told_whichever_counts(stood: str) -> None:
     call = report(
-        latency=(ReplyLatency(0, "u1", "hz-001", 300.0),),
+        latency=(ReplyLatency(0, stood, "hz-001", 300.0),),
         heard=(heard("u1", complete=False), heard("u2")),
     )
     taken = attempt(ASKED, call)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.heard import UtteranceTrack, first_answer_sound, read_mark, unmarked_spans
+from telephony.heard import UtteranceTrack, answer_sounds, read_mark, unmarked_spans
 from telephony.pacing import FrameClock
 from telephony.playout import Playout
 from telephony.speaking_plan import EndReason, HangUp, Press, Say, SpeakingPlan
@@ -174,10 +174,12 @@ def test_only_answers_count_for_latency_and_only_their_sound():
         ("begin:answer:a:K1", 16000), ("end:answer:a", 28000),
     ):  # fmt: skip
         track.reached(name, at)
-    span, onset = first_answer_sound(track.spans, heard, RATE, 0, len(heard))
+    ((span, onset),) = answer_sounds(track.spans, heard, RATE)
     assert span.entry == "K1"
     assert onset == pytest.approx(20000, abs=160)
-    assert first_answer_sound(track.spans, heard, RATE, 16001, len(heard)) is None
+    track.reached("begin:answer:b", 29000)
+    track.reached("end:answer:b", 35000)
+    assert len(answer_sounds(track.spans, heard, RATE)) == 1, "a silent answer is none"
 
 
 def test_sound_outside_marks_is_a_person():
