@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -86,23 +87,34 @@ class VoskTranscriber:
 class VoskStream:
     """One call's audio; recognition happens inside ``feed`` (with the interpreter lock released).
 
-    Kaldi ends a part by itself at a pause; such parts are kept and joined, so nothing is lost.
+    Kaldi ends a part by itself at a pause; such parts are kept and joined, so nothing is lost. A
+    final ends Kaldi's last part, in a word perhaps: if more audio follows, that part is decoded
+    anew with it, and the silence that drained the final is in neither its words nor its times.
     """
 
     def __init__(self, new_decoder: Any) -> None:
         self._new_decoder = new_decoder
         self._lock = Lock()
         self._fed = 0
-        self._newest: Hypothesis | None = None
         self._recent = np.empty(0, np.float32)
         self._begin_utterance()
 
     def _begin_utterance(self) -> None:
-        self._decoder = self._new_decoder()
         self._start = self._fed
-        self._parts: list[tuple[tuple[str, ...], tuple[Word, ...]]] = []
-        self._last_partial = ""
-        self._newest = None
+        self._parts: list[_Part] = []
+        self._newest: Hypothesis | None = None
+        self._begin_part()
+        self._begin_decoder()
+
+    def _begin_part(self) -> None:
+        """Kaldi has closed a part at exactly what was fed."""
+        self._part: list[Pcm] = []
+        self._part_start = self._fed
+
+    def _begin_decoder(self) -> None:
+        self._decoder = self._new_decoder()
+        self._offset = self._part_start / SAMPLE_RATE  # the decoder's own times begin at 0
+        self._final: Hypothesis | None = None
 
     def feed(self, pcm: Pcm) -> None:
         """Take float32 mono samples at 16 kHz, any number, and recognise them."""
@@ -111,6 +123,8 @@ class VoskStream:
             return
         with self._lock:
             self._recent = np.concatenate([self._recent, pcm])[-SAMPLE_RATE:]
+            if self._final is not None:
+                self._resume()
             self._accept(pcm)
 
     def hypothesis(self) -> Hypothesis | None:
@@ -118,65 +132,89 @@ class VoskStream:
         return self._newest
 
     def decode(self, final: bool = False) -> Hypothesis:
-        """What was heard so far. A final closes Kaldi's current part: ask for it in a pause."""
+        """What was heard so far. More audio after a final makes its last part be decoded anew."""
         with self._lock:
-            if final:
-                self._accept(np.zeros(round(_FLUSH_SECONDS * SAMPLE_RATE), np.float32), real=False)
-                self._keep(self._decoder.FinalResult())
-                return self._hypothesis("", final=True)
-            return self._newest or self._hypothesis("", final=False)
+            return self._decode(final)
 
     def finish(self) -> Hypothesis:
         """The final hypothesis; what is fed from now on belongs to the next utterance."""
-        final = self.decode(final=True)
         with self._lock:
+            final = self._decode(final=True)
             self._begin_utterance()
-        return final
+            return final
 
     def reset(self, *, keep_seconds: float = 0.0) -> None:
         """Begin a new utterance with the last ``keep_seconds`` (at most 1) of audio."""
         with self._lock:
-            self._begin_utterance()
             kept = self._recent[max(0, self._recent.size - round(keep_seconds * SAMPLE_RATE)) :]
-            if keep_seconds > 0 and kept.size:
-                self._start = self._fed = self._fed - kept.size
+            self._fed -= kept.size
+            self._begin_utterance()
+            if kept.size:
                 self._accept(kept)
 
-    def _accept(self, pcm: Pcm, *, real: bool = True) -> None:
-        if real:
-            self._fed += pcm.size
-        if self._decoder.AcceptWaveform((pcm * 32767.0).astype("<i2").tobytes()):
-            self._keep(self._decoder.Result())
+    def _decode(self, final: bool) -> Hypothesis:
+        if not final:
+            return self._newest or self._hypothesis("", final=False)
+        if self._final is None:
+            silence = np.zeros(round(_FLUSH_SECONDS * SAMPLE_RATE), np.float32)
+            closed = self._decoder.AcceptWaveform(_bytes(silence))
+            parts = [self._decoder.Result()] if closed else []
+            kept = [self._read(result) for result in [*parts, self._decoder.FinalResult()]]
+            self._final = self._hypothesis("", final=True, last=[part for part in kept if part])
+        return self._final
+
+    def _resume(self) -> None:
+        """Audio goes on after a final: its last part again, from a decoder that knows no end."""
+        again = self._part
+        self._fed = self._part_start
+        self._begin_part()
+        self._begin_decoder()
+        for pcm in again:
+            self._accept(pcm)
+
+    def _accept(self, pcm: Pcm) -> None:
+        self._fed += pcm.size
+        self._part.append(pcm)
+        if self._decoder.AcceptWaveform(_bytes(pcm)):
+            part = self._read(self._decoder.Result())
+            if part:
+                self._parts.append(part)
+            self._begin_part()
             partial = ""
         else:
             partial = json.loads(self._decoder.PartialResult()).get("partial", "")
         if partial or self._parts:
             self._newest = self._hypothesis(partial, final=False)
 
-    def _keep(self, result: str) -> None:
-        """Keep a part that Kaldi has closed: its readings, best first, and the best one's words."""
+    def _read(self, result: str) -> _Part | None:
+        """A part that Kaldi has closed: its readings, best first, and the best one's words."""
         answer = json.loads(result)
         readings = answer.get("alternatives") or [answer]
         texts = tuple(dict.fromkeys(_plain(r.get("text", "")) for r in readings))
         texts = tuple(text for text in texts if text)
         if not texts:
-            return
-        offset = self._start / SAMPLE_RATE
+            return None
+        end = self._fed / SAMPLE_RATE  # the silence after it is not the caller's
         words = tuple(
-            Word(simplify(w["word"]), w["start"] + offset, w["end"] + offset)
+            Word(
+                simplify(w["word"]),
+                min(end, round(w["start"] + self._offset, 3)),
+                min(end, round(w["end"] + self._offset, 3)),
+            )
             for w in readings[0].get("result", ())
         )
-        self._parts.append((texts, words))
+        return _Part(texts, words)
 
-    def _hypothesis(self, partial: str, *, final: bool) -> Hypothesis:
-        closed = [texts[0] for texts, _ in self._parts]
+    def _hypothesis(self, partial: str, *, final: bool, last: Sequence[_Part] = ()) -> Hypothesis:
+        parts = [*self._parts, *last]
+        closed = [part.readings[0] for part in parts]
         settled = _plain(" ".join(closed))
         text = _plain(f"{settled} {partial}")
-        words = tuple(word for _, part in self._parts for word in part)
+        words = tuple(word for part in parts for word in part.words)
         alternatives: list[str] = []
-        if final and self._parts:  # readings of the last part; those of all would multiply
+        if final and parts:  # readings of the last part; those of all would multiply
             alternatives = [
-                _plain(" ".join([*closed[:-1], reading])) for reading in self._parts[-1][0][1:]
+                _plain(" ".join([*closed[:-1], reading])) for reading in parts[-1].readings[1:]
             ]
         start = words[0].start if words else self._start / SAMPLE_RATE
         end = words[-1].end if words and final else self._fed / SAMPLE_RATE
@@ -184,6 +222,18 @@ class VoskStream:
             engine=VoskTranscriber.name, text=text, alternatives=tuple(alternatives), words=words,
             start=start, end=end, final=final, stable=len(text) if final else len(settled),
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What lies between two pauses: its readings, best first, and the words of the best."""
+
+    readings: tuple[str, ...]
+    words: tuple[Word, ...]
+
+
+def _bytes(pcm: Pcm) -> bytes:
+    return (pcm * 32767.0).astype("<i2").tobytes()
 
 
 def _plain(text: str) -> str:

@@ -185,6 +185,42 @@ def test_vosk_streams_and_keeps_the_last_moments(vosk: VoskTranscriber, korean: 
     assert kept.start >= whole.end - 1.0
 
 
+def test_vosk_finals_ahead_of_time_spoil_neither_words_nor_times(
+    vosk: VoskTranscriber, korean: Pcm
+) -> None:
+    whole = vosk.transcribe(korean)
+    for share in (0.35, 0.55, 0.8):  # in mid-word too
+        stream = vosk.stream()
+        at = round(share * korean.size)
+        stream.feed(korean[:at])
+        guess = stream.decode(final=True)
+        assert stream.decode(final=True) == guess
+        assert guess.end <= at / 16_000
+        stream.feed(korean[at:])
+        final = stream.finish()
+        assert final.text == whole.text
+        assert final.n_best[0] == whole.text
+        assert len(final.n_best) > 1
+        assert [w.start for w in final.words] == pytest.approx(
+            [w.start for w in whole.words], abs=0.1
+        )
+
+
+def test_vosk_times_stay_true_over_many_parts(vosk: VoskTranscriber, korean: Pcm) -> None:
+    turn = np.concatenate([korean, np.zeros(16_000, np.float32)])
+    stream = vosk.stream()
+    for number in range(3):
+        for chunk in chunks(turn, 1_600):
+            stream.feed(chunk)
+        final = stream.decode(final=True)
+        begun = number * turn.size / 16_000
+        assert begun + korean.size / 16_000 - 1.0 < final.end <= begun + turn.size / 16_000
+        assert len(final.n_best) > 1
+        starts = [word.start for word in final.words]
+        assert starts == sorted(starts)
+    assert final.text.count(final.text.split()[-1]) == 3
+
+
 @pytest.fixture(params=["listener", "whisper", "vosk"])
 def engine(request: pytest.FixtureRequest) -> Recognizer:
     recognizer: Recognizer = request.getfixturevalue(request.param)
