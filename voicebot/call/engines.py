@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from voicebot.call.audio_library import AudioLibrary, open_library
 from voicebot.call.decoding import DecodePool
 from voicebot.call.line import Int16
 from voicebot.call.voice import SmartTurn
+from voicebot.clock import today
 from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
 from voicebot.knowledge import Knowledge
@@ -63,7 +63,7 @@ class Engines:
             alternatives=search.alternatives,
             syllables=search.syllables,
             region=search.region,
-            on=datetime.date.today(),
+            on=today(),
         )
         return result.decision, tuple((found.id, found.score) for found in result.candidates)
 
@@ -91,7 +91,7 @@ class Engines:
         return self.library.get(self.text(say), rate, keep=not private).pcm
 
     def _entry(self, entry: str) -> Entry:
-        found = self.knowledge.entry(entry, on=datetime.date.today())
+        found = self.knowledge.entry(entry, on=today())
         if found is None:
             raise NotPublished(entry)
         return found

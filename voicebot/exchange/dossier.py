@@ -7,12 +7,12 @@ of annex 2 of 琼政务热线办〔2022〕3号. A dossier grows while the caller
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
+from voicebot.clock import BEIJING
 
 CATEGORY_NAMES = {
     1: "违法犯罪行为",
