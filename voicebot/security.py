@@ -11,12 +11,13 @@ import fcntl
 import hashlib
 import hmac
 import os
+import pwd
 import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -29,6 +30,8 @@ from voicebot.config import Settings
 from voicebot.errors import VoicebotError
 from voicebot.records.database import migrate, open_engine, reason
 from voicebot.records.tables import AccessTokenRow, AuditRow
+from voicebot.state_folder import make_private
+from voicebot.token_memory import KnownToken, memory_file, recall, remember
 
 log = structlog.get_logger()
 
@@ -36,6 +39,7 @@ Role = Literal["admin", "supervisor", "agent", "kb", "media", "desk", "110"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 FIRST_TOKENS: tuple[Role, ...] = ("media", "admin", "desk")
+FIRST_START = "first start"
 
 CACHE_S = 1.0
 """How long a revoked token may still be let in."""
@@ -57,24 +61,22 @@ class Principal:
     token_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    principal: Principal
-    hash: str = field(repr=False)
-
-
 class TokenStore:
     """The tokens of the database; thread-safe.
 
     While the database is away the tokens last read go on being valid: calls must not
     stop because of it.
+
+    Parameters:
+        url: the database's.
+        memory: file in which they are remembered for a start without the database.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, memory: Path | None = None) -> None:
+        self._url, self._memory = url, memory
         self._reader = open_engine(url)
         self._lock = threading.Lock()
-        self._known: tuple[_Known, ...] = ()
+        self._known: tuple[KnownToken, ...] | None = None
         self._read_at = float("-inf")
 
     def close(self) -> None:
@@ -89,7 +91,7 @@ class TokenStore:
         # All of them, so that the time taken tells nothing of where a match stood.
         for known in self._tokens():
             if hmac.compare_digest(given, known.hash):
-                found = known.principal
+                found = Principal(known.name, known.role, known.token_id)
         return found
 
     def create(self, role: str, name: str = "") -> str:
@@ -100,10 +102,15 @@ class TokenStore:
         """
         if role not in ROLES:
             raise SecurityError(f"There is no role {role!r}; there are {', '.join(ROLES)}.")
-        token = f"vb_{secrets.token_urlsafe(32)}"
+        token = new_token()
+        self.put_on_record(token, role, name or role)
+        return token
+
+    def put_on_record(self, token: str, role: str, name: str) -> None:
+        """Let in from now on whoever shows `token`."""
         row = AccessTokenRow(
             id=secrets.token_hex(4),
-            name=name or role,
+            name=name,
             role=role,
             hash=_hash(token),
             created_at=time.time(),
@@ -112,7 +119,6 @@ class TokenStore:
             session.add(row)
             session.add(local_act("token.create", f"{row.id} {role} {row.name}"))
         self._forget()
-        return token
 
     def listed(self) -> list[dict[str, Any]]:
         """All tokens, newest last, without their hashes."""
@@ -145,26 +151,31 @@ class TokenStore:
             session.add(local_act("token.revoke", f"{row.id} {row.role} {row.name}"))
         self._forget()
 
-    def _tokens(self) -> Sequence[_Known]:
+    def _tokens(self) -> Sequence[KnownToken]:
         with self._lock:
-            if time.monotonic() - self._read_at < CACHE_S:
+            if self._known is not None and time.monotonic() - self._read_at < CACHE_S:
                 return self._known
             try:
                 with Session(self._reader) as session:
                     rows = session.scalars(
                         select(AccessTokenRow).where(AccessTokenRow.revoked_at.is_(None))
                     )
-                    self._known = tuple(
-                        _Known(Principal(row.name, row.role, row.id), row.hash) for row in rows
-                    )
+                    fresh = tuple(KnownToken(r.name, r.role, r.id, r.hash) for r in rows)
+                if self._memory is not None and fresh != self._known:
+                    remember(self._memory, fresh)
+                self._known = fresh
             except SQLAlchemyError as error:
                 log.error("tokens_unreadable", reason=reason(error))
+                if self._known is None:
+                    self._known = recall(self._memory) if self._memory is not None else ()
             self._read_at = time.monotonic()
             return self._known
 
     def _forget(self) -> None:
         with self._lock:
             self._read_at = float("-inf")
+        if self._memory is not None:
+            self._tokens()
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
@@ -174,6 +185,11 @@ class TokenStore:
                 yield session
         finally:
             engine.dispose()
+
+
+def token_store(settings: Settings) -> TokenStore:
+    """The tokens of the settings' database."""
+    return TokenStore(settings.database_url, memory_file(settings.paths.state))
 
 
 def prepare(settings: Settings) -> Mapping[str, str]:
@@ -187,14 +203,14 @@ def prepare(settings: Settings) -> Mapping[str, str]:
     """
     state = settings.paths.state
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        make_private(state)
         lock = os.open(state / ".first-start.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise SecurityError(f"The state folder {state} cannot be used: {error.strerror}.") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         migrate(settings.database_url)
-        tokens = TokenStore(settings.database_url)
+        tokens = token_store(settings)
         try:
             return first_start(settings, tokens)
         finally:
@@ -204,18 +220,26 @@ def prepare(settings: Settings) -> Mapping[str, str]:
 
 
 def first_start(settings: Settings, tokens: TokenStore) -> Mapping[str, str]:
-    """Make the first tokens where there are none; those made, to be shown once.
+    """Make those of the first tokens that never were made; to be shown once.
+
+    One that was revoked is not made again. What is kept first and then put on record
+    is made again, not lost, when a start breaks off in between.
 
     Raises:
         SecurityError: the database takes no write, or the folder of secrets cannot be written.
     """
-    if tokens.listed():
-        return {}
+    known = {row["role"] for row in tokens.listed() if row["name"] == FIRST_START}
     made: dict[str, str] = {}
     for role in FIRST_TOKENS:
-        made[role] = tokens.create(role, "first start")
-        keep_token(settings, role, made[role])
+        if role not in known:
+            made[role] = new_token()
+            keep_token(settings, role, made[role])
+            tokens.put_on_record(made[role], role, FIRST_START)
     return made
+
+
+def new_token() -> str:
+    return f"vb_{secrets.token_urlsafe(32)}"
 
 
 def token_file(settings: Settings, role: str) -> Path:
@@ -231,7 +255,8 @@ def keep_token(settings: Settings, role: str, token: str) -> Path:
     file = token_file(settings, role)
     beside = file.with_suffix(".part")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(settings.paths.state)
+        file.parent.mkdir(exist_ok=True, mode=0o700)
         beside.unlink(missing_ok=True)
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as opened:
@@ -270,13 +295,39 @@ def local_act(action: str, subject: str) -> AuditRow:
     """The audit row of a privileged act at this machine's command line."""
     return AuditRow(
         at=time.time(),
-        principal=os.environ.get("USER", "local"),
+        principal=_user(),
         role="local",
         action=action,
         subject=subject,
         client="cli",
         allowed=True,
     )
+
+
+def audit_local(url: str, action: str, subject: str) -> None:
+    """Put an act at this machine's command line on record, before its result is shown.
+
+    Raises:
+        SecurityError: the database takes no write.
+    """
+    engine = open_engine(url, writes=True, patience_s=WRITE_PATIENCE_S)
+    try:
+        with Session(engine) as session, session.begin():
+            session.add(local_act(action, subject))
+    except SQLAlchemyError as error:
+        raise SecurityError(
+            f"What is shown must be on record, and that cannot be written: {reason(error)}."
+        ) from None
+    finally:
+        engine.dispose()
+
+
+def _user() -> str:
+    """Who runs this, by the system and not by the environment."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def _hash(token: str) -> str:

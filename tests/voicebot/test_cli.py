@@ -1,9 +1,11 @@
 """The command line answers in sentences and exit codes."""
 
 import json
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,28 @@ def test_tokens_are_made_listed_and_revoked(voicebot: Any, tmp_path: Path) -> No
     assert voicebot("token", "revoke", rows[-1]["id"]).returncode == 0
     database = tmp_path / "state" / "voicebot.db"
     assert stat.S_IMODE(database.stat().st_mode) == 0o600
+
+
+def test_a_desk_that_comes_first_shows_the_tokens_it_makes(voicebot: Any) -> None:
+    result = voicebot("desk", "--mode", "nonsense")
+    assert result.stderr.count("shown once") == 3
+    assert "shown once" not in voicebot("db", "migrate").stdout
+
+
+def test_a_replay_is_on_record(voicebot: Any, tmp_path: Path) -> None:
+    voicebot("db", "migrate")
+    with closing(sqlite3.connect(tmp_path / "state" / "voicebot.db")) as database:
+        started = '{"at": 0.0, "call_id": "C1", "caller": "13800138000", "did": "12345"}'
+        database.execute(
+            "insert into call_event values ('C1', 1, 0.0, 'in', 'CallStarted', ?)", (started,)
+        )
+        database.commit()
+        voicebot("replay", "C1")
+        voicebot("replay", "C2")
+        rows = database.execute(
+            "select role, subject from audit where action = 'call.replay'"
+        ).fetchall()
+    assert rows == [("local", "C1")]
 
 
 def test_config_show_says_where_values_come_from(voicebot: Any, tmp_path: Path) -> None:

@@ -1,5 +1,9 @@
 """The migrations make exactly the tables that the code has."""
 
+import sqlite3
+import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,6 +30,24 @@ def test_migrations_and_models_agree(tmp_path: Path) -> None:
 def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'records.db'}"
     assert migrate(url) == migrate(url) != ""
+
+
+def test_a_database_that_is_up_to_date_is_not_waited_for(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    head = migrate(url)
+    with closing(sqlite3.connect(tmp_path / "records.db", isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        assert migrate(url) == head
+        assert time.monotonic() - began < 2.0
+
+
+def test_a_missing_postgresql_driver_is_named_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(RecordsUnavailable, match=r"voicebot\[postgres\]"):
+        open_engine("postgresql+psycopg://bot@127.0.0.1/voicebot")
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:

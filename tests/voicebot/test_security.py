@@ -16,6 +16,7 @@ from voicebot.security import (
     first_start,
     local_token,
     token_file,
+    token_store,
 )
 
 
@@ -37,6 +38,39 @@ def test_first_start_makes_tokens_once(settings: Settings, tokens: TokenStore) -
         assert stat.S_IMODE(token_file(settings, role).stat().st_mode) == 0o600
     assert stat.S_IMODE(token_file(settings, "admin").parent.stat().st_mode) == 0o700
     assert desk_token(settings) == made["desk"]
+
+
+def test_each_first_token_is_made_by_itself(settings: Settings, tokens: TokenStore) -> None:
+    tokens.create("agent", "seat 7")
+    tokens.create("desk", "the real desk")
+    made = first_start(settings, tokens)
+    assert tuple(made) == FIRST_TOKENS
+    assert desk_token(settings) == made["desk"]
+
+
+def test_a_first_start_that_broke_off_is_finished(
+    settings: Settings, tokens: TokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[str] = []
+
+    def breaking(settings: Settings, role: str, token: str) -> None:
+        if role == "admin":
+            raise SecurityError("no space")
+        kept.append(role)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("voicebot.security.keep_token", breaking)
+        with pytest.raises(SecurityError):
+            first_start(settings, tokens)
+    assert kept == ["media"]
+    assert list(first_start(settings, tokens)) == ["admin", "desk"]
+
+
+def test_a_first_token_that_was_revoked_stays_so(settings: Settings, tokens: TokenStore) -> None:
+    first_start(settings, tokens)
+    for row in tokens.listed():
+        tokens.revoke(row["id"])
+    assert first_start(settings, tokens) == {}
 
 
 def test_no_token_is_in_the_database(settings: Settings, tokens: TokenStore) -> None:
@@ -82,6 +116,23 @@ def test_without_tables_the_next_step_is_said(settings: Settings) -> None:
     settings.paths.state.mkdir(parents=True)
     with pytest.raises(SecurityError, match="voicebot db migrate"):
         TokenStore(settings.database_url).create("admin")
+
+
+def test_tokens_go_on_after_a_start_without_the_database(settings: Settings) -> None:
+    migrate(settings.database_url)
+    tokens = token_store(settings)
+    gone, good = tokens.create("media", "old"), tokens.create("media", "pbx")
+    tokens.revoke(tokens.listed()[0]["id"])
+    tokens.close()
+    (settings.paths.state / "voicebot.db").write_bytes(b"broken" * 1000)
+    again = token_store(settings)
+    found = again.principal(good)
+    assert found is not None
+    assert found.name == "pbx"
+    assert again.principal(gone) is None
+    file = settings.paths.state / "secrets" / "known.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert good not in file.read_text()
 
 
 def test_tokens_go_on_while_the_database_is_away(settings: Settings, tokens: TokenStore) -> None:

@@ -52,11 +52,20 @@ def desk(
     from urllib.parse import urlsplit
 
     from telephony.desk import run_desk
+    from voicebot.commands.tokens import show_once
     from voicebot.security import desk_token, prepare
+    from voicebot.state_folder import make_private
 
     settings = open_settings()
+    try:
+        make_private(settings.paths.state)
+    except OSError as error:
+        raise InputError(
+            f"The state folder {settings.paths.state} cannot be used: {error.strerror}."
+        ) from None
     if not token:
-        prepare(settings)
+        # The first start may be the desk's: nobody would see its tokens again.
+        show_once(prepare(settings), err=True)
         token = desk_token(settings) or ""
     if not token:
         raise InputError(

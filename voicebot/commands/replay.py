@@ -47,7 +47,10 @@ def replay(
       voicebot replay demo-2-danger-1790000000 --json
     """
     settings = open_settings()
+    from voicebot.security import audit_local
+
     rows = read_log(settings, call_id)
+    audit_local(settings.database_url, "call.replay", call_id)
     compared = list(compare(rows, *_core(settings)))
     for each in compared:
         if as_json:

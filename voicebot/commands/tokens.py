@@ -18,10 +18,10 @@ def group() -> None:
     """Access tokens: made here, shown once, kept only as hashes."""
 
 
-def show_once(made: Mapping[str, str]) -> None:
+def show_once(made: Mapping[str, str], *, err: bool = False) -> None:
     """The only time that tokens are seen."""
     for role, token in made.items():
-        typer.echo(f"{role} token (shown once): {token}")
+        typer.echo(f"{role} token (shown once): {token}", err=err)
 
 
 @app.command()
@@ -37,12 +37,13 @@ def create(
     \b
     Examples:
       voicebot token create agent --name "seat 7"
+      voicebot token create media --name pbx
       voicebot token create media --save
     """
-    from voicebot.security import TokenStore, keep_token
+    from voicebot.security import keep_token, token_store
 
     settings = open_settings()
-    tokens = TokenStore(settings.database_url)
+    tokens = token_store(settings)
     token = tokens.create(role, name)
     typer.echo(token)
     if save:
@@ -60,9 +61,9 @@ def list_tokens(
       voicebot token list
       voicebot token list --json
     """
-    from voicebot.security import TokenStore
+    from voicebot.security import token_store
 
-    rows = TokenStore(open_settings().database_url).listed()
+    rows = token_store(open_settings()).listed()
     if not rows and not as_json:
         typer.echo("There are no tokens yet; `voicebot token create` makes one.")
     for row in rows:
@@ -84,7 +85,7 @@ def revoke(
     Examples:
       voicebot token revoke 3fa9c1d2
     """
-    from voicebot.security import TokenStore
+    from voicebot.security import token_store
 
-    TokenStore(open_settings().database_url).revoke(token_id)
+    token_store(open_settings()).revoke(token_id)
     typer.echo("Revoked.")

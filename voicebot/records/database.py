@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
+import stat
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from voicebot.records.errors import RecordsUnavailable
+from voicebot.state_folder import make_private
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -31,25 +35,60 @@ def open_engine(url: str, *, writes: bool = False, patience_s: float | None = No
     try:
         if make_url(url).get_backend_name() != "sqlite":
             return create_engine(url, pool_pre_ping=True)
-        engine = create_engine(
-            url, connect_args={"timeout": patience_s, "check_same_thread": False}
-        )
+        arguments: dict[str, Any] = {"timeout": patience_s, "check_same_thread": False}
+        file = sqlite_file(url)
+        if file is not None and not writes:
+            # A reader that finds no database must not leave an empty one behind.
+            engine = create_engine(
+                url,
+                creator=lambda: sqlite3.connect(
+                    f"file:{quote(str(file))}?mode=rw", uri=True, **arguments
+                ),
+            )
+        else:
+            engine = create_engine(url, connect_args=arguments)
     except (SQLAlchemyError, ImportError) as error:
-        raise RecordsUnavailable(f"database.url cannot be used: {error}") from None
-    if writes:
-        _make_private(make_url(url).database)
+        raise RecordsUnavailable(f"database.url cannot be used: {_advice(error)}") from None
+    if writes and file is not None:
+        _make_private(file)
     _tune_sqlite(engine, writes)
     return engine
 
 
-def _make_private(database: str | None) -> None:
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite database; None for a server, memory or an SQLite URI.
+
+    Raises:
+        SQLAlchemyError: the URL cannot be understood.
+    """
+    target = make_url(url)
+    name = target.database or ""
+    if target.get_backend_name() != "sqlite" or name in ("", ":memory:"):
+        return None
+    return None if name.startswith("file:") else Path(name)
+
+
+def _advice(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name in ("psycopg", "psycopg2"):
+        return (
+            "its driver is not installed; pip install 'voicebot[postgres]' and write the URL "
+            "as postgresql+psycopg://user@host/voicebot"
+        )
+    return str(error)
+
+
+def _make_private(file: Path) -> None:
     """The file is full of personal data: its owner's alone, like what SQLite puts beside it."""
-    if not database or database == ":memory:" or database.startswith("file:"):
-        return
     # Where this cannot be done, opening the database says why.
     with contextlib.suppress(OSError):
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
+        make_private(file.parent)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            mode = os.fstat(handle).st_mode
+            if mode & 0o077:
+                os.fchmod(handle, stat.S_IMODE(mode) & 0o700)
+        finally:
+            os.close(handle)
 
 
 def _tune_sqlite(engine: Engine, writes: bool) -> None:
@@ -82,12 +121,16 @@ def migrate(url: str) -> str:
     from alembic import command
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
     from alembic.util.exc import CommandError
 
     engine = open_engine(url, writes=True, patience_s=5.0)
     try:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
+        head = ScriptDirectory.from_config(config).get_current_head()
+        if _revision(url) == head:
+            return head or ""  # nothing to write, so nobody's lock to wait for
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -99,6 +142,20 @@ def migrate(url: str) -> str:
     finally:
         engine.dispose()
     return reached or ""
+
+
+def _revision(url: str) -> str | None:
+    """Where the tables are; None for none, or where that cannot be read."""
+    from alembic.runtime.migration import MigrationContext
+
+    reader = open_engine(url)
+    try:
+        with reader.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError:
+        return None
+    finally:
+        reader.dispose()
 
 
 def reason(error: BaseException) -> str:

@@ -5,14 +5,17 @@
     <folder>/rejected.jsonl        writes that the database refused for good; for people
 
 A write may come twice, here and in the database: every operation is idempotent.
+Processes that meet here (a service that is being replaced) take turns by a lock file.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +44,7 @@ class Spool:
     def append(self, operations: list[Operation]) -> bool:
         """Keep writes; True once they are on the disk. Never raises."""
         try:
-            with self._lock:
+            with self._alone():
                 self._waiting = True
                 _append(self._current, operations)
         except (OSError, ValueError) as error:
@@ -51,7 +54,7 @@ class Spool:
 
     def rotate(self) -> list[Path]:
         """Close the current file and return the files to replay, oldest first."""
-        with self._lock:
+        with self._alone():
             files = list(self._rotated())
             if self._current.exists():
                 last = int(files[-1].stem.removeprefix("replay-")) if files else 0
@@ -62,17 +65,29 @@ class Spool:
 
     def done(self, file: Path) -> None:
         """A rotated file is in the database."""
-        with self._lock:
+        with self._alone():
             file.unlink(missing_ok=True)
             self._waiting = self._current.exists() or any(self._rotated())
 
     def reject(self, operations: list[Operation]) -> None:
         """Keep for people what the database will never take."""
         try:
-            with self._lock:
+            with self._alone():
                 _append(self.folder / "rejected.jsonl", operations)
         except (OSError, ValueError) as error:
             log.error("spool_failed", reason=str(error))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread or process is in the folder."""
+        with self._lock:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(handle)
 
     def _rotated(self) -> Iterator[Path]:
         return iter(sorted(self.folder.glob("replay-*.jsonl")))
@@ -91,7 +106,6 @@ def read_operations(file: Path) -> list[Operation]:
 
 
 def _append(file: Path, operations: list[Operation]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = "".join(json.dumps(each, ensure_ascii=True) + "\n" for each in operations)
     handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:

@@ -24,7 +24,7 @@ from voicebot.records.database import migrate, open_engine, reason
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.spool import Operation, Spool
 from voicebot.records.writer import Write, Writer
-from voicebot.security import Principal, TokenStore
+from voicebot.security import Principal, token_store
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ class Records:
         self._ordinary = (ORDINARY_DATABASE_S, ORDINARY_SPOOL_S)
         self._spool = Spool(settings.paths.state / "spool")
         self._reader = open_engine(self._url)
-        self.tokens = TokenStore(self._url)
+        self.tokens = token_store(settings)
         self._writer_engine = open_engine(self._url, writes=True)
         self._writer = Writer(self._writer_engine, self._spool, self._prepare, self._tell_written)
         # Apart from the writer's thread, which a hanging database may hold.
