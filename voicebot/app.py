@@ -1,19 +1,19 @@
 """The service: what is loaded, started and stopped together.
 
-It says that it is ready only when a call would be answered: models loaded, database
-migrated, knowledge base published.
+It says that it is ready only when a call would be answered. What it can do without
+(DESIGN.md, When things fail) does not keep it from starting: a database that takes no
+write leaves the spool, a knowledge base that cannot be read leaves tickets and humans,
+and both are taken up again as soon as they are back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections.abc import AsyncIterator
 
 import structlog
-import uvicorn
 from fastapi import WebSocket, WebSocketDisconnect
 
 from flows import events as ev
@@ -28,25 +28,23 @@ from voicebot.call.live import LiveFeed
 from voicebot.call.pipeline import CallProcessor, carry_call
 from voicebot.call.session import CallSession, recording_path
 from voicebot.config import Settings
-from voicebot.errors import VoicebotError
+from voicebot.embedder import SentenceEmbedder
 from voicebot.exchange.outbox import OutboxWorker
-from voicebot.knowledge import KnowledgeBase, open_embedder
+from voicebot.knowledge import Knowledge, KnowledgeBase, open_embedder, unreadable
 from voicebot.records.store import Records
-from voicebot.security import desk_token, prepare
-from voicebot.web.api import create_app
+from voicebot.security import desk_token
 
 log = structlog.get_logger()
 
 KNOWLEDGE_CHECK_S = 2.0
 """How soon a running service takes up a newly published knowledge base (R18)."""
+KNOWLEDGE_RETRY_S = 60.0
+"""The longest pause between attempts to read one that cannot be read."""
+
+CALLS_END_S = 5
+"""How long running calls have to end when the service is stopped."""
 
 POLICY_VIOLATION = 1008
-
-
-class ServiceError(VoicebotError):
-    """The service cannot be started."""
-
-    code = "voicebot.service"
 
 
 class Service:
@@ -72,6 +70,13 @@ class Service:
     @property
     def calls_in_progress(self) -> int:
         return len(self._calls)
+
+    async def ended(self) -> None:
+        """All calls have put their last words on record, or `CALLS_END_S` have passed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CALLS_END_S):
+                while self._calls:  # noqa: ASYNC110 - once, at the very end
+                    await asyncio.sleep(0.05)
 
     async def handle_media(self, websocket: WebSocket, *, authorised: bool) -> None:
         """One call, from its first message to its last record.
@@ -175,14 +180,14 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     """The service with everything it needs, and its background work, until the block ends.
 
     Raises:
-        VoicebotError: a model or the knowledge base that it cannot do without is missing.
+        VoicebotError: a model that it cannot do without is missing.
     """
     records = await Records.open(settings)
     tasks: list[asyncio.Task[None]] = []
     knowledge = KnowledgeBase(settings)
     try:
         embedder = open_embedder(settings)
-        published = await asyncio.to_thread(knowledge.open, embedder)
+        published = await asyncio.to_thread(_published, knowledge, embedder)
         engines = await asyncio.to_thread(open_engines, settings, published, embedder)
         token = desk_token(settings)
         service = Service(settings, engines, records, await records.duty_directory(), token)
@@ -202,62 +207,25 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
 
 async def _follow_knowledge(knowledge: KnowledgeBase, engines: Engines) -> None:
     """Takes up each publication within seconds, without a restart (R18)."""
+    pause, told = KNOWLEDGE_CHECK_S, ""
     while True:
-        await asyncio.sleep(KNOWLEDGE_CHECK_S)
+        await asyncio.sleep(pause)
         try:
             fresh = await asyncio.to_thread(knowledge.newer, engines.embedder)
-        except Exception:
-            log.exception("knowledge_base_not_reloaded")
+        except Exception as error:
+            if str(error) != told:
+                log.exception("knowledge_base_not_reloaded")
+            pause, told = min(2 * pause, KNOWLEDGE_RETRY_S), str(error)
             continue
+        pause, told = KNOWLEDGE_CHECK_S, ""
         if fresh is not None:
             engines.knowledge = fresh
             log.info("knowledge_base_reloaded", revision=fresh.revision)
 
 
-def serve(settings: Settings) -> None:
-    """Runs the service until it is interrupted.
-
-    Raises:
-        VoicebotError: the port is in use, or something the service needs is missing.
-    """
-    asyncio.run(_serve(settings))
-
-
-async def _serve(settings: Settings) -> None:
-    host, port = settings.server.host, settings.server.port
-    bound = _bind(host, port)
-    with bound:
-        for role, token in (await asyncio.to_thread(prepare, settings)).items():
-            print(f"{role} token (shown once): {token}", flush=True)
-        async with open_service(settings) as service:
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    create_app(service),
-                    log_config=None,
-                    access_log=False,
-                    ws_max_size=2**20,
-                    ws_per_message_deflate=False,
-                    ssl_certfile=settings.server.tls_certificate or None,
-                    ssl_keyfile=settings.server.tls_key or None,
-                    timeout_graceful_shutdown=5,
-                )
-            )
-            scheme = "wss" if settings.server.tls_certificate else "ws"
-            log.info("ready", media=f"{scheme}://{host}:{bound.getsockname()[1]}/media")
-            await server.serve(sockets=[bound])
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _published(knowledge: KnowledgeBase, embedder: SentenceEmbedder) -> Knowledge:
     try:
-        bound.bind((host, port))
-        bound.listen(128)
-    except OSError as error:
-        bound.close()
-        raise ServiceError(
-            f"Port {port} on {host} cannot be opened ({error.strerror}); stop the other program "
-            "or set server.port."
-        ) from None
-    return bound
+        return knowledge.open(embedder)
+    except Exception as error:
+        log.exception("knowledge_base_unreadable", reason=type(error).__name__)
+        return unreadable()

@@ -15,12 +15,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from voicebot.encoders import (
@@ -30,11 +32,13 @@ from voicebot.encoders import (
     UniversalSentenceEncoder,
     e5_runs_here,
 )
-from voicebot.errors import ModelUnavailable
+from voicebot.errors import EmbedderFailed, ModelUnavailable
 from voicebot.vectors import VectorStore
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+log = structlog.get_logger()
 
 Vectors = NDArray[np.float32]
 Vector = NDArray[np.float32]
@@ -65,8 +69,9 @@ class SentenceEmbedder:
     e5's (384-d), each of length 1, joined and divided by sqrt(2); without e5's files it
     is the former alone. `parts` says which is where.
 
-    Raises (at the first use):
-        ModelUnavailable: the model's files are missing or damaged.
+    Raises:
+        ModelUnavailable: at the first use: the model's files are missing or damaged.
+        EmbedderFailed: a text cannot be embedded, for whatever reason; the next one may.
     """
 
     def __init__(
@@ -141,9 +146,10 @@ class SentenceEmbedder:
         known = self._stored(texts)
         missing = [text for text in dict.fromkeys(texts) if text not in known]
         if len(missing) > FEW_TEXTS:
-            rows = self.sentence_transformer().encode(
-                missing, batch_size=64, convert_to_numpy=True, show_progress_bar=progress
-            )
+            with _typed():
+                rows = self.sentence_transformer().encode(
+                    missing, batch_size=64, convert_to_numpy=True, show_progress_bar=progress
+                )
             fresh = dict(zip(missing, np.asarray(rows, np.float32), strict=True))
         else:
             fresh = dict(zip(missing, self.embed(missing), strict=True))
@@ -205,9 +211,14 @@ class SentenceEmbedder:
             return self._encoders
         with self._loading:
             if not self._encoders:
-                encoders = self._open()
+                with _typed():
+                    encoders = self._open()
                 if self._store_path is not None:
-                    self._store = VectorStore(self._store_path, self._identity(encoders))
+                    try:
+                        self._store = VectorStore(self._store_path, self._identity(encoders))
+                    except ModelUnavailable as error:
+                        # A cache: without it a publication takes longer, and nothing else.
+                        log.warning("vector_store_missing", reason=str(error))
                 self._encoders = encoders
             return self._encoders
 
@@ -241,7 +252,8 @@ class SentenceEmbedder:
             self._loaded()
             found = self._stored(list(mine))
             missing = [text for text in mine if text not in found]
-            found |= dict(zip(missing, self.encode(missing), strict=True))
+            with _typed():
+                found |= dict(zip(missing, self.encode(missing), strict=True))
         except BaseException as error:
             with self._lock:
                 for text, future in mine.items():
@@ -266,6 +278,20 @@ class CorpusEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         return self._embedder.embed_corpus(texts, progress=self._progress)
+
+
+@contextmanager
+def _typed() -> Iterator[None]:
+    """Whatever an engine throws, as one kind of error that calls are prepared for."""
+    try:
+        yield
+    except ModelUnavailable:
+        raise
+    except Exception as error:
+        raise EmbedderFailed(
+            f"The sentence embedder failed ({type(error).__name__}: {str(error)[:200]}); "
+            "`voicebot doctor` checks it."
+        ) from error
 
 
 def _fingerprint(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 VoicebotError
 ├── ModelUnavailable   a model's files are missing or damaged, or cannot run here
+│   └── EmbedderFailed     sentences cannot be embedded just now; calls go on without
 ├── FetchFailed        a model could not be fetched (network, space, wrong contents)
 └── SpeechUnavailable  no voice can speak this text
 """
@@ -19,6 +20,12 @@ class ModelUnavailable(VoicebotError):
     """A model's files are missing or damaged, or cannot run on this machine."""
 
     code = "voicebot.model_unavailable"
+
+
+class EmbedderFailed(ModelUnavailable):
+    """Sentences cannot be embedded just now: judge and search without their vectors."""
+
+    code = "voicebot.embedder_failed"
 
 
 class FetchFailed(VoicebotError):

@@ -6,23 +6,35 @@ index and the audio of every answer are made here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import structlog
 from sqlalchemy.orm import Session
 
 from kb import store
 from kb.entry import Entry
+from kb.index import build
 from kb.index_file import open_index
 from kb.search import Searcher, SearchResult
 from voicebot.call.audio_library import AudioLibrary, Progress
+from voicebot.clock import today
 from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
 from voicebot.errors import VoicebotError
 from voicebot.records.database import migrate, open_engine
 from voicebot.security import WRITE_PATIENCE_S
+
+log = structlog.get_logger()
+
+
+_INVITES = re.compile(
+    r"告诉我|说给我|说说看|请(?:现在|先)?说|说出|登记转|我(?:来|先)?登记|帮您登记|由我登记"
+)
+"""How an answer asks the caller for details, which a ticket then takes up."""
 
 
 class KnowledgeError(VoicebotError):
@@ -33,9 +45,13 @@ class KnowledgeError(VoicebotError):
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """One publication: searched and spoken from, never changed; the next one replaces it."""
+    """One publication: searched and spoken from, never changed; the next one replaces it.
 
-    searcher: Searcher
+    Without a searcher it is what calls have while the knowledge base cannot be read:
+    every search fails, so that the dialogue goes on to a ticket and a human.
+    """
+
+    searcher: Searcher | None
     entries: Mapping[str, Entry]
     revision: int
     day: date
@@ -49,15 +65,34 @@ class Knowledge:
         region: str | None = None,
         on: date,
     ) -> SearchResult:
-        """As `kb.search.Searcher.search`."""
+        """As `kb.search.Searcher.search`.
+
+        Raises:
+            KnowledgeError: the knowledge base could not be read.
+        """
+        if self.searcher is None:
+            raise KnowledgeError("The knowledge base cannot be read; see the log of the start.")
         return self.searcher.search(
             query, alternatives=alternatives, syllables=syllables, region=region, on=on
+        )
+
+    def inviting(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of the entries whose answers ask the caller for details (告诉我小区名称)."""
+        return tuple(
+            name
+            for name in names
+            if (entry := self.entries.get(name)) is not None and _INVITES.search(entry.answer)
         )
 
     def entry(self, name: str, *, on: date) -> Entry | None:
         """An entry that may be spoken on the day `on`."""
         found = self.entries.get(name)
         return found if found is not None and found.valid_on(on) else None
+
+
+def unreadable() -> Knowledge:
+    """What calls have while the knowledge base cannot be read."""
+    return Knowledge(None, {}, 0, today())
 
 
 def open_embedder(settings: Settings) -> SentenceEmbedder:
@@ -79,21 +114,28 @@ class KnowledgeBase:
 
     def open(self, embedder: SentenceEmbedder) -> Knowledge:
         """The newest publication; its index is read from disk, or made where it is missing."""
-        today = date.today()
+        day = today()
         with Session(self._engine) as session:
             revision = store.revision(session)
-            entries = store.published(session, today)
-            gaps = store.gaps(session, today)
-        index = open_index(entries, embedder, self._folder, gaps=gaps, embed=embedder.embed_corpus)
-        self._newest = (revision, today)
+            entries = store.published(session, day)
+            gaps = store.gaps(session, day)
+        try:
+            index = open_index(
+                entries, embedder, self._folder, gaps=gaps, embed=embedder.embed_corpus
+            )
+        except OSError as error:
+            # The folder only saves the time of making it.
+            log.warning("index_not_kept", reason=str(error))
+            index = build(entries, embedder, gaps=gaps, embed=embedder.embed_corpus)
+        self._newest = (revision, day)
         return Knowledge(
-            Searcher(index, embedder), {entry.id: entry for entry in entries}, revision, today
+            Searcher(index, embedder), {entry.id: entry for entry in entries}, revision, day
         )
 
     def newer(self, embedder: SentenceEmbedder) -> Knowledge | None:
         """A publication newer than the last one opened, or None."""
         with Session(self._engine) as session:
-            state = (store.revision(session), date.today())
+            state = (store.revision(session), today())
         return self.open(embedder) if state != self._newest else None
 
     def close(self) -> None:

@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from telephony.stream_start import StreamStart
-from voicebot.app import Service
+from voicebot.app import Service, _follow_knowledge, _published
+from voicebot.clock import today
 from voicebot.config import Settings
+from voicebot.knowledge import Knowledge, KnowledgeError, unreadable
 from voicebot.records.store import Records
 
 
@@ -74,3 +78,38 @@ async def test_an_id_that_is_on_record_is_refused_and_given_free(
         await service.handle_media(socket, authorised=True)  # type: ignore[arg-type]
         assert "on record already" in socket.closed
     assert service.calls_in_progress == 0
+
+
+class Base:
+    """A knowledge base that cannot be read for a while."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures, self.reads = failures, 0
+
+    def open(self, _: Any) -> Knowledge:
+        self.reads += 1
+        if self.failures:
+            self.failures -= 1
+            raise OperationalError("select", {}, Exception("no such table"))
+        return Knowledge(None, {}, 7, today())
+
+    newer = open
+
+
+def test_without_a_knowledge_base_every_search_fails_and_nothing_else() -> None:
+    knowledge = _published(Base(1), None)  # type: ignore[arg-type]
+    with pytest.raises(KnowledgeError):
+        knowledge.search("社保卡丢了", on=today())
+    assert knowledge.entry("rx-001", on=today()) is None
+
+
+async def test_a_knowledge_base_that_comes_back_is_taken_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("voicebot.app.KNOWLEDGE_CHECK_S", 0.01)
+    engines = SimpleNamespace(embedder=None, knowledge=unreadable())
+    following = asyncio.create_task(_follow_knowledge(Base(3), engines))  # type: ignore[arg-type]
+    async with asyncio.timeout(5):
+        while engines.knowledge.revision != 7:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    following.cancel()

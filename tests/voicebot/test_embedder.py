@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from voicebot.embedder import SentenceEmbedder
-from voicebot.encoders import USE_FILE, E5Encoder, UniversalSentenceEncoder
-from voicebot.errors import ModelUnavailable
+from voicebot.encoders import USE_FILE, E5Encoder, Encoder, UniversalSentenceEncoder
+from voicebot.errors import EmbedderFailed, ModelUnavailable
 from voicebot.vectors import VectorStore
 
 ALIKE = ["居住证怎么办", "办居住证要带什么材料"]
@@ -128,7 +128,7 @@ def test_a_failure_reaches_every_waiter_and_is_not_remembered(models_dir: Path) 
             return super().encode(texts, threads)
 
     failing = FailingOnce(models_dir)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(EmbedderFailed, match="once"):
         failing.embed([OTHER])
     assert failing.embed([OTHER]).shape == (1, failing.dimension)
 
@@ -154,11 +154,39 @@ def test_vectors_of_another_model_are_not_found(tmp_path: Path) -> None:
     assert list(VectorStore(path, "a").get(["x", "y"])) == ["x"]
 
 
-def test_a_store_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+def test_a_store_that_is_no_database_is_made_anew(tmp_path: Path) -> None:
     path = tmp_path / "vectors.sqlite"
     path.write_bytes(b"no database at all" * 100)
-    with pytest.raises(ModelUnavailable, match="delete it"):
-        VectorStore(path, "a")
+    store = VectorStore(path, "a")
+    store.put({"x": np.ones(3, np.float32)})
+    assert list(store.get(["x"])) == ["x"]
+
+
+def test_a_store_that_breaks_while_it_is_used_is_a_miss(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.sqlite"
+    store = VectorStore(path, "a")
+    store.put({str(n): np.ones(400, np.float32) for n in range(100)})
+    path.write_bytes(b"garbage" * 40_000)
+    for _ in range(2):
+        assert set(store.get(["1", "2"])) <= {"1", "2"}
+        store.put({"1": np.ones(3, np.float32)})
+    store.close()
+    assert store.get(["1"]) == {}  # closed, and still no more than a miss
+
+
+def test_without_a_store_sentences_are_embedded(models_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    unstored = SentenceEmbedder(models_dir, store=tmp_path / "file" / "vectors.sqlite")
+    assert unstored.embed_corpus([OTHER]).shape == (1, unstored.dimension)
+
+
+def test_whatever_an_engine_throws_is_one_kind_of_error(tmp_path: Path) -> None:
+    class Broken(SentenceEmbedder):
+        def _open(self) -> tuple[Encoder, ...]:
+            raise RuntimeError("engine fault")
+
+    with pytest.raises(EmbedderFailed, match="engine fault"):
+        Broken(tmp_path).embed([OTHER])
 
 
 def test_the_call_path_never_imports_torch(models_dir: Path) -> None:

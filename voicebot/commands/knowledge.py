@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
+from voicebot.clock import today
 from voicebot.commands.session import InputError, open_settings, print_json
 
 if TYPE_CHECKING:
@@ -135,8 +136,6 @@ def show(
       voicebot kb show rx-001
       voicebot kb show --json
     """
-    from datetime import date
-
     from sqlalchemy.orm import Session
 
     from kb import store
@@ -145,7 +144,7 @@ def show(
     engine = open_engine(open_settings().database_url)
     with _database_sentences(), Session(engine) as session:
         if not entry:
-            for each in store.published(session, date.today()):
+            for each in store.published(session, today()):
                 if as_json:
                     print_json(_entry_values(each))
                 else:
@@ -191,20 +190,18 @@ def search(
       voicebot kb search "公交几点收车" --region 460200 --json
       voicebot kb search --input questions.jsonl --output found.jsonl
     """
-    from datetime import date
-
     from kb.batch import as_dict, search_file
 
     if bool(query) == (source is not None) or (source is None) != (target is None):
         raise InputError("Give either a question, or --input and --output.")
     searcher = _searcher(open_settings())
     if source is not None and target is not None:
-        done, bad = search_file(searcher, source, target, on=date.today())
+        done, bad = search_file(searcher, source, target, on=today())
         for line in bad:
             typer.echo(f"{source}, {line}", err=True)
         typer.echo(f"{done} questions searched, {len(bad)} lines left out.", err=True)
         raise typer.Exit(1 if bad else 0)
-    result = searcher.search(query, region=region or None, on=date.today())
+    result = searcher.search(query, region=region or None, on=today())
     if as_json:
         print_json(as_dict(None, result))
         return
@@ -232,8 +229,6 @@ def evaluate(
       voicebot kb evaluate questions.jsonl --heard noisy
       voicebot kb evaluate --json
     """
-    from datetime import date
-
     from kb.corpus import read_labelled
     from kb.evaluation import evaluate as measure
 
@@ -246,7 +241,7 @@ def evaluate(
     report = measure(
         _searcher(settings),
         questions,
-        on=date.today(),
+        on=today(),
         heard=cast(Literal["clean", "noisy", "sound"], heard),
     )
     if as_json:
@@ -264,7 +259,7 @@ def _searcher(settings: Settings) -> Searcher:
             knowledge = base.open(open_embedder(settings))
     finally:
         base.close()
-    if not knowledge.entries:
+    if not knowledge.entries or knowledge.searcher is None:
         raise InputError(
             "The knowledge base holds no entry that is valid today; "
             "`voicebot kb publish --demo` fills it with the demonstration entries."

@@ -21,9 +21,9 @@ def serve() -> None:
     # decode ten times slower. Read by OpenMP when it is loaded, so it stands here.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     settings = open_settings(quiet=False)
-    from voicebot.app import serve as run
+    from voicebot.serving import serve as run
 
-    run(settings)
+    raise typer.Exit(run(settings))
 
 
 def demo() -> None:

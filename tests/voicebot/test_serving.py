@@ -1,0 +1,102 @@
+"""The service as a process: one a state folder, started with what is there, ended in order."""
+
+import asyncio
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from voicebot import serving
+from voicebot.config import Settings
+from voicebot.security import local_token, prepare
+from voicebot.state_folder import StateFolderError, only_service
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def service(settings: Settings, models: Path, log: Path) -> Iterator[tuple[subprocess.Popen, str]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "voicebot.cli", "serve"],
+        cwd=ROOT,
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "VOICEBOT_PATHS__STATE": str(settings.paths.state),
+            "VOICEBOT_PATHS__MODELS": str(models),
+            "VOICEBOT_SERVER__PORT": str(port),
+            "VOICEBOT_ASR__ENGINE": "none",
+        },
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while " ready " not in log.read_text() and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert process.poll() is None, log.read_text()[-3000:]
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_it_starts_without_what_it_can_miss_and_ends_in_order(
+    settings: Settings, models_dir: Path, tmp_path: Path
+) -> None:
+    prepare(settings)
+    state, log = settings.paths.state, tmp_path / "log"
+    (state / "vectors.sqlite").write_bytes(b"garbage" * 1000)
+    with closing(sqlite3.connect(state / "voicebot.db", isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        with service(settings, models_dir, log) as (process, url):
+            headers = {"Authorization": f"Bearer {local_token(settings, 'admin')}"}
+            health = httpx.get(f"{url}/health", headers=headers, trust_env=False).json()
+            assert health["status"] == "degraded"
+            lock.execute("ROLLBACK")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+    assert "Traceback" not in log.read_text()
+    assert not (state / "voicebot.db-wal").exists()
+
+
+def test_a_second_service_says_whose_the_folder_is(settings: Settings) -> None:
+    with only_service(settings.paths.state), pytest.raises(StateFolderError, match=r"paths\.state"):
+        serving.serve(
+            settings.model_copy(update={"server": settings.server.model_copy(update={"port": 0})})
+        )
+
+
+async def test_the_first_signal_ends_in_order_and_the_second_at_once() -> None:
+    stopping = serving.Stopping()
+    stopping.server = uvicorn.Server(uvicorn.Config(app=lambda: None))
+    for number, forced in ((signal.SIGTERM, False), (signal.SIGINT, True)):
+        signal.raise_signal(number)
+        await asyncio.sleep(0.05)
+        assert stopping.server.should_exit
+        assert stopping.server.force_exit is forced
+    assert stopping.number == signal.SIGTERM
+
+
+async def test_a_signal_while_models_load_unwinds_the_start() -> None:
+    async def start() -> None:
+        serving.Stopping()
+        await asyncio.sleep(30)
+
+    task = asyncio.create_task(start())
+    await asyncio.sleep(0.05)
+    signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(asyncio.CancelledError):
+        await task

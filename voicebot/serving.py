@@ -1,0 +1,127 @@
+"""`voicebot serve`: the service on its port, from the first signal to the last record."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+
+from voicebot.app import CALLS_END_S, open_service
+from voicebot.config import Settings
+from voicebot.errors import VoicebotError
+from voicebot.records.errors import RecordsUnavailable
+from voicebot.security import SecurityError, prepare
+from voicebot.state_folder import only_service
+from voicebot.web.api import create_app
+
+log = structlog.get_logger()
+
+
+class ServiceError(VoicebotError):
+    """The service cannot be started."""
+
+    code = "voicebot.service"
+
+
+def serve(settings: Settings) -> int:
+    """Runs the service until SIGTERM (0) or SIGINT (130), and gives the exit code.
+
+    Raises:
+        VoicebotError: the port or the state folder is in use, or a model is missing.
+    """
+    return asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    host, port = settings.server.host, settings.server.port
+    stopping = Stopping()
+    try:
+        with _bind(host, port) as bound, only_service(settings.paths.state):
+            await asyncio.to_thread(_prepare, settings)
+            async with open_service(settings) as service:
+                server = _Server(
+                    uvicorn.Config(
+                        create_app(service),
+                        log_config=None,
+                        access_log=False,
+                        # Whoever reaches this port is who is in the audit.
+                        proxy_headers=False,
+                        ws_max_size=2**20,
+                        ws_per_message_deflate=False,
+                        ssl_certfile=settings.server.tls_certificate or None,
+                        ssl_keyfile=settings.server.tls_key or None,
+                        timeout_graceful_shutdown=CALLS_END_S,
+                    )
+                )
+                scheme = "wss" if settings.server.tls_certificate else "ws"
+                log.info("ready", media=f"{scheme}://{host}:{bound.getsockname()[1]}/media")
+                stopping.server = server
+                await server.serve(sockets=[bound])
+                log.info("stopping", calls=service.calls_in_progress)
+                await service.ended()
+    except asyncio.CancelledError:
+        if not stopping.number:
+            raise
+    return 130 if stopping.number == signal.SIGINT else 0
+
+
+def _prepare(settings: Settings) -> None:
+    """Tables and first tokens; without a database the calls go on from the spool."""
+    try:
+        made = prepare(settings)
+    except (RecordsUnavailable, SecurityError) as error:
+        log.error("database_unavailable_at_start", reason=str(error))
+        return
+    for role, token in made.items():
+        print(f"{role} token (shown once): {token}", flush=True)
+
+
+class Stopping:
+    """SIGINT and SIGTERM, from before the models are loaded until all is closed.
+
+    The first lets what runs end in order; a second while calls are ending does not wait
+    for them.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.server: uvicorn.Server | None = None
+        self._task = asyncio.current_task()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop, number)
+
+    def _stop(self, number: int) -> None:
+        again, self.number = self.number != 0, self.number or number
+        if self.server is not None:
+            self.server.should_exit, self.server.force_exit = True, again
+        elif self._task is not None and not again:
+            self._task.cancel()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signals: it would end the process with the first one."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(128)
+    except OSError as error:
+        bound.close()
+        raise ServiceError(
+            f"Port {port} on {host} cannot be opened ({error.strerror}); stop the other program "
+            "or set server.port."
+        ) from None
+    return bound
