@@ -89,10 +89,11 @@ async def place_call(
         )
     plan = SpeakingPlan(lengths, keys=dtmf or "", speak=speak, quiet_s=quiet_s, max_s=max_s)
     identity = call_sid or "CA" + uuid.uuid4().hex
-    recording = None
+    recording, kept, refused = None, None, False
     if record_dir is not None:
-        path = record_dir / f"{file_stem(identity)}.wav"
-        recording = TwoChannelRecording(path, RECORDING_RATE)
+        # Beside it at first: a call that is refused must not cost the recording of another.
+        part = record_dir / f"{file_stem(identity)}.part.wav"
+        recording = TwoChannelRecording(part, RECORDING_RATE)
     try:
         try:
             socket = await open_media_socket(url, token, connect_timeout_s=CONNECT_TIMEOUT_S)
@@ -106,13 +107,20 @@ async def place_call(
             )
         finally:
             await socket.close()
+        if ending.code == POLICY_VIOLATION and not session.heard_marks:
+            raise CallError(
+                "refused", f"The service refused the call: {ending.reason or 'no reason given'}."
+            )
+    except CallError:
+        refused = True
+        raise
     finally:
         if recording is not None:
             recording.close()
-    if ending.code == POLICY_VIOLATION and not session.heard_marks:
-        raise CallError(
-            "refused", f"The service refused the call: {ending.reason or 'no reason given'}."
-        )
+            if refused:
+                recording.path.unlink()
+            else:
+                kept = recording.path.replace(part.with_name(f"{file_stem(identity)}.wav"))
     trace = session.trace()
     return CallReport(
         call_sid=identity,
@@ -130,7 +138,7 @@ async def place_call(
         keys=tuple(session.keys),
         latency=tuple(trace.latencies()),
         decisive_end=None if decisive is None else trace.second_of(decisive),
-        recording=recording.path if recording else None,
+        recording=kept,
         worst_lateness_ms=round(session.clock.worst_lateness * 1000, 1),
         underruns=session.playout.underruns,
         dropped_frames=session.sender.dropped_frames,

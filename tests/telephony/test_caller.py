@@ -144,6 +144,20 @@ async def test_a_refused_number_is_said_with_the_services_reason(speech):
     assert caught.value.code == "refused"
 
 
+@pytest.mark.parametrize("path", ["media", "unknown-did"])
+async def test_a_call_that_is_refused_overwrites_no_recording(path, speech, tmp_path):
+    before = tmp_path / "CA-1.wav"
+    before.write_bytes(b"an earlier call")
+    async with serving(Greeter()) as url:
+        with pytest.raises(CallError):
+            await place_call(
+                url.replace("media", path), [speech], "1", "2", call_sid="CA-1",
+                record_dir=tmp_path, **{**QUICK, "token": "wrong" if path == "media" else TOKEN},
+            )  # fmt: skip
+    assert before.read_bytes() == b"an earlier call"
+    assert [each.name for each in tmp_path.glob("CA*")] == ["CA-1.wav"]
+
+
 async def test_a_redirect_is_not_followed(speech):
     async with serving(Greeter()) as url:
 

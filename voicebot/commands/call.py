@@ -66,12 +66,13 @@ def call(
       voicebot call --audio silence.wav --dtmf 1
     """
     from telephony.caller import place_call
-    from voicebot.security import local_token
+    from voicebot.commands.call_result import merge, print_summary
 
     if speak not in ("after-greeting", "now"):
         raise InputError(f"--speak {speak}: use after-greeting or now.")
     settings = open_settings()
     url = url or default_url(settings)
+    media_token, key = tokens_for(settings, url, token, api_token)
 
     async def run() -> tuple[CallReport, dict[str, Any] | None]:
         report = await place_call(
@@ -79,7 +80,7 @@ def call(
             audio,
             caller,
             did,
-            token=token or local_token(settings, "media"),
+            token=media_token,
             encoding=encoding,
             dtmf=dtmf or None,
             speak=cast(Literal["after-greeting", "now"], speak),
@@ -91,7 +92,6 @@ def call(
             call_sid=call_id or None,
             vanish_after=vanish_after,
         )
-        key = api_token or local_token(settings, "admin")
         return report, await read_record(api_url(url), report.call_sid, key)
 
     report, kept = asyncio.run(run())
@@ -99,11 +99,21 @@ def call(
     if as_json:
         print_json(merged)
     else:
-        _summary(merged)
+        print_summary(merged)
+    _require_closed(kept, report.call_sid, api_url(url))
+
+
+def _require_closed(kept: Mapping[str, Any] | None, call_id: str, base: str) -> None:
+    """Raises RecordMissing unless the record is there and complete."""
     if kept is None:
         raise RecordMissing(
-            f"The call {report.call_sid} took place, but its record could not be read from "
-            f"{api_url(url)} within {RECORD_TIMEOUT_S:g} seconds; check the token (--api-token)."
+            f"The call {call_id} took place, but its record could not be read from "
+            f"{base} within {RECORD_TIMEOUT_S:g} seconds; check the token (--api-token)."
+        )
+    if kept.get("ended_at") is None:
+        raise RecordMissing(
+            f"The call {call_id} took place, but {base} had not closed its record within "
+            f"{RECORD_TIMEOUT_S:g} seconds: what is shown is not all of it; see the service's log."
         )
 
 
@@ -112,6 +122,49 @@ def default_url(settings: Settings) -> str:
     scheme = "wss" if settings.server.tls_certificate else "ws"
     host = settings.server.host
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.server.port}/media"
+
+
+def tokens_for(
+    settings: Settings, url: str, token: str, api_token: str
+) -> tuple[str | None, str | None]:
+    """Tokens for the call and for its record: those given, else this machine's.
+
+    This machine's are shown to its own service alone, never to another address.
+
+    Raises:
+        InputError: another address, and not both are given.
+    """
+    from voicebot.security import local_token
+
+    if _address(url) in _own_addresses(settings):
+        return (
+            token or local_token(settings, "media"),
+            api_token or local_token(settings, "admin"),
+        )
+    if not token or not api_token:
+        raise InputError(
+            f"{url} is not the service that is configured here ({default_url(settings)}), so this "
+            "machine's tokens are not sent there: give its own with --token for the call and "
+            "--api-token for the record, or set server.host and server.port."
+        )
+    return token, api_token
+
+
+def _address(url: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return "", "", None
+    return parts.scheme, host, port or {"ws": 80, "wss": 443}.get(parts.scheme)
+
+
+def _own_addresses(settings: Settings) -> set[tuple[str, str, int | None]]:
+    """The configured address; on this machine, under its other names as well."""
+    scheme, host, port = _address(default_url(settings))
+    names = {"127.0.0.1", "localhost", "::1"}
+    here = names if host in {*names, "0.0.0.0", "::"} else set()  # noqa: S104 - compared only
+    return {(scheme, name, port) for name in {host, *here}}
 
 
 def api_url(media_url: str) -> str:
@@ -144,97 +197,6 @@ async def read_record(base: str, call_id: str, token: str | None) -> dict[str, A
     return record
 
 
-def merge(report: CallReport, record: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the caller measured and what the service wrote down, on the caller's clock.
-
-    Times are seconds from the start of the call as the caller counts them.
-    """
-    kept = record or {}
-    shift = (kept.get("started_at") or report.started_at) - report.started_at
-    return {
-        "call_id": report.call_sid,
-        "caller": report.caller,
-        "did": report.did,
-        "outcome": kept.get("outcome"),
-        "seconds": round(report.seconds, 3),
-        "turns": [_turn(turn, shift) for turn in kept.get("turns", [])],
-        "handoffs": [_handoff(each, report) for each in kept.get("handoffs", [])],
-        "tickets": kept.get("tickets", []),
-        "decisions": [
-            {**each, "at": round(each["at"] + shift, 3)} for each in kept.get("decisions", [])
-        ],
-        "heard": [
-            {
-                "purpose": each.purpose,
-                "entry": each.entry,
-                "start": round(each.start, 3),
-                "end": round(each.end, 3),
-                "complete": each.complete,
-            }
-            for each in report.heard
-        ],
-        "latency": {
-            "end_of_speech_to_first_audio_ms": [round(each, 1) for each in report.latency_ms]
-        },
-        "closed_by": report.closed_by,
-        "recording": str(report.recording) if report.recording else None,
-        "worst_lateness_ms": report.worst_lateness_ms,
-        "problems": dict(report.problems),
-    }
-
-
-def _turn(turn: Mapping[str, Any], shift: float) -> dict[str, Any]:
-    values = {
-        "side": turn["side"],
-        "text": turn["text"],
-        "start": round(turn["start"] + shift, 3),
-        "end": round(turn["end"] + shift, 3),
-    }
-    return {**values, "entry": turn["entry"]} if turn.get("entry") else values
-
-
-def _handoff(handoff: Mapping[str, Any], report: CallReport) -> dict[str, Any]:
-    def since(at: float | None) -> float | None:
-        return None if at is None else round(at - report.started_at, 3)
-
-    return {
-        "id": handoff["id"],
-        "destination": handoff["destination"],
-        "region": handoff["region"],
-        "category": handoff["category"],
-        "lines": handoff["lines"],
-        "flags": handoff["flags"],
-        "reason": handoff["reason"],
-        "state": handoff["state"],
-        "decisive_end": report.decisive_end,
-        "requested_at": since(handoff["requested_at_epoch"]),
-        "connected_at": since(handoff["connected_at_epoch"]),
-        "caller": handoff["caller"],
-        "transcript": handoff["transcript"],
-    }
-
-
 def _show(event: CallProgress) -> None:
     detail = " ".join(str(value) for value in event.detail.values() if value is not None)
     typer.echo(f"{event.at:7.2f} s  {event.kind:<12} {detail}".rstrip())
-
-
-def _summary(merged: Mapping[str, Any]) -> None:
-    sides = {"caller": "来电人", "bot": "机器人", "110": "110", "seat": "座席"}
-    typer.echo()
-    for turn in merged["turns"]:
-        typer.echo(
-            f"{turn['start']:7.2f} s  {sides.get(turn['side'], turn['side'])}  {turn['text']}"
-        )
-    typer.echo()
-    typer.echo(f"outcome   {merged['outcome'] or 'not known'}")
-    for handoff in merged["handoffs"]:
-        typer.echo(
-            f"hand-off  {handoff['destination']}, requested at {handoff['requested_at']} s, "
-            f"connected at {handoff['connected_at']} s"
-        )
-    for ticket in merged["tickets"]:
-        typer.echo(f"ticket    {ticket['id']}  {ticket['matter']}")
-    latencies = merged["latency"]["end_of_speech_to_first_audio_ms"]
-    if latencies:
-        typer.echo(f"replies   {', '.join(f'{each:.0f} ms' for each in latencies)}")
