@@ -47,6 +47,8 @@ class Journal:
         self._said: dict[str, act.Say] = {}
         self._turns: list[TranscriptTurn] = []
         self._turn_index: dict[str, int] = {}
+        self._speaking: dict[str, None] = {}
+        """Utterances that have begun and not ended."""
         self._handoffs: dict[str, act.Handoff] = {}
         self._notes: list[str] = []
         self._revision = 0
@@ -68,6 +70,7 @@ class Journal:
     async def finish(self, state: State) -> None:
         if self._flusher is not None:
             self._flusher.cancel()
+        self._close_turns(time.time() - self._began)
         await self._flush()
         for handoff in self._handoffs:
             await self._records.update_dossier(handoff, self._dossier(handoff, state))
@@ -129,6 +132,7 @@ class Journal:
             case ev.PlaybackStarted():
                 say = self._said.get(event.utterance)
                 if say is not None:
+                    self._speaking[event.utterance] = None
                     self._turn(
                         event.utterance,
                         TranscriptTurn(
@@ -159,6 +163,7 @@ class Journal:
             case ev.KeyPressed():
                 self._publish(event.at, "key", key=event.key)
             case ev.HungUp():
+                self._close_turns(event.at)
                 self._publish(event.at, "hung_up", by=event.by)
             case _:
                 pass
@@ -216,7 +221,13 @@ class Journal:
             self._turns[index] = turn
         self._records.add_turn(self._call_id, self._turn_index[key], turn.model_dump())
 
+    def _close_turns(self, at: float) -> None:
+        """What the bot was saying when the call ended, ended with it."""
+        for utterance in list(self._speaking):
+            self._ended(utterance, at)
+
     def _ended(self, utterance: str, at: float) -> None:
+        self._speaking.pop(utterance, None)
         index = self._turn_index.get(utterance)
         if index is not None:
             self._turn(utterance, self._turns[index].model_copy(update={"end": at}))
