@@ -151,6 +151,8 @@ def _text_line(event: DeskEvent) -> str:
         f"    来电 {dossier.get('caller')}  属地 {dossier.get('region_name') or '未知'}  "
         f"类别 {dossier.get('category_name') or '未定'}  联动 {others or '无'}",
     ]
+    if omitted := dossier.get("omitted_turns"):
+        lines.append(f"    前 {omitted} 句未随话务传送，全文另送")
     for turn in dossier.get("transcript", [])[-3:]:
         lines.append(f"    {turn['start']:6.1f} s  {turn['side']}  {turn['text']}")
     return "\n".join(lines)
