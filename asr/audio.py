@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,18 @@ import numpy as np
 
 from asr.errors import AudioEmpty, AudioNotReadable, AudioTooLong
 from asr.hypothesis import Pcm, as_pcm
+from asr.wav_header import NamelessFile
 
 SAMPLE_RATE = 16_000
-MAX_SECONDS = 4 * 3600.0  # longer than any call; at RTF 0.1 already half an hour of work
-_BLOCK_SECONDS = 10.0
+MAX_SECONDS = 24 * 3600.0  # a day's recording; at RTF 0.1 two and a half hours of work
+_BLOCK_SECONDS = 1.0  # of a damaged file at most so much is lost before the damage
+_LOWEST_RATE, _HIGHEST_RATE = 4_000, 768_000
+_UNKNOWN_FRAMES = 1 << 60  # a stream that was piped does not say its length
 
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """What a file's header says; ``seconds`` is its length."""
+    """What a file's header says; ``seconds`` is its length, 0 where it does not say it."""
 
     seconds: float
     sample_rate: int
@@ -36,40 +41,60 @@ def span(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def _open(path: Path) -> Any:
+def shown(path: str | Path) -> str:
+    """A file's name for people and JSON, what is no UTF-8 in it as \\xff."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
     import soundfile
 
+    name = shown(path)
     if not path.exists():
-        raise AudioNotReadable(f"{path}: there is no such file.")
+        raise AudioNotReadable(f"{name}: there is no such file.")
     if not path.is_file():
-        raise AudioNotReadable(f"{path} is a folder or device, not an audio file.")
+        raise AudioNotReadable(f"{name} is a folder or device, not an audio file.")
     try:
         if path.stat().st_size == 0:
-            raise AudioEmpty(f"{path} is empty (0 bytes). Record it again.")
-        return soundfile.SoundFile(path)
+            raise AudioEmpty(f"{name} is empty (0 bytes). Record it again.")
+        file = NamelessFile(path)
     except OSError as error:
-        raise AudioNotReadable(f"{path} cannot be read: {error.strerror or error}.") from error
-    except soundfile.SoundFileError as error:
-        reason = getattr(error, "error_string", str(error)).rstrip(". ")
-        raise AudioNotReadable(
-            f"{path} is no audio file that can be read, or it is damaged ({reason}). "
-            "WAV, FLAC, MP3 and OGG are understood."
-        ) from error
+        raise AudioNotReadable(f"{name} cannot be read: {error.strerror or error}.") from error
+    try:
+        try:
+            sound = soundfile.SoundFile(file)
+        except (soundfile.SoundFileError, TypeError, ValueError) as error:
+            reason = getattr(error, "error_string", str(error)).rstrip(". ")
+            raise AudioNotReadable(
+                f"{name} is no audio file that can be read, or it is damaged ({reason}). "
+                "WAV, FLAC, MP3 and OGG are understood; raw samples without a header are not."
+            ) from error
+        with sound:
+            yield sound
+    finally:
+        file.close()
 
 
 def probe(path: str | Path) -> AudioInfo:
     """Read a file's header only.
 
     Raises:
-        AudioNotReadable: missing, damaged or no audio.
+        AudioNotReadable: missing, damaged, no audio, or of an impossible rate.
         AudioEmpty: no samples in it.
     """
     path = Path(path)
     with _open(path) as sound:
-        if sound.frames == 0 or sound.samplerate <= 0:
-            raise AudioEmpty(f"{path} holds no sound. Record it again.")
+        if not _LOWEST_RATE <= sound.samplerate <= _HIGHEST_RATE:
+            raise AudioNotReadable(
+                f"{shown(path)} says it has {sound.samplerate} samples a second, which no recorder "
+                f"makes ({_LOWEST_RATE} to {_HIGHEST_RATE} are read). Its header is damaged."
+            )
+        if sound.frames == 0:
+            raise AudioEmpty(f"{shown(path)} holds no sound. Record it again.")
+        frames = sound.frames if sound.frames < _UNKNOWN_FRAMES else 0
         return AudioInfo(
-            seconds=sound.frames / sound.samplerate,
+            seconds=frames / sound.samplerate,
             sample_rate=sound.samplerate,
             channels=sound.channels,
             format=f"{sound.format}/{sound.subtype}",
@@ -94,18 +119,23 @@ def read_blocks(
     info = probe(path)
     if info.seconds > max_seconds:
         raise AudioTooLong(
-            f"{path} lasts {span(info.seconds)}; the limit is {span(max_seconds)}. "
+            f"{shown(path)} lasts {span(info.seconds)}; the limit is {span(max_seconds)}. "
             "Cut it into parts, or raise the limit."
         )
     resampler = soxr.ResampleStream(info.sample_rate, SAMPLE_RATE, 1, dtype="float32")
     size = max(1, round(block_seconds * info.sample_rate))
+    read = 0
     with _open(path) as sound:
         while True:
             try:
                 block = sound.read(size, dtype="float32", always_2d=True)
             except (soundfile.SoundFileError, RuntimeError) as error:
-                raise AudioNotReadable(f"{path} is damaged: {error}") from error
+                reason = getattr(error, "error_string", str(error)).strip(". ")
+                raise AudioNotReadable(
+                    f"{shown(path)} is damaged after {span(read / info.sample_rate)} ({reason})."
+                ) from error
             last = len(block) < size
+            read += len(block)
             mono = as_pcm(block.mean(axis=1)) if len(block) else np.empty(0, np.float32)
             pcm = resampler.resample_chunk(mono, last=last)
             if pcm.size:
@@ -118,5 +148,5 @@ def read(path: str | Path, *, max_seconds: float = 600.0) -> Pcm:
     """The whole file as float32 mono 16 kHz, shape (samples,); errors as of ``read_blocks``."""
     blocks = list(read_blocks(path, max_seconds=max_seconds))
     if not blocks:
-        raise AudioEmpty(f"{path} holds no sound. Record it again.")
+        raise AudioEmpty(f"{shown(path)} holds no sound. Record it again.")
     return np.concatenate(blocks)

@@ -1,5 +1,7 @@
 """Reading audio files: every usual format, and plain sentences for what cannot be read."""
 
+import contextlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,9 @@ def tone(seconds: float, rate: int, channels: int = 1) -> np.ndarray:
         ("a.flac", 48_000, 2, "PCM_24"),
         ("a.mp3", 22_050, 1, None),
         ("a.ogg", 48_000, 1, None),
+        ("a.wav", 8_000, 1, "PCM_U8"),
+        ("a.wav", 6_000, 1, "PCM_16"),
+        ("a.wav", 192_000, 2, "PCM_24"),
     ],
 )
 def test_any_format_and_rate_becomes_mono_16_khz(
@@ -93,20 +98,106 @@ def test_a_wav_cut_short_gives_what_is_there(tmp_path: Path) -> None:
     assert read(path).size == 16_000
 
 
-def test_an_eleven_hour_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "night.wav"
-    seconds = 11 * 3600
+def header_says(path: Path, field: int, value: int) -> None:
+    """Overwrite a 32-bit field of a WAV header."""
+    data = bytearray(path.read_bytes())
+    data[field : field + 4] = value.to_bytes(4, "little")
+    path.write_bytes(data)
+
+
+RIFF_LENGTH, RATE, DATA_LENGTH = 4, 24, 40
+
+
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF])
+def test_a_wav_of_a_recorder_that_was_killed_is_read_by_its_data(
+    tmp_path: Path, length: int
+) -> None:
+    path = tmp_path / "call.wav"
+    soundfile.write(path, tone(2, 16_000), 16_000)
+    expected = read(path)
+    header_says(path, RIFF_LENGTH, length)
+    header_says(path, DATA_LENGTH, length)
+    assert np.array_equal(read(path), expected)
+    assert probe(path).seconds == 2.0
+    with path.open("ab") as file:
+        file.write(b"x")  # half a sample
+    assert read(path).size == expected.size
+
+
+def test_an_empty_wav_with_a_note_after_it_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    soundfile.write(path, np.zeros(0, np.float32), 16_000)
+    note = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+    path.write_bytes(path.read_bytes()[:44] + note)
+    with pytest.raises(AudioEmpty):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["call.raw", "call.pcm", "call", "call.wav.txt"])
+def test_the_name_of_a_file_does_not_matter(tmp_path: Path, name: str) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(1, 16_000), 16_000)
+    (tmp_path / name).write_bytes((tmp_path / "a.wav").read_bytes())
+    assert read(tmp_path / name).size == 16_000
+    (tmp_path / name).write_bytes((tmp_path / "a.wav").read_bytes()[44:])
+    with pytest.raises(AudioNotReadable, match="without a header"):
+        read(tmp_path / name)
+
+
+def test_a_name_that_is_no_utf_8_is_read_and_shown(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"call\xff.wav")
+    path.write_text("这不是录音。")
+    with pytest.raises(AudioNotReadable, match=r"call\\xff\.wav is no audio"):
+        read(path)
+    soundfile.write(tmp_path / "a.wav", tone(1, 16_000), 16_000)
+    (tmp_path / "a.wav").rename(path)
+    assert read(path).size == 16_000
+
+
+@pytest.mark.parametrize("rate", [0, 7, 1_000_000_000, 2**31 - 1])
+def test_an_impossible_rate_is_said(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "call.wav"
+    soundfile.write(path, tone(1, 16_000), 16_000)
+    header_says(path, RATE, rate)
+    with pytest.raises(AudioNotReadable, match=r"call\.wav"):
+        read(path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cut=st.integers(0, 200), junk=st.binary(max_size=60), suffix=st.sampled_from(["wav", "flac"])
+)
+def test_a_damaged_header_is_an_error_of_ours_or_none(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, junk: bytes, suffix: str
+) -> None:
+    path = tmp_path_factory.mktemp("damaged") / f"a.{suffix}"
+    soundfile.write(path, tone(0.5, 16_000), 16_000)
+    data = path.read_bytes()
+    path.write_bytes(data[:cut] + junk + data[cut + len(junk) :])
+    with contextlib.suppress(AsrError):
+        read(path)
+
+
+def night(path: Path, hours: int) -> Path:
+    """Hours of silence that take no room."""
+    size = hours * 3600 * 32_000
     soundfile.write(path, np.zeros(0, np.int16), 16_000, subtype="PCM_16")
-    size = seconds * 32_000
-    head = bytearray(path.read_bytes()[:44])
-    head[4:8] = (size + 36).to_bytes(4, "little")
-    head[40:44] = size.to_bytes(4, "little")
-    path.write_bytes(head)
+    header_says(path, RIFF_LENGTH, size + 36)
+    header_says(path, DATA_LENGTH, size)
     with path.open("r+b") as file:
-        file.truncate(44 + size)  # sparse: takes no room
-    assert probe(path).seconds == seconds
-    with pytest.raises(AudioTooLong, match=r"lasts 11 h 0 min; the limit is 4 h 0 min"):
+        file.truncate(44 + size)
+    return path
+
+
+def test_what_is_longer_than_a_day_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = night(tmp_path / "days.wav", 25)
+    assert probe(path).seconds == 25 * 3600
+    with pytest.raises(AudioTooLong, match=r"lasts 25 h 0 min; the limit is 24 h 0 min"):
         next(read_blocks(path))
+
+
+def test_eleven_hours_come_in_small_blocks(tmp_path: Path) -> None:
+    blocks = read_blocks(night(tmp_path / "night.wav", 11))
+    assert max(next(blocks).size for _ in range(100)) <= 2 * 16_000
 
 
 def test_a_long_file_comes_in_blocks(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """Whole files to text."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +58,70 @@ def test_a_bad_file_is_refused(listener: Listener, tmp_path: Path) -> None:
     path.write_text("会议记录")
     with pytest.raises(AudioNotReadable, match="no audio file"):
         transcribe_file(path, listener)
+
+
+def test_what_comes_before_the_damage_is_kept_and_the_damage_said(
+    listener: Listener, shared_dir: Path, tmp_path: Path
+) -> None:
+    samples, rate = soundfile.read(shared_dir / LONG, frames=40 * 16_000)
+    path = tmp_path / "call.flac"
+    soundfile.write(path, samples, rate)
+    whole = transcribe_file(path, listener)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 3 // 4])
+    progress: list[tuple[float, float]] = []
+    result = transcribe_file(
+        path, listener, on_progress=lambda done, length: progress.append((done, length))
+    )
+    assert result["error"]["code"] == "asr.audio_not_readable"
+    assert "is damaged after" in result["error"]["message"]
+    assert 25 < result["seconds"] < 35
+    assert result["text"][:100] == whole["text"][:100]
+    assert "error" not in whole
+    done = [seconds for seconds, _ in progress]
+    assert done == sorted(done)
+    assert done[-1] == pytest.approx(result["seconds"], abs=0.01)
+    assert {length for _, length in progress} == {40.0}
+
+
+def test_the_command_goes_on_after_each_bad_file(
+    listener_dir: Path, shared_dir: Path, tmp_path: Path
+) -> None:
+    good, rate = soundfile.read(shared_dir / LONG, frames=5 * 16_000)
+    soundfile.write(tmp_path / "good.wav", good, rate)
+    (tmp_path / "notes.wav").write_text("会议记录")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "call.raw").write_bytes(b"\1\2" * 1000)
+    strange = tmp_path / os.fsdecode(b"strange\xff.wav")
+    strange.write_bytes((tmp_path / "good.wav").read_bytes())
+    (tmp_path / os.fsdecode(b"bad\xfe.wav")).write_text("会议记录")
+    files = [*sorted(tmp_path.glob("*.*"), key=lambda p: p.name == "good.wav"), tmp_path / "none"]
+    done = subprocess.run(
+        [
+            Path(sys.executable).parent / "voicebot",
+            *("transcribe", "--json", "--engine", "listener"),
+            *files,
+        ],
+        env={**os.environ, "VOICEBOT_PATHS__LISTENER": str(listener_dir)},
+        capture_output=True,
+        check=False,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1, done.stderr.decode()
+    assert len(lines) == len(files)
+    heard = [line for line in lines if "text" in line]
+    assert [Path(line["path"]).name for line in heard] == ["strange\\xff.wav", "good.wav"]
+    assert heard[0]["text"] == heard[1]["text"] != ""
+    errors = done.stderr.decode().splitlines()
+    assert len([line for line in errors if line.startswith("voicebot: ")]) == len(files) - 2
+    assert "fault of the program" not in done.stderr.decode()
+
+
+def test_an_incomplete_listener_does_not_hinder_the_transcriber(
+    whisper: WhisperTranscriber, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from voicebot.commands.transcribe import _listener
+
+    (tmp_path / "tokens.txt").write_text("")
+    assert _listener(tmp_path, whisper) is None
+    assert "goes on without the listener" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,13 @@ from voicebot.commands.session import InputError, open_settings, print_json
 
 if TYPE_CHECKING:
     from asr.engines import EngineFolders
-    from asr.transcribe import SegmentResult
+    from asr.hypothesis import Recognizer
+    from asr.listener import Listener
+    from asr.transcribe import FileResult, SegmentResult
     from voicebot.config import Settings
+
+
+_LONG_SECONDS = 60.0
 
 
 def transcribe(
@@ -28,10 +34,9 @@ def transcribe(
       voicebot transcribe *.mp3 --json > calls.jsonl
       voicebot transcribe call.wav --engine listener
     """
+    from asr.audio import shown
     from asr.engines import open_transcriber
     from asr.errors import AudioError
-    from asr.listener import Listener
-    from asr.transcribe import transcribe_file
 
     settings = open_settings()
     name = engine or settings.asr.engine
@@ -39,31 +44,68 @@ def transcribe(
         raise InputError("asr.engine is none in the settings; choose one with --engine.")
     folders = engine_folders(settings)
     transcriber = open_transcriber(name, folders, threads=settings.asr.threads)
-    listener = None
-    if folders.listener is not None and not transcriber.capabilities.phonetic:
-        listener = Listener(folders.listener)
+    listener = _listener(folders.listener, transcriber)
 
     failed = False
     for file in files:
         try:
-            result = transcribe_file(
-                file,
-                transcriber,
-                listener=listener,
-                on_segment=None if as_json else _show,
-            )
+            result = _transcribe(file, transcriber, listener, as_json=as_json)
         except AudioError as error:
             failed = True
             if as_json:
                 problem = {"code": error.code, "message": str(error)}
-                print_json({"path": str(file), "error": problem})
+                print_json({"path": shown(file), "error": problem})
             typer.echo(f"voicebot: {error}", err=True)
             continue
         if as_json:
             print_json(result)
         elif not result["segments"]:
-            typer.echo(f"{file}: no speech was heard.")
+            typer.echo(f"{shown(file)}: no speech was heard.")
+        if "error" in result:
+            failed = True
+            typer.echo(f"voicebot: {result['error']['message']}", err=True)
     raise typer.Exit(1 if failed else 0)
+
+
+def _listener(folder: Path | None, transcriber: Recognizer) -> Listener | None:
+    """The second ear, which only re-ranks here: without it the text is a little worse."""
+    from asr.errors import EngineError
+    from asr.listener import Listener
+
+    if folder is None or transcriber.capabilities.phonetic:
+        return None
+    try:
+        return Listener(folder)
+    except EngineError as error:
+        typer.echo(f"voicebot: goes on without the listener. {error}", err=True)
+        return None
+
+
+def _transcribe(
+    file: Path, transcriber: Recognizer, listener: Listener | None, *, as_json: bool
+) -> FileResult:
+    """One file, with a bar on a terminal where it takes long."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    from asr.audio import probe, shown
+    from asr.transcribe import transcribe_file
+
+    seconds = probe(file).seconds
+    console = Console(stderr=True)
+    quick = seconds < _LONG_SECONDS or not console.is_terminal
+    with Progress(
+        console=console, transient=True, disable=quick, redirect_stdout=sys.stdout.isatty()
+    ) as progress:
+        bar = progress.add_task(escape(shown(file.name)), total=seconds)
+        return transcribe_file(
+            file,
+            transcriber,
+            listener=listener,
+            on_segment=None if as_json else _show,
+            on_progress=lambda done, _: progress.update(bar, completed=done),
+        )
 
 
 def engine_folders(settings: Settings) -> EngineFolders:
