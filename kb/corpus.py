@@ -8,8 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from kb.errors import FileNotReadable
+from kb.table_file import decode
 
 DATA = Path(__file__).parent / "data"
+_GAP_HEADINGS = (
+    "question",
+    "questions",
+    "问题",
+    "标准问题",
+    "知识缺口",
+    "缺口",
+    "缺口问题",
+    "gap",
+    "gaps",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +65,21 @@ def read_labelled(path: Path) -> list[Labelled]:
 
 
 def read_gaps(path: Path = DATA / "gaps.csv") -> tuple[str, ...]:
-    """Questions known to have no entry, one a line under a heading, without repeats."""
-    lines = (line.strip() for line in _text(path).splitlines()[1:])
-    return tuple(dict.fromkeys(line for line in lines if line))
+    """Questions known to have no entry, one a line, without repeats; UTF-8 or GBK.
+
+    A heading is left out where there is one.
+    """
+    try:
+        text = decode(path.read_bytes())
+    except OSError as error:
+        raise FileNotReadable(f"{path} cannot be read: {error.strerror}.") from error
+    if text is None:
+        raise FileNotReadable(f"{path} is neither UTF-8 nor GBK text.")
+    lines = [line.strip().strip('"').strip() for line in text.splitlines()]
+    lines = [line for line in lines if line]
+    if lines and lines[0].lower() in _GAP_HEADINGS:
+        del lines[0]
+    return tuple(dict.fromkeys(lines))
 
 
 def _text(path: Path) -> str:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +78,73 @@ def read_rows(
         return
     first = text.lstrip().splitlines()[0]
     delimiter = max(",\t;", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     fields: list[str | None] = []
     titles: dict[str, str] = {}
-    begins = 1
-    try:
-        for cells in reader:
-            line, begins = begins, reader.line_num + 1
-            if not any(cell.strip() for cell in cells):
-                continue
+    for record in _records(text, delimiter):
+        cells, line, last = record.cells, record.line, record.last
+        if not any(cell.strip() for cell in cells) and not record.fault:
+            continue
+        if not fields:
+            fields, titles = _head(cells, headings, line, errors, warnings)
             if not fields:
-                fields, titles = _head(cells, headings, line, errors, warnings)
-                if not fields:
-                    return
-                continue
-            if len(cells) != len(fields):
-                errors.append(
-                    RowError(line, "", f"{len(cells)} cells where the head has {len(fields)}")
+                return
+        elif record.fault or (len(cells) != len(fields) and last > line):
+            record.split = True
+            errors.append(
+                RowError(
+                    line,
+                    "",
+                    f"a quotation mark is not closed, or not where a cell ends: lines {line} to "
+                    f"{last} read as one row. This line is left out, the next ones are read anew"
+                    if last > line
+                    else f"not readable as CSV ({record.fault})",
                 )
-                continue
+            )
+        elif len(cells) != len(fields):
+            errors.append(
+                RowError(line, "", f"{len(cells)} cells where the head has {len(fields)}")
+            )
+        else:
             row = {f: c.strip() for f, c in zip(fields, cells, strict=True) if f is not None}
             yield Row(line, row), titles
-    except csv.Error as error:
-        errors.append(RowError(begins, "", f"not readable as CSV from here on ({error})"))
+
+
+@dataclass(slots=True)
+class _Record:
+    """One row as CSV has it, from `line` to `last`; `split`: go on after `line`, not `last`."""
+
+    cells: list[str]
+    line: int
+    last: int
+    fault: str = ""
+    split: bool = False
+
+
+def _records(text: str, delimiter: str) -> Iterator[_Record]:
+    """The rows; one with a stray quotation mark may take in rows after it, and is told apart."""
+    lines = list(io.StringIO(text, newline=""))
+    at = 0
+    while at < len(lines):
+        reader = csv.reader(islice(lines, at, None), delimiter=delimiter, strict=True)
+        record = _Record([], at + 1, at + 1)
+        try:
+            record.cells = next(reader, [])
+        except csv.Error as error:
+            record.fault = str(error)
+        record.last = at + max(1, reader.line_num)
+        if record.fault and record.last == record.line:
+            # Within one line a mark in the middle of a cell does no harm.
+            record = _Record(_leniently(lines[at], delimiter), at + 1, at + 1)
+            record.fault = "" if record.cells else "a character that no table can hold"
+        yield record
+        at = record.line if record.split else record.last
+
+
+def _leniently(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
 
 
 def _head(

@@ -44,6 +44,74 @@ def test_a_file_of_questions_is_answered_line_by_line(searcher: Searcher, tmp_pa
     assert [line.line for line in bad] == [2, 4, 6]
 
 
+def test_half_a_character_costs_its_line_and_no_other(searcher: Searcher, tmp_path: Path) -> None:
+    source = tmp_path / "q.jsonl"
+    source.write_text(
+        '{"id": "q1", "query": "社保卡"}\n'
+        '{"id": "q2", "query": "\\ud83d 社保卡"}\n'
+        '{"id": "\\udc00", "query": "社保卡"}\n'
+        '{"id": "q4", "query": "x", "alternatives": ["\\ud83d"]}\n'
+        '{"id": "q5", "query": "社保卡"}\n',
+        encoding="utf-8",
+    )
+    done, bad = search_file(searcher, source, source, on=TODAY)  # and the file may be the same
+    assert done == 2
+    assert [line.line for line in bad] == [2, 3, 4]
+    assert all("surrogate" in line.reason for line in bad)
+    rows = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+    assert [row["id"] for row in rows] == ["q1", "q5"]
+    assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize("given", ["5", "1.50", "1e3", "-0", "123456789012345678901234567890"])
+def test_a_number_comes_back_as_it_was_written(
+    searcher: Searcher, tmp_path: Path, given: str
+) -> None:
+    (tmp_path / "in").write_text(f'{{"id": {given}, "query": "社保卡"}}', encoding="utf-8")
+    assert search_file(searcher, tmp_path / "in", tmp_path / "out", on=TODAY) == (1, [])
+    assert (tmp_path / "out").read_text(encoding="utf-8").startswith(f'{{"id": {given}, "decision')
+
+
+@pytest.mark.parametrize("given", ["true", "null", "NaN", "[1]"])
+def test_other_ids_are_refused(given: str) -> None:
+    with pytest.raises(ValueError, match=r"id is missing|no JSON"):
+        parse_line(f'{{"id": {given}, "query": "x"}}'.encode())
+
+
+def test_a_search_that_fails_costs_its_line_and_no_other(
+    searcher: Searcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = Searcher.search
+
+    def failing(self: Searcher, query: str, **options: object) -> object:
+        if query == "坏":
+            raise RuntimeError
+        return search(self, query, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Searcher, "search", failing)
+    (tmp_path / "in").write_text('{"id": 1, "query": "坏"}\n{"id": 2, "query": "好"}\n', "utf-8")
+    done, bad = search_file(searcher, tmp_path / "in", tmp_path / "out", on=TODAY)
+    assert (done, [str(line) for line in bad]) == (
+        1,
+        ["line 1: could not be searched (RuntimeError)"],
+    )
+
+
+def test_what_was_there_stays_when_the_work_breaks_off(
+    searcher: Searcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Searcher, "search", interrupted)
+    (tmp_path / "in").write_text('{"id": 1, "query": "x"}', "utf-8")
+    (tmp_path / "out").write_text("before", "utf-8")
+    with pytest.raises(KeyboardInterrupt):
+        search_file(searcher, tmp_path / "in", tmp_path / "out", on=TODAY)
+    assert (tmp_path / "out").read_text("utf-8") == "before"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_missing_file_is_one_clear_sentence(searcher: Searcher, tmp_path: Path) -> None:
     with pytest.raises(FileNotReadable, match="cannot be read"):
         search_file(searcher, tmp_path / "no", tmp_path / "out", on=TODAY)
@@ -90,6 +158,22 @@ def test_labelled_questions_name_the_bad_line(tmp_path: Path) -> None:
 def test_the_list_of_gaps_holds_no_repeats() -> None:
     found = read_gaps()
     assert len(found) == len(set(found)) > 100
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk"])
+@pytest.mark.parametrize("heading", ["question\n", "问题\r\n", ""])
+def test_a_list_of_gaps_needs_no_heading(tmp_path: Path, encoding: str, heading: str) -> None:
+    path = tmp_path / "gaps.txt"
+    path.write_bytes(f"{heading}怎么养猫\n\n怎么养狗\n怎么养猫\n".encode(encoding))
+    assert read_gaps(path) == ("怎么养猫", "怎么养狗")
+
+
+def test_a_list_of_gaps_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FileNotReadable, match="cannot be read"):
+        read_gaps(tmp_path / "none")
+    (tmp_path / "bad").write_bytes(b"\xff\x00\x81")
+    with pytest.raises(FileNotReadable, match="GBK"):
+        read_gaps(tmp_path / "bad")
 
 
 def test_training_is_reproducible_and_learns_the_right_entry(

@@ -99,6 +99,25 @@ def test_the_line_of_a_row_is_right_after_a_cell_with_line_breaks() -> None:
     assert [e.line for e in imported.errors] == [4]
 
 
+@pytest.mark.parametrize("later", ["", '"引号，里"'])
+def test_an_open_quotation_mark_costs_its_row_and_no_other(later: str) -> None:
+    rows = table(*(GOOD | {"id": f"x-{n}", "question": f"问题{n}"} for n in range(1, 6)))
+    lines = rows.splitlines(keepends=True)
+    lines[2] = lines[2].replace("口径", '"口径')
+    if later:
+        lines[4] = lines[4].replace("口径", later)
+    imported = read_entries("".join(lines).encode())
+    assert [e.id for e in imported.entries] == ["x-1", "x-3", "x-4", "x-5"]
+    (error,) = imported.errors
+    assert error.line == 3
+    assert "lines 3 to" in error.reason
+
+
+def test_a_quotation_mark_within_a_cell_does_no_harm() -> None:
+    imported = read_entries((table(GOOD).replace("口径", '口"径"')).encode())
+    assert imported.entries[0].source == '口"径"'
+
+
 def test_a_second_row_of_one_id_is_refused_and_says_where_the_first_is() -> None:
     imported = read_entries(table(GOOD, GOOD | {"question": "别的"}).encode())
     assert len(imported.entries) == 1
