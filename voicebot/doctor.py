@@ -8,14 +8,16 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voicebot import doctor_records as records
 from voicebot.encoders import e5_runs_here
+from voicebot.finding import Check
 from voicebot.models import ModelState, check_models
 
 if TYPE_CHECKING:
@@ -30,16 +32,7 @@ ALIKE = 0.7
 """Share of the test sentence's syllables that recognition must find."""
 _FETCH = "Run `voicebot models fetch`."
 _MEND = "Run `voicebot models fetch --verify`."
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. ok: True fine, None a warning (calls work, less well), False broken."""
-
-    name: str
-    ok: bool | None
-    detail: str
-    remedy: str = ""
+_REPORT = "The check itself failed: please report it."
 
 
 def run_checks(settings: Settings, *, deep: bool = True) -> list[Check]:
@@ -63,7 +56,10 @@ def run_checks(settings: Settings, *, deep: bool = True) -> list[Check]:
             ("embedder", lambda: embedder(paths.models, settings.embedder.model)),
         ]
     checks += [
-        ("database", lambda: database(settings.database_url)),
+        ("state folder", lambda: records.state_folder(paths.state)),
+        ("database", lambda: records.database(settings.database_url)),
+        ("knowledge base", lambda: records.knowledge_base(settings)),
+        ("tokens", lambda: records.tokens(settings)),
         ("port", lambda: port(settings.server.host, settings.server.port)),
         ("disk", lambda: disk(paths.state)),
     ]
@@ -210,46 +206,6 @@ def embedder(models_dir: Path, model_folder: str) -> Check:
     return Check("embedder", True, detail)
 
 
-def database(url: str) -> Check:
-    """Reachable, and its tables up to date. Nothing is written."""
-    from alembic.config import Config
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-    from sqlalchemy import create_engine
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from voicebot.records.database import MIGRATIONS, reason
-
-    target = make_url(url)
-    shown = target.render_as_string(hide_password=True)
-    if target.get_backend_name() == "sqlite":
-        file = Path(target.database or "")
-        if not file.exists():
-            return Check(
-                "database", None, f"{shown} is not there yet", "Run `voicebot db migrate`."
-            )
-    try:
-        engine = create_engine(target)
-        with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-        engine.dispose()
-    except (SQLAlchemyError, ImportError) as error:
-        return Check(
-            "database", False, f"{shown} cannot be reached: {reason(error)}",
-            "Check database.url, and that the server runs and its driver is installed.",
-        )  # fmt: skip
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    head = ScriptDirectory.from_config(config).get_current_head()
-    if current != head:
-        return Check(
-            "database", False, f"{shown} is at {current or 'nothing'}, the program at {head}",
-            "Run `voicebot db migrate`.",
-        )  # fmt: skip
-    return Check("database", True, f"{shown}, up to date")
-
-
 def port(host: str, number: int) -> Check:
     """Free to listen on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -285,4 +241,5 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
         return check()
     except Exception as error:
         reason = str(error) or type(error).__name__
-        return Check(name, False, reason.splitlines()[0], _MEND)
+        of_a_model = name.split()[0] in ("model", "listener", "audio", "embedder")
+        return Check(name, False, reason.splitlines()[0], _MEND if of_a_model else _REPORT)

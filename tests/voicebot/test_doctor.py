@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from voicebot import doctor
+from voicebot import doctor_records as records
 from voicebot.config import Settings
-from voicebot.doctor import Check, healthy, run_checks, to_dict, to_table
+from voicebot.doctor import healthy, run_checks, to_dict, to_table
+from voicebot.finding import Check
 from voicebot.models import ModelState
+from voicebot.security import prepare, token_store
 
 
 def settings_for(tmp_path: Path, models: Path, **sections: object) -> Settings:
@@ -50,14 +54,14 @@ def test_a_port_in_use_is_a_warning_naming_the_setting() -> None:
 
 
 def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    check = doctor.database(f"sqlite:///{tmp_path / 'voicebot.db'}")
+    check = records.database(f"sqlite:///{tmp_path / 'voicebot.db'}")
     assert check.ok is None
     assert not (tmp_path / "voicebot.db").exists()
 
 
 def test_a_database_of_another_revision_is_reported(tmp_path: Path) -> None:
     (tmp_path / "voicebot.db").touch()
-    check = doctor.database(f"sqlite:///{tmp_path / 'voicebot.db'}")
+    check = records.database(f"sqlite:///{tmp_path / 'voicebot.db'}")
     assert check.ok is False
     assert "voicebot db migrate" in check.remedy
 
@@ -67,13 +71,69 @@ def test_a_migrated_database_is_fine(tmp_path: Path) -> None:
 
     url = f"sqlite:///{tmp_path / 'voicebot.db'}"
     migrate(url)
-    assert doctor.database(url).ok is True
+    assert records.database(url).ok is True
 
 
 def test_an_unreachable_server_hides_its_password() -> None:
-    check = doctor.database("postgresql+psycopg://bot:secret@127.0.0.1:1/voicebot")
+    check = records.database("postgresql+psycopg://bot:secret@127.0.0.1:1/voicebot")
     assert check.ok is False
     assert "secret" not in check.detail
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mongodb://bot:secret@x/y", "sqlite+x:///a"])
+def test_a_senseless_database_url_names_the_setting(url: str) -> None:
+    check = records.database(url)
+    assert check.ok is False
+    assert "database.url" in check.remedy
+    assert "secret" not in check.detail
+
+
+def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    check = records.database("postgresql+psycopg://bot@127.0.0.1/voicebot")
+    assert "voicebot[postgres]" in check.remedy
+
+
+def test_the_state_folder_is_looked_at(tmp_path: Path) -> None:
+    folder = tmp_path / "var"
+    assert records.state_folder(folder).ok is None
+    folder.mkdir(mode=0o755)
+    assert "chmod" in records.state_folder(folder).remedy
+    folder.chmod(0o700)
+    assert records.state_folder(folder).ok is True
+    (folder / "spool").mkdir()
+    (folder / "spool" / "rejected.jsonl").touch()
+    assert "rejected.jsonl" in records.state_folder(folder).detail
+    assert records.state_folder(folder / "spool" / "rejected.jsonl").ok is False
+
+
+def test_tokens_that_are_missing_are_named_with_the_command(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, tmp_path)
+    assert "voicebot db migrate" in records.tokens(settings).remedy
+    prepare(settings)
+    assert records.tokens(settings).ok is True
+    (settings.paths.state / "secrets" / "desk.token").unlink()
+    assert "desk" in records.tokens(settings).remedy
+    store = token_store(settings)
+    for row in store.listed():
+        store.revoke(row["id"])
+    assert "voicebot token create media" in records.tokens(settings).remedy
+
+
+def test_an_empty_knowledge_base_says_how_to_fill_it(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, tmp_path)
+    assert "voicebot kb publish" in records.knowledge_base(settings).remedy
+    prepare(settings)
+    check = records.knowledge_base(settings)
+    assert (check.ok, "voicebot kb publish" in check.remedy) == (None, True)
+
+
+def test_a_check_that_fails_itself_sends_nobody_to_the_models() -> None:
+    def broken() -> Check:
+        raise RuntimeError("x")
+
+    assert "models" in doctor._guarded("model whisper", broken).remedy
+    assert "models" not in doctor._guarded("port", broken).remedy
 
 
 def test_more_threads_than_cores_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
