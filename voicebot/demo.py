@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -28,16 +29,22 @@ import soxr
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
 from websockets.asyncio.client import connect
 
 from telephony.call_report import CallReport
 from telephony.caller import place_call
 from voicebot.call.audio_library import AudioLibrary, open_library
 from voicebot.config import Settings, base_folder
+from voicebot.demo_state import environment, fill
 from voicebot.errors import VoicebotError
+from voicebot.records.database import reason
 from voicebot.security import local_token
+from voicebot.state_folder import make_private
 
 READY_TIMEOUT_S = 180.0
+STATE = "state"
+"""The demonstration's own state folder, beside the files that people look at."""
 
 CALLER_PITCH = 0.9
 """The caller is the same synthetic voice, lower and slower, to tell them apart."""
@@ -106,7 +113,9 @@ def run(settings: Settings) -> int:
 async def _run(settings: Settings, console: Console) -> int:
     folder = settings.paths.state / "demo"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    make_private(settings.paths.state)
+    make_private(folder)
+    own = await asyncio.to_thread(_fill, settings, folder / STATE)
     with console.status("正在录制来电人的话 · recording the callers"):
         library = open_library(settings)
         spoken = {
@@ -114,14 +123,14 @@ async def _run(settings: Settings, console: Console) -> int:
             for call in CALLS
         }
     results = []
-    async with _running(settings, console, folder) as service:
+    async with _running(own, console, folder) as service:
         for call in CALLS:
             files, decisive = spoken[call.name]
             results.append(await _place(console, service, call, files, decisive, folder))
     console.print(_table(results))
     console.print(f"\n文件 · files: {folder}/")
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and "callers" not in path.parts:
+        if path.is_file() and not {"callers", STATE} & set(path.relative_to(folder).parts):
             console.print(f"  {path.relative_to(folder)}  {path.stat().st_size:,} B")
     return 0 if all(result.ok for result in results) else 1
 
@@ -175,20 +184,16 @@ def _free_port() -> int:
 @contextlib.asynccontextmanager
 async def _running(settings: Settings, console: Console, folder: Path) -> AsyncIterator[_Service]:
     port, desk_port = _free_port(), _free_port()
-    environment = {
-        **os.environ,
-        "VOICEBOT_SERVER__PORT": str(port),
-        "VOICEBOT_HANDOFF__DESK_URL": f"ws://127.0.0.1:{desk_port}/line",
-        "VOICEBOT_HANDOFF__DESK_HTTP": f"http://127.0.0.1:{desk_port}",
-    }
+    variables = {**os.environ, **environment(settings.paths.state, port, desk_port)}
     voicebot = [sys.executable, "-m", "voicebot.cli"]
     desk_folder = folder / "desk"
-    log = (folder / "service.log").open("wb")
+    # What callers said may be in it.
+    log = os.open(folder / "service.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     processes: list[asyncio.subprocess.Process] = []
 
     async def start(*command: str) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
-            *voicebot, *command, env=environment, cwd=base_folder(), stdout=log, stderr=log
+            *voicebot, *command, env=variables, cwd=base_folder(), stdout=log, stderr=log
         )
         processes.append(process)
         return process
@@ -218,7 +223,7 @@ async def _running(settings: Settings, console: Console, folder: Path) -> AsyncI
                 await asyncio.wait_for(process.wait(), 10)
             except TimeoutError:
                 process.kill()
-        log.close()
+        os.close(log)
 
 
 async def _ready(
@@ -292,6 +297,15 @@ class _Result:
         return self._requested is not None and self._requested < self.report.spoken[-1].speech_end
 
 
+def _fill(settings: Settings, state: Path) -> Settings:
+    try:
+        return fill(settings, state)
+    except SQLAlchemyError as error:
+        raise DemoFailed(
+            f"The published answers cannot be read: {reason(error)}. Run `make setup` first."
+        ) from None
+
+
 async def _place(
     console: Console,
     service: _Service,
@@ -329,10 +343,12 @@ async def _record(service: _Service, call_id: str) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {service.admin_token}"}
     async with httpx.AsyncClient(headers=headers, trust_env=False) as client:
         for _ in range(100):
-            answer = await client.get(f"{service.http}/api/calls/{call_id}")
+            answer = await client.get(f"{service.http}/api/calls/{quote(call_id, safe='')}")
             if answer.status_code == 200 and answer.json().get("ended_at"):
                 record: dict[str, Any] = answer.json()
-                events = await client.get(f"{service.http}/api/calls/{call_id}/events")
+                events = await client.get(
+                    f"{service.http}/api/calls/{quote(call_id, safe='')}/events"
+                )
                 record["events"] = events.json()
                 return record
             await asyncio.sleep(0.1)
