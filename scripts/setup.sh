@@ -95,7 +95,7 @@ main() {
   install_debian_packages "${PACKAGES[@]}"
   make_environment
   install_python_packages
-  "$VENV/bin/python" -m voicebot.models "${models[@]}"
+  "$VENV/bin/voicebot" models fetch "${models[@]}"  # into paths.models
   scripts/data.sh
 }
 

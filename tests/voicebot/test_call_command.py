@@ -1,10 +1,11 @@
 """What the caller measured and what the service wrote come together on one clock."""
 
+import httpx
 import pytest
 
 from telephony.call_report import CallReport, HeardUtterance, ReplyLatency
 from voicebot import security
-from voicebot.commands.call import RecordMissing, _require_closed, api_url, tokens_for
+from voicebot.commands.call import RecordMissing, _require_closed, api_url, read_record, tokens_for
 from voicebot.commands.call_result import merge
 from voicebot.commands.session import InputError
 from voicebot.config import Settings
@@ -127,3 +128,20 @@ def test_a_record_that_was_not_closed_is_missing() -> None:
         _require_closed({**RECORD, "ended_at": None}, "C1", "http://127.0.0.1")
     with pytest.raises(RecordMissing, match="could not be read"):
         _require_closed(None, "C1", "http://127.0.0.1")
+
+
+async def test_a_record_is_asked_for_by_any_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path.decode())
+        return httpx.Response(200, json={"ended_at": 1.0})
+
+    real = httpx.AsyncClient
+
+    def client(**options: object) -> httpx.AsyncClient:
+        return real(transport=httpx.MockTransport(answer), **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(httpx, "AsyncClient", client)
+    assert await read_record("http://127.0.0.1:1", "a/b?c #d", None) == {"ended_at": 1.0}
+    assert asked == ["/api/calls/a%2Fb%3Fc%20%23d"]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi import WebSocket
@@ -58,7 +59,7 @@ def bearer(service: _Service, role: str) -> dict[str, str]:
 
 def paths(client: TestClient, kind: type) -> list[str]:
     found = [
-        route.path.replace("{call_id}", "C1").replace("{handoff_id}", "H1")
+        route.path.replace("{call_id:path}", "C1").replace("{handoff_id:path}", "H1")
         for route in client.app.routes  # type: ignore[attr-defined]
         if isinstance(route, kind)
     ]
@@ -132,6 +133,20 @@ def test_a_call_is_served_whole(client: TestClient, service: _Service) -> None:
     assert client.get("/api/calls", headers=headers).json()["calls"][0]["call_id"] == "C1"
     assert client.get("/api/calls/C1/events", headers=headers).json() == []
     assert client.get("/api/calls/C2", headers=headers).json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize("name", ["a/b", "a?b", "a#b", "a b", "a%b", "呼叫", "a/../b"])
+def test_any_id_of_a_carrier_can_be_read(client: TestClient, service: _Service, name: str) -> None:
+    async def write() -> None:
+        await service.records.start_call(name, "13800138000", "12345", 1_790_000_000.0)
+
+    assert client.portal is not None
+    client.portal.call(write)
+    headers = bearer(service, "agent")
+    for end, expected in (("", name), ("/events", None)):
+        answer = client.get(f"/api/calls/{quote(name, safe='')}{end}", headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert expected is None or answer.json()["call_id"] == expected
 
 
 def test_health_says_how_things_are(client: TestClient, service: _Service) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import typer
 
@@ -184,7 +184,7 @@ async def read_record(base: str, call_id: str, token: str | None) -> dict[str, A
     async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=5.0) as client:
         while time.monotonic() < deadline:
             try:
-                answer = await client.get(f"{base}/api/calls/{call_id}")
+                answer = await client.get(f"{base}/api/calls/{quote(call_id, safe='')}")
             except httpx.HTTPError:
                 return record
             if answer.status_code in (401, 403):

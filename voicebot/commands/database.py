@@ -22,6 +22,8 @@ def migrate() -> None:
     Examples:
       voicebot db migrate
       VOICEBOT_DATABASE__URL=postgresql+psycopg://… voicebot db migrate
+
+    PostgreSQL needs its driver: pip install 'voicebot[postgres]'
     """
     from voicebot.commands.tokens import show_once
     from voicebot.security import prepare

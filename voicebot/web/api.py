@@ -8,7 +8,7 @@
     WS  /api/live                   admin, supervisor, agent: what happens, as it happens
     WS  /media                      media, admin: a call's audio (telephony.messages)
 
-Every read of personal data is audited.
+Ids are written percent-encoded (``/`` as ``%2F``). Every read of personal data is audited.
 """
 
 from __future__ import annotations
@@ -68,15 +68,9 @@ def create_app(service: Service) -> FastAPI:
         _audit(request, principal, "calls.list", "")
         return {"calls": found}
 
-    @app.get("/api/calls/{call_id}")
-    async def call(call_id: str, principal: Staff, request: Request) -> dict[str, Any]:
-        found = await records.call(call_id)
-        _audit(request, principal, "call.read", call_id)
-        if found is None:
-            raise _not_found("call")
-        return found
-
-    @app.get("/api/calls/{call_id}/events")
+    # Before the next, whose id takes in whatever stands before the end: a carrier's id
+    # may hold "/" as well.
+    @app.get("/api/calls/{call_id:path}/events")
     async def events(call_id: str, principal: Staff, request: Request) -> list[dict[str, Any]]:
         found = await records.events(call_id)
         _audit(request, principal, "call.events.read", call_id)
@@ -84,7 +78,15 @@ def create_app(service: Service) -> FastAPI:
             raise _not_found("call")
         return found
 
-    @app.get("/api/handoffs/{handoff_id}")
+    @app.get("/api/calls/{call_id:path}")
+    async def call(call_id: str, principal: Staff, request: Request) -> dict[str, Any]:
+        found = await records.call(call_id)
+        _audit(request, principal, "call.read", call_id)
+        if found is None:
+            raise _not_found("call")
+        return found
+
+    @app.get("/api/handoffs/{handoff_id:path}")
     async def handoff(handoff_id: str, principal: Receiver, request: Request) -> dict[str, Any]:
         found = await records.handoff(handoff_id)
         _audit(request, principal, "handoff.read", handoff_id)
