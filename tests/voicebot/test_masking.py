@@ -10,7 +10,11 @@ from voicebot.masking import mask, mask_text
 
 DIGITS = st.text("0123456789", min_size=1)
 AROUND = st.text(st.characters(codec="utf-8", exclude_characters="0123456789０１２３４５６７８９"))
-SEPARATORS = st.sampled_from(["", "-", " "])
+# As people write them, and as recognisers write pauses.
+SEPARATORS = st.sampled_from(
+    ["", "-", " ", "  ", ",", ", ", "，", "、", "。", "－", "\u3000", "\n", "·"]
+)
+PINYIN = ["ling2", "yao1", "er4", "san1", "si4", "wu3", "liu4", "qi1", "ba1", "jiu3"]
 
 
 @st.composite
@@ -19,8 +23,30 @@ def mobiles(draw: st.DrawFn) -> str:
         "1" + draw(st.sampled_from("3456789")) + draw(st.text("0123456789", min_size=9, max_size=9))
     )
     prefix = draw(st.sampled_from(["", "+86", "+86 ", "86-", "0086"]))
-    gap = draw(SEPARATORS)
+    gap = draw(st.one_of(SEPARATORS, st.sampled_from([".", ". "])))
     return f"{prefix}{digits[:3]}{gap}{digits[3:7]}{gap}{digits[7:]}"
+
+
+@st.composite
+def spoken_mobiles(draw: st.DrawFn) -> str:
+    """Digit by digit or in groups; in characters of several kinds, or in syllables."""
+    digits = "1" + draw(st.text("3456789", min_size=1, max_size=1))
+    digits += draw(st.text("0123456789", min_size=9, max_size=9))
+    if draw(st.booleans()):
+        return " ".join(PINYIN[int(digit)] for digit in digits)
+    alphabet = draw(
+        st.sampled_from(["零幺二三四五六七八九", "〇一两三四五六七八九", "零壹贰叁肆伍陆柒捌玖"])
+    )
+    said = [
+        alphabet[int(d)] if draw(st.integers(0, 5)) or n < 2 else d for n, d in enumerate(digits)
+    ]
+    gap, each = draw(SEPARATORS), draw(SEPARATORS)
+    return gap.join(each.join(said[a:b]) for a, b in ((0, 3), (3, 7), (7, 11)))
+
+
+def says(text: str) -> int:
+    """Digits that are left, in whatever writing."""
+    return len(re.findall("[0-9零〇一二三四五六七八九幺两壹贰叁肆伍陆柒捌玖]|[a-z]+[1-5]", text))
 
 
 @st.composite
@@ -54,6 +80,18 @@ def test_mobile_numbers_keep_four_digits(before: str, number: str, after: str) -
     assert len(re.findall("[0-9]", masked)) == 4
 
 
+@given(spoken_mobiles())
+def test_spoken_numbers_keep_two_digits_at_most(number: str) -> None:
+    masked = mask_text(f"我的号码是{number}。")
+    assert masked.startswith("我的号码是***")
+    assert says(masked) <= 2
+
+
+@given(st.text("0123456789", min_size=11, max_size=19), SEPARATORS.filter(bool))
+def test_a_number_said_digit_by_digit_keeps_four_at_most(digits: str, gap: str) -> None:
+    assert len(re.findall("[0-9]", mask_text(f"号码{gap.join(digits)}。"))) <= 4
+
+
 @given(AROUND, st.one_of(identity_cards(), bank_cards()), AROUND)
 def test_cards_keep_four_characters(before: str, number: str, after: str) -> None:
     masked = mask_text(before + number + after)
@@ -76,6 +114,21 @@ def test_cards_keep_four_characters(before: str, number: str, after: str) -> Non
         ("一三八 零零一三 八零零零", "***零零"),
         ("身份证四六零一零零一九九零零一零一二三四X", "身份证***四X"),
         ("１３８００１３８０００", "***８０００"),
+        ("138,0013,8000", "***8000"),
+        ("138，0013，8000", "***8000"),
+        ("138、0013、8000", "***8000"),
+        ("138.0013.8000", "***8000"),
+        ("138  0013  8000", "***8000"),
+        ("1 3 8 0 0 1 3 8 0 0 0", "*** 0"),
+        ("0 8 9 8 6 6 8 8 3 6 9 0", "*** 0"),
+        ("0898－66883690", "***90"),
+        ("0898.6688.3690", "***90"),
+        ("幺三八。零零幺三。八零零零", "***零零"),
+        ("幺三八零零幺三八零零0", "***0"),
+        ("壹叁捌零零壹叁捌零零零", "***零零"),
+        ("yao1 san1 ba1 ling2 ling2 yao1 san1 ba1 ling2 ling2 ling2", "***ling2"),
+        ("yao san ba ling ling yao san ba ling ling ling", "***ling"),
+        ("460106，1990，0101，1234", "***1234"),
         ("tel13800138000", "tel***8000"),
         ("Bearer vb_" + "a" * 43, "Bearer ***"),
     ],
@@ -96,6 +149,11 @@ def test_written_and_spoken_forms(text: str, masked: str) -> None:
         "127.0.0.1:8445",
         "MZ5f0c2b7a9d1e4f6a8b0c2d4e6f8a0b1c",
         "一共三百二十五件",
+        "周一 2026-11-24 08:30",
+        "at=1790000000.123456",
+        "zhe4 shi4 san1 hao4 lou2",
+        "yi1 er4 san1 mu4 tou2 ren2",
+        "1.5, 2.25, 3.125 s",
         "二〇二六年",
     ],
 )
@@ -111,6 +169,8 @@ class _Caller:
 def test_values_are_masked_however_deep() -> None:
     line = {
         "caller": 13800138000,
+        "read as a float": 13800138000.0,
+        "epoch": 1790000000.0,
         "turns": [{"text": "我的号码是13800138000"}, ("琼A12345",)],
         "13800138000": b"13800138000",
         "who": _Caller(),
@@ -122,6 +182,8 @@ def test_values_are_masked_however_deep() -> None:
     }
     assert mask(line) == {
         "caller": "***8000",
+        "read as a float": "***8000",
+        "epoch": 1790000000.0,
         "turns": [{"text": "我的号码是***8000"}, ["***45"]],
         "***8000": "***8000",
         "who": "<caller ***8000>",
