@@ -105,6 +105,8 @@ class OpenTicket:
     number: str
     region: str | None = None
     department: str | None = None
+    withdrawn: bool = False
+    """The caller wants it no more; it is kept, marked so, and nobody acts on it."""
 
 
 @dataclass(frozen=True, slots=True)

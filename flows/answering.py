@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers, handoff, ticket_dialogue
+from flows import answers, handoff, small_talk, ticket_dialogue
 from flows.actions import Action, Decide, Search
 from flows.events import Ear, SearchResult
 from flows.policy import Policy, Step
@@ -12,6 +12,7 @@ from flows.speaking import hush, say, say_entry
 from flows.state import CallerTurn, EarlyAnswer, Phase, State
 
 NO_ANSWER = "知识库没有已批准的答复，登记工单"
+INVITED = "答复请来电人补充详情，登记工单"
 
 
 def settled(state: State, turn: CallerTurn) -> State:
@@ -40,7 +41,7 @@ def search(state: State, turn: CallerTurn, *, final: bool) -> tuple[State, tuple
     Nothing is searched twice, and no partial is searched by its sounds alone while the
     transcriber is alive.
     """
-    if state.phase not in (Phase.LISTENING, Phase.CLARIFYING) or not searchable(turn):
+    if not _may_search(state, turn, final=final) or not searchable(turn):
         return state, ()
     if not final and (
         len(turn.transcript) < 3
@@ -62,6 +63,14 @@ def search(state: State, turn: CallerTurn, *, final: bool) -> tuple[State, tuple
             final=final,
         ),
     )
+
+
+def _may_search(state: State, turn: CallerTurn, *, final: bool) -> bool:
+    """In a ticket only what is plainly a question; and no noise or greeting anywhere."""
+    if state.phase in (Phase.LISTENING, Phase.CLARIFYING, Phase.TICKET_MATTER):
+        return final or not small_talk.courtesy(turn.transcript)
+    steps = (Phase.TICKET_PLACE, Phase.TICKET_NAME)
+    return final and state.phase in steps and answers.question(turn.transcript)
 
 
 def searched(state: State, turn: CallerTurn) -> bool:
@@ -124,6 +133,9 @@ def veto(state: State, event: SearchResult, policy: Policy) -> Step:
         return state, ()
     state, hushed = hush(state)
     state, said = say_entry(state, best[0])
+    turn = state.turn
+    if turn is not None:
+        state = replace(state, invited=turn.words if best[0] in event.inviting else "")
     decided = Decide("correct", f"最终识别改为 {best[0]}，把握 {best[1]:.2f}")
     return state, (*hushed, decided, said)
 
@@ -137,24 +149,57 @@ def conclude(state: State, turn: CallerTurn, result: SearchResult | None, policy
         return handoff.to_police(settled(state, turn), "police_matter")
     if result is not None and best is not None:
         return _answer(state, turn, result, "找到已批准的答复")
+    assessment = state.assessment
+    outside = assessment is not None and assessment.route == "neither"
     asked = state.phase is Phase.CLARIFYING
     state = replace(settled(state, turn), phase=Phase.LISTENING)
     decision = result.decision if result is not None else "none"
     if decision == "clarify" and result is not None and len(result.candidates) >= 2 and not asked:
         (first, _), (second, _) = result.candidates[:2]
         state = replace(state, phase=Phase.CLARIFYING, offered=(first, second), matter=turn.words)
+        state = replace(state, inviting=result.inviting)
         state, question = say(state, "clarify", a=f"entry:{first}", b=f"entry:{second}")
         return state, (Decide("clarify", f"{first} 与 {second} 分不清"), question)
-    assessment = state.assessment
-    if (
-        assessment is not None
-        and assessment.route == "neither"
-        and probability(state, "neither") >= policy.limits.neither
-    ):
+    if outside and probability(state, "neither") >= policy.limits.neither:
         state = replace(state, guided=state.guided + 1)
         state, guide = say(state, "out_of_scope")
         return state, (Decide("guide", "不属于12345和110的范围"), guide)
-    return ticket_dialogue.open_dialogue(state, turn.words, NO_ANSWER)
+    return no_answer(state, turn.words)
+
+
+def no_answer(state: State, matter: str) -> Step:
+    """There is no approved answer: say so, and take the matter down for a person."""
+    return ticket_dialogue.open_dialogue(
+        state, matter, NO_ANSWER, question=ticket_dialogue.ANSWERLESS
+    )
+
+
+def details(state: State, turn: CallerTurn) -> Step | None:
+    """The details that the last answer invited: a ticket of that matter, and no new search."""
+    if not state.invited or answers.question(turn.transcript) or not turn.transcript:
+        return None
+    state = settled(state, turn)
+    if answers.place(turn.transcript):
+        return ticket_dialogue.open_dialogue(state, state.invited, INVITED, place=turn.transcript)
+    return ticket_dialogue.open_dialogue(state, f"{state.invited}；{turn.transcript}", INVITED)
+
+
+def in_ticket(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool) -> Step | None:
+    """A question in the middle of a ticket: answered if the knowledge base is sure of it."""
+    if not answers.question(turn.transcript) or state.phase is Phase.TICKET_NUMBER:
+        return None
+    result = state.result
+    if result is None or result.turn != turn.number or not result.final:
+        if overdue or searched(state, turn):
+            return None if overdue else (state, ())
+        return search(state, turn, final=True)
+    best = found(result)
+    if best is None or best[1] < policy.limits.early_answer:
+        return None
+    phase = state.phase
+    state, actions = _answer(state, turn, result, "登记途中问到已批准的答复")
+    state, question = ticket_dialogue.ask(replace(state, phase=phase, invited=""))
+    return state, (*actions, question)
 
 
 def choose(state: State, turn: CallerTurn) -> Step | None:
@@ -164,9 +209,11 @@ def choose(state: State, turn: CallerTurn) -> Step | None:
         return None
     state = replace(settled(state, turn), phase=Phase.LISTENING)
     if chosen < 0:
-        return ticket_dialogue.open_dialogue(state, state.matter or turn.words, NO_ANSWER)
-    state, said = say_entry(state, state.offered[chosen])
-    state = replace(state, answered=state.answered + 1)
+        return no_answer(state, state.matter or turn.words)
+    entry = state.offered[chosen]
+    invited = state.matter if entry in state.inviting else ""
+    state, said = say_entry(state, entry)
+    state = replace(state, answered=state.answered + 1, invited=invited)
     return state, (Decide("answer", f"来电人选了第{chosen + 1}个问题"), said)
 
 
@@ -178,6 +225,7 @@ def _answer(state: State, turn: CallerTurn, result: SearchResult, why: str) -> S
         answered=state.answered + 1,
         result=None,
         searched=None,
+        invited=turn.words if entry in result.inviting else "",
     )
     state, said = say_entry(state, entry)
     return state, (Decide("answer", f"{why}：{entry}，把握 {sure:.2f}"), said)

@@ -10,10 +10,13 @@ This file says which concern takes which event:
 
 =================  ===========================================================
 `hearing`          hypotheses, barge-in, turn ends
-`replying`         the reply to a turn; the question about danger
-`answering`        search, answer, clarify, guide
-`ticket_dialogue`  work orders (工单)
-`handoff`          110, seats, and the legs to them
+`judging`          which words triage judges, and what is certain or in doubt
+`replying`         the reply to a turn; small talk, in every phase
+`danger`           the question about danger, and its reply
+`answering`        search, answer, clarify, guide, details that an answer invited
+`ticket_dialogue`  work orders (工单); `ticket_number` their number, spoken or keyed
+`keypad`           the menu of keys
+`handoff`          110, seats, and the legs to them; `seatless` when no seat is free
 `dossier`          place, lines, notes of an open hand-off
 `patience`         silence, failing engines, the end
 `speaking`         what is being said and may be interrupted
@@ -27,7 +30,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import dossier, handoff, hearing, patience, replying, speaking, ticket_dialogue
+from flows import (
+    dossier,
+    handoff,
+    hearing,
+    judging,
+    keypad,
+    patience,
+    replying,
+    seatless,
+    speaking,
+    ticket_dialogue,
+)
 from flows.events import (
     CallerSpeaking,
     CallStarted,
@@ -46,7 +60,7 @@ from flows.events import (
     Written,
 )
 from flows.policy import Limits, Policy, Step
-from flows.state import Phase, State, conversation
+from flows.state import Phase, State
 
 __all__ = ["Limits", "Policy", "Step", "step", "texts_to_embed"]
 
@@ -60,7 +74,7 @@ def texts_to_embed(state: State, event: Event, policy: Policy) -> tuple[str, ...
         return ()
     if event.plain:
         return ()
-    texts = policy.triage.texts(conversation(hearing.with_hypothesis(state, event)))
+    texts = judging.texts(hearing.with_hypothesis(state, event), policy)
     return tuple(text for text in texts if text not in state.embeddings)
 
 
@@ -90,7 +104,7 @@ def _dispatch(state: State, event: Event, policy: Policy) -> Step:
         case SearchResult():
             return hearing.search_result(state, event, policy)
         case KeyPressed():
-            return _key(state, event)
+            return keypad.pressed(state, event)
         case Silence():
             return patience.silence(state, event, policy)
         case PlaybackStarted():
@@ -100,7 +114,7 @@ def _dispatch(state: State, event: Event, policy: Policy) -> Step:
         case Written():
             return _written(state, event)
         case TransferProgress():
-            return handoff.transfer(state, event)
+            return seatless.transfer(state, event, policy)
         case EngineFailed():
             return patience.engine_failed(state, event, policy)
         case _:
@@ -122,25 +136,6 @@ def _started(state: State, event: CallStarted, policy: Policy) -> Step:
         return state, ()
     state, greeting = speaking.say(state, policy.greetings.get(event.did, "greeting"))
     return state, (greeting,)
-
-
-def _key(state: State, event: KeyPressed) -> Step:
-    """1: 110. 0: a human. At any time, but for the digits of a number being keyed in."""
-    state = replace(state, nudges=0)
-    police = state.handoff is not None and state.handoff.to_police
-    if ticket_dialogue.keying(state):
-        state, hushed = speaking.hush(state)
-        state, actions = ticket_dialogue.keyed(state, event.key)
-        if state.ticket is not None and state.ticket.digits in ("110", "119", "120", "122"):
-            state, actions = handoff.to_police(state, "requested_police")
-        return state, (*hushed, *actions)
-    if event.key == "1" and not police:
-        return handoff.to_police(state, "requested_police")
-    if event.key == "0" and state.handoff is None:
-        if state.phase is Phase.CONFIRMING_DANGER:
-            return handoff.to_police(state, "danger")  # anything but a clear no
-        return handoff.to_human(state, "requested_human", "connecting_human")
-    return state, ()
 
 
 def _playback_finished(state: State, event: PlaybackFinished) -> Step:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from flows import answers, jurisdiction
 from flows import handoff as opening
-from flows import jurisdiction
 from flows.actions import Action, Decide, DialRoute, NotifyLine, Route, UpdateDossier
 from flows.events import Ear, Heard, LegState
 from flows.policy import Step
@@ -60,19 +60,18 @@ def _reroute(
     return handoff, (DialRoute(handoff.id, routes[0]),)
 
 
-def update(state: State, assessment: Assessment) -> Step:
+def update(state: State, assessment: Assessment, *, certain: bool) -> Step:
     """What is heard after the hand-off began adds to it; nothing takes any away."""
     handoff = state.handoff
     assert handoff is not None
-    danger = assessment.action == "handoff" and assessment.route == "110_now"
     if not handoff.to_police:
-        if not danger and assessment.request != "police":
+        if not certain and assessment.request != "police":
             return state, ()
         if not handoff.connected:
-            return opening.to_police(state, "danger" if danger else "requested_police")
+            return opening.to_police(state, "danger" if certain else "requested_police")
         # A human has the call and decides; the dossier raises the one-key alarm (一键转110).
         return _amend(state, handoff, assessment, alarmed=True)
-    return _amend(state, handoff, assessment, danger=danger)
+    return _amend(state, handoff, assessment, danger=certain)
 
 
 def _amend(
@@ -89,10 +88,15 @@ def _amend(
     if alarmed and not handoff.alarmed:
         flags = (*flags, "danger")
         notes.append("通话中出现危险，请一键转110")
-    if danger and handoff.reason == "police_matter":
+    worse = danger and handoff.reason == "police_matter"
+    if worse:
         handoff = replace(handoff, reason="danger")
         notes.append("来电人讲述中出现危险")
-    if assessment.category is not None and handoff.category is None and handoff.to_police:
+    if (
+        assessment.category not in (None, handoff.category)
+        and (worse or handoff.category is None)
+        and handoff.to_police
+    ):
         handoff = replace(handoff, category=assessment.category)
         notes.append(f"警情类别：{assessment.category}")
     taken_back = next(
@@ -132,7 +136,8 @@ def keep_company(state: State) -> Step:
         state = replace(state, handoff=replace(handoff, to_note=False))
         state, said = say(state, "noted")
         return state, (said,)
-    if handoff.asked_place or state.region_said:
+    told = state.caller_turn(handoff.turn)
+    if handoff.asked_place or (told is not None and answers.precise_place(told.transcript)):
         return state, ()
     state = replace(state, handoff=replace(handoff, asked_place=True))
     state, asked = say(state, "where_are_you")
@@ -142,7 +147,7 @@ def keep_company(state: State) -> Step:
 def interrupted(state: State) -> Step:
     """The caller is gone before 110 was reached: the police order (警单) is marked 中断."""
     actions: tuple[Action, ...] = ()
-    if state.phase is Phase.CONFIRMING_DANGER:
+    if opening.unsettled(state):
         # Hanging up is not a clear no.
         state, actions = opening.to_police(state, "danger")
     handoff = state.handoff

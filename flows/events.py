@@ -114,6 +114,8 @@ class SearchResult:
     """(entry id, probability of being right), best first."""
     final: bool = False
     """True when it was made from the final hypothesis."""
+    inviting: tuple[str, ...] = ()
+    """Those of the candidates whose answers ask the caller for details (告诉我小区名称)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import ticket_dialogue
 from flows.actions import (
     Action,
     Decide,
@@ -35,6 +34,19 @@ REDIAL_S = 3.0
 _RANK = {LegState.REQUESTED: 0, LegState.RINGING: 1, LegState.ANSWERED: 2}
 
 
+def unsettled(state: State) -> bool:
+    """Danger that came up and that neither a clear no nor 110 has settled.
+
+    A person who has the call decides about doubt, but not about what was certain.
+    """
+    handoff = state.handoff
+    if handoff is None:
+        return state.phase is Phase.CONFIRMING_DANGER or state.doubt > 0
+    if handoff.to_police:
+        return False
+    return handoff.alarmed or (not handoff.connected and (handoff.doubtful or state.doubt > 0))
+
+
 # ── opening ───────────────────────────────────────────────────────────────────────
 
 
@@ -51,23 +63,33 @@ def _city(region: str | None) -> str | None:
 
 def to_police(state: State, reason: str) -> Step:
     """Open a hand-off to 110; whatever the bot was saying stops."""
-    assessment = state.assessment
-    evidence = (
-        tuple(f"{found.kind}：{found.detail}" for found in assessment.evidence)
-        if assessment
-        else ()
-    )
+    evidence = _evidence(state)
     prompt = "transferring_110" if reason == "police_matter" else "connecting_110"
     state, hushed = hush(state)
-    state, opened = _open(state, police_routes(state.region), reason, prompt, assessment, evidence)
+    state, opened = _open(
+        state, police_routes(state.region), reason, prompt, state.assessment, evidence
+    )
     why = "；".join(evidence[:3]) or reason
     return state, (*hushed, *opened, Decide("hand_off_110", why))
+
+
+def _evidence(state: State) -> tuple[str, ...]:
+    found = state.assessment.evidence if state.assessment else ()
+    return tuple(f"{each.kind}：{each.detail}" for each in found)
 
 
 def to_human(state: State, reason: str, prompt: str) -> Step:
     """Open a hand-off to a seat."""
     state, hushed = hush(state)
-    state, opened = _open(state, (Route(SEAT, SEAT),), reason, prompt, None, ())
+    doubt = reason == "danger_doubt"
+    state, opened = _open(
+        state,
+        (Route(SEAT, SEAT),),
+        reason,
+        prompt,
+        state.assessment if doubt else None,
+        _evidence(state) if doubt else (),
+    )
     return state, (*hushed, *opened, Decide("hand_off_human", reason))
 
 
@@ -80,6 +102,7 @@ def _open(
     evidence: tuple[str, ...],
 ) -> tuple[State, tuple[Action, ...]]:
     number = state.handoffs + 1
+    newest = state.turn.number if state.turn else state.handled
     handoff = HandoffState(
         f"{state.call_id}-h{number}",
         reason,
@@ -89,8 +112,9 @@ def _open(
         category=assessment.category if assessment else None,
         lines=assessment.lines if assessment else (),
         flags=assessment.flags if assessment else (),
+        turn=newest,
+        doubtful=reason == "danger_doubt",
     )
-    newest = state.turn.number if state.turn else state.handled
     state = replace(
         state,
         phase=Phase.HANDING_OFF,
@@ -167,6 +191,9 @@ def transfer(state: State, event: TransferProgress) -> Step:
             )
             return state, (*hushed, Decide("connected", f"{event.destination} 有人应答"))
         case LegState.ENDED if handoff.connected and event.reason != "lost":
+            if handoff.alarmed and not handoff.to_police:
+                # The seat is gone and the danger is not: the call never ends on that.
+                return to_police(state, "danger")
             state = replace(state, phase=Phase.ENDED)
             return state, (Decide("released", "对方已挂断"), HangUp(state.outcome))
         case _:
@@ -191,8 +218,7 @@ def _route_failed(state: State, handoff: HandoffState, event: TransferProgress) 
     failed = Decide("route_failed", f"{event.destination}：{event.state} {event.reason}".strip())
     last = handoff.index + 1 >= len(handoff.routes)
     if last and not handoff.to_police:
-        state, actions = _no_seat(state, handoff)
-        return state, (failed, *actions)
+        return _no_seat(state), (failed,)
     handoff = replace(
         handoff,
         index=0 if last else handoff.index + 1,
@@ -217,21 +243,14 @@ def redial(state: State) -> Step:
     return state, (DialRoute(handoff.id, handoff.route),)
 
 
-def _no_seat(state: State, handoff: HandoffState) -> Step:
-    """No human is free: a ticket, so that the caller is called back."""
+def _no_seat(state: State) -> State:
+    """No human is free; `seatless` says how the call goes on."""
     # What was said while waiting was company, not a question.
     said = max((turn.number for turn in state.turns if turn.ended), default=state.handled)
-    state = replace(
+    return replace(
         state,
         handoff=None,
         phase=Phase.LISTENING,
         seat_failed=True,
         handled=max(state.handled, said),
     )
-    if handoff.reason == "ticket_not_written":
-        state, told = say(state, "not_recorded")
-        return state, (told,)
-    matter = max((turn.transcript for turn in state.turns), key=len, default="")
-    state, told = say(state, "human_busy")
-    state, actions = ticket_dialogue.resume(state, matter or ticket_dialogue.CALL_BACK)
-    return state, (told, *actions)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from flows import answering, answers, dossier, handoff, replying
+from flows import answering, danger, dossier, handoff, judging, replying, small_talk
 from flows.actions import Action, Transcribe
-from flows.events import CallerSpeaking, Ear, Embedding, Heard, SearchResult, TurnEnded
+from flows.events import CallerSpeaking, Ear, Heard, SearchResult, TurnEnded
 from flows.policy import Policy, Step
 from flows.speaking import hush, interruptible
-from flows.state import CallerTurn, Phase, State, conversation
-from flows.triage import Assessment
+from flows.state import CallerTurn, Phase, State
 
 
 def speaking(state: State, event: CallerSpeaking) -> State:
     """A turn has begun; one that still waits for its reply becomes part of it."""
     if state.caller_turn(event.turn) is not None:
         return state
-    state = state.with_turn(CallerTurn(event.turn, start=event.at))
+    state = danger.begun(state, event.turn, event.at)
     newest = state.turn
     assert newest is not None
     return replace(state, awaiting=None) if newest.number == event.turn else state
@@ -26,7 +24,12 @@ def speaking(state: State, event: CallerSpeaking) -> State:
 
 def with_hypothesis(state: State, event: Heard) -> State:
     """The state in which the hypothesis has been taken in."""
-    turn = state.caller_turn(event.turn) or CallerTurn(event.turn, start=event.start)
+    if state.caller_turn(event.turn) is None:
+        state = danger.begun(state, event.turn, event.start or event.at)
+    if event.ear is Ear.TRANSCRIBER and event.final:
+        state = danger.revoked(state, event.turn, event.text)
+    turn = state.caller_turn(event.turn)
+    assert turn is not None
     return state.with_turn(turn.hear(event))
 
 
@@ -35,6 +38,7 @@ def heard(state: State, event: Heard, policy: Policy) -> Step:
     known = state.caller_turn(event.turn)
     if known is not None and known.hear(event) is known:
         return state, ()  # a partial that came after its final
+    cleared = state.cleared
     state = with_hypothesis(state, event)
     turn = state.caller_turn(event.turn)
     assert turn is not None
@@ -44,27 +48,27 @@ def heard(state: State, event: Heard, policy: Policy) -> Step:
         current
         and not turn.ended
         and interruptible(state)
-        and not answers.backchannel(turn.transcript, turn.syllables)
+        and not small_talk.backchannel(turn.transcript, turn.syllables)
     ):
         state, actions = hush(state)
         if state.phase is Phase.CLOSING:
             state = replace(state, phase=Phase.LISTENING)
 
     before = state.assessment
-    state = _assess(state, event, policy)
+    state, certain = judging.judged(state, event, policy)
     assessment = state.assessment
     assert assessment is not None
     state, located = dossier.locate(state, turn, event, before)
     actions += located
 
     if state.handoff is not None:
-        state, updated = dossier.update(state, assessment)
+        state, updated = dossier.update(state, assessment, certain=certain)
         state, company = dossier.keep_company(state)
         return state, (*actions, *updated, *company)
     if assessment.request == "police":
         state, handed = handoff.to_police(state, "requested_police")
         return state, (*actions, *handed)
-    if assessment.action == "handoff" and assessment.route == "110_now":
+    if certain or state.cleared < cleared:  # the no was none after all
         state, handed = handoff.to_police(state, "danger")
         return state, (*actions, *handed)
     if not current and (state.awaiting is None or turn.number <= state.handled):
@@ -84,32 +88,6 @@ def _suspected(state: State, event: Heard, policy: Policy) -> bool:
         and Ear.TRANSCRIBER in state.ears
         and answering.probability(state, "110_now") >= policy.limits.suspicion
     )
-
-
-def _assess(state: State, event: Heard, policy: Policy) -> State:
-    turns = conversation(state)
-    known: Mapping[str, Embedding] = {**state.embeddings, **event.embeddings}
-    needed = policy.triage.texts(turns)
-    assessment = policy.triage.assess(turns, known)
-    return replace(
-        state,
-        assessment=assessment,
-        embeddings={text: known[text] for text in needed if text in known},
-        human_turn=_human_turn(state, assessment),
-    )
-
-
-def _human_turn(state: State, assessment: Assessment) -> int:
-    """The last turn in which a person was asked for; the newest words may take that back."""
-    spoken = [turn.number for turn in state.turns if not turn.empty]
-    if not spoken or assessment.request != "human":
-        return -1 if spoken and state.human_turn == spoken[-1] else state.human_turn
-    named = [
-        spoken[found.turn]
-        for found in assessment.evidence
-        if found.kind == "human_request" and 0 <= found.turn < len(spoken)
-    ]
-    return max(named, default=spoken[-1])
 
 
 def _follow_up(state: State, event: Heard, turn: CallerTurn, policy: Policy) -> Step:
@@ -138,14 +116,13 @@ def _second_thoughts(state: State, turn: CallerTurn, policy: Policy) -> Step:
     """The final of a turn that was answered early: danger, 110 or a human go before the answer."""
     early = state.early
     assert early is not None
-    doubtful = state.assessment is not None and state.assessment.action == "ask"
     reopened = replace(
         state, handled=early.handled_before, early=None, answered=max(0, state.answered - 1)
     )
     police = answering.police_matter(state) and (
         answering.probability(state, "110") >= policy.limits.police_over_answer
     )
-    if doubtful or police or replying.human_requested(reopened):
+    if state.doubt or police or replying.human_requested(reopened):
         reopened, hushed = hush(replace(reopened, awaiting=turn.number))
         reopened, actions = replying.reply(reopened, policy)
         return reopened, (*hushed, *actions)
@@ -166,10 +143,9 @@ def turn_ended(state: State, event: TurnEnded, policy: Policy) -> Step:
         return state, ()
     state = replace(state, awaiting=turn.number)
     question = state.question()
-    doubtful = state.assessment is not None and state.assessment.action == "ask"
     if (
         question is not None
-        and not doubtful
+        and not state.doubt
         and not answering.police_matter(state)
         and not replying.human_requested(state)
     ):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import dossier, handoff, replying, ticket_dialogue
-from flows.actions import Action, Decide, HangUp
+from flows import dossier, handoff, replying, ticket_dialogue, ticket_number
+from flows.actions import Action, Decide, HangUp, Search
 from flows.events import Ear, EngineFailed, Silence
 from flows.policy import Policy, Step
 from flows.speaking import say, silenced
@@ -26,13 +26,14 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
         state = state.with_turn(replace(state.turn, ended=True))
     if state.phase is Phase.HANDING_OFF:
         return _waiting(state, patient=patient)
-    if ticket_dialogue.keying(state) and state.ticket is not None:
-        if state.ticket.digits == "1":
-            return handoff.to_police(state, "requested_police")
-        if state.ticket.digits == "0":
-            return handoff.to_human(state, "requested_human", "connecting_human")
+    keyed = _keyed(state, policy)
+    if keyed is not None:
+        return keyed
     if state.question() is not None:
         state, actions = replying.reply(state, policy, impatient=True, overdue=not patient)
+        if not patient and any(isinstance(action, Search) for action in actions):
+            state, filler = say(state, "one_moment")
+            actions = (*actions, filler)
         if actions:
             return state, actions
     if patient:
@@ -46,6 +47,22 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
             return replying.goodbye_said(state)
         case _:
             return _nudge(state, policy)
+
+
+def _keyed(state: State, policy: Policy) -> Step | None:
+    """A pause after digits: a number that is complete by now, or the key of the menu."""
+    ticket = state.ticket
+    if ticket is None or not ticket.digits or state.phase is not Phase.TICKET_NUMBER:
+        return None
+    if state.at - ticket.keyed_at < policy.limits.patience_s:
+        return state, ()  # the next key is on its way
+    match ticket_number.menu_key(state):
+        case "1":
+            return handoff.to_police(state, "requested_police")
+        case "0":
+            return handoff.to_human(state, "requested_human", "connecting_human")
+        case _:
+            return ticket_number.paused(state)
 
 
 def _waiting(state: State, *, patient: bool) -> Step:
@@ -76,11 +93,15 @@ def _nudge(state: State, policy: Policy) -> Step:
             return state, (goodbye,)
         if state.seat_failed and state.phase in ticket_dialogue.STEPS:
             return ticket_dialogue.finish(state)
-        return handoff.to_human(state, "silent_caller", "failure_human")
+        if state.seat_failed and state.phase is Phase.TICKET_MATTER:
+            state, goodbye = say(replace(state, phase=Phase.CLOSING), "goodbye")
+            return state, (goodbye,)
+        return handoff.to_human(state, "silent_caller", "silent_human")
+    asking = state.phase in ticket_dialogue.STEPS or state.phase is Phase.TICKET_MATTER
     if not state.ears:
         state, said = say(state, "keys")
-    elif state.phase in ticket_dialogue.STEPS and nudges == 1 and state.ticket is not None:
-        state, said = ticket_dialogue.ask(replace(state, ticket=replace(state.ticket, digits="")))
+    elif asking and nudges == 1:
+        state, said = ticket_dialogue.ask(state)
     else:
         state, said = say(state, "anything_else" if content else "are_you_there")
     return state, (said,)
@@ -97,7 +118,10 @@ def engine_failed(state: State, event: EngineFailed, policy: Policy) -> Step:
             state, actions = replying.reply(state, policy, overdue=True)
         case "speech" if state.handoff is None:
             # A bridged call needs no voice of ours.
-            state, actions = handoff.to_human(state, "no_speech", "failure_human")
+            if handoff.unsettled(state):
+                state, actions = handoff.to_police(state, "danger")  # it cannot be asked
+            else:
+                state, actions = handoff.to_human(state, "no_speech", "voice_human")
         case _:
             pass
     return state, (decided, *actions)

@@ -1,20 +1,24 @@
 """The reply to a turn of the caller, once it is over and its words are settled. Pure.
 
-Doubt about danger comes first: one short closed question (您那边现在有人有危险吗？), to
-which anything but a clear no is a yes.
+Doubt about danger comes first (`danger`). Then words that ask for nothing of substance are
+met in kind, in every phase: 再说一遍, 好的, 不用了, 再见. What is left is a reply to the
+bot's question, or a matter.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answering, answers, handoff, ticket_dialogue
+from flows import answering, answers, danger, denial, handoff, small_talk, ticket_dialogue
 from flows.actions import Decide, HangUp
 from flows.answering import settled
 from flows.events import Ear
 from flows.policy import Policy, Step
-from flows.speaking import say
+from flows.speaking import hush, say, say_again
 from flows.state import CallerTurn, Phase, State
+
+MOST_REPEATS = 2
+"""How often the same thing is said again before a human is called in."""
 
 
 def reply(state: State, policy: Policy, *, impatient: bool = False, overdue: bool = False) -> Step:
@@ -31,8 +35,10 @@ def reply(state: State, policy: Policy, *, impatient: bool = False, overdue: boo
         return _not_heard(state, turn, policy)
     state = replace(state, unheard=0, nudges=0, awaiting=turn.number)
     if state.phase is Phase.CONFIRMING_DANGER:
+        if turn.continues:
+            return _talked_on(state, turn, policy)
         return _danger_answered(state, turn, policy)
-    asked = _ask_danger(state, turn, policy)
+    asked = danger.ask(state, turn, policy)
     return asked or _proceed(state, turn, policy, overdue=overdue)
 
 
@@ -41,38 +47,96 @@ def words_settled(state: State, turn: CallerTurn) -> bool:
     return turn.transcribed or Ear.TRANSCRIBER not in state.ears
 
 
+# ── the question about danger ─────────────────────────────────────────────────────
+
+
+def _talked_on(state: State, turn: CallerTurn, policy: Policy) -> Step:
+    if state.doubt and human_requested(state):
+        return handoff.to_police(state, "danger")  # as for key 0
+    state, waiting = danger.talked_on(state, turn)
+    if waiting is not None:
+        return waiting
+    why = Decide("no_danger", "话说完以后没有危险")
+    state, hushed = hush(state)
+    whole = state.question()
+    if whole is None:
+        return state, (why, *hushed)
+    state, actions = _proceed(replace(state, awaiting=whole.number), whole, policy)
+    return state, (why, *hushed, *actions)
+
+
+def _danger_answered(state: State, turn: CallerTurn, policy: Policy) -> Step:
+    """Anything but a clear no is a yes. After a no the caller's own words get their reply."""
+    repeated = danger.not_caught(state, turn)
+    if repeated is not None:
+        return repeated
+    denied = danger.denied(state, turn, policy)
+    if denied is None:
+        return handoff.to_police(state, "danger")
+    beside, verdict = denied
+    why = Decide("no_danger", "来电人明确回答没有危险")
+    doubt_turn = state.doubt_turn
+    matter = denial.matter(beside)
+    if state.resume in ticket_dialogue.STEPS and not answers.question(beside):
+        matter = False  # the step goes on with what was said before
+    state = danger.settle(state, turn, beside if matter else "")
+    if verdict.request == "human":
+        state, actions = handoff.to_human(
+            settled(state, turn), "requested_human", "connecting_human"
+        )
+        return state, (why, *actions)
+    if matter:
+        state = replace(state, assessment=verdict)
+        if answers.question(beside) and doubt_turn is not None:
+            state = replace(state, handled=max(state.handled, doubt_turn))
+    state, actions = _after_no(state, turn, policy)
+    return state, (why, *actions)
+
+
+def _after_no(state: State, reply_turn: CallerTurn, policy: Policy) -> Step:
+    ticket = state.ticket
+    if state.phase is Phase.TICKET_WRITING and ticket is not None and ticket.complete:
+        return ticket_dialogue.announce(settled(state, reply_turn))
+    own = state.question()
+    if own is None or own.empty:
+        state = settled(state, reply_turn)
+        if state.phase in ticket_dialogue.STEPS:
+            state, said = ticket_dialogue.ask(state)
+        else:
+            state, said = say(state, "go_on")
+        return state, (said,)
+    return _proceed(replace(state, awaiting=own.number), own, policy)
+
+
+# ── everything else ───────────────────────────────────────────────────────────────
+
+
 def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = False) -> Step:
     """The reply to words in which there is no danger."""
     if human_requested(state):
         return handoff.to_human(settled(state, turn), "requested_human", "connecting_human")
-    match state.phase:
-        case Phase.TICKET_WRITING:
-            return settled(state, turn), ()
-        case Phase.TICKET_PLACE | Phase.TICKET_NAME | Phase.TICKET_NUMBER:
-            state = settled(state, turn)
-            if answering.police_matter(state):
-                return handoff.to_police(state, "police_matter")
-            return ticket_dialogue.take_down(state, turn)
-        case Phase.CLOSING:
-            if answers.backchannel(turn.transcript, turn.syllables) or answers.finished(
-                turn.transcript
-            ):
-                return goodbye_said(settled(state, turn))
-            state = replace(state, phase=Phase.LISTENING)
-        case Phase.CLARIFYING:
-            chosen = answering.choose(state, turn)
-            if chosen is not None:
-                return chosen
-        case _:
-            pass
+    if state.phase is Phase.TICKET_WRITING:
+        return settled(state, turn), ()
     small = _small_talk(state, turn)
     if small is not None:
         return small
+    if state.phase in ticket_dialogue.STEPS:
+        return _in_ticket(state, turn, policy, overdue=overdue)
+    if state.phase is Phase.CLOSING:
+        state = replace(state, phase=Phase.LISTENING)
+    if state.phase is Phase.CLARIFYING:
+        chosen = answering.choose(state, turn)
+        if chosen is not None:
+            return chosen
     if (
         answering.police_matter(state)
         and answering.probability(state, "110") >= policy.limits.police_over_answer
     ):
         return handoff.to_police(settled(state, turn), "police_matter")
+    if state.phase is Phase.LISTENING:
+        details = answering.details(state, turn)
+        if details is not None:
+            return details
     result = state.result
     if result is not None and result.turn == turn.number:
         if overdue or (result.final and result.query == turn.transcript):
@@ -84,21 +148,56 @@ def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = 
     return answering.search(state, turn, final=True)  # its result is waited for
 
 
+def _in_ticket(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool) -> Step:
+    at_place = state.phase is Phase.TICKET_PLACE and answers.place(turn.transcript)
+    least = policy.limits.police_over_answer if at_place else 0.0  # 派出所旁边 is a place
+    if answering.police_matter(state) and answering.probability(state, "110") >= least:
+        return handoff.to_police(settled(state, turn), "police_matter")
+    asked = answering.in_ticket(state, turn, policy, overdue=overdue)
+    return asked or ticket_dialogue.take_down(settled(state, turn), turn)
+
+
 def _small_talk(state: State, turn: CallerTurn) -> Step | None:
-    """嗯, 喂你好, 没有了谢谢: words that ask for nothing."""
-    noise = bool(turn.transcript) and answers.backchannel(turn.transcript)
-    if answers.finished(turn.transcript):
-        state = replace(settled(state, turn), phase=Phase.CLOSING)
-        state, goodbye = say(state, "goodbye")
-        return state, (goodbye,)
-    if not noise and not answers.greeting(turn.transcript):
+    """Words that ask for nothing of substance, each met in kind."""
+    text = turn.transcript
+    if not text:
+        return None
+    if small_talk.again(text) and state.phase is not Phase.CLOSING:
+        return _say_again(settled(state, turn))
+    if state.phase in ticket_dialogue.STEPS:
+        return ticket_dialogue.courtesy(settled(state, turn), turn)
+    if state.phase is Phase.CLARIFYING and answers.choice(text) is not None:
+        return None
+    noise = small_talk.backchannel(text)
+    done = small_talk.finished(text) or small_talk.refused(text)
+    if state.phase is Phase.CLOSING and (noise or done or small_talk.agreed(text)):
+        return goodbye_said(settled(state, turn))
+    if small_talk.refused(text) and state.ticket is not None and state.phase is Phase.LISTENING:
+        return ticket_dialogue.withdraw(settled(state, turn))
+    if small_talk.bare_no(text) and not (state.served or turn.asked == "more"):
+        done, noise = False, True  # a no to nothing that was asked
+    if done:
+        state, hushed = hush(settled(state, turn))
+        state, goodbye = say(replace(state, phase=Phase.CLOSING), "goodbye")
+        return state, (*hushed, goodbye)
+    yes = noise or small_talk.agreed(text)
+    if not (yes or small_talk.more(text) or small_talk.contentless(text)):
         return None
     state = settled(state, turn)
     if not state.quiet:
         return state, ()  # said along with the bot
-    more = noise and state.served and state.prompt != "anything_else"
+    more = yes and state.served and turn.asked != "more"
     state, said = say(state, "anything_else" if more else "go_on")
     return state, (said,)
+
+
+def _say_again(state: State) -> Step:
+    state, hushed = hush(state)
+    if state.repeats >= MOST_REPEATS and not state.seat_failed:
+        state, actions = handoff.to_human(state, "not_understood", "repeat_human")
+        return state, (*hushed, *actions)
+    state, said = say_again(state)
+    return state, (*hushed, said)
 
 
 def goodbye_said(state: State) -> Step:
@@ -110,10 +209,7 @@ def goodbye_said(state: State) -> Step:
 
 def _not_heard(state: State, turn: CallerTurn, policy: Policy) -> Step:
     if state.phase is Phase.CONFIRMING_DANGER:
-        if state.quiet:
-            return handoff.to_police(state, "danger")
-        # A noise while the question is being asked is no answer to it.
-        return replace(state.with_turn(replace(turn, aside=True)), awaiting=None), ()
+        return danger.noise(state, turn)
     state = settled(state, turn)
     if not state.quiet or state.phase in (Phase.CLOSING, Phase.TICKET_WRITING):
         return state, ()
@@ -127,59 +223,3 @@ def _not_heard(state: State, turn: CallerTurn, policy: Policy) -> Step:
 def human_requested(state: State) -> bool:
     """The caller asks for a person now; a request that was dealt with is not made again."""
     return state.human_turn > state.handled
-
-
-def _ask_danger(state: State, turn: CallerTurn, policy: Policy) -> Step | None:
-    """One short closed question; not again unless the doubt has grown."""
-    if state.assessment is None or state.assessment.action != "ask":
-        return None
-    doubt = answering.probability(state, "110_now")
-    if turn.number <= state.cleared or state.asked_danger >= policy.limits.danger_questions:
-        return None
-    if state.asked_danger and doubt < state.asked_at + 0.1:
-        return None
-    resume = Phase.LISTENING if state.phase is Phase.CLOSING else state.phase
-    state = replace(
-        state,
-        phase=Phase.CONFIRMING_DANGER,
-        resume=resume,
-        awaiting=None,
-        asked_danger=state.asked_danger + 1,
-        asked_at=doubt,
-        doubt_turn=turn.number,
-    )
-    state, question = say(state, "ask_danger")
-    return state, (Decide("ask_danger", f"可能有危险，概率 {doubt:.2f}"), question)
-
-
-def _danger_answered(state: State, reply_turn: CallerTurn, policy: Policy) -> Step:
-    """Anything but a clear no is a yes. After a no the caller's own words get their reply."""
-    if not answers.clear_no(reply_turn.transcript, reply_turn.syllables) or answers.doubtful_no(
-        reply_turn.alternatives
-    ):
-        return handoff.to_police(state, "danger")
-    decided = Decide("no_danger", "来电人明确回答没有危险")
-    doubt_turn = state.doubt_turn if state.doubt_turn is not None else state.handled
-    turns = tuple(
-        replace(turn, aside=True) if doubt_turn < turn.number <= reply_turn.number else turn
-        for turn in state.turns
-    )
-    state = replace(
-        state,
-        turns=turns,
-        phase=state.resume,
-        resume=Phase.LISTENING,
-        doubt_turn=None,
-        cleared=doubt_turn,
-        awaiting=None,
-    )
-    doubt = state.question(upto=doubt_turn)
-    ticket = state.ticket
-    if state.phase is Phase.TICKET_WRITING and ticket is not None and ticket.complete:
-        state, actions = ticket_dialogue.announce(settled(state, reply_turn))
-    elif doubt is None or doubt.empty:
-        state, said = say(settled(state, reply_turn), "go_on")
-        actions = (said,)
-    else:
-        state, actions = _proceed(replace(state, awaiting=doubt.number), doubt, policy)
-    return state, (decided, *actions)

@@ -22,12 +22,19 @@ SAFETY = frozenset(
 )
 """Prompts of ``purpose = "safety"`` in prompts.toml: they are heard to their end."""
 
+PASSING = frozenset(
+    {"anything_else", "are_you_there", "go_on", "keys", "not_heard", "noted", "one_moment"}
+)
+"""Prompts that nobody wants to hear again: 再说一遍 means what was said before them."""
+
+DANGER = "ask_danger"
+
 
 def say(state: State, prompt: str, **values: str) -> tuple[State, Say]:
     """Queue a prompt. While a hand-off is open nothing the caller says cuts it off."""
     safety = prompt in SAFETY
     spoken = Say(
-        f"u{state.utterances + 1}",
+        _next(state),
         Purpose.SAFETY if safety else Purpose.PROMPT,
         prompt=prompt,
         values=values,
@@ -38,18 +45,35 @@ def say(state: State, prompt: str, **values: str) -> tuple[State, Say]:
 
 def say_entry(state: State, entry: str) -> tuple[State, Say]:
     """Queue an approved answer."""
-    spoken = Say(f"u{state.utterances + 1}", Purpose.ANSWER, entry=entry)
+    spoken = Say(_next(state), Purpose.ANSWER, entry=entry)
     return _queue(state, spoken), spoken
+
+
+def say_again(state: State) -> tuple[State, Say]:
+    """Queue once more what the caller did not catch."""
+    if state.said is None:
+        return say(state, "go_on")
+    spoken = replace(state.said, utterance=_next(state))
+    return replace(_queue(state, spoken), repeats=state.repeats + 1), spoken
+
+
+def _next(state: State) -> str:
+    return f"u{state.utterances + 1}"
 
 
 def _queue(state: State, spoken: Say) -> State:
     protected = state.protected
+    question = spoken.prompt == DANGER
     return replace(
         state,
         utterances=state.utterances + 1,
         queued=(*state.queued, spoken.utterance),
         protected=protected if spoken.interruptible else (*protected, spoken.utterance),
         prompt=spoken.prompt or "",
+        said=state.said if spoken.prompt in PASSING else spoken,
+        repeats=state.repeats if spoken.prompt in PASSING else 0,
+        question_id=spoken.utterance if question else state.question_id,
+        question_at=None if question else state.question_at,
         said_at=state.at,
     )
 
@@ -75,17 +99,25 @@ def started(state: State, event: PlaybackStarted) -> State:
     if event.utterance not in state.queued:
         return state  # flushed meanwhile
     queued = tuple(name for name in state.queued if name != event.utterance)
-    return replace(state, speaking=event.utterance, queued=queued, said_at=state.at)
+    state = replace(state, speaking=event.utterance, queued=queued, said_at=state.at)
+    return _begun(state, event.utterance)
+
+
+def _begun(state: State, utterance: str) -> State:
+    if utterance != state.question_id or state.question_at is not None:
+        return state
+    return replace(state, question_at=state.at)
 
 
 def finished(state: State, event: PlaybackFinished) -> State | None:
     """The state after it, None if the utterance had been flushed before."""
     if event.utterance != state.speaking and event.utterance not in state.queued:
         return None
-    return replace(
+    state = replace(
         state,
         speaking=None if state.speaking == event.utterance else state.speaking,
         queued=tuple(name for name in state.queued if name != event.utterance),
         protected=tuple(name for name in state.protected if name != event.utterance),
         said_at=state.at,
     )
+    return _begun(state, event.utterance)

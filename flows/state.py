@@ -5,169 +5,25 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import reduce
 
-from flows.actions import Route
-from flows.events import Ear, Embedding, Heard, LegState, SearchResult
+from flows import small_talk
+from flows.actions import Say
+from flows.events import Ear, Embedding, SearchResult
+from flows.pending import EarlyAnswer, HandoffState, Phase, Ticket
 from flows.triage import Assessment, Turn
+from flows.turns import CallerTurn
 
-
-class Phase(StrEnum):
-    """Where the conversation stands; `flows.dialogue` says what each event means in each."""
-
-    LISTENING = "listening"
-    CONFIRMING_DANGER = "confirming_danger"
-    CLARIFYING = "clarifying"
-    TICKET_PLACE = "ticket_place"
-    TICKET_NAME = "ticket_name"
-    TICKET_NUMBER = "ticket_number"
-    TICKET_WRITING = "ticket_writing"
-    HANDING_OFF = "handing_off"
-    CONNECTED = "connected"
-    """A person is on the line; the bot is silent and goes on listening."""
-    CLOSING = "closing"
-    ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class CallerTurn:
-    """One turn of the caller, as both ears heard it."""
-
-    number: int
-    transcript: str = ""
-    alternatives: tuple[str, ...] = ()
-    syllables: tuple[str, ...] = ()
-    start: float = 0.0
-    end: float = 0.0
-    transcribed: bool = False
-    """The transcriber's final hypothesis is in."""
-    listened: bool = False
-    """The listener's final hypothesis is in."""
-    ended: bool = False
-    aside: bool = False
-    """It answered the bot's question about danger and is no part of the caller's own."""
-
-    def hear(self, event: Heard) -> CallerTurn:
-        """The turn with this hypothesis in it; a partial never replaces a final."""
-        if event.ear is Ear.LISTENER:
-            if self.listened and not event.final:
-                return self
-            return replace(
-                self,
-                syllables=event.syllables,
-                start=event.start if not self.transcript else self.start,
-                end=max(self.end, event.end),
-                listened=event.final,
-            )
-        if self.transcribed and not event.final:
-            return self
-        return replace(
-            self,
-            transcript=event.text.strip(),
-            alternatives=event.alternatives,
-            start=event.start,
-            end=max(self.end, event.end),
-            transcribed=event.final,
-        )
-
-    def followed_by(self, later: CallerTurn) -> CallerTurn:
-        """Both as one: a pause inside a sentence ends a turn, not the sentence."""
-        return CallerTurn(
-            later.number,
-            self.transcript + later.transcript,
-            tuple(self.transcript + reading for reading in later.alternatives),
-            self.syllables + later.syllables,
-            self.start,
-            later.end,
-            self.transcribed and later.transcribed,
-            self.listened and later.listened,
-            later.ended,
-        )
-
-    @property
-    def words(self) -> str:
-        """The transcript; the sounds in pinyin where there is none."""
-        return self.transcript or " ".join(self.syllables)
-
-    @property
-    def empty(self) -> bool:
-        return not self.transcript and len(self.syllables) < 2
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """A work order (工单) while it is being taken down."""
-
-    id: str
-    matter: str
-    place: str = ""
-    name: str = ""
-    number: str = ""
-    """The number that is being read back or was confirmed; empty while another is asked for."""
-    digits: str = ""
-    """What was said or keyed of another number so far."""
-    step: Phase = Phase.TICKET_PLACE
-    repeated: bool = False
-    """The read-back was repeated once because the reply was unclear."""
-    writes: int = 0
-    """Writes asked for and not yet confirmed; the draft's is one of them."""
-    complete: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class HandoffState:
-    """An open hand-off: its routes, the one being tried, and what is known to be written."""
-
-    id: str
-    reason: str
-    routes: tuple[Route, ...]
-    prompt: str
-    """What the caller is told once it is written."""
-    index: int = 0
-    rounds: int = 0
-    leg: LegState = LegState.REQUESTED
-    written: bool | None = None
-    announced: bool = False
-    redial_at: float | None = None
-    """The chain is exhausted and starts over at this time."""
-    region: str | None = None
-    category: int | None = None
-    lines: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-    asked_place: bool = False
-    to_note: bool = False
-    """The caller said something worth a 我记下了."""
-    alarmed: bool = False
-    """Danger came up while a seat had the call, and the seat was told."""
-    retracted: bool = False
-
-    @property
-    def route(self) -> Route:
-        return self.routes[self.index]
-
-    @property
-    def to_police(self) -> bool:
-        """The caller needs the police: a queue, an answer or a hang-up may not end it."""
-        return any(route.kind == "110" for route in self.routes)
-
-    @property
-    def connected(self) -> bool:
-        return self.leg is LegState.CONFIRMED
-
-    @property
-    def waiting(self) -> bool:
-        """Nobody is off-hook yet, so that the bot may speak."""
-        return self.leg not in (LegState.ANSWERED, LegState.CONFIRMED)
-
-
-@dataclass(frozen=True, slots=True)
-class EarlyAnswer:
-    """An answer that was chosen from a partial hypothesis: the final may still veto it."""
-
-    turn: int
-    entry: str
-    handled_before: int
+__all__ = [
+    "CallerTurn",
+    "EarlyAnswer",
+    "HandoffState",
+    "Phase",
+    "State",
+    "Ticket",
+    "conversation",
+    "spoken",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +57,10 @@ class State:
     """Those of them that the caller may not interrupt."""
     prompt: str = ""
     """The prompt said last; empty after an answer."""
+    said: Say | None = None
+    """What a caller means who says 再说一遍."""
+    repeats: int = 0
+    """How often it was said again."""
     said_at: float = 0.0
     utterances: int = 0
     awaiting: int | None = None
@@ -211,14 +71,23 @@ class State:
     early: EarlyAnswer | None = None
     offered: tuple[str, ...] = ()
     """The two entries offered by the clarifying question."""
+    inviting: tuple[str, ...] = ()
+    """Those of them whose answers ask for details."""
     matter: str = ""
     """The caller's words that the clarifying question was about."""
-    asked_danger: int = 0
-    asked_at: float = 0.0
-    """Probability of 110_now when the question was last asked."""
-    doubt_turn: int | None = None
+    invited: str = ""
+    """The matter of an answer that invited details, which the next turn may give."""
+    doubt: float = 0.0
+    """Probability of danger where it is worth the question and no clear no has settled it."""
     cleared: int = -1
-    """Last turn whose doubt a clear no has settled."""
+    """Last turn that a clear no has settled; only later ones can raise doubt again."""
+    asked_danger: int = 0
+    question_id: str = ""
+    """The utterance that asks about danger."""
+    question_at: float | None = None
+    """When it began to be heard."""
+    doubt_turn: int | None = None
+    """The last turn that the question is about; later ones reply to it."""
     resume: Phase = Phase.LISTENING
     """The phase that the question about danger interrupted."""
     human_turn: int = -1
@@ -231,6 +100,8 @@ class State:
     tickets: int = 0
     ticket_written: bool = False
     """A ticket of this call is safe on disk, be it a draft."""
+    ticket_kept: bool = False
+    """A complete one is; it stays so when a later one is withdrawn."""
     handoff: HandoffState | None = None
     handoffs: int = 0
     seat_failed: bool = False
@@ -262,7 +133,7 @@ class State:
     def question(self, upto: int | None = None) -> CallerTurn | None:
         """What the caller has said since the bot's last reply, as one turn."""
         after = self.handled
-        if self.phase is Phase.CONFIRMING_DANGER and self.doubt_turn is not None:
+        if self.phase is Phase.CONFIRMING_DANGER and upto is None and self.doubt_turn is not None:
             after = self.doubt_turn
         unanswered = [
             turn
@@ -309,10 +180,27 @@ class State:
         return "abandoned"
 
 
-def conversation(state: State) -> tuple[Turn, ...]:
-    """The caller's side of the call in the form that triage reads."""
-    return tuple(
-        Turn("caller", turn.transcript, turn.alternatives, turn.syllables, turn.start)
-        for turn in state.turns
-        if not turn.empty
-    )
+def spoken(state: State, after: int = -1, upto: int | None = None) -> tuple[CallerTurn, ...]:
+    """The caller's turns that say something of the matter, each sentence whole."""
+    said: list[CallerTurn] = []
+    for turn in state.turns:
+        if (
+            turn.number <= after
+            or (upto is not None and turn.number > upto)
+            or turn.empty
+            or turn.aside
+            or small_talk.says_nothing(
+                turn.transcript, turn.syllables, handed_over=state.handoff is not None
+            )
+        ):
+            continue
+        if turn.continues and said:
+            said[-1] = said[-1].followed_by(turn)
+        else:
+            said.append(turn)
+    return tuple(said)
+
+
+def conversation(state: State, after: int = -1, upto: int | None = None) -> tuple[Turn, ...]:
+    """The caller's side of the call, or a part of it, in the form that triage reads."""
+    return tuple(turn.to_triage for turn in spoken(state, after, upto))

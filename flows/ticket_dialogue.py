@@ -1,49 +1,85 @@
 """Taking down a work order (工单): matter, place, name, number read back, written. Pure.
 
 The matter is written at once as a draft, so that it outlives a caller who hangs up
-(R19); nothing is announced before the last write is confirmed.
+(R19); nothing is announced before the last write is confirmed. A caller can refuse it,
+correct it and leave it at every step; what is no reply to the question is not taken down.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers
+from flows import answers, numbers, small_talk, ticket_number
 from flows.actions import Action, Decide, OpenTicket, Say
 from flows.events import Written
 from flows.policy import Step
-from flows.speaking import say
+from flows.speaking import hush, say
 from flows.state import CallerTurn, Phase, State, Ticket
 
 STEPS = frozenset({Phase.TICKET_PLACE, Phase.TICKET_NAME, Phase.TICKET_NUMBER})
 
-CALL_BACK = "来电人要求人工服务"
-"""The matter of a caller who said nothing but that."""
+ANSWERLESS = "ticket_place"
+"""The first question after a matter to which there is no approved answer."""
+PLAIN = "ticket_where"
+"""The first question of any other ticket."""
+
+MORE_MATTERS = 400
+"""Characters of a matter that are kept."""
+_READ_BACK = 24
+"""Characters that are read back; longer ones are recognised worse than they are remembered."""
 
 
-def open_dialogue(state: State, matter: str, why: str) -> Step:
+# ── opening ───────────────────────────────────────────────────────────────────────
+
+
+def open_dialogue(
+    state: State, matter: str, why: str, *, question: str = PLAIN, place: str = ""
+) -> Step:
     """Begin a ticket with its draft and the first question."""
-    number = state.tickets + 1
-    ticket = Ticket(
-        f"{state.call_id}-t{number}", matter, number=answers.telephone_number(state.caller)
-    )
-    state = replace(
-        state,
-        ticket=ticket,
-        tickets=number,
-        phase=Phase.TICKET_PLACE,
-        awaiting=None,
-        result=None,
-        searched=None,
-    )
+    state = _begin(state, matter)
     decided = Decide("ticket", why)
     if not state.ears:
         # Nothing more can be heard: the number and the recording must do.
         state, written = finish(state)
         return state, (decided, *written)
-    state, draft = _write(state)
-    state, question = ask(state)
-    return state, (decided, draft, question)
+    ticket = state.ticket
+    assert ticket is not None
+    if place:
+        state = replace(state, ticket=replace(ticket, place=place))
+        state, draft = _write(state)
+        state, asked = _next(state, Phase.TICKET_NAME)
+        return state, (decided, draft, *asked)
+    state, draft = _write(replace(state, phase=Phase.TICKET_PLACE))
+    state, first = say(state, question)
+    return state, (decided, draft, first)
+
+
+def _begin(state: State, matter: str) -> State:
+    """A new ticket; one that waits for its matter gets it instead."""
+    known = state.ticket
+    if known is not None and known.step is Phase.TICKET_MATTER and not known.complete:
+        ticket = replace(known, matter=matter, step=Phase.TICKET_PLACE)
+    else:
+        state = replace(state, tickets=state.tickets + 1)
+        ticket = Ticket(
+            f"{state.call_id}-t{state.tickets}", matter, number=numbers.dialable(state.caller)
+        )
+    return replace(
+        state, ticket=ticket, awaiting=None, result=None, searched=None, invited="", unheard=0
+    )
+
+
+def ask_matter(state: State, draft: str) -> Step:
+    """Ask what it is about. With `draft` that much is a ticket already."""
+    actions: tuple[Action, ...] = ()
+    if draft and state.ticket is None:
+        state = _begin(state, draft)
+        assert state.ticket is not None
+        state = replace(state, ticket=replace(state.ticket, step=Phase.TICKET_MATTER))
+        state, written = _write(state)
+        actions = (Decide("ticket", "人工座席占线，登记回电"), written)
+    state, question = say(replace(state, phase=Phase.TICKET_MATTER), "ticket_matter")
+    return state, (*actions, question)
 
 
 def resume(state: State, matter: str) -> Step:
@@ -55,30 +91,127 @@ def resume(state: State, matter: str) -> Step:
         again = replace(
             ticket,
             id=f"{state.call_id}-t{state.tickets + 1}",
-            matter=CALL_BACK,
+            matter=matter,
             writes=0,
             complete=False,
         )
         return finish(replace(state, ticket=again, tickets=state.tickets + 1))
     if not state.ears:
         return finish(state)
+    if ticket.step is Phase.TICKET_MATTER:
+        return ask_matter(state, "")
     state, question = ask(replace(state, phase=ticket.step, awaiting=None))
     return state, (question,)
 
 
+# ── asking ────────────────────────────────────────────────────────────────────────
+
+
 def ask(state: State) -> tuple[State, Say]:
     """The question of the present step."""
-    ticket = state.ticket
-    assert ticket is not None
     match state.phase:
+        case Phase.TICKET_MATTER:
+            return say(state, "ticket_matter")
         case Phase.TICKET_PLACE:
-            return say(state, "ticket_place")
+            return say(state, PLAIN)
         case Phase.TICKET_NAME:
             return say(state, "ticket_name")
-        case _ if ticket.number:
-            return say(state, "ticket_number", number=answers.spoken_number(ticket.number))
         case _:
-            return say(state, "ticket_other_number")
+            return ticket_number.ask(state)
+
+
+def _next(state: State, phase: Phase) -> Step:
+    """Go on to a step; before the last one what was taken down is read back."""
+    ticket = state.ticket
+    assert ticket is not None
+    state = replace(
+        state, ticket=replace(ticket, step=phase, repeated=False), phase=phase, awaiting=None
+    )
+    read: tuple[Action, ...] = ()
+    if phase is Phase.TICKET_NUMBER:
+        state, read = _read_back(state)
+    state, question = ask(state)
+    return state, (*read, question)
+
+
+def _read_back(state: State) -> Step:
+    ticket = state.ticket
+    assert ticket is not None
+    matter, place = _short(ticket.matter), _short(ticket.place)
+    if not matter and not place:
+        return state, ()
+    if not place:
+        state, said = say(state, "ticket_summary_matter", matter=matter)
+    else:
+        state, said = say(state, "ticket_summary", matter=matter or "您说的事", place=place)
+    return state, (said,)
+
+
+def _short(words: str) -> str:
+    """What is fit to be read back: neither long nor in pinyin."""
+    fit = 0 < len(words) <= _READ_BACK and not (words.isascii())
+    return words if fit else ""
+
+
+# ── taking down ───────────────────────────────────────────────────────────────────
+
+
+def courtesy(state: State, turn: CallerTurn) -> Step | None:
+    """Words that are no reply to the question: no more of it, goodbye, yes, a correction."""
+    ticket = state.ticket
+    assert ticket is not None
+    text = turn.transcript
+    wrong = answers.correction(text)
+    if wrong is not None:
+        return _correct(state, ticket, wrong)
+    at_number = state.phase is Phase.TICKET_NUMBER
+    if state.phase is Phase.TICKET_NAME and answers.name(text) == answers.ANONYMOUS:
+        return None
+    if small_talk.refused(text) and not (at_number and answers.no_call(text)):
+        return withdraw(state)
+    if small_talk.finished(text) and not (at_number and small_talk.bare_no(text)):
+        state, hushed = hush(state)
+        state, written = finish(state)
+        return state, (*hushed, *written)
+    if at_number:
+        return None
+    if small_talk.agreed(text) or small_talk.contentless(text) or small_talk.more(text):
+        return _unanswered(state) if state.quiet else (state, ())
+    return None
+
+
+def _unanswered(state: State) -> Step:
+    """Put the question once more, in other words; then go on without that reply."""
+    ticket = state.ticket
+    assert ticket is not None
+    if not ticket.repeated:
+        state = replace(state, ticket=replace(ticket, repeated=True))
+        prompt = "ticket_where" if state.phase is Phase.TICKET_PLACE else "ticket_name"
+        state, question = say(state, prompt)
+        return state, (question,)
+    after = Phase.TICKET_NAME if state.phase is Phase.TICKET_PLACE else Phase.TICKET_NUMBER
+    return _next(state, after)
+
+
+def _correct(state: State, ticket: Ticket, wrong: answers.Correction) -> Step:
+    """地址说错了，是和平大道: put right, and on with the present question."""
+    state, hushed = hush(state)
+    back = Phase.TICKET_PLACE if wrong.slot == "place" else Phase.TICKET_NAME
+    match wrong.slot, wrong.value:
+        case "place", value if value:
+            ticket = replace(ticket, place=value)
+        case "name", value if value:
+            ticket = replace(ticket, name=answers.name(f"我叫{value}") or value)
+        case "matter", value if value:
+            ticket = replace(ticket, matter=value)
+        case "matter", _:
+            state, question = ask(state)
+            return state, (*hushed, question)
+        case _:
+            state, actions = _next(replace(state, ticket=ticket), back)
+            return state, (*hushed, *actions)
+    state, actions = _next(replace(state, ticket=ticket), state.phase)
+    return state, (*hushed, *actions)
 
 
 def take_down(state: State, turn: CallerTurn) -> Step:
@@ -86,69 +219,73 @@ def take_down(state: State, turn: CallerTurn) -> Step:
     ticket = state.ticket
     assert ticket is not None
     state = replace(state, awaiting=None)
-    if state.phase is Phase.TICKET_PLACE:
-        return _next(state, replace(ticket, place=turn.words), Phase.TICKET_NAME)
-    if state.phase is Phase.TICKET_NAME:
-        return _next(state, replace(ticket, name=answers.name(turn.words)), Phase.TICKET_NUMBER)
-    return _number(state, ticket, turn.words)
+    match state.phase:
+        case Phase.TICKET_PLACE:
+            return _place(state, ticket, turn)
+        case Phase.TICKET_NAME:
+            return _name(state, ticket, turn)
+        case _:
+            state, actions = ticket_number.take_down(state, turn)
+            return finish(state) if actions is None else (state, actions)
 
 
-def _next(state: State, ticket: Ticket, phase: Phase) -> Step:
-    state = replace(state, ticket=replace(ticket, step=phase), phase=phase)
-    state, question = ask(state)
-    return state, (question,)
+def _place(state: State, ticket: Ticket, turn: CallerTurn) -> Step:
+    words = turn.words
+    if answers.place_unknown(words):
+        return _next(state, Phase.TICKET_NAME)
+    asks = answers.question(words)
+    if not turn.transcript or (answers.place(words, turn.syllables) and not asks):
+        return _next(replace(state, ticket=replace(ticket, place=words)), Phase.TICKET_NAME)
+    if not asks and not ticket.repeated and len(words) <= _READ_BACK:
+        if answers.framed_name(words):
+            ticket = replace(ticket, name=answers.name(words))
+        else:
+            # No name of a place that we know; it may be one all the same.
+            ticket = replace(ticket, place=words)
+        return _unanswered(replace(state, ticket=ticket))
+    return _unanswered(replace(state, ticket=_also(ticket, words)))
 
 
-def _number(state: State, ticket: Ticket, heard: str) -> Step:
-    digits = answers.number(heard)
-    if len(digits) >= 3 or (ticket.digits and 2 * len(digits) >= len(heard) > 0):
-        return _digits(state, ticket.digits + digits)
-    if ticket.number:
-        if answers.yes(heard):
-            return finish(state)
-        if answers.no(heard):
-            return _next(state, replace(ticket, number="", digits=""), Phase.TICKET_NUMBER)
-    elif answers.no(heard):
-        return finish(state)  # there is no other number
-    if ticket.repeated:
-        return finish(state)
-    return _next(state, replace(ticket, repeated=True), Phase.TICKET_NUMBER)
+def _name(state: State, ticket: Ticket, turn: CallerTurn) -> Step:
+    name = answers.name(turn.transcript) if turn.transcript else turn.words
+    if name:
+        return _next(replace(state, ticket=replace(ticket, name=name)), Phase.TICKET_NUMBER)
+    words = turn.transcript
+    if answers.place(words) and not answers.question(words):
+        ticket = replace(ticket, place=words)
+    else:
+        ticket = _also(ticket, words)
+    return _unanswered(replace(state, ticket=ticket))
 
 
-def _digits(state: State, digits: str) -> Step:
-    """Numbers are said and keyed in groups: wait until it can be one, then read it back."""
-    ticket = state.ticket
-    assert ticket is not None
-    number = answers.telephone_number(digits)
-    if number:
-        return _next(state, replace(ticket, number=number, digits=""), Phase.TICKET_NUMBER)
-    return replace(state, ticket=replace(ticket, number="", digits=digits[:24])), ()
+def _also(ticket: Ticket, words: str) -> Ticket:
+    return replace(ticket, matter=f"{ticket.matter}；{words}"[:MORE_MATTERS])
 
 
-def keying(state: State) -> bool:
-    """Another number was asked for: keys are its digits, and no menu.
-
-    A lone 1 or 0 followed by a pause still is the menu, and so is 110.
-    """
-    ticket = state.ticket
-    return state.phase is Phase.TICKET_NUMBER and ticket is not None and not ticket.number
-
-
-def keyed(state: State, key: str) -> Step:
-    """A key while a number is being keyed in; ``*`` begins again, ``#`` ends it."""
-    ticket = state.ticket
-    assert ticket is not None
-    if key in ("*", "#"):
-        return _next(state, replace(ticket, digits=""), Phase.TICKET_NUMBER)
-    if key not in tuple("0123456789"):
-        return state, ()
-    return _digits(state, ticket.digits + key)
+# ── the end ───────────────────────────────────────────────────────────────────────
 
 
 def finish(state: State) -> Step:
     """Write the ticket as it is; the caller is told when that is done."""
     state, written = _write(replace(state, phase=Phase.TICKET_WRITING, awaiting=None))
     return state, (written,)
+
+
+def withdraw(state: State) -> Step:
+    """The caller wants no ticket: it stays on record as withdrawn, and counts for nothing."""
+    state, hushed = hush(state)
+    kept = state.ticket_kept and state.ticket is not None and not state.ticket.complete
+    state, written = _write(state, withdrawn=True)
+    state = replace(
+        state,
+        phase=Phase.LISTENING,
+        ticket=None,
+        awaiting=None,
+        ticket_written=kept,
+        ticket_kept=kept,
+    )
+    state, told = say(state, "ticket_withdrawn")
+    return state, (*hushed, written, Decide("ticket_withdrawn", "来电人不要登记"), told)
 
 
 def save(state: State) -> tuple[Action, ...]:
@@ -158,12 +295,18 @@ def save(state: State) -> tuple[Action, ...]:
     return (_write(state)[1],)
 
 
-def _write(state: State) -> tuple[State, OpenTicket]:
+def _write(state: State, *, withdrawn: bool = False) -> tuple[State, OpenTicket]:
     ticket = state.ticket
     assert ticket is not None
     state = replace(state, ticket=replace(ticket, writes=ticket.writes + 1))
     return state, OpenTicket(
-        ticket.id, ticket.matter, ticket.place, ticket.name, ticket.number, state.region
+        ticket.id,
+        ticket.matter,
+        ticket.place,
+        ticket.name,
+        ticket.number,
+        state.region,
+        withdrawn=withdrawn,
     )
 
 
@@ -178,7 +321,7 @@ def written(state: State, event: Written) -> tuple[Step, bool]:
         return (state, ()), True
     if not event.ok:
         return (state, ()), state.phase is not Phase.TICKET_WRITING
-    state = replace(state, ticket=replace(ticket, complete=True))
+    state = replace(state, ticket=replace(ticket, complete=True), ticket_kept=True)
     if state.phase is Phase.TICKET_WRITING:
         return announce(state), True
     return (state, ()), True  # the question about danger comes first
@@ -191,5 +334,5 @@ def announce(state: State) -> Step:
     tail = "".join(digit for digit in ticket.id if digit in "0123456789")[-4:]
     prompt = "ticket_done" if ticket.number else "ticket_no_number"
     state = replace(state, phase=Phase.LISTENING)
-    state, done = say(state, prompt, ticket=answers.spoken_number(tail))
+    state, done = say(state, prompt, ticket=numbers.spoken(tail))
     return state, (done, Decide("guide", "引导到网上12345"))

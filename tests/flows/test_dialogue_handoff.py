@@ -158,7 +158,7 @@ def test_a_place_said_while_it_rings_changes_the_route_and_the_dossier(ringing: 
     assert ringing.state.handoff.routes == (Route("110-460200", "110"), PROVINCE, SEAT)
     ringing.ends()
     ringing.final("我家着火了在三亚")
-    assert prompts(ringing.hear_out()) == ["noted"]
+    assert prompts(ringing.hear_out()) == ["noted", "where_are_you"]
 
 
 def test_the_same_place_again_does_not_dial_again(ringing: Call) -> None:
@@ -400,8 +400,10 @@ def test_it_is_not_asked_again_unless_the_doubt_has_grown(asked: Call) -> None:
 
 
 def test_a_doubt_that_was_settled_is_not_asked_about_again(asked: Call) -> None:
-    search = final_search(asked.says("没有，就是想问一下那个人"))
+    search = final_search(asked.says("没有"))
     assert prompts(asked.knows(search.text, ("gjj-1", 0.8), turn=search.turn)) == ["entry:gjj-1"]
+    asked.hear_out()
+    assert final_search(asked.says("社保呢")).text == "社保呢"
 
 
 def test_the_last_ear_failing_at_the_question_is_a_yes(asked: Call) -> None:
@@ -449,7 +451,9 @@ def test_a_human_can_be_asked_for(call: Call) -> None:
 
 def test_a_request_that_was_dealt_with_is_not_made_again(call: Call) -> None:
     call.says("转人工")
-    assert prompts(call.leg(LegState.BUSY)) == ["human_busy", "ticket_place"]
+    assert prompts(call.leg(LegState.BUSY)) == ["human_busy", "ticket_matter"]
+    call.hear_out()
+    assert prompts(call.asks("路灯坏了很久", decision="none")) == ["ticket_place"]
     call.hear_out()
     assert prompts(call.says("海口龙华区")) == ["ticket_name"]
     call.hear_out()
@@ -589,7 +593,7 @@ def test_a_broken_seat_ends_in_a_ticket_with_what_was_asked(call: Call) -> None:
     call.asks("路灯坏了很久没有人修", ("x", 0.9))
     call.presses("0")
     actions = call.leg(LegState.FAILED)
-    assert prompts(actions) == ["human_busy", "ticket_place"]
+    assert prompts(actions) == ["human_busy", "ticket_where"]
     assert only(OpenTicket, actions).matter == "路灯坏了很久没有人修"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
@@ -10,12 +11,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from flows import events as ev
-from flows.actions import Action, Decide, DialRoute, Handoff, HangUp, OpenTicket, Say, Search
+from flows.actions import (
+    Action,
+    Decide,
+    Handoff,
+    HangUp,
+    OpenTicket,
+    Say,
+    Search,
+    UpdateDossier,
+)
 from flows.dialogue import step, texts_to_embed
 from flows.events import Ear, LegState
 from flows.prompts import load_prompts
 from flows.state import Phase, State
-from flows.ticket_dialogue import keying
+from flows.ticket_number import keying
 from tests.flows.scripted_call import POLICY, every, sounds
 
 PROMPTS = load_prompts()
@@ -69,6 +79,7 @@ class Watched:
         self.steps.append(actions)
         for action in actions:
             self.check(before, event, action)
+        self.check_danger_open(before, event, actions)
         if before.phase is Phase.ENDED:
             assert actions == ()
         return actions
@@ -103,6 +114,25 @@ class Watched:
                     assert before.phase is not Phase.CONNECTED
             case _:
                 pass
+
+    def check_danger_open(
+        self, before: State, event: ev.Event, actions: tuple[Action, ...]
+    ) -> None:
+        """Danger that a seat was told of, or that was never denied, outlives seat and caller."""
+        police = any(
+            route.kind == "110" for handoff in every(Handoff, actions) for route in handoff.routes
+        )
+        seat = before.handoff
+        if seat is not None and seat.alarmed and not seat.to_police:
+            assert police or (self.state.handoff is not None and self.state.handoff.alarmed)
+        if isinstance(event, ev.HungUp) and before.phase is not Phase.ENDED:
+            doubted = seat is None and (before.doubt > 0 or before.phase is Phase.CONFIRMING_DANGER)
+            assert police or not doubted
+            open_police = seat is not None and seat.to_police and not seat.connected
+            if police or open_police:
+                update = every(UpdateDossier, actions)[-1]
+                assert update.note == "中断"
+                assert "interrupted" in update.flags
 
     def check_say(self, say: Say) -> None:
         assert say.utterance not in self.utterances
@@ -146,9 +176,12 @@ class Watched:
             return
         pressed, actions = step(state, ev.KeyPressed(state.at, key), POLICY)
         if keying(state) and not every(Handoff, actions) and pressed.ticket is not None:
-            if pressed.ticket.digits not in ("1", "0"):
+            if pressed.ticket.digits not in ("1", "0") or pressed.ticket.keys != 1:
                 return  # a digit in the middle of a number
-            pressed, actions = silent(pressed)
+            for _ in range(3):  # a long pause makes it the menu
+                pressed, actions = silent(pressed)
+                if every(Handoff, actions):
+                    break
         assert every(Handoff, actions), f"no way out of {state.phase} by key {key}"
         if state.phase is Phase.CONNECTED:
             return  # the agent hears it
@@ -169,12 +202,20 @@ class Watched:
         assert every(Handoff, said), f"no way out of {self.state.phase} by {words}"
 
     def check_company(self) -> None:
-        state, actions = silent(self.state)
-        if not any(isinstance(action, Say | Handoff | HangUp | DialRoute) for action in actions):
-            _, more = step(state, ev.Silence(state.at + 1.2, 5.2), POLICY)
-            actions += more
-        audible = [a for a in actions if isinstance(a, Say | Handoff | HangUp | OpenTicket)]
-        assert audible, f"silence in {self.state.phase}"
+        """The caller hears something within 4 s, however quick or slow the disk is."""
+        for quick in (True, False):
+            state, heard = self.state, False
+            quiet_since = max(state.at, state.said_at)
+            for seconds in (2.4, 3.6):
+                at = quiet_since + seconds + 0.01
+                state, actions = step(state, ev.Silence(at, seconds), POLICY)
+                heard = heard or bool(every(Say, actions) or every(HangUp, actions))
+                for ref in refs(actions) if quick else ():
+                    state, more = step(state, ev.Written(at + 0.05, ref), POLICY)
+                    heard = heard or bool(every(Say, more))
+            state, actions = step(state, ev.Silence(quiet_since + 4.8, 4.8), POLICY)
+            late = bool(every(Say, actions) or every(HangUp, actions))
+            assert heard or (late and not quick), f"silence in {self.state.phase}"
 
     def check_replay(self) -> None:
         state = State()
@@ -182,6 +223,15 @@ class Watched:
             state, again = step(state, event, POLICY)
             assert again == actions
         assert state == self.state
+
+
+def refs(actions: Sequence[Action]) -> list[str]:
+    """What is being written."""
+    return [
+        action.handoff if isinstance(action, Handoff) else action.ticket
+        for action in actions
+        if isinstance(action, Handoff | OpenTicket)
+    ]
 
 
 def silent(state: State) -> tuple[State, tuple[Action, ...]]:
@@ -224,7 +274,7 @@ EVENTS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(EVENTS, max_size=30))
 def test_events_out_of_nowhere_break_nothing(events: list[ev.Event]) -> None:
     call = Watched()
@@ -342,7 +392,7 @@ class AnyCall(RuleBasedStateMachine):
 
 TestAnyCall = AnyCall.TestCase
 TestAnyCall.settings = settings(
-    max_examples=150,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -51,7 +51,7 @@ def test_a_ticket_is_taken_down_read_back_written_and_then_announced() -> None:
     call.hear_out()
     assert prompts(call.says("海口龙华区")) == ["ticket_name"]
     call.hear_out()
-    assert prompts(call.says("我姓王")) == ["ticket_number"]
+    assert prompts(call.says("我姓王")) == ["ticket_summary", "ticket_number"]
     assert spoken_number(call) == "幺三八零零幺三八零零零"
     call.hear_out()
     actions = call.says("对的")
@@ -129,12 +129,14 @@ def test_star_begins_the_keying_again(at_number: Call) -> None:
 
 
 @pytest.mark.parametrize(("key", "kind"), [("1", "110"), ("0", "seat")])
-def test_a_lone_key_and_a_pause_is_the_menu_even_there(
+def test_a_lone_key_and_a_long_pause_is_the_menu_even_there(
     at_number: Call, key: str, kind: str
 ) -> None:
     at_number.says("换一个")
     at_number.hear_out()
     assert at_number.presses(key) == ()
+    assert prompts(at_number.is_silent()) == ["ticket_more_digits"]
+    at_number.hear_out()
     assert only(Handoff, at_number.is_silent()).routes[0].kind == kind
 
 
@@ -147,7 +149,7 @@ def test_keying_110_is_110_even_there(at_number: Call) -> None:
 def test_a_withheld_number_is_asked_for(caller: str) -> None:
     call = ticket_of(caller)
     call.says("海口")
-    assert prompts(call.says("我姓王")) == ["ticket_other_number"]
+    assert prompts(call.says("我姓王")) == ["ticket_summary", "ticket_other_number"]
     call.hear_out()
     assert only(OpenTicket, call.says("没有")).number == ""
     call.written()
@@ -181,7 +183,7 @@ def test_a_write_that_is_never_confirmed_goes_to_a_human(at_number: Call) -> Non
 
 
 def test_the_question_is_repeated_to_a_silent_caller_and_then_a_human_comes(call: Call) -> None:
-    assert prompts(call.is_silent()) == ["ticket_place"]
+    assert prompts(call.is_silent()) == ["ticket_where"]
     call.hear_out()
     assert prompts(call.is_silent()) == ["are_you_there"]
     call.hear_out()

@@ -25,6 +25,8 @@ from voicebot.records.store import Records
 log = structlog.get_logger()
 
 FLUSH_S = 0.25
+WITHDRAWN = "（来电人已撤回）"
+"""Before the matter of a ticket that the caller wants no more."""
 DOSSIER_EVERY_S = 0.5
 """A growing dossier is delivered at most this often."""
 
@@ -265,7 +267,7 @@ class Journal:
             {
                 "id": action.ticket,
                 "call_id": self._call_id,
-                "matter": action.matter,
+                "matter": WITHDRAWN + action.matter if action.withdrawn else action.matter,
                 "place": action.place,
                 "name": action.name,
                 "number": action.number,
@@ -287,7 +289,7 @@ class Journal:
             "caller": self._caller,
             "handoff": handoff,
             "region": (state.region if state else None) or known.region or "",
-            "category": str(known.category or ""),
+            "category": str((state.category if state else None) or known.category or ""),
             "lines": ",".join(state.lines if state else known.lines),
         }
 

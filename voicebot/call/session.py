@@ -312,9 +312,10 @@ class CallSession:
             log.exception("search_failed")
             self._post(ev.EngineFailed(self.now(), "knowledge_base", type(error).__name__))
             return
+        inviting = self._engines.knowledge.inviting(name for name, _ in candidates)
         self._post(
             ev.SearchResult(
-                self.now(), search.turn, search.text, decision, candidates, search.final
+                self.now(), search.turn, search.text, decision, candidates, search.final, inviting
             )
         )
 

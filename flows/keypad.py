@@ -1,0 +1,38 @@
+"""The keys: 1 is 110 and 0 a human at any time, but for the digits of a number. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flows import handoff, ticket_dialogue, ticket_number
+from flows.events import KeyPressed
+from flows.policy import Step
+from flows.speaking import hush
+from flows.state import State
+
+
+def pressed(state: State, event: KeyPressed) -> Step:
+    """What a key means where the call stands."""
+    state = replace(state, nudges=0)
+    if ticket_number.keying(state):
+        return _digit(state, event.key)
+    police = state.handoff is not None and state.handoff.to_police
+    if event.key == "1" and not police:
+        return handoff.to_police(state, "requested_police")
+    if event.key == "0" and state.handoff is None:
+        if handoff.unsettled(state):
+            return handoff.to_police(state, "danger")  # anything but a clear no
+        return handoff.to_human(state, "requested_human", "connecting_human")
+    return state, ()
+
+
+def _digit(state: State, key: str) -> Step:
+    state, hushed = hush(state)
+    keyed = ticket_number.keyed(state, key)
+    if keyed is None:
+        state, actions = ticket_dialogue.finish(state)
+        return state, (*hushed, *actions)
+    state, actions = keyed
+    if ticket_number.emergency(state):
+        state, actions = handoff.to_police(state, "requested_police")
+    return state, (*hushed, *actions)

@@ -1,0 +1,112 @@
+"""What is under way in a call: the phase, a ticket, a hand-off, an early answer. Frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flows.actions import Route
+from flows.events import LegState
+
+
+class Phase(StrEnum):
+    """Where the conversation stands; `flows.dialogue` says what each event means in each."""
+
+    LISTENING = "listening"
+    CONFIRMING_DANGER = "confirming_danger"
+    CLARIFYING = "clarifying"
+    TICKET_MATTER = "ticket_matter"
+    """No seat is free, and nothing was said yet that a ticket could be about."""
+    TICKET_PLACE = "ticket_place"
+    TICKET_NAME = "ticket_name"
+    TICKET_NUMBER = "ticket_number"
+    TICKET_WRITING = "ticket_writing"
+    HANDING_OFF = "handing_off"
+    CONNECTED = "connected"
+    """A person is on the line; the bot is silent and goes on listening."""
+    CLOSING = "closing"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A work order (工单) while it is being taken down."""
+
+    id: str
+    matter: str
+    place: str = ""
+    name: str = ""
+    number: str = ""
+    """The number that is being read back or was confirmed; empty while another is asked for."""
+    digits: str = ""
+    """What was said or keyed of another number so far."""
+    keypad: bool = False
+    """Another number was asked for: keys are its digits, and no menu."""
+    keys: int = 0
+    """Digits that were keyed so far."""
+    keyed_at: float = 0.0
+    step: Phase = Phase.TICKET_PLACE
+    repeated: bool = False
+    """The present question was repeated once because the reply was none to it."""
+    writes: int = 0
+    """Writes asked for and not yet confirmed; the draft's is one of them."""
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffState:
+    """An open hand-off: its routes, the one being tried, and what is known to be written."""
+
+    id: str
+    reason: str
+    routes: tuple[Route, ...]
+    prompt: str
+    """What the caller is told once it is written."""
+    index: int = 0
+    rounds: int = 0
+    leg: LegState = LegState.REQUESTED
+    written: bool | None = None
+    announced: bool = False
+    redial_at: float | None = None
+    """The chain is exhausted and starts over at this time."""
+    region: str | None = None
+    category: int | None = None
+    lines: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    turn: int = -1
+    """The caller's turn that brought it about."""
+    asked_place: bool = False
+    to_note: bool = False
+    """The caller said something worth a 我记下了."""
+    alarmed: bool = False
+    """Danger came up while a seat had the call, and the seat was told."""
+    doubtful: bool = False
+    """The caller was asked about danger often enough, and a human is to decide."""
+    retracted: bool = False
+
+    @property
+    def route(self) -> Route:
+        return self.routes[self.index]
+
+    @property
+    def to_police(self) -> bool:
+        """The caller needs the police: a queue, an answer or a hang-up may not end it."""
+        return any(route.kind == "110" for route in self.routes)
+
+    @property
+    def connected(self) -> bool:
+        return self.leg is LegState.CONFIRMED
+
+    @property
+    def waiting(self) -> bool:
+        """Nobody is off-hook yet, so that the bot may speak."""
+        return self.leg not in (LegState.ANSWERED, LegState.CONFIRMED)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyAnswer:
+    """An answer that was chosen from a partial hypothesis: the final may still veto it."""
+
+    turn: int
+    entry: str
+    handled_before: int

@@ -1,0 +1,81 @@
+"""No human seat is free: danger first, then the caller's matter, for a call back. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flows import danger, handoff, small_talk, ticket_dialogue
+from flows.actions import Decide
+from flows.events import TransferProgress
+from flows.pending import HandoffState
+from flows.policy import Policy, Step
+from flows.speaking import say
+from flows.state import Phase, State, spoken
+
+CALL_BACK = "来电人要求人工服务"
+"""The matter of a caller who asked for a person and said nothing but that."""
+
+_LEAST_MATTER = 4
+"""Characters of what a ticket can be about."""
+
+
+def transfer(state: State, event: TransferProgress, policy: Policy) -> Step:
+    """Progress of a hand-off; a seat that cannot be had ends it."""
+    before = state.handoff
+    uncertain = handoff.unsettled(state) and state.doubt > 0
+    alarmed = before is not None and (before.alarmed or before.doubtful)
+    state, actions = handoff.transfer(state, event)
+    if before is None or state.handoff is not None or state.phase is Phase.ENDED:
+        return state, actions
+    state, more = _go_on(state, before, policy, alarmed=alarmed, uncertain=uncertain)
+    return state, (*actions, *more)
+
+
+def _go_on(
+    state: State, failed: HandoffState, policy: Policy, *, alarmed: bool, uncertain: bool
+) -> Step:
+    if alarmed:
+        return handoff.to_police(state, "danger")
+    turn = state.turn
+    if uncertain and turn is not None:
+        asked = danger.ask(state, turn, policy)
+        if asked is not None:
+            return asked
+    if failed.reason == "ticket_not_written":
+        state, told = say(state, "not_recorded")
+        return state, (told,)
+    matter = _matter(state)
+    ticket = state.ticket
+    under_way = ticket is not None and not ticket.complete
+    if not (matter or under_way or (ticket is not None and ticket.complete)):
+        return _without_matter(state, failed)
+    state, told = say(state, "human_busy")
+    state, actions = ticket_dialogue.resume(state, matter or CALL_BACK)
+    return state, (told, *actions)
+
+
+def _without_matter(state: State, failed: HandoffState) -> Step:
+    """Nothing was said yet that anyone could work on."""
+    wanted = failed.reason == "requested_human"
+    if not state.ears:
+        state, told = say(state, "human_busy")
+        state, actions = ticket_dialogue.resume(state, CALL_BACK)
+        return state, (told, *actions)
+    if not wanted and not spoken(state):
+        state, told = say(replace(state, phase=Phase.CLOSING), "nobody_free")
+        return state, (Decide("guide", "没有人说话，座席也占线"), told)
+    state, told = say(state, "human_busy")
+    state, actions = ticket_dialogue.ask_matter(state, CALL_BACK if wanted else "")
+    return state, (told, *actions)
+
+
+def _matter(state: State) -> str:
+    """What the caller has said of substance: the longest of it."""
+    said = [
+        turn.transcript
+        for turn in spoken(state)
+        if len(turn.transcript) >= _LEAST_MATTER
+        and not small_talk.human_wanted(turn.transcript)
+        and not small_talk.courtesy(turn.transcript)
+    ]
+    return max(said, key=len, default="")

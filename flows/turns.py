@@ -1,0 +1,91 @@
+"""One turn of the caller, as both ears heard it: frozen, each hypothesis makes a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from flows.events import Ear, Heard
+from flows.triage import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class CallerTurn:
+    """What was heard between two pauses."""
+
+    number: int
+    transcript: str = ""
+    alternatives: tuple[str, ...] = ()
+    syllables: tuple[str, ...] = ()
+    start: float = 0.0
+    end: float = 0.0
+    transcribed: bool = False
+    """The transcriber's final hypothesis is in."""
+    listened: bool = False
+    """The listener's final hypothesis is in."""
+    ended: bool = False
+    aside: bool = False
+    """It answered the bot's question about danger and is no part of the caller's own."""
+    asked: str = ""
+    """What the bot had asked when it began (`flows.triage.assessment.Turn`)."""
+    continues: bool = False
+    """It goes on with the sentence before it, over a question not yet heard."""
+
+    def hear(self, event: Heard) -> CallerTurn:
+        """The turn with this hypothesis in it; a partial never replaces a final."""
+        if event.ear is Ear.LISTENER:
+            if self.listened and not event.final:
+                return self
+            return replace(
+                self,
+                syllables=event.syllables,
+                start=event.start if not self.transcript else self.start,
+                end=max(self.end, event.end),
+                listened=event.final,
+            )
+        if self.transcribed and not event.final:
+            return self
+        return replace(
+            self,
+            transcript=event.text.strip(),
+            alternatives=event.alternatives,
+            start=event.start,
+            end=max(self.end, event.end),
+            transcribed=event.final,
+        )
+
+    def followed_by(self, later: CallerTurn) -> CallerTurn:
+        """Both as one: a pause inside a sentence ends a turn, not the sentence."""
+        return CallerTurn(
+            later.number,
+            self.transcript + later.transcript,
+            tuple(self.transcript + reading for reading in later.alternatives),
+            self.syllables + later.syllables,
+            self.start,
+            later.end,
+            self.transcribed and later.transcribed,
+            self.listened and later.listened,
+            later.ended,
+            asked=self.asked,
+            continues=self.continues,
+        )
+
+    @property
+    def words(self) -> str:
+        """The transcript; the sounds in pinyin where there is none."""
+        return self.transcript or " ".join(self.syllables)
+
+    @property
+    def empty(self) -> bool:
+        return not self.transcript and len(self.syllables) < 2
+
+    @property
+    def to_triage(self) -> Turn:
+        """In the form that triage reads."""
+        return Turn(
+            "caller",
+            self.transcript,
+            self.alternatives,
+            self.syllables,
+            self.start,
+            asked=self.asked,
+        )
