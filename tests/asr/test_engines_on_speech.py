@@ -14,7 +14,7 @@ from asr.hypothesis import Pcm, Recognizer
 from asr.listener import Listener
 from asr.phonetics import distance, find, similarity, to_syllables, without_tone
 from asr.vosk_engine import VoskTranscriber
-from asr.whisper import WhisperTranscriber
+from asr.whisper import WhisperTranscriber, _Decoded
 
 Load = Callable[[str], Pcm]
 SENTENCE = "aishell1_s0150/BAC009S0150W0141.wav"
@@ -147,6 +147,24 @@ def test_whisper_partials_late_in_a_turn_hold_its_beginning_and_its_end(
     heard = to_syllables(partial.text)
     assert similarity(heard, whole) > 0.8
     assert distance(heard[0], whole[0]) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("救命" * 6, "救命救命救命"), ("快来" * 4, "快来快来快来"), ("一三八零零零零一一一一", None)],
+)
+def test_whisper_deletes_no_repeated_cry_and_no_number(
+    whisper: WhisperTranscriber,
+    utterance: Load,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    kept: str | None,
+) -> None:
+    tokens = whisper._tokenizer.encode(said, add_special_tokens=False).ids
+    decoded = _Decoded(whisper._distinct([tokens], [-0.3]), no_speech=0.1)
+    monkeypatch.setattr(whisper, "_decode", lambda *_, **__: decoded)
+    pcm = utterance(SENTENCE)
+    assert whisper.quick(pcm).text == whisper.transcribe(pcm).text == (kept or said)
 
 
 def test_whisper_joins_the_pieces_of_long_audio(

@@ -197,6 +197,22 @@ def test_a_final_asked_for_in_a_pause_spares_the_partials_after_it_the_beginning
     assert len(s.finish().text) == 10
 
 
+def test_a_partial_that_ended_in_a_pause_spares_the_ones_after_it_the_beginning() -> None:
+    lengths: list[float] = []
+
+    def quick(pcm: Pcm) -> Hypothesis:
+        lengths.append(pcm.size / 16_000)
+        loud = np.flatnonzero(np.abs(pcm) > 0.01)
+        return Hypothesis("m", text="话" * round(pcm.size / 16_000), end=float(loud[-1]) / 16_000)
+
+    s = ChunkedStream("m", quick, quick)
+    for seconds, pause in ((3, 0.0), (3, 0.3), (3, 0.0)):
+        s.feed(np.concatenate([swinging(seconds), np.zeros(round(pause * 16_000), np.float32)]))
+        partial = s.decode()
+    assert lengths == [3.0, 6.3, 3.0]
+    assert partial.text == "话话话话话话，话话话"
+
+
 def test_a_final_of_nothing_does_not_hide_words_from_the_partials() -> None:
     engine = Measured()
     s = ChunkedStream("m", engine.stream()._quick, lambda pcm: Hypothesis("m"))
