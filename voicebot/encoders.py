@@ -52,7 +52,7 @@ class UniversalSentenceEncoder:
         path = models_dir / USE_FILE
         if not path.is_file():
             raise ModelUnavailable(
-                f"The sentence encoder is missing: {path}. Run `python -m voicebot.models`."
+                f"The sentence encoder is missing: {path}. Run `voicebot models fetch`."
             )
         import onnxruntime
         from onnxruntime_extensions import get_library_path
@@ -68,7 +68,7 @@ class UniversalSentenceEncoder:
         except Exception as error:  # onnxruntime's own classes share no public base
             raise ModelUnavailable(
                 f"The sentence encoder {path} cannot be loaded; "
-                "run `python -m voicebot.models --verify` to mend it."
+                "run `voicebot models fetch --verify` to mend it."
             ) from error
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -96,7 +96,7 @@ class E5Encoder:
         for path in (weights, engine):
             if not path.is_file():
                 raise ModelUnavailable(
-                    f"The e5 encoder is missing: {path}. Run `python -m voicebot.models`."
+                    f"The e5 encoder is missing: {path}. Run `voicebot models fetch`."
                 )
         try:
             self._library = _open_e5(engine)
@@ -106,7 +106,7 @@ class E5Encoder:
         if not self._model or self._library.e5_dim(self._model) != self.dimension:
             raise ModelUnavailable(
                 f"The e5 weights {weights} cannot be read; "
-                "run `python -m voicebot.models --verify` to mend them."
+                "run `voicebot models fetch --verify` to mend them."
             )
 
     def encode(self, texts: Sequence[str], threads: int = 1) -> Vectors:

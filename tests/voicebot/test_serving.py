@@ -12,7 +12,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+import soundfile as sf
 import uvicorn
 
 from voicebot import serving
@@ -70,6 +72,43 @@ def test_it_starts_without_what_it_can_miss_and_ends_in_order(
             assert process.wait(20) == 0
     assert "Traceback" not in log.read_text()
     assert not (state / "voicebot.db-wal").exists()
+
+
+def test_a_running_call_is_closed_on_record(
+    settings: Settings, models_dir: Path, tmp_path: Path
+) -> None:
+    prepare(settings)
+    silence, log = tmp_path / "silence.wav", tmp_path / "log"
+    sf.write(silence, np.zeros(8000 * 60, np.int16), 8000)
+    with service(settings, models_dir, log) as (process, url):
+        calling = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "voicebot.cli", "call", "--audio", str(silence)),
+                *("--speak", "now", "--call-id", "CA/1", "--json"),
+                *("--url", f"{url.replace('http', 'ws')}/media"),
+                *("--token", local_token(settings, "media") or ""),
+                *("--api-token", local_token(settings, "admin") or ""),
+            ],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        headers = {"Authorization": f"Bearer {local_token(settings, 'admin')}"}
+        deadline = time.monotonic() + 60
+        with httpx.Client(headers=headers, trust_env=False) as client:
+            while not client.get(f"{url}/health").json()["calls"]:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        time.sleep(1.0)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, log.read_text()[-3000:]
+        calling.kill()
+        calling.wait()
+    with closing(sqlite3.connect(settings.paths.state / "voicebot.db")) as database:
+        ((ended, outcome),) = database.execute("select ended_at, outcome from call where id='CA/1'")
+    assert ended
+    assert outcome
+    assert not (settings.paths.state / "spool").exists()
 
 
 def test_a_second_service_says_whose_the_folder_is(settings: Settings) -> None:
