@@ -68,7 +68,8 @@ def search(state: State, turn: CallerTurn, *, final: bool) -> tuple[State, tuple
 def _may_search(state: State, turn: CallerTurn, *, final: bool) -> bool:
     """In a ticket only what is plainly a question; and no noise or greeting anywhere."""
     if state.phase in (Phase.LISTENING, Phase.CLARIFYING, Phase.TICKET_MATTER):
-        return final or not small_talk.courtesy(turn.transcript)
+        invited = state.invited and not answers.question(turn.transcript)
+        return final or not (invited or small_talk.courtesy(turn.transcript))
     steps = (Phase.TICKET_PLACE, Phase.TICKET_NAME)
     return final and state.phase in steps and answers.question(turn.transcript)
 
@@ -186,7 +187,9 @@ def details(state: State, turn: CallerTurn) -> Step | None:
 
 def in_ticket(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool) -> Step | None:
     """A question in the middle of a ticket: answered if the knowledge base is sure of it."""
-    if not answers.question(turn.transcript) or state.phase is Phase.TICKET_NUMBER:
+    at_number = state.phase is Phase.TICKET_NUMBER
+    words = turn.transcript
+    if at_number or not answers.question(words) or answers.place_unknown(words):
         return None
     result = state.result
     if result is None or result.turn != turn.number or not result.final:

@@ -36,6 +36,7 @@ _NAME = re.compile(
     r"(?:我?(?:姓名(?:是|叫)?|名字(?:是|叫)?|姓|叫做?|免贵姓?|是))([^是叫姓]{1,6}?)(?:的|啊|吧|呀)?$"
 )
 _LONGEST_NAME = 6
+_BARE_NAME = 4
 _SHORT_NAME = 3
 """楼先生, 路遥: so short a name may have a place's character in it."""
 
@@ -127,8 +128,11 @@ def name(text: str) -> str:
     found = _NAME.search(said)
     if found:
         return found.group(1)
+    polite = said.endswith(("先生", "女士", "小姐"))
+    if len(said) > (_LONGEST_NAME if polite else _BARE_NAME) or question(said):
+        return ""
     a_place = jurisdiction.resolve(said) if len(said) <= _SHORT_NAME else place(said)
-    return said if len(said) <= _LONGEST_NAME and not (a_place or question(said)) else ""
+    return "" if a_place else said
 
 
 def framed_name(text: str) -> bool:

@@ -15,6 +15,8 @@ def pressed(state: State, event: KeyPressed) -> Step:
     """What a key means where the call stands."""
     state = replace(state, nudges=0)
     if ticket_number.keying(state):
+        if event.key == "#" and ticket_number.reading_back(state):
+            return state, ()  # it ended the number, and confirms nothing that was not heard
         return _digit(state, event.key)
     police = state.handoff is not None and state.handoff.to_police
     if event.key == "1" and not police:

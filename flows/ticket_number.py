@@ -67,6 +67,11 @@ def keying(state: State) -> bool:
     return ticket.keypad or not ticket.number
 
 
+def reading_back(state: State) -> bool:
+    """The number is being read back and was not heard to its end."""
+    return state.ticket is not None and bool(state.ticket.number) and not state.quiet
+
+
 def keyed(state: State, key: str) -> Step | None:
     """A key of a number: ``*`` begins again, ``#`` ends it. None: it confirms what was read."""
     ticket = state.ticket

@@ -23,6 +23,8 @@ DOUBT = ("有点怕", "那个人", "吵得厉害")
 POLICE_MATTER = ("手机被偷", "被骗了钱")
 OUTSIDE = ("陪我聊天",)
 RETRACTION = ("弄错了",)
+HARMLESS = "有点怕麻烦"
+"""Doubtful in its first half, and not as a whole."""
 
 
 class ScriptedTriage:
@@ -37,7 +39,7 @@ class ScriptedTriage:
                 (index, word)
                 for index, turn in enumerate(turns)
                 for word in words
-                if word in turn.text
+                if word in turn.text.replace(HARMLESS, "")
             ]
 
         danger, doubt = found(tuple(DANGER)), found(DOUBT)

@@ -192,8 +192,8 @@ class Watched:
             ev.CallerSpeaking(at, number),
             ev.Heard(at, number, Ear.TRANSCRIBER, words, final=True),
             ev.TurnEnded(at, number),
-            ev.Silence(at + 2.4, 2.4),
-            ev.Silence(at + 3.6, 3.6),
+            ev.Silence(at + 2.41, 2.4),
+            ev.Silence(at + 3.61, 3.6),
         ):
             state, actions = step(state, event, POLICY)
             said += actions

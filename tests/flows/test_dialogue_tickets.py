@@ -258,3 +258,102 @@ def test_a_ticket_is_written_with_the_place_s_code(monkeypatch: pytest.MonkeyPat
     call = ticket_of()
     call.says("在三亚")
     assert only(OpenTicket, call.take(ev.HungUp(call.at))).region == "460200"
+
+
+# ── the number, said and keyed ────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def other(at_number: Call) -> Call:
+    """Another number is asked for."""
+    at_number.says("换一个")
+    at_number.hear_out()
+    return at_number
+
+
+@pytest.mark.parametrize("number", ["65301231", "089865301231", "4001234561", "13912345671"])
+@pytest.mark.parametrize("end", ["pause", "#"])
+def test_no_key_of_a_number_is_left_over_for_the_menu(other: Call, number: str, end: str) -> None:
+    actions = list(other.presses(number))
+    actions += other.presses("#") if end == "#" else other.is_silent(2.4)
+    assert prompts(actions) == ["ticket_number"]
+    assert every(Handoff, other.done) == []
+    other.hear_out()
+    assert only(OpenTicket, other.says("对")).number == number
+
+
+def test_keys_stay_digits_while_a_number_is_read_back(other: Call) -> None:
+    other.presses("6530123")
+    assert prompts(other.is_silent(2.4)) == ["ticket_number"]
+    assert prompts(other.presses("1")) == ["ticket_number"]  # a slow finger
+    assert every(Handoff, other.done) == []
+    assert spoken_number(other) == "六五三零幺二三幺"
+
+
+def test_the_gate_key_confirms_a_number_that_was_heard(other: Call) -> None:
+    other.presses("65301231")
+    assert other.presses("#") == ()
+    other.hear_out()
+    assert only(OpenTicket, other.presses("#")).number == "65301231"
+
+
+def test_a_slow_finger_is_waited_for(other: Call) -> None:
+    for key in "13":
+        other.presses(key)
+        assert every(Handoff, other.is_silent(2.4)) == []
+    assert prompts(other.presses("987654321"))[-1] == "ticket_number"
+
+
+def test_a_key_after_a_whole_number_never_dials_110(other: Call) -> None:
+    other.presses("13987654321")
+    other.hear_out()
+    other.presses("1")
+    for _ in range(4):
+        other.is_silent()
+        other.hear_out()
+    assert all(
+        route.kind == "seat" for handed in every(Handoff, other.done) for route in handed.routes
+    )
+
+
+def test_counting_words_are_no_digits(other: Call) -> None:
+    assert prompts(other.says("另外一个号码是幺三九八七六五四三二幺")) == ["ticket_number"]
+    assert spoken_number(other) == "幺三九八七六五四三二幺"
+
+
+def test_pauses_between_spoken_groups_lose_no_digit(other: Call) -> None:
+    other.says("幺三九")
+    assert prompts(other.is_silent()) == ["ticket_more_digits"]
+    other.hear_out()
+    other.says("八七六五")
+    other.is_silent()
+    other.hear_out()
+    assert prompts(other.says("四三二幺")) == ["ticket_number"]
+    assert spoken_number(other) == "幺三九八七六五四三二幺"
+
+
+def test_a_landline_in_groups_is_read_back_with_its_last_digit(other: Call) -> None:
+    other.says("六五三零")
+    assert prompts(other.says("幺二三")) == []  # seven digits may go on
+    assert prompts(other.says("四")) == ["ticket_number"]
+    assert spoken_number(other) == "六五三零幺二三四"
+
+
+@pytest.mark.parametrize(
+    "reply", ["对幺三九八七六五四三二幺", "是的四三二幺", "幺三九八七六五四三二幺"]
+)
+def test_the_same_number_again_is_a_yes(other: Call, reply: str) -> None:
+    other.says("幺三九八七六五四三二幺")
+    other.hear_out()
+    assert only(OpenTicket, other.says(reply)).number == "13987654321"
+
+
+@pytest.mark.parametrize(
+    "reply", ["就打这个", "打这个电话就行", "对的就是这个号码", "好的，另外我还想投诉", "没有错"]
+)
+def test_this_number_will_do(at_number: Call, reply: str) -> None:
+    assert only(OpenTicket, at_number.says(reply)).number == "13800138000"
+
+
+def test_who_wants_no_call_gets_none(at_number: Call) -> None:
+    assert only(OpenTicket, at_number.says("不用回电话")).number == ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import ast
 from pathlib import Path
 
 import pytest
@@ -11,16 +11,87 @@ import flows
 from flows.prompts import MAX_CHARACTERS, PromptError, load_prompts
 from flows.speaking import SAFETY
 
-SOURCES = [
-    path.read_text("utf-8") for path in Path(flows.__path__[0]).glob("*.py")
+MODULES = [
+    ast.parse(path.read_text("utf-8")) for path in Path(flows.__path__[0]).glob("*.py")
 ]  # triage says nothing
 
+SAYING = {"say": 1, "to_human": 2, "open_dialogue": 3}
+"""Functions that take a prompt, and where."""
+KEYWORDS = {"prompt", "question"}
+CONSTANTS = {"DANGER", "PLAIN", "ANSWERLESS"}
+COMPUTED = {"prompt"}
+"""Names of variables that hold a prompt."""
 
-def test_every_prompt_that_is_said_exists_and_every_prompt_is_said() -> None:
-    quoted = {name for source in SOURCES for name in re.findall(r'"([a-z0-9_]+)"', source)}
-    prompts = set(load_prompts())
-    greetings = {name for name in prompts if name.startswith("greeting_")}  # by configuration
-    assert prompts - greetings <= quoted
+
+def said() -> set[str]:
+    """Every prompt that the dialogue names where it says something."""
+    found: set[str] = set()
+    for module in MODULES:
+        for node in ast.walk(module):
+            if isinstance(node, ast.Call):
+                function = node.func
+                name = function.attr if isinstance(function, ast.Attribute) else ""
+                name = function.id if isinstance(function, ast.Name) else name
+                place = SAYING.get(name)
+                if place is not None:
+                    for argument in node.args[place : place + 1]:
+                        found |= literals(argument)
+                    for keyword in node.keywords:
+                        if keyword.arg in KEYWORDS:
+                            found |= literals(keyword.value)
+                if name == "get" and len(node.args) == 2:  # policy.greetings
+                    found |= {each for each in literals(node.args[1]) if each == "greeting"}
+            if isinstance(node, ast.Assign):
+                names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+                if names & (COMPUTED | CONSTANTS):
+                    found |= literals(node.value)
+    return found
+
+
+def literals(node: ast.expr) -> set[str]:
+    """The strings that an expression can be; not those that it compares with."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return {text}
+        case ast.IfExp(body=one, orelse=other):
+            return literals(one) | literals(other)
+        case _:
+            return set()
+
+
+def test_every_prompt_that_is_said_exists() -> None:
+    assert said() - set(load_prompts()) == set()
+
+
+def test_every_prompt_is_said() -> None:
+    greetings = {name for name in load_prompts() if name.startswith("greeting_")}
+    assert set(load_prompts()) - greetings - said() == set()
+
+
+def test_a_misspelt_prompt_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = ast.parse('def f(state):\n    return say(state, "no_such")')
+    monkeypatch.setitem(said.__globals__, "MODULES", [*MODULES, wrong])
+    assert "no_such" in said()
+
+
+def test_each_cause_of_a_hand_off_to_a_human_has_its_own_words() -> None:
+    prompts = load_prompts()
+    assert "听不太清" in prompts["failure_human"].text
+    assert all("听不太清" not in prompts[name].text for name in ("silent_human", "voice_human"))
+
+
+def test_a_ticket_is_opened_with_plain_words_for_a_question_and_for_an_incident() -> None:
+    opening = load_prompts()["ticket_place"].text
+    assert "没有" in opening
+    assert "答复" in opening
+    assert "联系您" in opening
+    assert "发生" not in opening
+
+
+def test_the_caller_is_told_how_long_a_number_is() -> None:
+    text = load_prompts()["ticket_other_number"].text
+    assert "回电号码" in text
+    assert "十一位" in text
 
 
 def test_the_safety_prompts_of_the_file_are_those_of_the_dialogue() -> None:
