@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import signal
@@ -13,8 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +21,9 @@ import httpx
 import numpy as np
 import pytest
 import soundfile as sf
+from numpy.typing import NDArray
 
-from telephony.call_report import CallReport
-from telephony.caller import place_call
-from telephony.desk import create_desk
-from telephony.loopback_server import LoopbackServer
+Int16 = NDArray[np.int16]
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_S = 180
@@ -47,6 +43,9 @@ class Running:
     state: Path
     port: int
     desk_port: int
+    """Where it looks for every 110."""
+    seat_port: int
+    """Where it looks for a human seat."""
     log: Path
 
     def token(self, role: str) -> str:
@@ -94,7 +93,7 @@ def start_service(state: Path, environment: Mapping[str, str]) -> Running:
         # Its tokens are those of the developer's machine; the service makes its own.
         target.execute("DELETE FROM access_token")
         target.commit()
-    port, desk_port = free_port(), free_port()
+    port, desk_port, seat_port = free_port(), free_port(), free_port()
     log = state / "service.log"
     process = subprocess.Popen(
         [sys.executable, "-m", "voicebot.cli", "serve"],
@@ -107,12 +106,14 @@ def start_service(state: Path, environment: Mapping[str, str]) -> Running:
             "VOICEBOT_SERVER__PORT": str(port),
             "VOICEBOT_HANDOFF__DESK_URL": f"ws://127.0.0.1:{desk_port}/line",
             "VOICEBOT_HANDOFF__DESK_HTTP": f"http://127.0.0.1:{desk_port}",
+            "VOICEBOT_HANDOFF__SEAT_URL": f"ws://127.0.0.1:{seat_port}/line",
+            "VOICEBOT_HANDOFF__SEAT_HTTP": f"http://127.0.0.1:{seat_port}",
             "VOICEBOT_HANDOFF__ANSWER_TIMEOUT_S": "3",
             "VOICEBOT_HANDOFF__CONFIRM_TIMEOUT_S": "6",
             **environment,
         },
     )
-    running = Running(process, state, port, desk_port, log)
+    running = Running(process, state, port, desk_port, seat_port, log)
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(httpx.HTTPError, OSError):
@@ -158,46 +159,3 @@ def speak(models_dir: Path) -> Callable[[str], Path]:
         return path
 
     return speak
-
-
-@dataclass
-class Desk:
-    """The 110 desk's side of the tests."""
-
-    folder: Path
-
-    def dossiers(self) -> list[dict[str, Any]]:
-        return [json.loads(path.read_text()) for path in self.folder.glob("dossiers/*.json")]
-
-    def recordings(self) -> list[np.ndarray]:
-        return [
-            sf.read(path, dtype="int16", always_2d=True)[0]
-            for path in sorted(self.folder.glob("lines/*.wav"))
-        ]
-
-
-@asynccontextmanager
-async def desk(
-    running: Running, folder: Path, officer: Path, **options: Any
-) -> AsyncIterator[Desk]:
-    pcm, rate = sf.read(officer, dtype="int16")
-    app = create_desk(
-        token=running.token("desk"),
-        record_dir=folder,
-        greeting=(pcm, rate),
-        **{"answer_after_s": 0.5, **options},
-    )
-    async with LoopbackServer(app, port=running.desk_port):
-        yield Desk(folder)
-
-
-async def call(
-    running: Running, files: list[Path], *, caller: str = "13800138000", **options: Any
-) -> tuple[CallReport, dict[str, Any]]:
-    """Place a call and fetch its record."""
-    options = {"did": "12345", "quiet_s": 9.0, "max_s": 90.0, **options}
-    did = options.pop("did")
-    report = await place_call(
-        running.media, files, caller, did, token=running.token("media"), **options
-    )
-    return report, running.record(report.call_sid)

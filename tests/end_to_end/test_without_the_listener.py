@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Running, call, desk, start_service, stop_service
+from .conftest import Running, start_service, stop_service
+from .hearing import assert_handed_over
+from .parties import call, desk
 from .test_calls import CONSULTATION, DANGER, OFFICER
 
 Speak = Callable[[str], Path]
@@ -28,5 +30,6 @@ async def test_a_question_is_answered(deaf_service: Running, speak: Speak) -> No
 
 async def test_danger_is_handed_over(deaf_service: Running, speak: Speak, tmp_path: Path) -> None:
     async with desk(deaf_service, tmp_path, speak(OFFICER)):
-        _, record = await call(deaf_service, [speak(DANGER)], quiet_s=3.0)
+        report, record = await call(deaf_service, [speak(DANGER)], quiet_s=3.0, record_dir=tmp_path)
     assert record["outcome"] == "handed_off"
+    assert_handed_over(record, report)
