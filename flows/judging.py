@@ -38,11 +38,13 @@ def judged(state: State, event: Heard, policy: Policy) -> tuple[State, bool]:
     else:
         (recent,) = parts
         fresh = assessment if recent == whole else policy.triage.assess(recent, known)
-        late = event.turn <= state.cleared  # other words than those that the no settled
-        certain = is_danger(fresh) or (late and is_danger(assessment))
+        certain = is_danger(fresh)
         doubt = fresh.probabilities.get("110_now", 0.0) if fresh.action == "ask" else 0.0
         if is_danger(fresh) and not is_danger(assessment):
             assessment = fresh
+    if event.turn <= state.cleared:  # other words now than those that the no settled
+        own = conversation(state, after=event.turn - 1, upto=event.turn)
+        certain = certain or is_danger(policy.triage.assess(own, known))
     state = replace(
         state,
         assessment=assessment,
@@ -80,7 +82,7 @@ def _views(state: State) -> tuple[Words, ...]:
     beside = denial.beside(turn.transcript, turn.syllables) if turn is not None else None
     return (
         whole,
-        conversation(state, upto=doubt_turn),
+        conversation(state, after=state.cleared, upto=doubt_turn),
         conversation(state, after=doubt_turn),
         besides(beside),
     )

@@ -60,7 +60,8 @@ class ScriptedTriage:
         if danger:
             route, action = "110_now", "handoff"
         elif doubt:
-            route, action, sure = "110_now", "ask", 0.4 + 0.15 * len({i for i, _ in doubt})
+            sure = 0.4 + 0.25 * len({index for index, _ in doubt})
+            route, action = "110_now", "handoff" if sure > 0.8 else "ask"
         elif police:
             route, action, sure = "110", "handoff", 0.8
         elif outside:

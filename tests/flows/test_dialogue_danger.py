@@ -79,6 +79,16 @@ def test_danger_that_a_late_transcription_brings_counts_after_the_no(cleared: Ca
     assert only(Handoff, cleared.final("他拿刀在门口", turn=1)).reason == "danger"
 
 
+def test_two_doubts_that_were_denied_make_no_certainty_together(cleared: Call) -> None:
+    cleared.says("吵得厉害")
+    cleared.hear_out()
+    cleared.begins()
+    cleared.ends()
+    assert every(Handoff, cleared.final("没有")) == []
+    assert every(Handoff, cleared.listener("没有", final=True)) == []  # the other ear is late
+    assert every(Handoff, cleared.final("那个人在门口", turn=1)) == []
+
+
 def test_a_no_that_its_late_transcription_takes_back_was_none(call: Call) -> None:
     call.says("那个人在门口")
     call.hear_out()
