@@ -10,13 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shutil
-import socket
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,14 +32,12 @@ from websockets.asyncio.client import connect
 from telephony.call_report import CallReport
 from telephony.caller import place_call
 from voicebot.call.audio_library import AudioLibrary, open_library
-from voicebot.config import Settings, base_folder
-from voicebot.demo_state import environment, fill
-from voicebot.errors import VoicebotError
+from voicebot.config import Settings
+from voicebot.demo_service import DemoFailed, DemoService, running
+from voicebot.demo_state import fill
 from voicebot.records.database import reason
-from voicebot.security import local_token
 from voicebot.state_folder import make_private
 
-READY_TIMEOUT_S = 180.0
 STATE = "state"
 """The demonstration's own state folder, beside the files that people look at."""
 
@@ -99,12 +94,6 @@ CALLS = (
 )
 
 
-class DemoFailed(VoicebotError):
-    """A process did not start, or a call did not come out as it must."""
-
-    code = "voicebot.demo"
-
-
 def run(settings: Settings) -> int:
     """Everything; the exit code is 0 only if each call came out as expected."""
     return asyncio.run(_run(settings, Console()))
@@ -123,7 +112,7 @@ async def _run(settings: Settings, console: Console) -> int:
             for call in CALLS
         }
     results = []
-    async with _running(own, console, folder) as service:
+    async with running(own, console, folder) as service:
         for call in CALLS:
             files, decisive = spoken[call.name]
             results.append(await _place(console, service, call, files, decisive, folder))
@@ -160,102 +149,6 @@ def _voice(library: AudioLibrary, text: str) -> tuple[np.ndarray[Any, Any], int]
     speech = library.get(text)
     lowered = soxr.resample(speech.pcm.astype(np.float32), CALLER_PITCH, 1.0)
     return np.clip(lowered, -32768, 32767).astype(np.int16), speech.rate
-
-
-# ── the processes ─────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class _Service:
-    http: str
-    media: str
-    live: str
-    media_token: str
-    admin_token: str
-    desk_folder: Path
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.asynccontextmanager
-async def _running(settings: Settings, console: Console, folder: Path) -> AsyncIterator[_Service]:
-    port, desk_port = _free_port(), _free_port()
-    variables = {**os.environ, **environment(settings.paths.state, port, desk_port)}
-    voicebot = [sys.executable, "-m", "voicebot.cli"]
-    desk_folder = folder / "desk"
-    # What callers said may be in it.
-    log = os.open(folder / "service.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    processes: list[asyncio.subprocess.Process] = []
-
-    async def start(*command: str) -> asyncio.subprocess.Process:
-        process = await asyncio.create_subprocess_exec(
-            *voicebot, *command, env=variables, cwd=base_folder(), stdout=log, stderr=log
-        )
-        processes.append(process)
-        return process
-
-    try:
-        with console.status("正在启动服务和110席位 · starting the service and the police desk"):
-            started = time.monotonic()
-            service_process = await start("serve")
-            await start(
-                "desk",
-                "--port",
-                str(desk_port),
-                "--answer-after",
-                "2",
-                "--record",
-                str(desk_folder),
-            )
-            service = await _ready(settings, service_process, port, desk_folder, folder)
-        console.print(f"服务已就绪 · ready in {time.monotonic() - started:.1f} s\n")
-        yield service
-    finally:
-        for process in processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-        for process in processes:
-            try:
-                await asyncio.wait_for(process.wait(), 10)
-            except TimeoutError:
-                process.kill()
-        os.close(log)
-
-
-async def _ready(
-    settings: Settings,
-    process: asyncio.subprocess.Process,
-    port: int,
-    desk_folder: Path,
-    folder: Path,
-) -> _Service:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    http = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(trust_env=False) as client:
-        while time.monotonic() < deadline:
-            if process.returncode is not None:
-                break
-            with contextlib.suppress(httpx.HTTPError, VoicebotError):
-                token = local_token(settings, "admin") or ""
-                answer = await client.get(
-                    f"{http}/health", headers={"Authorization": f"Bearer {token}"}
-                )
-                if answer.status_code == 200:
-                    return _Service(
-                        http,
-                        f"ws://127.0.0.1:{port}/media",
-                        f"ws://127.0.0.1:{port}/api/live",
-                        local_token(settings, "media") or "",
-                        token,
-                        desk_folder,
-                    )
-            await asyncio.sleep(0.2)
-    tail = (folder / "service.log").read_text("utf-8", "replace")[-2000:]
-    raise DemoFailed(f"The service did not start. The end of its log:\n{tail}")
 
 
 # ── one call ──────────────────────────────────────────────────────────────────────
@@ -308,7 +201,7 @@ def _fill(settings: Settings, state: Path) -> Settings:
 
 async def _place(
     console: Console,
-    service: _Service,
+    service: DemoService,
     call: DemoCall,
     files: Sequence[Path],
     decisive: float | None,
@@ -338,7 +231,7 @@ async def _place(
     return _Result(call, record.get("outcome") or "", report, record)
 
 
-async def _record(service: _Service, call_id: str) -> dict[str, Any]:
+async def _record(service: DemoService, call_id: str) -> dict[str, Any]:
     """The call as the service wrote it down, once it is closed."""
     headers = {"Authorization": f"Bearer {service.admin_token}"}
     async with httpx.AsyncClient(headers=headers, trust_env=False) as client:
@@ -382,7 +275,7 @@ def _write(path: Path, value: object) -> None:
 _SIDES = {"caller": "来电人", "bot": "机器人", "110": "110", "seat": "座席"}
 
 
-async def _watch(console: Console, service: _Service, call_id: str) -> None:
+async def _watch(console: Console, service: DemoService, call_id: str) -> None:
     headers = {"Authorization": f"Bearer {service.admin_token}"}
     shown = ""
     async with connect(service.live, additional_headers=headers, proxy=None) as socket:
