@@ -6,7 +6,8 @@ Rule 2: danger wins over every other rule, in every phase, on partial hypotheses
 Rule 3: nothing is announced before it is written; 110 alone is dialled at once, and
 what the caller is told follows the write.
 
-This file says which concern takes which event:
+This file says which concern takes which event; what short replies mean is read by
+`answers`, `denial`, `numbers` and `small_talk`:
 
 =================  ===========================================================
 `hearing`          hypotheses, barge-in, turn ends
@@ -14,9 +15,10 @@ This file says which concern takes which event:
 `replying`         the reply to a turn; small talk, in every phase
 `danger`           the question about danger, and its reply
 `answering`        search, answer, clarify, guide, details that an answer invited
-`ticket_dialogue`  work orders (工单); `ticket_number` their number, spoken or keyed
+`ticket_dialogue`  work orders (工单): `ticket_number` the number, spoken or keyed,
+                   `ticket_writing` draft, complete, withdrawn, announced
 `keypad`           the menu of keys
-`handoff`          110, seats, and the legs to them; `seatless` when no seat is free
+`handoff`          110, seats, and the legs to them (`routes`); `seatless` if no seat is free
 `dossier`          place, lines, notes of an open hand-off
 `patience`         silence, failing engines, the end
 `speaking`         what is being said and may be interrupted
@@ -40,7 +42,7 @@ from flows import (
     replying,
     seatless,
     speaking,
-    ticket_dialogue,
+    ticket_writing,
 )
 from flows.events import (
     CallerSpeaking,
@@ -154,7 +156,7 @@ def _written(state: State, event: Written) -> Step:
         return replace(state, handoff=replace(state.handoff, written=event.ok)), ()
     if state.ticket is None or event.ref != state.ticket.id:
         return state, ()
-    (state, actions), safe = ticket_dialogue.written(state, event)
+    (state, actions), safe = ticket_writing.written(state, event)
     if safe:
         return state, actions
     return handoff.to_human(state, "ticket_not_written", "ticket_unsaved")

@@ -13,6 +13,7 @@ from flows import handoff as opening
 from flows.actions import Action, Decide, DialRoute, NotifyLine, Route, UpdateDossier
 from flows.events import Ear, Heard, LegState
 from flows.policy import Step
+from flows.routes import police_routes
 from flows.speaking import say
 from flows.state import CallerTurn, HandoffState, Phase, State
 from flows.triage import Assessment
@@ -38,7 +39,7 @@ def locate(state: State, turn: CallerTurn, event: Heard, before: Assessment | No
     updated = UpdateDossier(handoff.id, code, handoff.lines, handoff.flags, note=f"地点：{name}")
     dialled: tuple[Action, ...] = ()
     if changed and handoff.to_police and not handoff.connected:
-        handoff, dialled = _reroute(handoff, opening.police_routes(code))
+        handoff, dialled = _reroute(handoff, police_routes(code))
     return replace(state, handoff=handoff), (decided, updated, *dialled)
 
 

@@ -20,13 +20,10 @@ from flows.actions import (
 )
 from flows.events import LegState, TransferProgress, Written
 from flows.policy import Step
+from flows.routes import POLICE, SEAT, police_routes
 from flows.speaking import hush, say
 from flows.state import HandoffState, Phase, State
 from flows.triage import Assessment
-
-POLICE = "110"
-SEAT = "seat"
-PROVINCE = "460000"
 
 REDIAL_S = 3.0
 """Pause before an exhausted chain starts over: a desk that is busy needs a moment."""
@@ -48,17 +45,6 @@ def unsettled(state: State) -> bool:
 
 
 # ── opening ───────────────────────────────────────────────────────────────────────
-
-
-def police_routes(region: str | None) -> tuple[Route, ...]:
-    """The county's 110, its city's, the province's, a seat: each falls to the next (R1)."""
-    codes = dict.fromkeys(code for code in (region, _city(region), PROVINCE) if code)
-    return (*(Route(f"110-{code}", POLICE) for code in codes), Route(SEAT, SEAT))
-
-
-def _city(region: str | None) -> str | None:
-    """The city of a district (GB/T 2260); counties under the province (4690xx) have none."""
-    return f"{region[:4]}00" if region and region[2:4] != "90" else None
 
 
 def to_police(state: State, reason: str) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import handoff, ticket_dialogue, ticket_number
+from flows import handoff, ticket_number, ticket_writing
 from flows.events import KeyPressed
 from flows.policy import Step
 from flows.speaking import hush
@@ -32,7 +32,7 @@ def _digit(state: State, key: str) -> Step:
     state, hushed = hush(state)
     keyed = ticket_number.keyed(state, key)
     if keyed is None:
-        state, actions = ticket_dialogue.finish(state)
+        state, actions = ticket_writing.finish(state)
         return state, (*hushed, *actions)
     state, actions = keyed
     if ticket_number.emergency(state):

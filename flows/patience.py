@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import dossier, handoff, replying, ticket_dialogue, ticket_number
+from flows import dossier, handoff, replying, ticket_dialogue, ticket_number, ticket_writing
 from flows.actions import Action, Decide, HangUp, Search
 from flows.events import Ear, EngineFailed, Silence
 from flows.policy import Policy, Step
@@ -92,7 +92,7 @@ def _nudge(state: State, policy: Policy) -> Step:
             state, goodbye = say(state, "goodbye")
             return state, (goodbye,)
         if state.seat_failed and state.phase in ticket_dialogue.STEPS:
-            return ticket_dialogue.finish(state)
+            return ticket_writing.finish(state)
         if state.seat_failed and state.phase is Phase.TICKET_MATTER:
             state, goodbye = say(replace(state, phase=Phase.CLOSING), "goodbye")
             return state, (goodbye,)
@@ -145,6 +145,6 @@ def _ear_failed(state: State, ear: Ear, policy: Policy) -> Step:
 def closing(state: State) -> tuple[State, tuple[Action, ...]]:
     """What must still be safe when the caller is gone."""
     state, police = dossier.interrupted(silenced(state))
-    tickets = ticket_dialogue.save(state)
+    tickets = ticket_writing.save(state)
     ended = replace(state, phase=Phase.ENDED)
     return ended, (*police, *tickets, HangUp(ended.outcome))

@@ -26,6 +26,7 @@ class Limits:
     unheard: int = 2
     """Unintelligible turns before a human is called in."""
     danger_questions: int = 2
+    """Times that the question about danger is put before a human decides about the doubt."""
     suspicion: float = 0.15
     """Probability of danger at which the transcriber is asked for the words at once."""
     early_answer: float = 0.8

@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answering, answers, danger, denial, handoff, small_talk, ticket_dialogue
+from flows import (
+    answering,
+    answers,
+    danger,
+    denial,
+    handoff,
+    small_talk,
+    ticket_dialogue,
+    ticket_writing,
+)
 from flows.actions import Decide, HangUp
 from flows.answering import settled
 from flows.events import Ear
@@ -96,7 +105,7 @@ def _danger_answered(state: State, turn: CallerTurn, policy: Policy) -> Step:
 def _after_no(state: State, reply_turn: CallerTurn, policy: Policy) -> Step:
     ticket = state.ticket
     if state.phase is Phase.TICKET_WRITING and ticket is not None and ticket.complete:
-        return ticket_dialogue.announce(settled(state, reply_turn))
+        return ticket_writing.announce(settled(state, reply_turn))
     own = state.question()
     if own is None or own.empty:
         state = settled(state, reply_turn)
@@ -173,7 +182,7 @@ def _small_talk(state: State, turn: CallerTurn) -> Step | None:
     if state.phase is Phase.CLOSING and (noise or done or small_talk.agreed(text)):
         return goodbye_said(settled(state, turn))
     if small_talk.refused(text) and state.ticket is not None and state.phase is Phase.LISTENING:
-        return ticket_dialogue.withdraw(settled(state, turn))
+        return ticket_writing.withdraw(settled(state, turn))
     if small_talk.bare_no(text) and not (state.served or turn.asked == "more"):
         done, noise = False, True  # a no to nothing that was asked
     if done:

@@ -1,7 +1,7 @@
 """Taking down a work order (工单): matter, place, name, number read back, written. Pure.
 
 The matter is written at once as a draft, so that it outlives a caller who hangs up
-(R19); nothing is announced before the last write is confirmed. A caller can refuse it,
+(R19). A caller can refuse it,
 correct it and leave it at every step; what is no reply to the question is not taken down.
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows import answers, numbers, small_talk, ticket_number
-from flows.actions import Action, Decide, OpenTicket, Say
-from flows.events import Written
+from flows.actions import Action, Decide, Say
 from flows.policy import Step
 from flows.speaking import hush, say
 from flows.state import CallerTurn, Phase, State, Ticket
+from flows.ticket_writing import finish, withdraw, write
 
 STEPS = frozenset({Phase.TICKET_PLACE, Phase.TICKET_NAME, Phase.TICKET_NUMBER})
 
@@ -46,10 +46,10 @@ def open_dialogue(
     assert ticket is not None
     if place:
         state = replace(state, ticket=replace(ticket, place=place))
-        state, draft = _write(state)
+        state, draft = write(state)
         state, asked = _next(state, Phase.TICKET_NAME)
         return state, (decided, draft, *asked)
-    state, draft = _write(replace(state, phase=Phase.TICKET_PLACE))
+    state, draft = write(replace(state, phase=Phase.TICKET_PLACE))
     state, first = say(state, question)
     return state, (decided, draft, first)
 
@@ -76,7 +76,7 @@ def ask_matter(state: State, draft: str) -> Step:
         state = _begin(state, draft)
         assert state.ticket is not None
         state = replace(state, ticket=replace(state.ticket, step=Phase.TICKET_MATTER))
-        state, written = _write(state)
+        state, written = write(state)
         actions = (Decide("ticket", "人工座席占线，登记回电"), written)
     state, question = say(replace(state, phase=Phase.TICKET_MATTER), "ticket_matter")
     return state, (*actions, question)
@@ -260,79 +260,3 @@ def _name(state: State, ticket: Ticket, turn: CallerTurn) -> Step:
 
 def _also(ticket: Ticket, words: str) -> Ticket:
     return replace(ticket, matter=f"{ticket.matter}；{words}"[:MORE_MATTERS])
-
-
-# ── the end ───────────────────────────────────────────────────────────────────────
-
-
-def finish(state: State) -> Step:
-    """Write the ticket as it is; the caller is told when that is done."""
-    state, written = _write(replace(state, phase=Phase.TICKET_WRITING, awaiting=None))
-    return state, (written,)
-
-
-def withdraw(state: State) -> Step:
-    """The caller wants no ticket: it stays on record as withdrawn, and counts for nothing."""
-    state, hushed = hush(state)
-    kept = state.ticket_kept and state.ticket is not None and not state.ticket.complete
-    state, written = _write(state, withdrawn=True)
-    state = replace(
-        state,
-        phase=Phase.LISTENING,
-        ticket=None,
-        awaiting=None,
-        ticket_written=kept,
-        ticket_kept=kept,
-    )
-    state, told = say(state, "ticket_withdrawn")
-    return state, (*hushed, written, Decide("ticket_withdrawn", "来电人不要登记"), told)
-
-
-def save(state: State) -> tuple[Action, ...]:
-    """The ticket once more, for a caller who hung up before it was complete."""
-    if state.ticket is None or state.ticket.complete:
-        return ()
-    return (_write(state)[1],)
-
-
-def _write(state: State, *, withdrawn: bool = False) -> tuple[State, OpenTicket]:
-    ticket = state.ticket
-    assert ticket is not None
-    state = replace(state, ticket=replace(ticket, writes=ticket.writes + 1))
-    return state, OpenTicket(
-        ticket.id,
-        ticket.matter,
-        ticket.place,
-        ticket.name,
-        ticket.number,
-        state.region,
-        withdrawn=withdrawn,
-    )
-
-
-def written(state: State, event: Written) -> tuple[Step, bool]:
-    """A write of the ticket was confirmed; the second value is False when it was lost."""
-    ticket = state.ticket
-    assert ticket is not None
-    ticket = replace(ticket, writes=max(0, ticket.writes - 1))
-    state = replace(state, ticket=ticket, ticket_written=state.ticket_written or event.ok)
-    writing = Phase.TICKET_WRITING in (state.phase, state.resume)
-    if ticket.complete or ticket.writes or not writing:
-        return (state, ()), True
-    if not event.ok:
-        return (state, ()), state.phase is not Phase.TICKET_WRITING
-    state = replace(state, ticket=replace(ticket, complete=True), ticket_kept=True)
-    if state.phase is Phase.TICKET_WRITING:
-        return announce(state), True
-    return (state, ()), True  # the question about danger comes first
-
-
-def announce(state: State) -> Step:
-    """The ticket is safe: its number, and the way to online 12345 (海易办)."""
-    ticket = state.ticket
-    assert ticket is not None
-    tail = "".join(digit for digit in ticket.id if digit in "0123456789")[-4:]
-    prompt = "ticket_done" if ticket.number else "ticket_no_number"
-    state = replace(state, phase=Phase.LISTENING)
-    state, done = say(state, prompt, ticket=numbers.spoken(tail))
-    return state, (done, Decide("guide", "引导到网上12345"))

@@ -1,0 +1,20 @@
+"""Where a live call can be handed to, in order (R1). Pure."""
+
+from __future__ import annotations
+
+from flows.actions import Route
+
+POLICE = "110"
+SEAT = "seat"
+PROVINCE = "460000"
+
+
+def police_routes(region: str | None) -> tuple[Route, ...]:
+    """The county's 110, its city's, the province's, a seat: each falls to the next (R1)."""
+    codes = dict.fromkeys(code for code in (region, _city(region), PROVINCE) if code)
+    return (*(Route(f"110-{code}", POLICE) for code in codes), Route(SEAT, SEAT))
+
+
+def _city(region: str | None) -> str | None:
+    """The city of a district (GB/T 2260); counties under the province (4690xx) have none."""
+    return f"{region[:4]}00" if region and region[2:4] != "90" else None
