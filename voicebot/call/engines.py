@@ -24,6 +24,7 @@ from voicebot.call.voice import SmartTurn
 from voicebot.clock import today
 from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
+from voicebot.errors import ModelUnavailable
 from voicebot.knowledge import Knowledge
 
 log = structlog.get_logger()
@@ -138,7 +139,11 @@ def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmb
         triage = loading.submit(TriageModel.load)
         prompts = loading.submit(load_prompts)
         listener, transcriber = ears.result()
-        warm.result()
+        try:
+            warm.result()
+        except ModelUnavailable as error:
+            # Triage goes on by phrases, by sound and by wording.
+            log.error("embedder_missing", reason=str(error))
         if transcriber is not None:
             # The first decode allocates and is slow; no caller should pay for it.
             transcriber.transcribe(np.zeros(16_000, np.float32))
