@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.triage.assessment import ROUTES
+from flows.triage.assessment import ROUTES, Turn
 from flows.triage.classifier import VARIANTS, Classifier, Features, softmax
 from flows.triage.errors import WeightsError
 from flows.triage.examples import Example
 from flows.triage.reading import PhraseReader
 from flows.triage.sampling import feature_set
+from flows.triage.tokens import units
 
 URGENT, POLICE = ROUTES.index("110_now"), ROUTES.index("110")
 CALIBRATION = Path(__file__).parent / "data" / "calibration.json"
@@ -30,11 +31,17 @@ ASK_FALSE_ALARMS = 0.06
 """Share of harmless gate lines that may be asked about danger: it sets `ask`. The gate is of
 hard negatives; at 0.035 its recall was 0.90, at 0.06 it is above 0.92, and a question too
 many costs the caller three seconds."""
-HANDOFF_FALSE_ALARMS = 0.02
-"""Share of harmless gate lines, whole or broken off, that may be handed to 110 unasked."""
+BRIEF = 8
+"""Units of a short turn. Its few features tell less, so that a cry stays below a sentence's
+threshold; what is harmless and as short stays far below."""
+BRIEF_ASKED = 0.02
+"""Share of what harmless gate lines begin with, as short, that may be asked about."""
+HANDOFF_FALSE_ALARMS = 0.05
+"""Share of harmless gate lines that may be handed to 110 unasked, at any point of being spoken."""
 POLICE_FALSE_ALARMS = 0.02
 """Share of 12345 and neither lines that may go to 110 as an ordinary matter."""
-_BROKEN_OFF = (0.5, 0.75)
+_BEGINNINGS = (*range(2, 13, 2), 16, 20, 30, 40)
+"""Characters after which a line is looked at as it is being spoken."""
 _FOLDS = 5
 _TEMPERATURES = [0.5 + 0.1 * step for step in range(26)]
 _SHIFTS = [-3.0 + 0.1 * step for step in range(46)]
@@ -49,6 +56,7 @@ class Calibration:
     Attributes:
         temperature: by variant; scores are divided by it.
         shift: by variant; added to the log-odds of 110_now.
+        brief: by variant; added besides where a turn has at most `BRIEF` units.
         ask: probability of 110_now from which danger is asked about.
         handoff: from which 110 is called at once.
         police: probability of 110 from which an ordinary matter goes there.
@@ -57,15 +65,19 @@ class Calibration:
 
     temperature: Mapping[str, float]
     shift: Mapping[str, float]
+    brief: Mapping[str, float]
     ask: float
     handoff: float
     police: float
     measured: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
-    def probabilities(self, variant: str, scores: NDArray[np.float32]) -> Floats:
+    def probabilities(
+        self, variant: str, scores: NDArray[np.float32], *, brief: bool = False
+    ) -> Floats:
         """Of `ROUTES`, sum 1."""
         spread = softmax(scores / np.float32(self.temperature[variant])).astype(np.float64)
-        return with_urgent(spread, log_odds(spread[URGENT]) + self.shift[variant])
+        shift = self.shift[variant] + (self.brief[variant] if brief else 0.0)
+        return with_urgent(spread, log_odds(spread[URGENT]) + shift)
 
     @classmethod
     def load(cls, path: Path) -> Calibration:
@@ -106,12 +118,6 @@ def calibrate(
     gate: Sequence[Example],
 ) -> Calibration:
     """Temperatures, shifts and thresholds from the gate."""
-    broken = [
-        replace(example, text=text)
-        for part in _BROKEN_OFF
-        for example in gate
-        if harmless(example) and len(text := example.text[: int(len(example.text) * part)]) >= 4
-    ]
 
     def scored(examples: Sequence[Example], variant: str) -> NDArray[np.float32]:
         vectors = embed([e.text for e in examples]) if variant == "full" else None
@@ -131,21 +137,40 @@ def calibrate(
         spreads[variant] = _shifted(scores, temperature[variant], honest[variant])
         ask[variant] = _ask(spreads[variant][:, URGENT], gate)
     shift = {v: round(honest[v] + log_odds(ask["full"]) - log_odds(ask[v]), 4) for v in VARIANTS}
-    plain = Calibration(temperature, shift, ask["full"], 1.0, 1.0)
-    cut_off = [plain.probabilities("full", s)[URGENT] for s in scored(broken, "full")]
-    whole = spreads["full"][:, URGENT][[harmless(e) for e in gate]]
-    handoff = max(
-        _threshold(np.array(cut_off), HANDOFF_FALSE_ALARMS),
-        _threshold(whole, HANDOFF_FALSE_ALARMS),
-        ask["full"],
-    )
+    quiet = [e for e in gate if harmless(e)]
+    spoken = [replace(e, text=t) for e in quiet for t in beginnings(e.text)]
+    short = [e for e in spoken if is_brief(e.text)]
+    unset = Calibration(temperature, shift, dict.fromkeys(VARIANTS, 0.0), ask["full"], 1.0, 1.0)
+    brief: dict[str, float] = {}
+    for variant in VARIANTS:
+        low = [unset.probabilities(variant, s)[URGENT] for s in scored(short, variant)]
+        reached = _threshold(np.array(low), BRIEF_ASKED)
+        brief[variant] = round(max(log_odds(ask["full"]) - log_odds(reached), 0.0), 4)
+    begun = [e for e in spoken if reader.read(Turn("caller", e.text)).decides]
+    known = replace(unset, brief=brief)
+    rising = {
+        e.text: float(known.probabilities("full", s, brief=is_brief(e.text))[URGENT])
+        for e, s in zip(begun, scored(begun, "full"), strict=True)
+    }
+    highest = [max(rising.get(text, 0.0) for text in beginnings(e.text)) for e in quiet]
+    handoff = max(_threshold(np.array(highest), HANDOFF_FALSE_ALARMS), ask["full"])
     ordinary = np.array([not e.accept & {"110", "110_now"} for e in gate])
     police = _threshold(spreads["full"][ordinary][:, POLICE], POLICE_FALSE_ALARMS)
     measured = {
         "gate_lines": len(gate),
         "cross_validated": {v: _cross_validated(spreads[v], gate) for v in VARIANTS},
     }
-    return Calibration(temperature, shift, ask["full"], handoff, police, measured)
+    return replace(known, handoff=handoff, police=police, measured=measured)
+
+
+def beginnings(text: str) -> tuple[str, ...]:
+    """What a line is while it is being spoken, the whole of it last."""
+    return (*(text[:length] for length in _BEGINNINGS if length < len(text)), text)
+
+
+def is_brief(text: str) -> bool:
+    """Whether a turn has at most `BRIEF` units."""
+    return len(units(text)) <= BRIEF
 
 
 def harmless(example: Example) -> bool:

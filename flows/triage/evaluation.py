@@ -6,22 +6,20 @@ to 110_now when that is not in its `accept` (``TRIAGE_RUBRIC.md``).
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.phonetics import parse_tokens
-from flows.triage.assessment import ROUTES, Assessment, Turn
+from flows.triage.assessment import Assessment, Turn
+from flows.triage.calibration import beginnings, is_brief
+from flows.triage.cases import Case
 from flows.triage.errors import InputError
-from flows.triage.examples import Example, read_examples
 from flows.triage.model import TriageModel
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -31,22 +29,10 @@ _Z = 1.96
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A labelled line as it is given to triage."""
-
-    turn: Turn
-    route: str
-    accept: frozenset[str]
-    category: int | None = None
-    lines: frozenset[str] = frozenset()
-    tags: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """Figures of one run; `table` for people, `as_dict` for machines."""
 
-    figures: Mapping[str, Any]
+    figures: dict[str, Any]
     missed_by_tag: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     alarmed_by_tag: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -65,39 +51,6 @@ class Report:
         return "\n".join(rows)
 
 
-def read_cases(path: Path, heard: Path | None = None) -> tuple[Case, ...]:
-    """Labelled lines of a .jsonl or .tsv file.
-
-    Args:
-        heard: a file of the same ids with ``asr_text``, ``alternatives`` and ``syllables``: the
-            lines are then taken as they were recognised, and those not in it are left out.
-
-    Raises:
-        InputError, ExampleError: a line is wrong; names it.
-    """
-    if path.suffix == ".tsv":
-        return tuple(_from_example(example) for example in read_examples(path))
-    recognised = {row["id"]: row for row in _rows(heard, ("id", "asr_text"))} if heard else None
-    cases = []
-    for row in _rows(path, ("id", "text", "route")):
-        turn = Turn("caller", row["text"])
-        if recognised is not None:
-            if row["id"] not in recognised:
-                continue
-            turn = _recognised(recognised[row["id"]])
-        cases.append(
-            Case(
-                turn,
-                row["route"],
-                frozenset(row.get("accept") or ()) | {row["route"]},
-                row.get("category"),
-                frozenset(row.get("lines") or ()),
-                frozenset(row.get("tags") or ()),
-            )
-        )
-    return tuple(cases)
-
-
 def evaluate(model: TriageModel, cases: Sequence[Case], embed: Embed | None) -> Report:
     """Assess every case; without `embed` by phrases, wording and sound alone."""
     if not cases:
@@ -109,7 +62,45 @@ def evaluate(model: TriageModel, cases: Sequence[Case], embed: Embed | None) -> 
         begun = time.perf_counter()
         assessed.append(model.assess((case.turn,), embeddings))
         milliseconds.append(1000 * (time.perf_counter() - begun))
-    return _report(cases, assessed, milliseconds)
+    report = _report(cases, assessed, milliseconds)
+    return replace(report, figures=report.figures | spoken(model, cases, embed))
+
+
+def spoken(model: TriageModel, cases: Sequence[Case], embed: Embed | None) -> dict[str, Any]:
+    """What a call would meet while the lines are being spoken, and as answers to questions.
+
+    A partial hypothesis hands off at once, but asks only when the turn is over.
+    """
+    quiet = [case for case in cases if _quiet(case)]
+    begun = [
+        replace(case.turn, text=text, alternatives=(), syllables=())
+        for case in quiet
+        for text in beginnings(case.turn.text)
+    ]
+    answers = [replace(case.turn, asked="place") for case in quiet if "reply" in case.tags]
+    texts = list(dict.fromkeys(text for turn in begun for text in model.texts((turn,))))
+    embeddings = dict(zip(texts, embed(texts), strict=True)) if embed and texts else {}
+
+    def alarming(turn: Turn) -> bool:
+        assessment = model.assess((turn,), embeddings)
+        return assessment.action == "handoff" and assessment.route == "110_now"
+
+    alarms = {turn.text for turn in begun if alarming(turn)}
+    early = [any(text in alarms for text in beginnings(case.turn.text)) for case in quiet]
+    answered = [model.assess((turn,), embeddings).action for turn in answers]
+    return {
+        "handed_off_while_spoken": _share(early),
+        "answers_handed_off": _share([action == "handoff" for action in answered]),
+        "answers_asked": _share([action == "ask" for action in answered]),
+    }
+
+
+def _quiet(case: Case) -> bool:
+    return case.route in ("12345", "neither") and "110_now" not in case.accept
+
+
+def _share(judged: Sequence[bool]) -> float:
+    return sum(judged) / max(len(judged), 1)
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
@@ -127,9 +118,9 @@ def _report(
 ) -> Report:
     pairs = list(zip(cases, assessed, strict=True))
     urgent = [(c, a) for c, a in pairs if c.route == "110_now"]
-    quiet = [
-        (c, a) for c, a in pairs if c.route in ("12345", "neither") and "110_now" not in c.accept
-    ]
+    quiet = [(c, a) for c, a in pairs if _quiet(c)]
+    short_urgent = [(c, a) for c, a in urgent if is_brief(c.turn.text)]
+    short_quiet = [(c, a) for c, a in quiet if is_brief(c.turn.text)]
     missed = [(c, a.route not in c.accept) for c, a in urgent]
     alarmed = [(c, a.route == "110_now") for c, a in quiet]
     caught = sum(not bad for _, bad in missed)
@@ -156,6 +147,15 @@ def _report(
         "handed_off_wrongly": sum(a.action == "handoff" and a.route == "110_now" for _, a in quiet)
         / max(len(quiet), 1),
         "asked": sum(a.action == "ask" for _, a in pairs) / len(pairs),
+        "asked_wrongly": _share([a.action == "ask" for _, a in quiet]),
+        "to_110_wrongly": _share(
+            [a.action == "handoff" and "110" not in c.accept for c, a in quiet]
+        ),
+        "short_recall": _share([a.route in c.accept for c, a in short_urgent]),
+        "short_handed_off": _share([a.action == "handoff" for _, a in short_urgent]),
+        "short_handed_off_wrongly": _share([a.action == "handoff" for _, a in short_quiet]),
+        "short_asked_wrongly": _share([a.action == "ask" for _, a in short_quiet]),
+        "short_count": [len(short_urgent), len(short_quiet)],
         "category": sum(categorised) / max(len(categorised), 1),
         "lines_recall": found / max(sum(len(want) for want, _ in wanted), 1),
         "lines_precision": found / max(sum(len(got) for _, got in wanted), 1),
@@ -190,50 +190,6 @@ def _by_tag(judged: Sequence[tuple[Case, bool]]) -> dict[str, tuple[int, int]]:
             of[tag] += 1
             bad[tag] += wrong
     return {tag: (bad[tag], of[tag]) for tag in sorted(of, key=lambda tag: (-bad[tag], tag))}
-
-
-def _rows(path: Path, required: Sequence[str]) -> list[dict[str, Any]]:
-    rows = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The labelled lines {path} cannot be read: {error}.") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{path.name}, line {number}: not valid JSON: {error}.") from error
-        missing = [name for name in required if not isinstance(row, dict) or name not in row]
-        if missing:
-            raise InputError(f"{path.name}, line {number}: {', '.join(missing)} is missing.")
-        if "route" in required and row["route"] not in ROUTES:
-            raise InputError(f"{path.name}, line {number}: unknown route {row['route']!r}.")
-        rows.append(row)
-    return rows
-
-
-def _recognised(row: Mapping[str, Any]) -> Turn:
-    spoken = row.get("syllables") or ()
-    alternatives = tuple(str(other) for other in row.get("alternatives") or ())
-    return Turn("caller", str(row["asr_text"]), alternatives, syllables_of(spoken))
-
-
-def syllables_of(spoken: str | Sequence[str]) -> tuple[str, ...]:
-    """Syllables as a list or a string with spaces, whole or as the listener's tokens."""
-    return parse_tokens(tuple(spoken.split() if isinstance(spoken, str) else spoken))
-
-
-def _from_example(example: Example) -> Case:
-    return Case(
-        Turn("caller", example.text),
-        example.route,
-        example.accept,
-        example.category,
-        example.lines,
-        example.tags,
-    )
 
 
 def _shown(value: Any) -> str:

@@ -6,19 +6,24 @@ turn is lowered by what was explained since; a danger that was plain when it was
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.triage.assessment import LINES, ROUTES, Assessment, Evidence
+from flows.triage.assessment import LINES, ROUTES, Assessment
 from flows.triage.calibration import POLICE, URGENT, Calibration, log_odds, with_urgent
 from flows.triage.classifier import CATEGORIES, VOICES, sigmoid
+from flows.triage.evidence import evidence
+from flows.triage.heard import Heard
 from flows.triage.reading import Reading, Strength
 
-_LEAST_EVIDENCE = 0.1
-_MOST_EVIDENCE = 8
+_QUIET = 0.4
+"""Share of the probability to ask at: a turn below it adds no danger of its own."""
+_SHORT_OF = 0.05
+"""Log-odds by which a fragment stays below the hand-off: it is asked about."""
+_MATTER = 3
+"""Units of content in which a matter of the police can have been told."""
 _LINE_LIKELY = 0.5
 _LINE_PHRASE = 0.45
 """Strength from which a phrase alone brings its lines in."""
@@ -35,28 +40,6 @@ _CRY_SHORT = 8
 """救命 counts as a request when it is nearly all that was said, or danger is not unlikely:
 within a complaint it is a figure of speech."""
 
-_KINDS = {
-    "danger": "danger",
-    "request_police": "police_request",
-    "request_human": "human_request",
-    "police": "police_matter",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One turn, or the whole conversation (`index` -1): phrases, probabilities of `ROUTES`, and
-    the other heads' scores when asked for."""
-
-    index: int
-    reading: Reading
-    spread: NDArray[np.float64]
-    scores: Callable[[str], NDArray[np.float32]]
-
-    @property
-    def odds(self) -> float:
-        return log_odds(self.spread[URGENT])
-
 
 def nothing_heard() -> Assessment:
     """The assessment of silence."""
@@ -71,12 +54,13 @@ def fuse(
 
     Args:
         heard: the caller's turns in order, at least one.
-        together: the conversation as a whole; the turn itself where there is one alone.
+        together: the conversation as a whole, without mere answers; the turn itself where there
+            is one alone.
     """
     worst, odds = _worst(heard, together, calibration)
     spread = with_urgent(together.spread, odds)
     request = _request(heard, spread[URGENT], calibration)
-    route, action = _decide(spread, request, calibration)
+    route, action = _decide(heard, spread, request, calibration)
     urgent = route == "110_now"
     strengths = [strength for one in heard for strength in one.reading.strengths]
     category = None
@@ -89,7 +73,7 @@ def fuse(
         category,
         _lines(route, worst, together, strengths),
         _flags(urgent, together, strengths),
-        _evidence(heard, spread),
+        evidence(heard, spread, calibration),
         region,
         request,
     )
@@ -100,11 +84,16 @@ def _worst(
 ) -> tuple[Heard, float]:
     """Where the danger is greatest, and its log-odds."""
     sure = log_odds(calibration.handoff)
-    worst, odds = together, together.odds
-    for one in heard:
-        own = one.odds
-        if one is not heard[-1] and own < sure:
-            own = (own + min(own, together.odds)) / 2
+    turns = [(one, _own_odds(one, calibration)) for one in heard]
+    newest, newest_odds = turns[-1]
+    most = max(odds for _, odds in turns)
+    # What adds no danger of its own must not make more of what was said before.
+    adds = newest.reading.named("danger") or newest_odds > log_odds(calibration.ask * _QUIET)
+    whole = together.odds if adds and together.index < 0 else min(together.odds, most)
+    worst, odds = together, whole
+    for one, own in turns:
+        if one is not newest and own < sure:
+            own = (own + min(own, whole)) / 2
         if _plain_danger(one.reading):
             own = max(own, log_odds(calibration.ask))
         if own > odds or (own == odds and worst is together):
@@ -112,13 +101,21 @@ def _worst(
     return worst, odds
 
 
+def _own_odds(one: Heard, calibration: Calibration) -> float:
+    """A turn's danger; a fragment without words of danger is asked about at most."""
+    reading, odds, sure = one.reading, one.odds, log_odds(calibration.handoff)
+    if reading.named("danger") and not one.answer:
+        return odds
+    told = reading.decides and odds >= sure if one.answer else reading.content > 0
+    if not told:
+        return min(odds, log_odds(calibration.ask * _QUIET))
+    return odds if reading.decides else min(odds, sure - _SHORT_OF)
+
+
 def _plain_danger(reading: Reading) -> bool:
     """Little more was said than a sure phrase, and nothing speaks against it: worth asking
     about whatever the classifier makes of it."""
-    return reading.length <= _PLAIN_LENGTH and any(
-        s.phrase.kind == "danger" and not s.guards and s.whole >= _PLAIN_STRENGTH
-        for s in reading.strengths
-    )
+    return reading.length <= _PLAIN_LENGTH and reading.named("danger", least=_PLAIN_STRENGTH)
 
 
 def _request(heard: Sequence[Heard], urgent: float, calibration: Calibration) -> str | None:
@@ -137,9 +134,12 @@ def _meant(one: Heard, urgent: float, calibration: Calibration) -> bool:
 
 
 def _decide(
-    spread: NDArray[np.float64], request: str | None, calibration: Calibration
+    heard: Sequence[Heard],
+    spread: NDArray[np.float64],
+    request: str | None,
+    calibration: Calibration,
 ) -> tuple[str, str]:
-    """(route, action)."""
+    """(route, action). An ordinary matter goes to 110 only if something of it was told."""
     urgent = spread[URGENT]
     if request == "police":
         likely = urgent >= calibration.ask or urgent >= spread[POLICE]
@@ -150,9 +150,16 @@ def _decide(
         return "110_now", "ask"
     others = spread.copy()
     others[URGENT] = -1.0
+    if not any(_tells(one.reading) for one in heard if not one.answer):
+        others[POLICE] = -1.0
     route = ROUTES[int(others.argmax())]
     sure = route == "110" and spread[POLICE] >= calibration.police
     return route, "handoff" if sure else "continue"
+
+
+def _tells(reading: Reading) -> bool:
+    """我要举报 alone is no matter of the police yet."""
+    return reading.content >= _MATTER or reading.named("police", "danger")
 
 
 def _category(where: Heard, strengths: Iterable[Strength]) -> int:
@@ -189,27 +196,3 @@ def _flags(urgent: bool, together: Heard, strengths: Iterable[Strength]) -> tupl
     voices = sigmoid(together.scores("voice"))
     flags += [voice for voice, p in zip(VOICES, voices, strict=True) if p >= _VOICE_LIKELY]
     return tuple(dict.fromkeys(flags))
-
-
-def _evidence(heard: Sequence[Heard], spread: NDArray[np.float64]) -> tuple[Evidence, ...]:
-    """Strongest first; of phrases that say the same the strongest alone."""
-    found: dict[tuple[str, int], Evidence] = {}
-    for one in heard:
-        for strength in one.reading.strengths:
-            kind = _KINDS.get(strength.phrase.kind)
-            if kind is None or strength.whole < _LEAST_EVIDENCE:
-                continue
-            detail = strength.words
-            if strength.guards:
-                detail += f"（{'、'.join(dict.fromkeys(strength.guards))}）"
-            evidence = Evidence(kind, detail, round(strength.whole, 3), one.index)
-            found.setdefault((strength.phrase.topic, one.index), evidence)
-    ordered = sorted(found.values(), key=lambda evidence: -evidence.weight)[:_MOST_EVIDENCE]
-    route = int(spread.argmax())
-    said = Evidence(
-        "classifier",
-        f"{ROUTES[route]} {spread[route]:.2f}",
-        round(float(spread[route]), 3),
-        heard[-1].index,
-    )
-    return (*ordered, said)

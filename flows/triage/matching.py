@@ -67,6 +67,10 @@ class Matcher:
         self._unless = {
             guard.name: [compiled(((word,),)) for word in guard.unless] for guard in book.guards
         }
+        self._across = {
+            guard.name: guard.across.union(*(_spoken((unit,), 1) for unit in guard.across))
+            for guard in book.guards
+        }
         self._by_first = _by_first(self._parts)
         self._exact = ExactIndex(list(numbers))
         self._sound = SoundIndex(heard)
@@ -78,14 +82,15 @@ class Matcher:
         places = self._exact.find(units)
         guards = list(self._guards(places))
         hits = [
-            self._hit(self._phrases[index], place, 1.0, guards, clauses)
+            self._hit(self._phrases[index], place, 1.0, guards, clauses, units)
             for index, place in self._assembled(places)
         ]
         return hits, guards
 
     def hear(self, stream: Sequence[str]) -> tuple[list[Hit], list[GuardPlace]]:
         """Phrases by sound, each once, and the guards."""
-        guards = list(self._guards(self._spoken.find(toneless(stream))))
+        plain = toneless(stream)
+        guards = list(self._guards(self._spoken.find(plain)))
         best: dict[int, Hit] = {}
         for index, place in self._assembled(self._sound.find(stream)):
             phrase = self._phrases[index]
@@ -93,7 +98,7 @@ class Matcher:
             if not phrase.sound or place.end - place.start < least:
                 continue
             trust = _SOUND_TRUST * (1.0 - 2.0 * place.cost)
-            hit = self._hit(phrase, place, trust, guards, None)
+            hit = self._hit(phrase, place, trust, guards, None, plain)
             if index not in best or best[index].trust * best[index].keep < trust * hit.keep:
                 best[index] = hit
         return list(best.values()), guards
@@ -131,10 +136,15 @@ class Matcher:
         trust: float,
         guards: Sequence[GuardPlace],
         clauses: Sequence[int] | None,
+        stream: Units,
     ) -> Hit:
         names: dict[str, float] = {}
         for guard, start, end in guards:
-            if phrase.kind in guard.kinds and _applies(guard, start, end, place, clauses):
+            if phrase.kind not in guard.kinds:
+                continue
+            across = self._across[guard.name] if guard.across else None
+            between = None if across is None else across.issuperset(stream[end : place.start])
+            if _applies(guard, start, end, place, clauses, between):
                 names[guard.name] = guard.keep
         keep = 1.0
         for value in names.values():
@@ -151,9 +161,9 @@ def _by_first(compiled: Iterable[Parts]) -> dict[int, list[int]]:
     return index
 
 
-def _spoken(atom: Units) -> Units:
+def _spoken(atom: Units, least: int = 2) -> Units:
     spoken = readings(atom)
-    return toneless(spoken[0]) if spoken and len(spoken[0]) > 1 else ()
+    return toneless(spoken[0]) if spoken and len(spoken[0]) >= least else ()
 
 
 def _follow(parts: Parts, first: Place, places: Mapping[int, Sequence[Place]]) -> Place | None:
@@ -175,13 +185,23 @@ def _follow(parts: Parts, first: Place, places: Mapping[int, Sequence[Place]]) -
 
 
 def _applies(
-    guard: Guard, start: int, end: int, place: Place, clauses: Sequence[int] | None
+    guard: Guard,
+    start: int,
+    end: int,
+    place: Place,
+    clauses: Sequence[int] | None,
+    between: bool | None,
 ) -> bool:
+    """`between`: whether only the guard's own fillers lie before the phrase; None: it has none."""
     if guard.scope == "over":
         return start <= place.start and place.end <= end
     together = clauses is None or clauses[start] == clauses[place.start]
     if guard.scope == "before":
-        return together and place.start - 2 <= end <= place.start and start < place.start
+        if not together or start >= place.start:
+            return False
+        if between is None:
+            return place.start - 2 <= end <= place.start
+        return end > place.start or (between and place.start - end <= GAP)
     if guard.scope == "clause":
         return (together and start <= place.end + WINDOW and end >= place.start - WINDOW) or (
             start < place.end and place.start < end

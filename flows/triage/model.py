@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 
 from flows import jurisdiction
 from flows.triage.assessment import Assessment, Turn
-from flows.triage.calibration import Calibration
+from flows.triage.calibration import BRIEF, Calibration
 from flows.triage.classifier import Classifier, Features
 from flows.triage.examples import DATA
 from flows.triage.features import Sparse, mixture, sound, text_syllables, wording
-from flows.triage.fusion import Heard, fuse, nothing_heard
+from flows.triage.fusion import fuse, nothing_heard
+from flows.triage.heard import Heard, mere_answer
 from flows.triage.phrasebook import TABLE, load_phrasebook
 from flows.triage.reading import PhraseReader, Reading
 
@@ -60,8 +62,9 @@ class TriageModel:
         them together. Old ones repeat from call to call, so that a cache serves them."""
         said = [turn for turn in turns if turn.side == "caller" and turn.text.strip()]
         texts = [_clipped(turn.text) for turn in said]
-        if len(said) > 1:
-            texts.append(_together(said))
+        matter = self._matter(said)
+        if len(matter) > 1:
+            texts.append(_together(matter))
         return tuple(dict.fromkeys(texts))
 
     def assess(self, turns: Sequence[Turn], embeddings: Embeddings) -> Assessment:
@@ -96,25 +99,39 @@ class TriageModel:
         written = sum(1 for character in turn.text if "一" <= character <= "鿿")
         if not turn.text.strip() or len(turn.syllables) < written + AHEAD:
             return heard
-        alone = self._hear(index, Turn(turn.side, "", (), turn.syllables, turn.start), {})
-        named = any(s.phrase.kind == "danger" and not s.guards for s in alone.reading.strengths)
+        alone = self._hear(index, replace(turn, text="", alternatives=()), {})
+        named = alone.reading.named("danger", least=0.0)
         return alone if named and alone.odds > heard.odds else heard
+
+    def _matter(self, turns: Sequence[Turn]) -> list[Turn]:
+        """The turns that are read together: without mere answers; the written ones, if any.
+
+        A text and another turn's sound would not be one conversation.
+        """
+        told = [t for t in turns if not mere_answer(t, self._reader.read(t))] or list(turns)
+        return [turn for turn in told if turn.text.strip()] or told
 
     def _hear(self, index: int, turn: Turn, embeddings: Embeddings) -> Heard:
         reading = self._reader.read(turn)
         wording_, sound_ = self._blocks(turn)
         embedding = self._embedding(_clipped(turn.text), embeddings)
         features = Features(reading.features, sound_, wording_, embedding)
-        return self._scored(index, reading, features)
+        return self._scored(index, reading, features, mere_answer(turn, reading))
 
     def _hear_together(
         self, turns: Sequence[Turn], heard: Sequence[Heard], embeddings: Embeddings
     ) -> Heard:
         """The conversation as one turn; its phrases are those of its turns."""
-        text = _together([turn for turn in turns if turn.text.strip()])
-        syllables = tuple(s for turn in turns for s in turn.syllables)
+        matter = self._matter(turns)
+        parts = [one for one, turn in zip(heard, turns, strict=True) if turn in matter]
+        if len(parts) == 1:
+            return parts[0]
+        text = _together([turn for turn in matter if turn.text.strip()])
+        syllables: tuple[str, ...] = ()
+        if any(turn.syllables for turn in matter):
+            syllables = tuple(s for t in matter for s in t.syllables or text_syllables(t.text))
         wording_, sound_ = self._blocks(Turn("caller", text, (), syllables))
-        phrases = np.maximum.reduce([one.reading.features for one in heard])
+        phrases = np.maximum.reduce([one.reading.features for one in parts])
         features = Features(phrases, sound_, wording_, self._embedding(text, embeddings))
         return self._scored(-1, heard[-1].reading, features)
 
@@ -125,11 +142,15 @@ class TriageModel:
             return None
         return found
 
-    def _scored(self, index: int, reading: Reading, features: Features) -> Heard:
+    def _scored(
+        self, index: int, reading: Reading, features: Features, answer: bool = False
+    ) -> Heard:
+        brief = index >= 0 and reading.length <= BRIEF
         spread = self.calibration.probabilities(
-            features.variant, self._classifier.scores(features, "route")
+            features.variant, self._classifier.scores(features, "route"), brief=brief
         )
-        return Heard(index, reading, spread, lambda head: self._classifier.scores(features, head))
+        scores = partial(self._classifier.scores, features)
+        return Heard(index, reading, spread, scores, answer)
 
 
 def _blocks(turn: Turn) -> tuple[Sparse | None, Sparse]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from asr.phonetics import to_syllables, without_tone
@@ -21,6 +21,8 @@ _HAN = re.compile(r"[一-鿿]")
 _STOPS = re.compile(r"[，。！？；：、,.!?;:…\s]+")
 _FILLERS = ("嗯", "呃", "那个", "就是", "啊", "喂", "这个")
 _DECISIVE = frozenset({"110_now"})
+Names = Callable[[str], bool]
+"""Whether a text names a danger or a matter of the police (`Reading.named`)."""
 
 SAME_SOUND, CONFUSED_SOUND, LOST = 0.75, 0.2, 0.05
 """How errors divide: homophone, confused initial or final, character lost."""
@@ -93,15 +95,38 @@ def noisy_copies(examples: Sequence[Example], seed: int) -> list[Example]:
     return [copy for copy in copies if copy.text]
 
 
-def prefixes(examples: Sequence[Example], seed: int) -> list[Example]:
+def prefixes(examples: Sequence[Example], seed: int, names: Names) -> list[Example]:
     """The beginnings of lines without danger: a partial hypothesis must not raise the alarm.
 
-    A danger line's beginning is left out: whether it is decisive yet cannot be told.
+    A danger line's beginning is left out: whether it is decisive yet cannot be told. So is that
+    of a matter for the police in which nothing of it was said yet (`names`).
     """
     chance = random.Random(seed)  # noqa: S311
     harmless = [e for e in examples if not e.accept & _DECISIVE and len(e.text) >= 12]
     chosen = chance.sample(harmless, len(harmless) // 2)
-    return [replace(e, text=e.text[: int(len(e.text) * chance.uniform(0.4, 0.8))]) for e in chosen]
+    begun = [replace(e, text=e.text[: int(len(e.text) * chance.uniform(0.4, 0.8))]) for e in chosen]
+    return [e for e in begun if "110" not in e.accept or names(e.text)]
+
+
+def openings(examples: Sequence[Example], seed: int, names: Names) -> list[Example]:
+    """The first two to eight characters of harmless lines, where no danger is named in them."""
+    chance = random.Random(seed)  # noqa: S311
+    harmless = [e for e in examples if not e.accept & {*_DECISIVE, "110"} and len(e.text) >= 10]
+    begun = [replace(e, text=e.text[: chance.randint(2, 8)]) for e in harmless]
+    known = {e.text for e in examples}
+    return [e for e in begun[::2] if e.text not in known and not names(e.text)]
+
+
+def cries(examples: Sequence[Example], names: Names) -> list[Example]:
+    """Short clauses of danger lines in which the danger is named: as short as `openings`."""
+    known = {e.text for e in examples}
+    return [
+        replace(example, text=clause, tags=example.tags | {"fragment"})
+        for example in examples
+        if example.accept == _DECISIVE
+        for clause in dict.fromkeys(_STOPS.split(example.text))
+        if 2 <= len(clause) <= 8 and clause not in known and names(clause)
+    ]
 
 
 def pairs(examples: Sequence[Example], count: int, seed: int) -> list[Example]:

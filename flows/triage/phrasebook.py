@@ -19,11 +19,14 @@ from flows.triage.errors import PhraseError
 from flows.triage.tokens import Units, units
 
 TABLE = Path(__file__).with_name("phrases.toml")
-KINDS = ("danger", "request_police", "request_human", "police", "service", "outside")
+KINDS = (
+    *("danger", "request_police", "request_human", "police", "service", "outside"),
+    "retraction",
+)
 SCOPES = ("before", "clause", "turn", "over")
 
 _PHRASE_KEYS = {"topic", "kind", "weight", "category", "lines", "flags", "sound", "words"}
-_GUARD_KEYS = {"name", "scope", "keep", "words", "unless", "kinds"}
+_GUARD_KEYS = {"name", "scope", "keep", "words", "unless", "kinds", "across"}
 _CLASS = re.compile(r"\{([^{}]*)\}")
 
 
@@ -50,7 +53,10 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Words that speak against a danger: they leave `keep` of its evidence."""
+    """Words that speak against a danger: they leave `keep` of its evidence.
+
+    `across`, for the scope ``before``: what alone may lie between the words and the phrase.
+    """
 
     name: str
     scope: str
@@ -58,12 +64,14 @@ class Guard:
     kinds: frozenset[str]
     words: tuple[tuple[tuple[Units, ...], ...], ...]
     unless: tuple[Units, ...]
+    across: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Phrasebook:
     phrases: tuple[Phrase, ...]
     guards: tuple[Guard, ...]
+    frames: tuple[Units, ...] = ()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -91,7 +99,7 @@ def parse_phrasebook(content: str, name: str = "phrases.toml") -> Phrasebook:
     except tomllib.TOMLDecodeError as error:
         raise PhraseError(f"{name}: not valid TOML: {error}.") from error
     reader = _Reader(name, content.splitlines(), table)
-    unknown = set(table) - {"classes", "phrases", "guards"}
+    unknown = set(table) - {"frames", "classes", "phrases", "guards"}
     if unknown:
         raise reader.wrong(f"[[{min(unknown)}]]", 0, f"unknown table {min(unknown)!r}")
     phrases = tuple(
@@ -102,7 +110,10 @@ def parse_phrasebook(content: str, name: str = "phrases.toml") -> Phrasebook:
     guards = tuple(
         reader.guard(number, entry) for number, entry in enumerate(table.get("guards", ()))
     )
-    return Phrasebook(phrases, guards)
+    frames = table.get("frames", [])
+    if not isinstance(frames, list) or not all(isinstance(word, str) for word in frames):
+        raise reader.wrong("frames", 0, "frames must be a list of words")
+    return Phrasebook(phrases, guards, tuple(units(word) for word in frames))
 
 
 class _Reader:
@@ -162,6 +173,7 @@ class _Reader:
             )
         words = self._words(header, number, entry, "words")
         unless = self._words(header, number, entry, "unless") if "unless" in entry else []
+        across = self._words(header, number, entry, "across") if "across" in entry else []
         return Guard(
             entry["name"],
             scope,
@@ -169,6 +181,7 @@ class _Reader:
             kinds,
             tuple(self._parts(header, number, word) for word in words),
             tuple(units(word) for word in unless),
+            frozenset(unit for word in across for unit in units(word)),
         )
 
     def _parts(self, header: str, number: int, written: str) -> tuple[tuple[Units, ...], ...]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from asr.phonetics import to_syllables
 from flows.triage.assessment import Turn
 from flows.triage.atoms import BREAK
+from flows.triage.content import Frames
 from flows.triage.matching import GuardPlace, Hit, Matcher
 from flows.triage.phrasebook import Phrase, Phrasebook
 from flows.triage.tokens import Units, tokens
@@ -25,6 +26,10 @@ _REQUEST_TRUST = 0.7
 _REQUEST_SYLLABLES = 3
 """A request is believed by sound alone if it is this long and sounds this exact."""
 _LEAST_KEPT = 0.12
+SENTENCE = 7
+"""Units of content that can be judged without a phrase of danger."""
+NAMED = 0.3
+"""Strength from which a phrase names its matter; 快点, 正在 and the like have less."""
 
 _REQUESTS = {"request_police": "police", "request_human": "human"}
 
@@ -57,6 +62,7 @@ class Reading:
         danger: 0..1, grows with every danger phrase and never falls by one.
         request: ``police``, ``human`` or None.
         length: units of the text, or syllables where there is none.
+        content: those of them that tell something of the matter (`flows.triage.content`).
         features: float32 (n,), as `PhraseReader.names` lists them.
     """
 
@@ -64,7 +70,22 @@ class Reading:
     danger: float
     request: str | None
     length: int
+    content: int
     features: NDArray[np.float32]
+
+    @property
+    def decides(self) -> bool:
+        """Whether it can be handed off on its own: words of danger, or enough to be judged.
+
+        A few syllables are as often the beginning of something harmless: 在文昌 (买的房…).
+        """
+        return self.content >= SENTENCE or self.named("danger")
+
+    def named(self, *kinds: str, least: float = NAMED) -> bool:
+        """Whether a phrase of these kinds was said that nothing speaks against."""
+        return any(
+            s.phrase.kind in kinds and not s.guards and s.whole >= least for s in self.strengths
+        )
 
 
 class PhraseReader:
@@ -72,6 +93,7 @@ class PhraseReader:
 
     def __init__(self, book: Phrasebook) -> None:
         self._matcher = Matcher(book)
+        self._frames = Frames(book.frames)
         self._guards = {guard.name: guard for guard in book.guards}
         self._topics = {topic: index for index, topic in enumerate(book.topics)}
         self._dangers = {p.topic for p in book.phrases if p.kind == "danger"}
@@ -148,8 +170,11 @@ class PhraseReader:
         request = _request(hits)
         local_guards = {name for s in strengths for name in s.guards}
         features = self._features(turn, by_topic, dangers, keeps, local_guards, request)
-        length = len(tokens(turn.text).units) or len(turn.syllables)
-        return Reading(tuple(strengths), _either(dangers.values()), request, length, features)
+        units = tokens(turn.text).units
+        content = self._frames.content(units, turn.syllables)
+        length = len(units) or len(turn.syllables)
+        danger = _either(dangers.values())
+        return Reading(tuple(strengths), danger, request, length, content, features)
 
     def _features(
         self,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.triage.assessment import Turn
 from flows.triage.calibration import calibrate
 from flows.triage.classifier import (
     HEADS,
@@ -28,7 +29,10 @@ from flows.triage.classifier import (
 from flows.triage.examples import DATA, GATE, TRAINING, Example, read_examples
 from flows.triage.features import BUCKETS, Sparse
 from flows.triage.noise import (
+    Names,
+    cries,
     noisy_copies,
+    openings,
     pairs,
     prefixes,
 )
@@ -44,6 +48,10 @@ MADE_WEIGHT = 0.4
 ALSO_WEIGHT = 0.4
 """How much of an example goes to the other routes a fair reviewer would accept."""
 CONVERSATIONS = 1500
+CRY = 0.7
+"""Strength of a phrase that makes a clause of a danger line one by itself."""
+LEAST_OF_PAIR = 6
+"""Characters of a line that says enough to be half of a conversation."""
 REGULARISATION = 1.0
 """scikit-learn's C. Between 0.5 and 2 it makes no difference on the gate."""
 
@@ -82,10 +90,23 @@ def train(
     written = read_examples(*training)
     blind = read_examples(gate)
     book = load_phrasebook()
-    made = (*made_up(written, conversations), *phrase_lines(book, SEED + 3))
+    reader = PhraseReader(book)
+
+    def names(text: str) -> bool:
+        said = reader.read(Turn("caller", text))
+        return said.request is not None or said.named("danger", "police")
+
+    def cry(text: str) -> bool:
+        said = reader.read(Turn("caller", text))
+        return said.request == "police" or said.named("danger", least=CRY)
+
+    made = (
+        *made_up(written, names, conversations),
+        *cries(written, cry),
+        *phrase_lines(book, SEED + 3),
+    )
     examples = (*written, *made)
     weights = np.array([1.0] * len(written) + [MADE_WEIGHT] * len(made))
-    reader = PhraseReader(book)
     progress(f"embedding {len(examples)} lines")
     embeddings = embed([example.text for example in examples])
     fitted: dict[str, NDArray[np.float32]] = {}
@@ -104,12 +125,15 @@ def train(
     return TrainingReport(len(written), len(made), path, path.stat().st_size, calibration.measured)
 
 
-def made_up(written: Sequence[Example], count: int = CONVERSATIONS) -> tuple[Example, ...]:
+def made_up(
+    written: Sequence[Example], names: Names, count: int = CONVERSATIONS
+) -> tuple[Example, ...]:
     """Noisy copies, beginnings and pairs; the same for the same lines."""
     return (
         *noisy_copies(written, SEED),
-        *prefixes(written, SEED + 1),
-        *pairs(written, count, SEED + 2),
+        *prefixes(written, SEED + 1, names),
+        *openings(written, SEED + 4, names),
+        *pairs([e for e in written if len(e.text) >= LEAST_OF_PAIR], count, SEED + 2),
     )
 
 

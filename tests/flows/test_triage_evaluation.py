@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from flows.triage import TriageModel
+from flows.triage.cases import read_cases
 from flows.triage.errors import ExampleError, InputError
-from flows.triage.evaluation import evaluate, read_cases, wilson
+from flows.triage.evaluation import evaluate, wilson
 from flows.triage.examples import parse_example, read_examples
 
 ROWS = [
@@ -40,6 +41,24 @@ def test_misses_and_false_alarms_are_counted_in_total_and_by_tag(
     assert report.alarmed_by_tag["past"] == (1, 1)
     assert "社保" not in report.table()
     json.dumps(report.as_dict())
+
+
+def test_what_a_call_meets_while_a_line_is_spoken_is_measured_too(
+    model: TriageModel, tmp_path: Path
+):
+    tags = ["reply"]
+    rows: list[dict[str, object]] = [
+        {"id": 1, "text": "救命啊", "route": "110_now", "accept": ["110_now"], "tags": tags},
+        {"id": 2, "text": "我想反映一个情况", "route": "12345", "accept": ["12345"], "tags": tags},
+        {"id": 3, "text": "我家着火了快救人是演习的台词吗", "route": "12345", "tags": []},
+    ]
+    figures = evaluate(model, read_cases(written(tmp_path, "x.jsonl", rows)), None).figures
+
+    assert figures["short_count"] == [1, 1]
+    assert figures["short_recall"] == 1.0
+    assert figures["short_handed_off_wrongly"] == 0.0
+    assert figures["handed_off_while_spoken"] == 0.5
+    assert (figures["answers_handed_off"], figures["answers_asked"]) == (0.0, 0.0)
 
 
 def test_recognised_lines_take_the_place_of_written_ones_by_id(tmp_path: Path):

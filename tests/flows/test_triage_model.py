@@ -98,9 +98,150 @@ def test_a_request_for_a_human_is_reported_while_it_is_the_last_thing_said(model
     assert assess(model, "转人工", "社保怎么转移").request is None
 
 
-def test_help_within_a_complaint_is_a_figure_of_speech(model: TriageModel):
-    assert assess(model, "救命").request == "police"
-    assert assess(model, "救命啊救命啊快来人").action == "handoff"
+@pytest.mark.parametrize("cry", ["救命", "救命啊救命啊快来人", "救命，他拿着刀追我", "喂，救命"])
+def test_a_cry_for_help_always_goes(model: TriageModel, cry: str):
+    assessment = assess(model, cry)
+
+    assert (assessment.action, assessment.request) == ("handoff", "police")
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "救命钱都被他们扣了，我要投诉医保局",
+        "这是老人的救命钱，你们什么时候发",
+        "这个药是用来救命的，医院说不能报销，我要投诉",
+        "救命恩人的事迹想申报见义勇为",
+    ],
+)
+def test_help_within_a_complaint_is_a_figure_of_speech(model: TriageModel, complaint: str):
+    assessment = assess(model, complaint)
+
+    assert assessment.request is None
+    assert assessment.action == "continue"
+
+
+_PLACES = [
+    "在文昌",
+    "在海边",
+    "在桥上",
+    "就我家门口",
+    "在楼上",
+    "在地下车库",
+    "派出所旁边",
+    "海甸岛五西路",
+]
+_COMPLAINT = "小区门口的路灯坏了没人修"
+
+
+@pytest.mark.parametrize("place", _PLACES)
+@pytest.mark.parametrize("by_sound", [False, True])
+def test_a_place_that_was_asked_for_is_no_danger(model: TriageModel, place: str, by_sound: bool):
+    heard = to_syllables(place) if by_sound else ()
+    reply = Turn("caller", "" if by_sound else place, (), heard, asked="place")
+    assessment = model.assess([caller(_COMPLAINT), reply], {})
+
+    assert (assessment.route, assessment.action) == ("12345", "continue")
+
+
+@pytest.mark.parametrize("reply", ["着火了", "他拿刀砍人", "我家着火了，孩子还在里面，快来人啊"])
+def test_danger_told_instead_of_the_place_counts(model: TriageModel, reply: str):
+    assessment = model.assess([caller(_COMPLAINT), Turn("caller", reply, asked="place")], {})
+
+    assert assessment.route == "110_now"
+    assert assessment.action in ("handoff", "ask")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "我想反映一个情况",
+        "我要投诉",
+        "我要举报",
+        "我有个事情想问一下",
+        "快一点",
+        "能不能快点",
+        "我是他妈妈",
+    ],
+)
+def test_words_that_tell_nothing_of_the_matter_decide_nothing(model: TriageModel, said: str):
+    assessment = assess(model, said)
+
+    assert assessment.action == "continue"
+    assert assessment.route in ("12345", "neither")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "在文昌买的房公积金怎么提取",
+        "救护车收费标准是多少",
+        "他在门口摆摊卖水果影响通行",
+        "你们快派人来修一下这个水管",
+        "在桥上安装监控归哪个部门管",
+        "有人在楼顶搭违建",
+    ],
+)
+def test_no_beginning_of_a_harmless_sentence_is_handed_off(model: TriageModel, sentence: str):
+    for end in range(1, len(sentence) + 1):
+        by_sound = caller("", syllables=to_syllables(sentence[:end]))
+        for turn in (caller(sentence[:end]), by_sound):
+            assert model.assess([turn], {}).action != "handoff", sentence[:end]
+
+
+_DOUBTS = ["前面两个车撞了", "隔壁吵得很厉害，好像在打架", "我割手了"]
+_HARMLESS = ["没有，我就是想问一下怎么处理", "没有没有", "好的谢谢", "居住证在哪里办", "我姓王"]
+
+
+@pytest.mark.parametrize("doubt", _DOUBTS)
+@pytest.mark.parametrize("continuation", _HARMLESS)
+def test_a_harmless_continuation_never_raises_the_danger(
+    model: TriageModel, doubt: str, continuation: str
+):
+    first = caller(doubt, syllables=to_syllables(doubt))
+    before = model.assess([first], {}).probabilities["110_now"]
+    syllables = to_syllables(continuation)
+    for end in range(2, len(syllables) + 1):
+        for text in ("", continuation[:end]):
+            reply = caller(text, syllables=syllables[:end])
+            after = model.assess([first, reply], {})
+            assert after.probabilities["110_now"] <= before + 1e-4, (text, end)
+
+
+@pytest.mark.parametrize(
+    ("danger", "taken_back", "words"),
+    [
+        ("我家着火了，快来人", "不好意思弄错了", "弄错了"),
+        ("我家着火了，快来人", "没有着火", "着火"),
+        ("有人拿刀砍人", "不用来了，是误会", "不用来了"),
+        ("给我接110", "我不是要报警", "要报警"),
+    ],
+)
+def test_a_danger_taken_back_is_noted_and_cancels_nothing(
+    model: TriageModel, danger: str, taken_back: str, words: str
+):
+    assessment = assess(model, danger, taken_back)
+
+    (noted,) = [found for found in assessment.evidence if found.kind == "retraction"]
+    assert noted.detail.startswith(words)
+    assert noted.weight < 0
+    assert noted.turn == 1
+    assert assessment.action == assess(model, danger).action
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ("社保卡丢了怎么补", "弄错了，是居住证"),
+        ("我家着火了，快来人", "不是误会，真的着火了"),
+        ("我家着火了，快来人", "没有人来，火越来越大"),
+        ("没有着火",),
+    ],
+)
+def test_nothing_is_taken_back_where_no_danger_was_told_or_it_goes_on(
+    model: TriageModel, said: tuple[str, ...]
+):
+    assert all(found.kind != "retraction" for found in assess(model, *said).evidence)
 
 
 def test_an_ordinary_police_matter_asked_for_by_name_is_handed_over_as_such(model: TriageModel):
@@ -118,6 +259,12 @@ def test_the_texts_to_embed_are_the_turns_and_the_whole(model: TriageModel):
 
     assert model.texts(turns) == ("你好", "着火了", "你好。着火了")
     assert model.texts([Turn("bot", "请讲"), caller("", syllables=("zhao2",))]) == ()
+
+
+def test_a_mere_answer_is_not_read_together_with_the_matter(model: TriageModel):
+    turns = [caller("路灯坏了"), Turn("caller", "在桥上", asked="place"), caller("快一点")]
+
+    assert model.texts(turns) == ("路灯坏了", "在桥上", "快一点", "路灯坏了。快一点")
 
 
 def test_an_embedding_of_another_size_is_left_aside(model: TriageModel):

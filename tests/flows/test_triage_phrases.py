@@ -104,12 +104,53 @@ def test_a_request_for_the_police_is_a_request(reader: PhraseReader, text: str):
         "坐110路公交到哪里下",
         "这种事要不要报警",
         "报警回执丢了怎么补",
+        "你不要再给我转110了",
+        "我没有要报警",
+        "别给我接110",
+        "我没有让你们给我转110",
+        "谁要你们帮我报警",
     ],
 )
 def test_the_bare_word_in_a_question_a_denial_or_a_name_is_no_request(
     reader: PhraseReader, text: str
 ):
     assert reader.read(said(text)).request is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "没有钱，帮我报警",
+        "没有钱帮我报警",
+        "不要挂，帮我转110",
+        "能不能帮我转110",
+        "别走给我报警",
+        "不是我，是他，帮我报警",
+    ],
+)
+def test_a_no_to_something_else_is_no_refusal_of_the_police(reader: PhraseReader, text: str):
+    assert reader.read(said(text)).request == "police"
+
+
+@pytest.mark.parametrize("text", ["别打我", "不要打我了", "别再打了"])
+def test_begging_not_to_be_hit_is_no_negation(reader: PhraseReader, text: str):
+    assert reader.read(said(text)).named("danger", least=0.75)
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("我想反映一个情况", 0),
+        ("能不能快点", 0),
+        ("你好我要投诉", 0),
+        ("我要投诉物业", 2),
+        ("着火了", 2),
+    ],
+)
+def test_the_words_any_matter_begins_with_are_no_content(
+    reader: PhraseReader, text: str, content: int
+):
+    assert reader.read(said(text)).content == content
 
 
 @pytest.mark.parametrize("text", ["转人工", "我要找真人", "人工服务"])
@@ -173,6 +214,7 @@ words = ["去年"]
         ('scope = "turn"', 'scope = "day"', r"line 13: scope 'day'"),
         ('topic = "weapon"\n', "", r"line 5: topic is missing"),
         ("[[phrases]]", "[[phrases", r"not valid TOML"),
+        ("[classes]", "frames = 3\n[classes]", r"line 2: frames must be a list"),
     ],
 )
 def test_a_mistake_in_the_table_is_named_with_its_line(old: str, new: str, message: str):
