@@ -47,3 +47,22 @@ def test_a_file_is_assessed_and_faulty_lines_are_named(voicebot: Any, models_dir
     (line,) = (voicebot.folder / "out.jsonl").read_text("utf-8").splitlines()
     assert '"route": "110_now"' in line
     assert '"action": "handoff"' in line
+
+
+def test_a_file_may_be_replaced_by_its_own_results(voicebot: Any, models_dir: Any) -> None:
+    lines = voicebot.folder / "same.jsonl"
+    lines.write_text('{"id": 7, "text": "厨房着火了，快来人"}\n', "utf-8")
+    result = voicebot("triage", "--input", "same.jsonl", "--output", "same.jsonl")
+    assert result.returncode == 0, result.stderr
+    (line,) = lines.read_text("utf-8").splitlines()
+    assert '"id": 7,' in line
+    assert [path.name for path in voicebot.folder.iterdir() if "same" in path.name] == [lines.name]
+
+
+def test_a_missing_input_leaves_an_earlier_output_alone(voicebot: Any) -> None:
+    earlier = voicebot.folder / "out.jsonl"
+    earlier.write_text("earlier\n", "utf-8")
+    result = voicebot("triage", "--input", "none.jsonl", "--output", "out.jsonl")
+    assert result.returncode == 1
+    assert "none.jsonl" in result.stderr
+    assert earlier.read_text("utf-8") == "earlier\n"

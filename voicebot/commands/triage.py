@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 import typer
 from typer.core import TyperGroup
@@ -61,6 +64,8 @@ def text(
     Examples:
       voicebot triage "我家厨房着火了"
       voicebot triage --input lines.jsonl --output routes.jsonl
+
+    decided_after_turn and each evidence's turn count the caller's turns from 1.
     """
     if bool(words) == (source is not None) or (source is None) != (target is None):
         raise InputError("Give either the caller's words, or --input and --output.")
@@ -90,8 +95,8 @@ def evaluate(
       voicebot triage evaluate flows/triage/data/gate.tsv --json
     """
     from flows.triage import TriageModel
+    from flows.triage.cases import read_cases
     from flows.triage.evaluation import evaluate as measure
-    from flows.triage.evaluation import read_cases
 
     settings = open_settings()
     path = file or settings.paths.shared / "data" / "triage" / "dev.jsonl"
@@ -142,23 +147,53 @@ def _assess_file(source: Path, target: Path, field: str) -> None:
     from flows.triage import TriageModel
     from flows.triage.batch import BadRow, assess_rows, read_rows
 
+    rows = read_rows(_lines(source), field)
     model, embedder = TriageModel.load(), _embedder()
     done = left_out = 0
     try:
-        with target.open("w", encoding="utf-8") as out:
-            for rows in _batches(read_rows(_lines(source), field)):
-                good = [row for row in rows if not isinstance(row, BadRow)]
-                for row in rows:
+        with _replacing(target) as out:
+            for batch in _batches(rows):
+                good = [row for row in batch if not isinstance(row, BadRow)]
+                for row in batch:
                     if isinstance(row, BadRow):
                         typer.echo(f"{source}, {row.error}", err=True)
                 for result in assess_rows(model, good, embedder.embed):
                     out.write(json.dumps(result, ensure_ascii=False) + "\n")
                 done += len(good)
-                left_out += len(rows) - len(good)
+                left_out += len(batch) - len(good)
     except OSError as error:
         raise InputError(f"{target} cannot be written: {error.strerror}.") from None
     typer.echo(f"{done} lines assessed, {left_out} left out.", err=True)
     raise typer.Exit(1 if left_out else 0)
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[TextIO]:
+    """A file that takes the place of `target` when all is written, and not before."""
+    if not target.parent.is_dir() or target.is_dir():
+        raise InputError(f"{target} cannot be written: no such folder, or a folder itself.")
+    if target.exists() and not target.is_file():
+        with target.open("w", encoding="utf-8") as stream:  # /dev/stdout, a pipe
+            yield stream
+        return
+    target = target.resolve()
+    with NamedTemporaryFile(
+        "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
+    ) as out:
+        try:
+            yield cast(TextIO, out)
+        except BaseException:
+            Path(out.name).unlink(missing_ok=True)
+            raise
+    made = Path(out.name)
+    made.chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
+    made.replace(target)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _batches(rows: Iterator[Row | BadRow]) -> Iterator[Sequence[Row | BadRow]]:
