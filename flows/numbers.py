@@ -56,6 +56,11 @@ def whole(digits: str) -> bool:
     return _WHOLE.fullmatch(digits) is not None
 
 
+def hopeless(digits: str) -> bool:
+    """Whether no further digit can make a number of them."""
+    return len(digits) > (11 if digits.startswith("1") else 12)
+
+
 def spoken(digits: str) -> str:
     """Digits as they are read out on the telephone: ``138`` → 幺三八."""
     return "".join("零幺二三四五六七八九"[int(d)] for d in digits if d in "0123456789")

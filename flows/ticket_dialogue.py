@@ -23,8 +23,10 @@ ANSWERLESS = "ticket_place"
 PLAIN = "ticket_where"
 """The first question of any other ticket."""
 
-MORE_MATTERS = 400
+MOST_MATTER = 400
 """Characters of a matter that are kept."""
+_AND = "；"
+"""Between the matter and what was said of it later."""
 _READ_BACK = 24
 """Characters that are read back; longer ones are recognised worse than they are remembered."""
 
@@ -137,7 +139,7 @@ def _next(state: State, phase: Phase) -> Step:
 def _read_back(state: State) -> Step:
     ticket = state.ticket
     assert ticket is not None
-    matter, place = _short(ticket.matter), _short(ticket.place)
+    matter, place = _short(ticket.matter.split(_AND)[0]), _short(ticket.place)
     if not matter and not place:
         return state, ()
     if not place:
@@ -236,14 +238,14 @@ def _place(state: State, ticket: Ticket, turn: CallerTurn) -> Step:
     asks = answers.question(words)
     if not turn.transcript or (answers.place(words, turn.syllables) and not asks):
         return _next(replace(state, ticket=replace(ticket, place=words)), Phase.TICKET_NAME)
-    if not asks and not ticket.repeated and len(words) <= _READ_BACK:
-        if answers.framed_name(words):
-            ticket = replace(ticket, name=answers.name(words))
-        else:
-            # No name of a place that we know; it may be one all the same.
-            ticket = replace(ticket, place=words)
-        return _unanswered(replace(state, ticket=ticket))
-    return _unanswered(replace(state, ticket=_also(ticket, words)))
+    if answers.framed_name(words):
+        ticket = replace(ticket, name=answers.name(words))
+    elif ticket.repeated and not asks and len(words) <= _READ_BACK:
+        # No place that we know, and the caller says no other.
+        return _next(replace(state, ticket=replace(ticket, place=words)), Phase.TICKET_NAME)
+    else:
+        ticket = _also(ticket, words)
+    return _unanswered(replace(state, ticket=ticket))
 
 
 def _name(state: State, ticket: Ticket, turn: CallerTurn) -> Step:
@@ -259,4 +261,4 @@ def _name(state: State, ticket: Ticket, turn: CallerTurn) -> Step:
 
 
 def _also(ticket: Ticket, words: str) -> Ticket:
-    return replace(ticket, matter=f"{ticket.matter}；{words}"[:MORE_MATTERS])
+    return replace(ticket, matter=f"{ticket.matter}{_AND}{words}"[:MOST_MATTER])

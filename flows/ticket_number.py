@@ -117,6 +117,8 @@ def _collect(state: State, digits: str) -> Step:
     digits = digits[:MOST_DIGITS]
     if numbers.whole(digits):
         return _offer(state, digits)
+    if numbers.hopeless(digits):
+        return _again(state, replace(ticket, number="", digits=""))
     return _set(state, replace(ticket, number="", digits=digits)), ()
 
 

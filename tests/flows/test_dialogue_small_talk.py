@@ -238,6 +238,17 @@ def test_a_name_is_no_place(at_place: Call) -> None:
     assert (at_place.state.ticket.place, at_place.state.ticket.name) == ("海口", "王")
 
 
+def test_words_that_name_no_place_go_into_the_matter_and_it_is_asked_once_more(
+    at_place: Call,
+) -> None:
+    assert prompts(at_place.says("刚刚才发现的")) == ["ticket_where"]
+    at_place.hear_out()
+    assert prompts(at_place.says("老井头")) == ["ticket_name"]  # no gazetteer knows it
+    assert at_place.state.ticket is not None
+    ticket = at_place.state.ticket
+    assert (ticket.matter, ticket.place) == ("路灯坏了；刚刚才发现的", "老井头")
+
+
 def test_a_matter_may_have_no_place(at_place: Call) -> None:
     assert prompts(at_place.says("我也不知道在哪里")) == ["ticket_name"]
 

@@ -357,3 +357,8 @@ def test_this_number_will_do(at_number: Call, reply: str) -> None:
 
 def test_who_wants_no_call_gets_none(at_number: Call) -> None:
     assert only(OpenTicket, at_number.says("不用回电话")).number == ""
+
+
+def test_too_many_digits_are_asked_for_anew(other: Call) -> None:
+    assert prompts(other.says("幺三九八七六五四三二幺零")) == ["ticket_other_number"]
+    assert prompts(other.says("幺三九八七六五四三二幺")) == ["ticket_number"]
