@@ -21,7 +21,6 @@ _SUBTITLE_SIGN_OFF = re.compile(
 _KEPT, _SHORT_UNIT = 3, 4
 _RUN = re.compile(r"(.{1,8}?)\1{3,}")
 _RUN_LONG = re.compile(r"(.{5,30}?)\1{2,}")
-_LOOP = re.compile(r"(.{1,30}?)\1{7,}")  # nobody cries out the same eight times in one breath
 _FIGURES = re.compile(r"[0-9零〇一二三四五六七八九十百千万幺两点 .,，-]+")
 _MAX_COMPRESSION = 2.4  # openai/whisper transcribe.py, compression_ratio_threshold
 
@@ -75,8 +74,10 @@ def _few(run: re.Match[str]) -> str:
 
 
 def looping(text: str) -> bool:
-    """True when a decoder seems to have gone round in circles, which a longer window may mend."""
-    if any(not _FIGURES.fullmatch(run[1]) for run in _LOOP.finditer(bare(text))):
+    """True when a decoder may have gone round in circles, or a caller did: worth a second look."""
+    letters = bare(text)
+    runs = [*_RUN.finditer(letters), *_RUN_LONG.finditer(letters)]
+    if any(not _FIGURES.fullmatch(run[1]) for run in runs):
         return True
-    data = bare(text).encode()
+    data = letters.encode()
     return len(data) > 60 and len(data) / len(zlib.compress(data)) > _MAX_COMPRESSION

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +154,24 @@ class WhisperTranscriber:
         seconds = extent[1] - extent[0]
         decoded = self._decode(pcm, self._window(pcm), beam=beam)
         if not self._invented(decoded) and self._suspicious(decoded, seconds):
-            ordinary = self._decode(pcm, _FULL_WINDOW, beam=beam)
-            both = [decoded, ordinary]
-            decoded = max(both, key=lambda d: (not self._suspicious(d, seconds), d.best.score))
+            decoded = self._second_look(
+                decoded, self._decode(pcm, _FULL_WINDOW, beam=beam), seconds
+            )
         if self._invented(decoded):
             decoded = _Decoded((), decoded.no_speech)
         return self._hypothesis(decoded, extent, final=True)
+
+    def _second_look(self, first: _Decoded, second: _Decoded, seconds: float) -> _Decoded:
+        """The better of two decodes; a run of repeats stays among the readings: it may be a cry."""
+        better, other = sorted(
+            (first, second),
+            key=lambda d: (self._invented(d), self._suspicious(d, seconds), -d.best.score),
+        )
+        cry = other.best
+        known = {cleaning.bare(reading.text) for reading in better.readings}
+        if not cry.looping or self._invented(other) or cleaning.bare(cry.text) in known:
+            return better
+        return replace(better, readings=(*better.readings, cry))
 
     def _long(self, pcm: Pcm) -> Hypothesis:
         pieces = [(s, self.transcribe(s.pcm)) for s in Segmenter().split([pcm])]

@@ -14,7 +14,7 @@ from asr.hypothesis import Pcm, Recognizer
 from asr.listener import Listener
 from asr.phonetics import distance, find, similarity, to_syllables, without_tone
 from asr.vosk_engine import VoskTranscriber
-from asr.whisper import WhisperTranscriber, _Decoded
+from asr.whisper import WhisperTranscriber, _Decoded, _Reading
 
 Load = Callable[[str], Pcm]
 SENTENCE = "aishell1_s0150/BAC009S0150W0141.wav"
@@ -165,6 +165,19 @@ def test_whisper_deletes_no_repeated_cry_and_no_number(
     monkeypatch.setattr(whisper, "_decode", lambda *_, **__: decoded)
     pcm = utterance(SENTENCE)
     assert whisper.quick(pcm).text == whisper.transcribe(pcm).text == (kept or said)
+
+
+def test_a_cry_that_the_long_window_misses_stays_among_the_readings(
+    whisper: WhisperTranscriber, utterance: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = whisper._tokenizer.encode("救命" * 6, add_special_tokens=False).ids
+    cry = _Decoded(whisper._distinct([tokens], [-0.3]), no_speech=0.1)
+    pcm = utterance(SENTENCE)
+    for missed, texts in (("九零九零", ("九零九零", "救命救命救命")), ("", ("救命救命救命",))):
+        readings = (_Reading(missed, -0.2),) if missed else ()
+        decodes = iter([cry, _Decoded(readings, no_speech=0.1)])
+        monkeypatch.setattr(whisper, "_decode", lambda *_, again=decodes, **__: next(again))
+        assert whisper.transcribe(pcm).n_best == texts
 
 
 def test_whisper_joins_the_pieces_of_long_audio(
