@@ -108,7 +108,7 @@ async def test_a_matter_without_an_approved_answer_becomes_a_ticket(
 async def test_a_caller_who_hangs_up_in_the_middle_leaves_a_ticket(
     service: Running, speak: Speak
 ) -> None:
-    _, record = await call(service, [speak(MATTER)], max_s=20.0)
+    _, record = await call(service, [speak(MATTER)], quiet_s=9.0, max_s=22.0)
     assert record["tickets"]
 
 
