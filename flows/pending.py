@@ -40,8 +40,6 @@ class Ticket:
     """The number that is being read back or was confirmed; empty while another is asked for."""
     digits: str = ""
     """What was said or keyed of another number so far."""
-    keypad: bool = False
-    """Another number was asked for: keys are its digits, and no menu."""
     keys: int = 0
     """Digits that were keyed so far."""
     keyed_at: float = 0.0

@@ -51,7 +51,7 @@ def take_down(state: State, turn: CallerTurn) -> tuple[State, tuple[Action, ...]
         if answers.yes(heard):
             return state, None
         if answers.no(heard):
-            return _again(state, replace(ticket, number="", digits="", keypad=True))
+            return _again(state, replace(ticket, number="", digits=""))
     elif answers.no(heard):
         return state, None  # there is no other number
     if ticket.repeated:
@@ -60,11 +60,8 @@ def take_down(state: State, turn: CallerTurn) -> tuple[State, tuple[Action, ...]
 
 
 def keying(state: State) -> bool:
-    """Keys are digits of a number, and no menu."""
-    ticket = state.ticket
-    if ticket is None or state.phase is not Phase.TICKET_NUMBER:
-        return False
-    return ticket.keypad or not ticket.number
+    """Keys are digits of a number, and no menu: a caller may key another one at any time here."""
+    return state.phase is Phase.TICKET_NUMBER and state.ticket is not None
 
 
 def reading_back(state: State) -> bool:
@@ -77,15 +74,15 @@ def keyed(state: State, key: str) -> Step | None:
     ticket = state.ticket
     assert ticket is not None
     if key == "*":
-        return _again(state, replace(ticket, number="", digits="", keypad=True))
+        return _again(state, replace(ticket, number="", digits=""))
     if key == "#":
         if ticket.number:
             return None
-        return paused(state) or _again(state, replace(ticket, digits="", keypad=True))
+        return paused(state) or _again(state, replace(ticket, digits=""))
     if key not in tuple("0123456789"):
         return state, ()
     begun = "" if numbers.whole(ticket.digits) else ticket.digits
-    ticket = replace(ticket, keypad=True, keys=ticket.keys + 1, keyed_at=state.at)
+    ticket = replace(ticket, keys=ticket.keys + 1, keyed_at=state.at)
     return _collect(_set(state, ticket), begun + key)
 
 
@@ -119,7 +116,9 @@ def _collect(state: State, digits: str) -> Step:
         return _offer(state, digits)
     if numbers.hopeless(digits):
         return _again(state, replace(ticket, number="", digits=""))
-    return _set(state, replace(ticket, number="", digits=digits)), ()
+    # One key alone may be meant as a yes, or for the menu.
+    number = ticket.number if len(digits) == 1 == ticket.keys else ""
+    return _set(state, replace(ticket, number=number, digits=digits)), ()
 
 
 def _offer(state: State, number: str) -> Step:

@@ -290,6 +290,19 @@ def test_keys_stay_digits_while_a_number_is_read_back(other: Call) -> None:
     assert spoken_number(other) == "六五三零幺二三幺"
 
 
+def test_another_number_may_be_keyed_without_a_word(at_number: Call) -> None:
+    """While the caller's own number is read back; its first digit is a 1 and no menu."""
+    assert prompts(at_number.presses("13987654321")) == ["ticket_number"]
+    assert every(Handoff, at_number.done) == []
+    at_number.hear_out()
+    assert only(OpenTicket, at_number.says("对")).number == "13987654321"
+
+
+def test_a_single_key_does_not_lose_the_number_that_was_read_back(at_number: Call) -> None:
+    assert at_number.presses("1") == ()
+    assert only(OpenTicket, at_number.says("对")).number == "13800138000"
+
+
 def test_the_gate_key_confirms_a_number_that_was_heard(other: Call) -> None:
     other.presses("65301231")
     assert other.presses("#") == ()
