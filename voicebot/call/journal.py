@@ -187,7 +187,7 @@ class Journal:
                     region=action.region,
                 )
             case act.OpenTicket():
-                self._publish(at, "ticket", ticket=action.ticket, matter=action.matter)
+                self._publish(at, "ticket", ticket=action.ticket, matter=_matter(action))
             case _:
                 pass
 
@@ -267,7 +267,7 @@ class Journal:
             {
                 "id": action.ticket,
                 "call_id": self._call_id,
-                "matter": WITHDRAWN + action.matter if action.withdrawn else action.matter,
+                "matter": _matter(action),
                 "place": action.place,
                 "name": action.name,
                 "number": action.number,
@@ -323,3 +323,8 @@ class Journal:
             notes=tuple(self._notes),
             revision=self._revision,
         ).model_dump(mode="json")
+
+
+def _matter(action: act.OpenTicket) -> str:
+    """What the ticket is about, as people read it."""
+    return WITHDRAWN + action.matter if action.withdrawn else action.matter
