@@ -50,7 +50,7 @@ def active_extent(pcm: Pcm) -> tuple[float, float] | None:
     if levels.size < _MIN_ACTIVE:
         return None
     low, noise = np.percentile(levels, [5, _NOISE_PERCENTILE])
-    stretches = sliding_window_view(levels, min(_STRETCH, levels.size))[:: _STRETCH // 10]
+    stretches = sliding_window_view(levels, min(_STRETCH, levels.size))
     high = float(np.percentile(stretches, 95, axis=1).max())
     if high - low < _STEADY_DB:
         return None
