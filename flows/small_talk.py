@@ -36,10 +36,12 @@ _FINISHED = _kind(
     "都 先 不好意思 对不起",
 )
 _BARE_NO = _kind("没 没有 不用 不需要 不是")
+# 不要 and 别 alone may be said to somebody in the room, and are no refusal.
 _REFUSED = _kind(
     "没有要登记 没要登记 没说要登记 没有说要登记 不是要登记 "
-    "不用 不要 不需要 不必 不想 别 无需 取消 撤销 撤回 算了 不登记 不反映 不投诉 不弄 "
-    "不搞 没必要 "
+    "不用 不需要 不必 无需 不要了 不要登记 不要再登记 不要记 不要反映 不要投诉 "
+    "不想登记 不想反映 不想投诉 别登记 别记 别写 别反映 别投诉 取消 撤销 撤回 "
+    "算了 不登记 不反映 不投诉 不弄 不搞 没必要 "
     "我自己去 我自己来 我自己想办法 我自己解决 我自己处理 当我没说 不说了",
     _POLITE
     + "我 我说 那 都说 已经说 这个 这件事 你们 你 您 先 了 吧 的 工单 谢谢 再 给我 帮我 替我 "
@@ -175,4 +177,6 @@ def says_nothing(text: str, syllables: Sequence[str] = (), *, handed_over: bool 
     """
     if len(syllables) > len(plain(text)) + 2:
         return False
-    return contentless(text) if handed_over else courtesy(text)
+    if handed_over or refused(text):
+        return contentless(text)  # 不要了 may be said to somebody in the room
+    return courtesy(text)

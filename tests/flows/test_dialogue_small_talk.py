@@ -68,7 +68,19 @@ def test_triage_does_not_judge_an_opening(call: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["我要报警", "救命", "帮帮我", "有人", "我想问一下社保", "没有水"]
+    "words",
+    [
+        "我要报警",
+        "救命",
+        "帮帮我",
+        "有人",
+        "我想问一下社保",
+        "没有水",
+        "不要",
+        "不要不要",
+        "别",
+        "我不想",
+    ],
 )
 def test_words_with_content_are_no_small_talk(words: str) -> None:
     assert not small_talk.courtesy(words)
