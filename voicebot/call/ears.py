@@ -88,16 +88,14 @@ class Ears:
         self._utterances = 0
         """Utterances of the listener that are over: one for each turn."""
         self._syllables: tuple[str, ...] = ()
+        self.voiced_at = 0.0
+        """When a voice was last heard in a turn, of the call's clock."""
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def at(self) -> float:
         """The call's clock: seconds of audio heard."""
         return min(self._samples / RATE, self._now())
-
-    @property
-    def speaking(self) -> bool:
-        return self._endpointer.in_turn and self._endpointer.silence_s < 0.4
 
     async def feed(self, pcm: Int16) -> None:
         """The next stretch of the caller's audio, 16 kHz mono int16, any length."""
@@ -109,6 +107,7 @@ class Ears:
         for probability, samples in frames:
             if probability >= VOICED and self._turn is not None:
                 self._turn.voiced()
+                self.voiced_at = self.at
             self._on_edge(self._endpointer.push(probability, samples / RATE))
         if isinstance(heard, Exception):
             self._lose_listener(heard)

@@ -81,8 +81,6 @@ class CallSession:
         self._began = time.monotonic()
         self._ended = asyncio.Event()
         self._to_ears = StreamResampler(line.rate, RATE)
-        self._quiet_since = 0.0
-        self._silence_told = 0.0
         self._closing = False
         self._recorder: CallRecorder | None = None
         self._intake = Intake(
@@ -340,19 +338,21 @@ class CallSession:
         return probabilities
 
     async def _watch_silence(self) -> None:
-        """Report silence on both sides, first at 2.4 s, then every 1.2 s."""
+        """Report silence on all sides, first at 2.4 s, then every 1.2 s."""
+        spoke_at, told = 0.0, 0.0
         while True:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
             now = self.now()
             assert self._ears is not None
-            far_side = now - self._player.far_side_loud_at < 0.3
-            if self._player.busy or self._ears.speaking or far_side:
-                self._quiet_since, self._silence_told = now, 0.0
+            if self._player.busy:
+                spoke_at = now
+            quiet = now - max(spoke_at, self._ears.voiced_at, self._player.far_side_loud_at)
+            if quiet < SILENCE_FIRST_S:
+                told = 0.0
                 continue
-            quiet = now - self._quiet_since
-            due = self._silence_told + SILENCE_STEP_S if self._silence_told else SILENCE_FIRST_S
+            due = told + SILENCE_STEP_S if told else SILENCE_FIRST_S
             if quiet >= due:
-                self._silence_told = due
+                told = due
                 self._post(ev.Silence(now, round(quiet, 2)))
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
