@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.triage.assessment import Turn
-from flows.triage.calibration import calibrate
+from flows.triage.calibration import calibrate, harmless, is_brief
 from flows.triage.classifier import (
     HEADS,
     SCALES,
@@ -45,6 +45,9 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 MADE_WEIGHT = 0.4
 """How much a made-up example counts beside one that was written."""
+BRIEF_WEIGHT = 0.3
+"""How much a short harmless line counts: there are many, of few words, and sentences must not be
+judged by them (recall on the gate 0.939 instead of 0.936)."""
 ALSO_WEIGHT = 0.4
 """How much of an example goes to the other routes a fair reviewer would accept."""
 CONVERSATIONS = 1500
@@ -107,6 +110,7 @@ def train(
     )
     examples = (*written, *made)
     weights = np.array([1.0] * len(written) + [MADE_WEIGHT] * len(made))
+    weights *= [BRIEF_WEIGHT if harmless(e) and is_brief(e.text) else 1.0 for e in examples]
     progress(f"embedding {len(examples)} lines")
     embeddings = embed([example.text for example in examples])
     fitted: dict[str, NDArray[np.float32]] = {}

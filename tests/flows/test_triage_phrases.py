@@ -104,6 +104,7 @@ def test_a_request_for_the_police_is_a_request(reader: PhraseReader, text: str):
         "坐110路公交到哪里下",
         "这种事要不要报警",
         "报警回执丢了怎么补",
+        "我要报警回执，在哪里开",
         "你不要再给我转110了",
         "我没有要报警",
         "别给我接110",
