@@ -44,10 +44,10 @@ class Report:
         }
 
     def table(self) -> str:
-        rows = [f"{name:<22}{_shown(value)}" for name, value in self.figures.items()]
+        rows = [f"{name:<26}{_shown(value)}" for name, value in self.figures.items()]
         for title, counts in (("missed", self.missed_by_tag), ("alarmed", self.alarmed_by_tag)):
             shown = ", ".join(f"{tag} {bad}/{of}" for tag, (bad, of) in counts.items() if bad)
-            rows.append(f"{title + ' by tag':<22}{shown or 'none'}")
+            rows.append(f"{title + ' by tag':<26}{shown or 'none'}")
         return "\n".join(rows)
 
 
@@ -153,7 +153,9 @@ def _report(
         ),
         "short_recall": _share([a.route in c.accept for c, a in short_urgent]),
         "short_handed_off": _share([a.action == "handoff" for _, a in short_urgent]),
-        "short_handed_off_wrongly": _share([a.action == "handoff" for _, a in short_quiet]),
+        "short_handed_off_wrongly": _share(
+            [a.action == "handoff" and a.route not in c.accept for c, a in short_quiet]
+        ),
         "short_asked_wrongly": _share([a.action == "ask" for _, a in short_quiet]),
         "short_count": [len(short_urgent), len(short_quiet)],
         "category": sum(categorised) / max(len(categorised), 1),
