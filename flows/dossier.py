@@ -13,7 +13,7 @@ from flows import handoff as opening
 from flows.actions import Action, Decide, DialRoute, NotifyLine, Route, UpdateDossier
 from flows.events import Ear, Heard, LegState
 from flows.policy import Step
-from flows.routes import police_routes
+from flows.routes import lies_in, police_routes, same_city
 from flows.speaking import say
 from flows.state import CallerTurn, HandoffState, Phase, State
 from flows.triage import Assessment
@@ -27,9 +27,11 @@ def locate(state: State, turn: CallerTurn, event: Heard, before: Assessment | No
         return state, ()
     place = jurisdiction.resolve(turn.transcript, turn.syllables)
     code = place.code if place is not None else _newly_named(state.assessment, before)
-    if code is None or (code == state.region and state.region_said):
+    if code is None or (state.region_said and lies_in(state.region, code)):
         return state, ()
-    changed = code != state.region
+    moved = not same_city(state.region, code)
+    if moved and state.region_said and handoff is not None and not event.final:
+        return state, ()  # recognisers waver in mid-sentence; a ringing 110 must not
     state = replace(state, region=code, region_said=True, region_turn=turn.number)
     name = place.name if place is not None else code
     decided = Decide("place", f"来电人所在地：{name}（{code}）")
@@ -38,8 +40,8 @@ def locate(state: State, turn: CallerTurn, event: Heard, before: Assessment | No
     handoff = replace(handoff, region=code, to_note=True)
     updated = UpdateDossier(handoff.id, code, handoff.lines, handoff.flags, note=f"地点：{name}")
     dialled: tuple[Action, ...] = ()
-    if changed and handoff.to_police and not handoff.connected:
-        handoff, dialled = _reroute(handoff, police_routes(code))
+    if handoff.to_police and not handoff.connected:
+        handoff, dialled = _reroute(handoff, police_routes(code), moved=moved)
     return replace(state, handoff=handoff), (decided, updated, *dialled)
 
 
@@ -49,10 +51,11 @@ def _newly_named(assessment: Assessment | None, before: Assessment | None) -> st
 
 
 def _reroute(
-    handoff: HandoffState, routes: tuple[Route, ...]
+    handoff: HandoffState, routes: tuple[Route, ...], *, moved: bool
 ) -> tuple[HandoffState, tuple[Action, ...]]:
-    """The county changed: another 110. A desk that is off-hook is not given up for it."""
-    if not handoff.waiting:
+    """Another city or county: another 110. A desk of the same city goes on ringing, and one that
+    is off-hook is not given up."""
+    if not handoff.waiting or not moved:
         rest = tuple(route for route in routes if route != handoff.route)
         return replace(handoff, routes=(handoff.route, *rest), index=0), ()
     if routes[0] == handoff.route:

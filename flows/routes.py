@@ -15,6 +15,16 @@ def police_routes(region: str | None) -> tuple[Route, ...]:
     return (*(Route(f"110-{code}", POLICE) for code in codes), Route(SEAT, SEAT))
 
 
+def lies_in(region: str | None, area: str) -> bool:
+    """Whether `area` is the region itself, its city or the province: it tells nothing new."""
+    return region is not None and area in (region, _city(region), PROVINCE)
+
+
+def same_city(region: str | None, other: str) -> bool:
+    """Whether both are of one city, or one county under the province."""
+    return region is not None and (_city(region) or region) == (_city(other) or other)
+
+
 def _city(region: str | None) -> str | None:
     """The city of a district (GB/T 2260); counties under the province (4690xx) have none."""
     return f"{region[:4]}00" if region and region[2:4] != "90" else None

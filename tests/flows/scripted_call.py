@@ -81,7 +81,7 @@ class ScriptedTriage:
         )
 
 
-PLACES = {"三亚": "460200", "琼海": "469002", "文昌": "469005"}
+PLACES = {"吉阳": "460203", "三亚": "460200", "琼海": "469002", "文昌": "469005"}
 
 
 def resolve_place(text: str, syllables: Sequence[str] = ()) -> jurisdiction.Place | None:

@@ -610,3 +610,26 @@ def test_a_broken_seat_ends_in_a_ticket_with_what_was_asked(call: Call) -> None:
 def test_every_decision_is_on_the_record(call: Call) -> None:
     call.begins()
     assert "着火" in only(Decide, call.partial("着火了")).why
+
+
+def test_a_ringing_110_does_not_waver_with_the_recogniser(ringing: Call) -> None:
+    dialled = only(DialRoute, ringing.partial("我家着火了在三亚吉阳区"))
+    assert dialled.route.destination == "110-460203"
+    ringing.leg(LegState.RINGING)
+    assert not every(DialRoute, ringing.partial("我家着火了在三亚几样区"))
+    assert not every(DialRoute, ringing.partial("我家着火了在文昌几样区"))
+    assert ringing.state.region == "460203"
+    ringing.ends()
+    assert only(DialRoute, ringing.final("我家着火了在文昌")).route.destination == "110-469005"
+
+
+def test_a_district_of_the_city_that_rings_refines_the_dossier_and_keeps_the_leg(
+    ringing: Call,
+) -> None:
+    only(DialRoute, ringing.partial("我家着火了在三亚"))
+    ringing.leg(LegState.RINGING)
+    actions = ringing.partial("我家着火了在三亚吉阳区")
+    assert not every(DialRoute, actions)
+    assert only(UpdateDossier, actions).region == "460203"
+    failed = ringing.leg(LegState.BUSY)
+    assert only(DialRoute, failed).route.destination == "110-460203"

@@ -6,20 +6,21 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import structlog
 
 from asr.engines import EngineFolders, open_transcriber
 from asr.errors import AsrError
 from asr.hypothesis import Recognizer
 from asr.listener import Listener
-from flows.actions import Say, Search
+from asr.rerank import rerank
+from flows.actions import Purpose, Say, Search
 from flows.prompts import Prompt, load_prompts
-from flows.triage import TriageModel
+from flows.triage import TriageModel, Turn
 from kb.entry import Entry
 from voicebot.call.audio_library import AudioLibrary, open_library
 from voicebot.call.decoding import DecodePool
 from voicebot.call.line import Int16
+from voicebot.call.turn_audio import RATE, as_float
 from voicebot.call.voice import SmartTurn
 from voicebot.clock import today
 from voicebot.config import Settings
@@ -144,10 +145,7 @@ def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmb
         except ModelUnavailable as error:
             # Triage goes on by phrases, by sound and by wording.
             log.error("embedder_missing", reason=str(error))
-        if transcriber is not None:
-            # The first decode allocates and is slow; no caller should pay for it.
-            transcriber.transcribe(np.zeros(16_000, np.float32))
-        return Engines(
+        engines = Engines(
             listener=listener,
             transcriber=transcriber,
             pool=DecodePool(decode_executor),
@@ -160,3 +158,27 @@ def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmb
             library=library.result(),
             prompts=prompts.result(),
         )
+    _warm_up(engines)
+    return engines
+
+
+def _warm_up(engines: Engines) -> None:
+    """The first use of anything loads and allocates: no caller should pay for it.
+
+    With the bot's own greeting, for silence is recognised without a decode.
+    """
+    greeting = Say("warm-up", Purpose.PROMPT, prompt="greeting")
+    try:
+        pcm = as_float(engines.speak(greeting, RATE))
+        syllables: tuple[str, ...] = ()
+        if engines.listener is not None:
+            syllables = engines.listener.transcribe(pcm).syllables
+        if engines.transcriber is not None:
+            stream = engines.transcriber.stream()
+            stream.feed(pcm)
+            stream.decode(final=False)
+            text = rerank(stream.decode(final=True), syllables).text
+            engines.search(Search(0, text, syllables=syllables))
+            engines.triage.assess([Turn("caller", text, (), syllables)], {})
+    except Exception:
+        log.exception("warm_up_failed")
