@@ -15,6 +15,7 @@ from voicebot.config import Settings
 from voicebot.doctor import healthy, run_checks, to_dict, to_table
 from voicebot.finding import Check
 from voicebot.models import ModelState
+from voicebot.records.database import migrate
 from voicebot.security import prepare, token_store
 
 
@@ -67,8 +68,6 @@ def test_a_database_of_another_revision_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_migrated_database_is_fine(tmp_path: Path) -> None:
-    from voicebot.records.database import migrate
-
     url = f"sqlite:///{tmp_path / 'voicebot.db'}"
     migrate(url)
     assert records.database(url).ok is True
@@ -118,6 +117,14 @@ def test_tokens_that_are_missing_are_named_with_the_command(tmp_path: Path) -> N
     for row in store.listed():
         store.revoke(row["id"])
     assert "voicebot token create media" in records.tokens(settings).remedy
+
+
+def test_tokens_before_the_first_start_are_no_fault(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, tmp_path)
+    migrate(settings.database_url)
+    check = records.tokens(settings)
+    assert check.ok is True
+    assert "first start" in check.detail
 
 
 def test_an_empty_knowledge_base_says_how_to_fill_it(tmp_path: Path) -> None:
