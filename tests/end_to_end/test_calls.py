@@ -218,7 +218,7 @@ async def test_an_answer_comes_though_the_line_sends_nothing_in_silence(
         await phone.until("end:prompt", 20)
         await asyncio.sleep(0.3)
         await phone.speak(speak(CONSULTATION))
-        await phone.until("begin:answer", 5)  # and not one packet meanwhile
+        await phone.until("begin:answer", 10)  # and not one packet meanwhile
         listening.cancel()
     assert any(turn["entry"] for turn in service.record("CAdtx")["turns"])
 
