@@ -69,7 +69,7 @@ def test_the_ceiling_ends_a_turn_whatever_the_model_says() -> None:
 
 def test_speech_after_a_pause_belongs_to_the_same_turn() -> None:
     endpointer = Endpointer(LIMITS)
-    edges = run(endpointer, (0.9, 0.5), (0.0, 0.4), (0.9, 0.3))
+    edges = run(endpointer, (0.9, 0.5), (0.0, 0.3), (0.9, 0.3))
     assert edges == [Edge.BEGAN, Edge.PAUSED, Edge.ASK, Edge.RESUMED]
     assert endpointer.in_turn
 

@@ -39,7 +39,7 @@ class EndpointingLimits:
     floor_s: float = 0.25
     ceiling_s: float = 1.2
     max_turn_s: float = 28.0
-    ask_s: tuple[float, ...] = (0.16, 0.5, 0.8)
+    ask_s: tuple[float, ...] = (0.16, 0.35, 0.55, 0.8)
 
 
 class Endpointer:
