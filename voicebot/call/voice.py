@@ -7,13 +7,11 @@ from concurrent.futures import Executor
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 
-Int16 = NDArray[np.int16]
-
-RATE = 16_000
+from voicebot.call.line import Int16
+from voicebot.call.turn_audio import RATE, as_float
 
 
 class VoiceDetector:
@@ -59,6 +57,5 @@ class SmartTurn:
     def _predict(self, turn: Int16) -> bool:
         # The model call itself, without the analyzer's own buffering and timers,
         # which Endpointer replaces.
-        audio = turn.astype(np.float32) / 32768.0
-        result = self._model._predict_endpoint(audio)
+        result = self._model._predict_endpoint(as_float(turn))
         return cast(int, result["prediction"]) == 1

@@ -2,9 +2,8 @@
 
 The published graph still holds two dropout nodes of the training, on the pitch and
 energy embeddings. Each draws random numbers with TensorFlow's `FlexRandomUniform`,
-which LiteRT does not have. Either the nodes are taken out, as is usual at inference
-(`without_dropout`: always the same sound for the same text), or the operator is
-replaced by LiteRT's own (`with_random_uniform`).
+which LiteRT does not have. They are taken out, as is usual at inference: the same text
+always gives the same sound.
 """
 
 from __future__ import annotations
@@ -35,26 +34,6 @@ def without_dropout(model: bytes) -> bytes:
     graph.operators = [o for i, o in enumerate(graph.operators) if i not in doomed]
     for operator in graph.operators:
         operator.inputs = [replaced.get(int(i), int(i)) for i in operator.inputs]
-    return _pack(root)
-
-
-def with_random_uniform(model: bytes, seed: int = 1) -> bytes:
-    """The same graph with LiteRT's RANDOM_UNIFORM for the custom operator."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    graph, codes, root = _parse(model)
-    for operator in graph.operators:
-        if codes[operator.opcodeIndex].customCode == _CUSTOM:
-            options = schema.RandomOptionsT()
-            options.seed = options.seed2 = seed
-            operator.builtinOptionsType = schema.BuiltinOptions.RandomOptions
-            operator.builtinOptions = options
-            operator.customOptions = None
-    for code in codes:
-        if code.customCode == _CUSTOM:
-            code.customCode = None
-            code.deprecatedBuiltinCode = 127
-            code.builtinCode = schema.BuiltinOperator.RANDOM_UNIFORM
     return _pack(root)
 
 
