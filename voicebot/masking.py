@@ -58,7 +58,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], int], ...] = (
         2,
     ),
 )
-_SAID_RUN = re.compile(f"{_SAID}(?:{_PAUSE}{{0,3}}{_SAID}){{6,}}(?:{_PAUSE}?[xX](?![A-Za-z]))?")
+# What a mask has left of one number is no part of the next.
+_NOT_LEFT = "".join(rf"(?<!\*.{{{n}}})" for n in range(4))
+_SAID_RUN = re.compile(
+    f"{_NOT_LEFT}{_SAID}(?:{_PAUSE}{{0,3}}{_SAID}){{6,}}(?:{_PAUSE}?[xX](?![A-Za-z]))?", re.DOTALL
+)
 _SAID_DIGIT = re.compile(f"{_SPOKEN}|{_SYLLABLE}|{_D}")
 _VALUES = {
     **{name: str(value) for name, value in _SYLLABLES.items()},

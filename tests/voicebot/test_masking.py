@@ -126,6 +126,8 @@ def test_cards_keep_four_characters(before: str, number: str, after: str) -> Non
         ("幺三八。零零幺三。八零零零", "***零零"),
         ("幺三八零零幺三八零零0", "***0"),
         ("壹叁捌零零壹叁捌零零零", "***零零"),
+        ("13000000000伍叁壹柒肆贰陆", "***0000***贰陆"),
+        ("13000000000，幺三八零零幺三八零零零", "***0000，***零零"),
         ("yao1 san1 ba1 ling2 ling2 yao1 san1 ba1 ling2 ling2 ling2", "***ling2"),
         ("yao san ba ling ling yao san ba ling ling ling", "***ling"),
         ("460106，1990，0101，1234", "***1234"),
