@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from telephony.access import check_media_url
 from telephony.errors import NotInDutyDirectory, TelephonyError
+from telephony.trunk_address import check_line_url
 
 _NUMBER = re.compile(r"[A-Za-z0-9*#+_-]{1,32}", re.ASCII)
 
@@ -25,7 +25,7 @@ class DutyNumber:
         number: as it is dialled, such as `110-460100` or `seat`.
         kind: `110`, `119`, `120`, `122`, `12395`, `seat` …
         region: GB/T 2260 code of the area it serves, "" for all.
-        url: WebSocket address of its line.
+        url: address of its line: a media WebSocket, or `trunk:NAME/NUMBER`.
         name: for people, such as 海口市公安局110.
     """
 
@@ -40,7 +40,7 @@ class DutyDirectory:
     """The duty directory (值班号码表): an immutable value.
 
     Errors: TelephonyError `bad_number`, `double_number`, `bad_kind`, or those of
-    `check_media_url`, when an entry cannot stand.
+    `check_line_url`, when an entry cannot stand.
     """
 
     def __init__(self, numbers: Iterable[DutyNumber]) -> None:
@@ -62,7 +62,7 @@ class DutyDirectory:
                 raise TelephonyError(
                     "bad_kind", f"The duty directory's entry {entry.name!r} has no kind."
                 )
-            check_media_url(entry.url)
+            check_line_url(entry.url)
             table[entry.number] = entry
         self._table = table
 

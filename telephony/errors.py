@@ -3,7 +3,7 @@
 TelephonyError
 ├── MediaStreamError    the other side's media messages are not what they should be
 ├── LegError            an outgoing leg to a desk could not be set up
-├── CallError           the test caller could not place its call
+├── CallError           a call could not be placed or answered
 ├── DeskError           the stand-in desk could not start or take a dossier
 ├── RecordingError      a two-channel recording could not be written
 └── NotInDutyDirectory  a number outside the duty directory: it is never dialled
@@ -33,7 +33,7 @@ class LegError(TelephonyError):
 
 
 class CallError(TelephonyError):
-    """The test caller cannot place, or go on with, its call."""
+    """A call cannot be placed, answered or gone on with."""
 
 
 class DeskError(TelephonyError):

@@ -37,6 +37,8 @@ class WebSocketLeg:
     """One leg: `connect`, then iterate over its events until `LegEnded`.
 
     Parameters:
+        url: where the desk takes calls.
+        token: bearer token that opens it.
         answer_timeout_s: how long the desk may ring.
         connect_timeout_s: how long the socket may take to open.
         encoding: how we ask for audio on the wire.
@@ -47,8 +49,12 @@ class WebSocketLeg:
             without any for so long it is lost.
     """
 
+    bridged = False
+
     def __init__(
         self,
+        url: str,
+        token: str | None = None,
         *,
         answer_timeout_s: float = 20.0,
         connect_timeout_s: float = 2.0,
@@ -58,6 +64,7 @@ class WebSocketLeg:
         ping_timeout_s: float = 4.0,
         media_timeout_s: float = 2.0,
     ) -> None:
+        self._url, self._token = url, token
         self._answer_timeout_s = answer_timeout_s
         self._connect_timeout_s = connect_timeout_s
         self._ping = (ping_interval_s, ping_timeout_s)
@@ -93,8 +100,6 @@ class WebSocketLeg:
 
     async def connect(
         self,
-        url: str,
-        token: str | None,
         start_params: Mapping[str, Any],
         dossier: Mapping[str, Any] | None = None,
     ) -> None:
@@ -111,8 +116,8 @@ class WebSocketLeg:
         self._apply(LegInput.DIAL)
         try:
             socket = await open_media_socket(
-                url,
-                token,
+                self._url,
+                self._token,
                 connect_timeout_s=self._connect_timeout_s,
                 ping_interval_s=self._ping[0],
                 ping_timeout_s=self._ping[1],

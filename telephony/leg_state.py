@@ -37,6 +37,7 @@ class LegInput(StrEnum):
     UNREACHABLE = "unreachable"
     DEADLINE = "deadline"
     HANG_UP = "hang_up"
+    TAKEN_OVER = "taken_over"
 
 
 class LegEndReason(StrEnum):
@@ -49,6 +50,8 @@ class LegEndReason(StrEnum):
     """The socket closed, or the audio stopped, without the desk's goodbye."""
     HUNG_UP = "hung_up"
     """We ended the leg."""
+    TRANSFERRED = "transferred"
+    """The far side has taken the caller over (REFER); the call is no longer ours."""
 
 
 _S, _I = LegState, LegInput
@@ -76,7 +79,7 @@ TRANSITIONS: dict[tuple[LegState, LegInput], LegState] = (
     | {
         (state, ending): _S.ENDED
         for state in (_S.REACHED, _S.RINGING, _S.ANSWERED, _S.ACKNOWLEDGED)
-        for ending in (_I.FAR_END, _I.CLOSED, _I.HANG_UP)
+        for ending in (_I.FAR_END, _I.CLOSED, _I.HANG_UP, _I.TAKEN_OVER)
     }
     | {(_S.IDLE, _I.HANG_UP): _S.ENDED, (_S.CONNECTING, _I.HANG_UP): _S.ENDED}
 )
@@ -88,6 +91,7 @@ END_REASONS: dict[LegInput, LegEndReason] = {
     _I.UNREACHABLE: LegEndReason.UNREACHABLE,
     _I.DEADLINE: LegEndReason.NO_ANSWER,
     _I.HANG_UP: LegEndReason.HUNG_UP,
+    _I.TAKEN_OVER: LegEndReason.TRANSFERRED,
 }
 
 

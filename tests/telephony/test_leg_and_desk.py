@@ -81,8 +81,8 @@ async def until(condition):
 @pytest.mark.parametrize("encoding", ["alaw", "mulaw", "l16"])
 async def test_an_answered_leg_carries_voices_both_ways_and_the_dossier(tmp_path, encoding):
     async with a_desk(tmp_path, acknowledge_after_s=1.0) as (server, events):
-        leg = WebSocketLeg(encoding=encoding)
-        await leg.connect(f"{server.url}/line", TOKEN, START, {"handoff": "H-1", "text": "起火"})
+        leg = WebSocketLeg(f"{server.url}/line", TOKEN, encoding=encoding)
+        await leg.connect(START, {"handoff": "H-1", "text": "起火"})
 
         async def speak():
             clock = FrameClock()
@@ -135,8 +135,8 @@ async def test_one_desk_stands_in_for_several_numbers(tmp_path):
     async with a_desk(tmp_path, modes=modes, number_names={"seat": "坐席"}) as (server, events):
 
         async def dial(number, *, until=LegEnded):
-            leg = WebSocketLeg(answer_timeout_s=0.6)
-            await leg.connect(f"{server.url}/line", TOKEN, {"number": number, "handoff": "H"})
+            leg = WebSocketLeg(f"{server.url}/line", TOKEN, answer_timeout_s=0.6)
+            await leg.connect({"number": number, "handoff": "H"})
             return leg, await collect(leg, until=until)
 
         _, busy = await dial("110-460100")
@@ -165,8 +165,8 @@ async def until_ended(events, count):
 
 async def test_a_desk_that_hangs_up_ends_the_leg(tmp_path):
     async with a_desk(tmp_path, hang_up_after_s=0.3) as (server, _):
-        leg = WebSocketLeg()
-        await leg.connect(f"{server.url}/line", TOKEN, START)
+        leg = WebSocketLeg(f"{server.url}/line", TOKEN)
+        await leg.connect(START)
         assert (await collect(leg))[-1] == LegEnded(LegEndReason.ENDED)
         with pytest.raises(StopAsyncIteration):
             await anext(leg)
@@ -177,8 +177,8 @@ async def test_a_desk_that_hangs_up_ends_the_leg(tmp_path):
 async def test_a_desk_that_dies_is_noticed(tmp_path):
     desk = a_desk(tmp_path)
     server, _ = await desk.__aenter__()
-    leg = WebSocketLeg()
-    await leg.connect(f"{server.url}/line", TOKEN, START)
+    leg = WebSocketLeg(f"{server.url}/line", TOKEN)
+    await leg.connect(START)
     await collect(leg, until=LegProgress(LegState.ANSWERED))
     await desk.__aexit__(None, None, None)
     assert (await collect(leg))[-1] == LegEnded(LegEndReason.LOST)
@@ -186,8 +186,8 @@ async def test_a_desk_that_dies_is_noticed(tmp_path):
 
 async def test_a_caller_that_vanishes_frees_the_line(tmp_path):
     async with a_desk(tmp_path) as (server, events):
-        leg = WebSocketLeg()
-        await leg.connect(f"{server.url}/line", TOKEN, START)
+        leg = WebSocketLeg(f"{server.url}/line", TOKEN)
+        await leg.connect(START)
         await collect(leg, until=LegProgress(LegState.ANSWERED))
         leg._socket.transport.abort()
         await until_ended(events, 1)
@@ -197,14 +197,14 @@ async def test_a_caller_that_vanishes_frees_the_line(tmp_path):
 @pytest.mark.parametrize("token", ["wrong", "", None])
 async def test_a_wrong_token_is_refused_plainly(tmp_path, token):
     async with a_desk(tmp_path) as (server, events):
-        leg = WebSocketLeg()
+        leg = WebSocketLeg(f"{server.url}/line", token)
         if token:
             with pytest.raises(LegError, match="refused the token") as caught:
-                await leg.connect(f"{server.url}/line", token, START)
+                await leg.connect(START)
             assert caught.value.code == "wrong_token"
             assert await collect(leg) == [LegEnded(LegEndReason.UNREACHABLE)]
         else:
-            await leg.connect(f"{server.url}/line", token, START)
+            await leg.connect(START)
             assert await collect(leg) == [LegEnded(LegEndReason.LOST)]
     assert kinds(events) == ["refused"]
     assert not list((tmp_path / "lines").iterdir())
@@ -212,8 +212,8 @@ async def test_a_wrong_token_is_refused_plainly(tmp_path, token):
 
 async def test_the_token_may_come_in_the_start_message(tmp_path):
     async with a_desk(tmp_path) as (server, _):
-        leg = WebSocketLeg()
-        await leg.connect(f"{server.url}/line", None, {**START, "token": TOKEN})
+        leg = WebSocketLeg(f"{server.url}/line", None)
+        await leg.connect({**START, "token": TOKEN})
         assert await collect(leg, until=LegProgress(LegState.RINGING))
         await leg.hangup()
     assert TOKEN not in (tmp_path / "lines" / "H-1-1.json").read_text()
@@ -221,9 +221,11 @@ async def test_the_token_may_come_in_the_start_message(tmp_path):
 
 async def test_a_port_that_never_answers_costs_no_more_than_the_deadline():
     with bind_loopback("127.0.0.1", 0) as mute:
-        leg = WebSocketLeg(connect_timeout_s=0.2)
+        leg = WebSocketLeg(
+            f"ws://127.0.0.1:{mute.getsockname()[1]}/line", TOKEN, connect_timeout_s=0.2
+        )
         with pytest.raises(LegError, match=r"0\.2 seconds") as caught:
-            await leg.connect(f"ws://127.0.0.1:{mute.getsockname()[1]}/line", TOKEN, START)
+            await leg.connect(START)
     assert caught.value.code == "timeout"
     assert leg.state is LegState.ENDED
 
@@ -237,9 +239,9 @@ async def test_a_desk_that_stops_reading_never_holds_up_the_call():
         websocket.transport.abort()
 
     async with serve(deaf, "127.0.0.1", 0) as server:
-        leg = WebSocketLeg(max_queued_s=0.5)
         port = server.sockets[0].getsockname()[1]
-        await leg.connect(f"ws://127.0.0.1:{port}/line", TOKEN, START)
+        leg = WebSocketLeg(f"ws://127.0.0.1:{port}/line", TOKEN, max_queued_s=0.5)
+        await leg.connect(START)
         loop = asyncio.get_running_loop()
         second = tone(1.0).tobytes()
         slowest = 0.0
@@ -260,8 +262,8 @@ async def test_a_desk_that_stops_reading_never_holds_up_the_call():
 
 async def test_a_leg_nobody_listens_to_keeps_the_newest_audio(tmp_path):
     async with a_desk(tmp_path, answer_after_s=0.0) as (server, _):
-        leg = WebSocketLeg(max_queued_s=0.2)
-        await leg.connect(f"{server.url}/line", TOKEN, START)
+        leg = WebSocketLeg(f"{server.url}/line", TOKEN, max_queued_s=0.2)
+        await leg.connect(START)
         await until(lambda: leg.dropped_in > 5)
         await leg.hangup()
         seen = await collect(leg)
@@ -279,9 +281,9 @@ async def test_nonsense_from_a_desk_is_counted_and_early_media_is_named():
         await websocket.wait_closed()
 
     async with serve(odd, "127.0.0.1", 0) as server:
-        leg = WebSocketLeg()
         port = server.sockets[0].getsockname()[1]
-        await leg.connect(f"ws://127.0.0.1:{port}/line", TOKEN, START)
+        leg = WebSocketLeg(f"ws://127.0.0.1:{port}/line", TOKEN)
+        await leg.connect(START)
         seen = await collect(leg)
     assert leg.problems == {"bad_json": 1}
     assert [e.early for e in seen if isinstance(e, LegAudio)] == [True, False]
@@ -297,9 +299,9 @@ async def test_a_socket_closed_without_goodbye_is_lost_however_cleanly(code):
         await websocket.close(code)
 
     async with serve(restarted, "127.0.0.1", 0) as server:
-        leg = WebSocketLeg()
         port = server.sockets[0].getsockname()[1]
-        await leg.connect(f"ws://127.0.0.1:{port}/line", TOKEN, START)
+        leg = WebSocketLeg(f"ws://127.0.0.1:{port}/line", TOKEN)
+        await leg.connect(START)
         assert (await collect(leg))[-1] == LegEnded(LegEndReason.LOST)
 
 
@@ -313,18 +315,18 @@ async def test_a_desk_that_freezes_off_hook_is_lost_though_its_socket_stays_open
 
     loop = asyncio.get_running_loop()
     async with serve(frozen, "127.0.0.1", 0) as server:
-        leg = WebSocketLeg()
         port = server.sockets[0].getsockname()[1]
         began = loop.time()
-        await leg.connect(f"ws://127.0.0.1:{port}/line", TOKEN, START)
+        leg = WebSocketLeg(f"ws://127.0.0.1:{port}/line", TOKEN)
+        await leg.connect(START)
         assert (await collect(leg))[-1] == LegEnded(LegEndReason.LOST)
         assert 1.9 < loop.time() - began < 3.5
 
 
 async def test_a_desk_that_says_nothing_still_sends_frames_and_is_kept(tmp_path):
     async with a_desk(tmp_path, mode="no-voice") as (server, _):
-        leg = WebSocketLeg(media_timeout_s=0.4)
-        await leg.connect(f"{server.url}/line", TOKEN, START)
+        leg = WebSocketLeg(f"{server.url}/line", TOKEN, media_timeout_s=0.4)
+        await leg.connect(START)
         await collect(leg, until=LegProgress(LegState.ANSWERED))
         await asyncio.sleep(1.2)
         assert leg.state is LegState.ANSWERED
@@ -335,8 +337,8 @@ async def test_the_dossier_of_a_long_call_goes_without_its_oldest_turns(tmp_path
     turns = [{"side": "caller", "text": f"第{n}句，" + "很长" * 40} for n in range(600)]
     long = {"handoff": "H-1", "revision": 1, "caller": "13800138000", "transcript": turns}
     async with a_desk(tmp_path, answer_after_s=0.0) as (server, events):
-        leg = WebSocketLeg()
-        await leg.connect(f"{server.url}/line", TOKEN, START, long)
+        leg = WebSocketLeg(f"{server.url}/line", TOKEN)
+        await leg.connect(START, long)
         await until(lambda: "dossier" in kinds(events))
         await leg.hangup()
     kept = json.loads((tmp_path / "dossiers" / "H-1.json").read_text())
@@ -363,8 +365,8 @@ def test_a_trimmed_dossier_fits_and_leaves_out_no_more_than_it_must(texts, other
 @pytest.mark.parametrize("dossier", [{"x": "大" * 40000}, {"transcript": object()}])
 async def test_a_dossier_that_cannot_be_sent_stops_no_call(tmp_path, dossier):
     async with a_desk(tmp_path) as (server, _):
-        leg = WebSocketLeg()
-        await leg.connect(f"{server.url}/line", TOKEN, START, dossier)
+        leg = WebSocketLeg(f"{server.url}/line", TOKEN)
+        await leg.connect(START, dossier)
         await collect(leg, until=LegProgress(LegState.ANSWERED))
         assert not leg.send_dossier(dossier)
         assert leg.problems.total() == 2
@@ -373,10 +375,10 @@ async def test_a_dossier_that_cannot_be_sent_stops_no_call(tmp_path, dossier):
 
 async def test_a_leg_is_dialled_once(tmp_path):
     async with a_desk(tmp_path) as (server, _):
-        leg = WebSocketLeg()
+        leg = WebSocketLeg(f"{server.url}/line", TOKEN)
         await leg.hangup()
         with pytest.raises(LegError, match="dialled once"):
-            await leg.connect(f"{server.url}/line", TOKEN, START)
+            await leg.connect(START)
 
 
 def test_the_leg_table_is_sound():
@@ -439,9 +441,9 @@ async def test_dossiers_are_taken_once_for_each_key(tmp_path):
 
 async def test_a_handoff_id_cannot_leave_the_folder(tmp_path):
     async with a_desk(tmp_path / "desk") as (server, _):
-        leg = WebSocketLeg()
         params = {**START, "handoff": "../../evil"}
-        await leg.connect(f"{server.url}/line", TOKEN, params, {"handoff": "../../evil"})
+        leg = WebSocketLeg(f"{server.url}/line", TOKEN)
+        await leg.connect(params, {"handoff": "../../evil"})
         await collect(leg, until=LegProgress(LegState.ANSWERED))
         await leg.hangup()
     assert [p.name for p in tmp_path.iterdir()] == ["desk"]
@@ -492,8 +494,8 @@ async def test_the_desk_runs_as_a_process_of_its_own(tmp_path):
     )  # fmt: skip
     try:
         url = (await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()
-        leg = WebSocketLeg()
-        await leg.connect(url, TOKEN, START)
+        leg = WebSocketLeg(url, TOKEN)
+        await leg.connect(START)
         assert states(await collect(leg, until=LegProgress(LegState.ANSWERED)))
         await leg.hangup()
     finally:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from telephony.stream_start import StreamStart
+from telephony.call_control import IncomingCall
 from voicebot.app import Service, _follow_knowledge, _published
 from voicebot.clock import today
 from voicebot.config import Settings
@@ -44,12 +44,12 @@ class Engines:
 
 @pytest.fixture
 def service(settings: Settings, records: Records, monkeypatch: pytest.MonkeyPatch) -> Service:
-    async def answer(self: Service, _: Any, start: StreamStart) -> None:
-        answered.append(start.call_sid)
+    async def serve(self: Service, call: IncomingCall) -> None:
+        answered.append(call.info.call_id)
         await asyncio.sleep(0.05)
 
     answered: list[str] = []
-    monkeypatch.setattr(Service, "_answer", answer)
+    monkeypatch.setattr(Service, "_serve", serve)
     made = Service(settings, Engines(), records, None, None)  # type: ignore[arg-type]
     made.answered = answered  # type: ignore[attr-defined]
     return made
@@ -63,8 +63,8 @@ async def test_of_calls_with_one_id_at_one_moment_one_is_answered(service: Servi
     assert service.answered == ["CA1"]  # type: ignore[attr-defined]
     assert sorted(socket.closed for socket in sockets) == [
         "",
-        "A call with this id is in progress.",
-        "A call with this id is in progress.",
+        "A call with this id is in progress or on record already.",
+        "A call with this id is in progress or on record already.",
     ]
     assert service.calls_in_progress == 0
 

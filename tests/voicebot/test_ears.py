@@ -15,10 +15,10 @@ import pytest
 
 from asr.hypothesis import Hypothesis, Pcm, Recognizer
 from flows.events import CallerSpeaking, Ear, EngineFailed, Event, Heard, TurnEnded
+from telephony.codecs import Int16
 from voicebot.call.decoding import DecodePool
 from voicebot.call.ears import Ears
 from voicebot.call.endpointing import EndpointingLimits
-from voicebot.call.line import Int16
 from voicebot.call.turn_audio import RATE
 from voicebot.call.voice import SmartTurn, VoiceDetector
 

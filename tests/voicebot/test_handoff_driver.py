@@ -16,11 +16,12 @@ from websockets.asyncio.server import serve
 from flows.actions import Route
 from flows.events import LegState, TransferProgress
 from telephony import messages
+from telephony.codecs import Int16
 from telephony.desk import create_desk
 from telephony.dialing import DutyDirectory, DutyNumber
+from telephony.leg import WebSocketLeg
 from telephony.loopback_server import LoopbackServer
 from voicebot.call.handoff import HandoffDriver, HandoffLimits
-from voicebot.call.line import Int16
 
 TOKEN = "desk-token"
 LOCAL = Route("110-460100", "110")
@@ -40,7 +41,7 @@ async def handing_off(
     tmp_path: Path,
     *,
     voice: Callable[[], Awaitable[Any]] | None = None,
-    play: Callable[[Int16, int], Awaitable[None]] | None = None,
+    play: Callable[[Int16, int, bool], Awaitable[None]] | None = None,
     **desk: Any,
 ) -> AsyncIterator[tuple[HandoffDriver, list[TransferProgress], list[int]]]:
     async with LoopbackServer(
@@ -55,7 +56,7 @@ async def handing_off(
         progress: list[TransferProgress] = []
         heard: list[int] = []
 
-        async def keep(pcm: Int16, rate: int) -> None:
+        async def keep(pcm: Int16, rate: int, bridged: bool) -> None:
             heard.append(int(np.abs(pcm.astype(int)).max(initial=0)))
 
         async def loud(pcm: Int16) -> list[tuple[float, int]]:
@@ -66,12 +67,12 @@ async def handing_off(
 
         driver = HandoffDriver(
             directory,
-            TOKEN,
+            lambda number: WebSocketLeg(number.url, TOKEN, answer_timeout_s=1.0),
             progress.append,
             play or keep,
             voice or by_level,
             time.monotonic,
-            HandoffLimits(answer_timeout_s=1.0, confirm_timeout_s=3.0),
+            HandoffLimits(confirm_timeout_s=3.0),
         )
         try:
             yield driver, progress, heard

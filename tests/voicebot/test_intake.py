@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from telephony.codecs import Int16
 from voicebot.call.intake import BACKLOG_S, GAP_S, Intake
-from voicebot.call.line import Int16
 
 RATE = 8000
 FRAME = np.full(RATE // 50, 1000, np.int16)

@@ -7,7 +7,7 @@ import pytest
 
 from flows.actions import Purpose, Say
 from flows.events import PlaybackFinished, PlaybackStarted
-from voicebot.call.line import Int16
+from telephony.codecs import Int16
 from voicebot.call.player import Player, Rendered
 
 RATE = 8_000

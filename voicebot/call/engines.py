@@ -17,9 +17,9 @@ from flows.actions import Purpose, Say, Search
 from flows.prompts import Prompt, load_prompts
 from flows.triage import TriageModel, Turn
 from kb.entry import Entry
+from telephony.codecs import Int16
 from voicebot.call.audio_library import AudioLibrary, open_library
 from voicebot.call.decoding import DecodePool
-from voicebot.call.line import Int16
 from voicebot.call.turn_audio import RATE, as_float
 from voicebot.call.voice import SmartTurn
 from voicebot.clock import today

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.resampling import StreamResampler
 from telephony.speech_level import window_is_loud
-from voicebot.call.line import FRAME_S, Int16
 
 JITTER_S = 0.04
 """Audio kept back before the far side is heard, or heard again after a hole."""
@@ -40,6 +40,8 @@ class FarSide:
         self._flowing = False
         self._came_at = self.loud_at = float("-inf")
         """When a frame with sound in it (above −45 dBFS) last came."""
+        self.bridged = False
+        """The endpoint plays it to the caller; from us it goes into the recording alone."""
         self.dropped_s = 0.0
 
     def push(self, pcm: Int16, rate: int) -> None:
@@ -70,7 +72,7 @@ class FarSide:
 
     def take(self) -> Int16 | None:
         """The next 20 ms; None while there is nothing to hear."""
-        frame = round(FRAME_S * self._rate)
+        frame = round(FRAME_SECONDS * self._rate)
         self._flowing = self.ready() and len(self._buffer) >= frame
         if not self._flowing:
             return None

@@ -19,12 +19,13 @@ import structlog
 
 from flows.actions import Route
 from flows.events import LegState, TransferProgress
+from telephony.call_control import Leg
+from telephony.codecs import Int16
 from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.errors import LegError, TelephonyError
-from telephony.leg import LegAudio, LegEnded, LegProgress, WebSocketLeg
+from telephony.leg_events import LegAudio, LegEnded, LegProgress
 from telephony.leg_state import LegEndReason
 from telephony.leg_state import LegState as WireState
-from voicebot.call.line import Int16
 from voicebot.call.person import PersonWatch, Probabilities
 
 __all__ = ["HandoffDriver", "HandoffLimits", "Probabilities"]
@@ -44,7 +45,6 @@ _FAILURES = {
 class HandoffLimits:
     """Seconds; settings of section [handoff]."""
 
-    answer_timeout_s: float = 12.0
     confirm_timeout_s: float = 8.0
 
 
@@ -52,7 +52,7 @@ class HandoffLimits:
 class _Leg:
     handoff: str
     number: str
-    leg: WebSocketLeg
+    leg: Leg
     task: asyncio.Task[None] | None = None
     off_hook: bool = False
     confirmed: bool = False
@@ -63,22 +63,24 @@ class HandoffDriver:
 
     Parameters:
         directory: the numbers that may be dialled; nothing else ever is.
+        new_leg: makes a leg to a number of the directory, not yet dialled.
         report: takes the progress events.
-        play: plays the far side's audio (PCM16, rate) to the caller.
+        play: takes the far side's audio (PCM16, rate, bridged); the caller hears it
+            through us unless the endpoint has `bridged` the leg.
         voice: makes a voice detector for 16 kHz audio.
     """
 
     def __init__(
         self,
         directory: DutyDirectory,
-        token: str | None,
+        new_leg: Callable[[DutyNumber], Leg],
         report: Callable[[TransferProgress], None],
-        play: Callable[[Int16, int], Awaitable[None]],
+        play: Callable[[Int16, int, bool], Awaitable[None]],
         voice: Callable[[], Awaitable[Probabilities]],
         now: Callable[[], float],
         limits: HandoffLimits,
     ) -> None:
-        self._directory, self._token = directory, token
+        self._directory, self._new_leg = directory, new_leg
         self._report, self._play, self._voice = report, play, voice
         self._now, self._limits = now, limits
         self._leg: _Leg | None = None
@@ -97,23 +99,23 @@ class HandoffDriver:
         self._leg = None
         try:
             number = self._directory.resolve(route.destination)
+            outgoing = self._new_leg(number)
         except TelephonyError as error:
             self._tell(handoff, route.destination, LegState.FAILED, error.code)
             return
-        wire = WebSocketLeg(answer_timeout_s=self._limits.answer_timeout_s)
-        leg = self._leg = _Leg(handoff, number.number, wire)
+        leg = self._leg = _Leg(handoff, number.number, outgoing)
         leg.task = asyncio.create_task(self._run(leg, number, start))
 
     def send_caller_audio(self, pcm: Int16, rate: int) -> None:
         """The caller's audio, heard by the desk from the moment it is off-hook."""
-        if self._leg is not None and self.bridged:
+        if self._leg is not None and self._leg.off_hook and not self._leg.leg.bridged:
             self._leg.leg.send_audio(pcm, rate)
 
     def send_dossier(self, dossier: Mapping[str, Any]) -> None:
         """The dossier's newest state; also given to every leg dialled later."""
         self._dossier = dossier
         if self._leg is not None and not self._leg.leg.send_dossier(dossier):
-            log.error("dossier_not_on_line", problems=dict(self._leg.leg.problems))
+            log.error("dossier_not_on_line", destination=self._leg.number)
 
     async def close(self) -> None:
         """Hang up whatever is up; never raises, and never waits for a dead desk."""
@@ -149,9 +151,7 @@ class HandoffDriver:
         state, reason = LegState.FAILED, "internal"
         try:
             self._tell(leg.handoff, leg.number, LegState.REQUESTED)
-            await leg.leg.connect(
-                number.url, self._token, {**start, "number": number.number}, self._dossier
-            )
+            await leg.leg.connect({**start, "number": number.number}, self._dossier)
             state, reason = await self._carry(leg)
         except LegError as error:
             reason = error.code
@@ -206,8 +206,10 @@ class HandoffDriver:
                     pcm = np.frombuffer(event.pcm, np.int16)
                     if not leg.confirmed:
                         person.push(pcm, event.rate)
-                    await self._play(pcm, event.rate)
+                    await self._play(pcm, event.rate, leg.leg.bridged)
                 case LegEnded(reason=reason):
+                    if reason is LegEndReason.TRANSFERRED:
+                        self._confirm(leg, reason.value, confirmation)
                     if leg.confirmed:
                         return LegState.ENDED, reason.value
                     return _FAILURES.get(reason, LegState.FAILED), reason.value

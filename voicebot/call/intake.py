@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 import structlog
 
-from voicebot.call.line import FRAME_S, Int16
+from telephony.codecs import FRAME_SECONDS, Int16
 
 GAP_S = 0.2
 """Without packets for so long, silence is put in their place; ordinary jitter is below it."""
@@ -64,7 +64,7 @@ class Intake:
     async def keep_time(self) -> None:
         """Puts silence where no packets come, until cancelled."""
         while True:
-            await asyncio.sleep(FRAME_S)
+            await asyncio.sleep(FRAME_SECONDS)
             now = self._now()
             missing = round(now * self._rate) - self._samples
             if now - self._newest >= GAP_S and missing > 0:

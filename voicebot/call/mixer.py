@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import structlog
 
+from telephony.call_control import Line
+from telephony.codecs import FRAME_SECONDS, Int16
 from voicebot.call.far_side import FarSide
-from voicebot.call.line import FRAME_S, Int16, Line
 
 log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ class Mixer:
 
     def __init__(self, line: Line, tap: Callable[[Int16], None], far_side: FarSide) -> None:
         self._line, self._tap, self._far_side = line, tap, far_side
-        self._frame = round(line.rate * FRAME_S)
+        self._frame = round(line.rate * FRAME_SECONDS)
         self._speech: Speech | None = None
         self._wake = asyncio.Event()
         self._began: float | None = None
@@ -75,8 +76,9 @@ class Mixer:
         self._speech = None
         self._began = None
 
-    def hear_far_side(self, pcm: Int16, rate: int) -> None:
-        """Audio of the far side, as it comes."""
+    def hear_far_side(self, pcm: Int16, rate: int, bridged: bool = False) -> None:
+        """Audio of the far side, as it comes; `bridged`: the caller hears it without us."""
+        self._far_side.bridged = bridged
         self._far_side.push(pcm, rate)
         self._wake.set()
 
@@ -97,7 +99,7 @@ class Mixer:
                 self._failing = True
                 if self._speech is not None:
                     self._finish(self._speech)
-                await asyncio.sleep(FRAME_S)
+                await asyncio.sleep(FRAME_SECONDS)
 
     def _due(self) -> bool:
         """There is something to send, be it the silence between two frames of the far side."""
@@ -118,7 +120,7 @@ class Mixer:
             if self._speech is not speech:
                 return
             speech.began()
-        await self._send(self._mixed(speech))
+        await self._send(*self._next(speech))
         if speech is not None and self._speech is speech and speech.samples >= len(speech.pcm):
             await self._line.send_mark(speech.end)
             if self._speech is speech:
@@ -128,36 +130,45 @@ class Mixer:
         clock = asyncio.get_running_loop().time
         if self._began is not None:
             ahead = self._sent_s - (clock() - self._began)
-            if ahead > CUSHION_S - FRAME_S:
-                await asyncio.sleep(ahead - (CUSHION_S - FRAME_S))
+            if ahead > CUSHION_S - FRAME_SECONDS:
+                await asyncio.sleep(ahead - (CUSHION_S - FRAME_SECONDS))
             elif ahead < 0:
                 self._began = None  # it ran dry: what is late stays late, nothing piles up
         if self._began is None:
             self._began, self._sent_s = clock(), 0.0
 
-    def _mixed(self, speech: Speech | None) -> Int16 | None:
-        """The next 20 ms; None when neither side has any."""
+    def _next(self, speech: Speech | None) -> tuple[Int16 | None, Int16 | None]:
+        """The next 20 ms, (to the line, as the caller hears it); None where there is nothing."""
         far = self._far_side.take()
-        if speech is None:
-            return np.zeros(self._frame, np.int16) if far is None else far
+        if speech is None and far is None:
+            far = np.zeros(self._frame, np.int16)
+        said = self._said(speech) if speech is not None else None
+        heard = _mixed(said, far)
+        return (said if self._far_side.bridged else heard), heard
+
+    def _said(self, speech: Speech) -> Int16 | None:
         said = speech.pcm[speech.samples : speech.samples + self._frame]
         if not len(said):
-            return far
+            return None
         speech.samples += self._frame
-        said = np.pad(said, (0, self._frame - len(said)))
-        if far is None:
-            return said
-        both: Int16 = np.clip(said.astype(np.int32) + far, -32768, 32767).astype(np.int16)
-        return both
+        return np.pad(said, (0, self._frame - len(said)))
 
-    async def _send(self, pcm: Int16 | None) -> None:
-        if pcm is not None:
-            await self._line.send_audio(pcm)
-            self._tap(pcm)
-            self._sent_s += FRAME_S
+    async def _send(self, to_line: Int16 | None, heard: Int16 | None) -> None:
+        if to_line is not None:
+            await self._line.send_audio(to_line)
+        if heard is not None:
+            self._tap(heard)
+            self._sent_s += FRAME_SECONDS
 
     def _finish(self, speech: Speech) -> None:
         now = asyncio.get_running_loop().time()
         speech.left_s = max(0.0, self._sent_s - (now - self._began)) if self._began else 0.0
         self._speech = None
         speech.sent.set()
+
+
+def _mixed(said: Int16 | None, far: Int16 | None) -> Int16 | None:
+    if said is None or far is None:
+        return far if said is None else said
+    both: Int16 = np.clip(said.astype(np.int32) + far, -32768, 32767).astype(np.int16)
+    return both

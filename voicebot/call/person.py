@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.resampling import StreamResampler
 from telephony.speech_level import window_is_loud
-from voicebot.call.line import FRAME_S, Int16
 
 log = structlog.get_logger()
 
@@ -85,7 +85,7 @@ class PersonWatch:
         return self._voice_s >= PERSON_S or (self._voice is None and self._loud_s >= LOUD_S)
 
     async def _listen(self, pcm: Int16) -> None:
-        self._loud_s += FRAME_S * float(window_is_loud(pcm, RATE).sum())
+        self._loud_s += FRAME_SECONDS * float(window_is_loud(pcm, RATE).sum())
         if self._voice is None:
             return
         try:

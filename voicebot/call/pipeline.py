@@ -1,14 +1,16 @@
-"""The pipecat pipeline of one call: it carries frames and decides nothing.
+"""Calls over a carrier's media WebSocket: a pipecat pipeline that decides nothing.
 
-pipecat's frames stop here; the session knows only PCM, keys and a hang-up
-(FINDINGS section 6: a fast-moving library stays behind our own port).
+pipecat's frames stop here, behind `telephony.call_control`: a fast-moving library
+stays behind our own port (FINDINGS section 6).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import numpy as np
+import structlog
 from fastapi import WebSocket
 from pipecat.frames.frames import (
     Frame,
@@ -27,33 +29,62 @@ from pipecat.transports.websocket.fastapi import (
 )
 from pipecat.workers.runner import WorkerRunner
 
+from telephony.call_control import CallEvents, CallInfo, Capability, Leg, NotCapable, Rejection
+from telephony.codecs import Int16
+from telephony.dialing import DutyNumber
 from telephony.media_stream import MediaStreamSerializer, mark_frame
 from telephony.stream_start import StreamStart
-from voicebot.call.line import Int16
-from voicebot.call.session import CallSession
+
+log = structlog.get_logger()
+
+POLICY_VIOLATION = 1008
+
+REFUSALS = {
+    Rejection.FULL: "All lines are in use; try again in a moment.",
+    Rejection.NOT_OURS: "The dialled number is not one of this service's lines.",
+    Rejection.TOO_MANY: "Too many calls of this number are in progress.",
+    Rejection.DUPLICATE: "A call with this id is in progress or on record already.",
+    Rejection.STOPPING: "The service is being stopped.",
+}
 
 
 class CallProcessor(FrameProcessor):  # type: ignore[misc]
-    """Translates frames for a session, and is the session's line."""
+    """Translates pipecat's frames, and is the call's control."""
+
+    capabilities: frozenset[Capability] = frozenset()
 
     def __init__(self, rate: int) -> None:
         super().__init__()
         self.rate = rate
-        self.session: CallSession | None = None
         self.gone = asyncio.Event()
         """Set when either side has hung up."""
+        self._events: CallEvents | None = None
+
+    def listen(self, events: CallEvents) -> None:
+        self._events = events
+        if self.gone.is_set():
+            events.caller_hung_up()
+
+    def caller_gone(self) -> None:
+        """The socket is closed, or the carrier said stop."""
+        if not self.gone.is_set():
+            self.gone.set()
+            if self._events is not None:
+                self._events.caller_hung_up()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
-        session = self.session
+        events = self._events
         match frame:
-            case InputAudioRawFrame() if session is not None:
-                await session.hear(np.frombuffer(frame.audio, np.int16))
-            case InputDTMFFrame() if session is not None:
-                session.press(str(frame.button.value))
+            case InputAudioRawFrame():
+                if events is not None:
+                    await events.hear(np.frombuffer(frame.audio, np.int16))
+            case InputDTMFFrame():
+                if events is not None:
+                    events.press(str(frame.button.value))
             case InputTransportMessageFrame():
-                if session is not None and frame.message.get("event") == "stop":
-                    session.caller_hung_up()
+                if frame.message.get("event") == "stop":
+                    self.caller_gone()
             case _:
                 await self.push_frame(frame, direction)
 
@@ -73,12 +104,55 @@ class CallProcessor(FrameProcessor):  # type: ignore[misc]
     async def hang_up(self) -> None:
         self.gone.set()
 
+    def new_leg(self, number: DutyNumber, *, answer_timeout_s: float) -> Leg:
+        raise NotCapable(Capability.LEGS)
+
+    async def hold(self, on: bool) -> None:
+        raise NotCapable(Capability.HOLD)
+
+    async def send_keys(self, keys: str) -> None:
+        raise NotCapable(Capability.SEND_KEYS)
+
+
+class MediaStreamCall:
+    """A call that a carrier's media WebSocket brings; accepted, its start message read."""
+
+    def __init__(self, websocket: WebSocket, start: StreamStart) -> None:
+        self.info = CallInfo(start.call_sid, start.caller, start.did, start.sample_rate)
+        self._websocket, self._start = websocket, start
+        self._carrying: asyncio.Task[None] | None = None
+
+    async def answer(self) -> CallProcessor:
+        line = CallProcessor(self._start.sample_rate)
+        serializer = MediaStreamSerializer(
+            self._start,
+            on_problem=lambda code, _, count: log.warning(
+                "media_problem", reason=code, count=count
+            ),
+        )
+        self._carrying = asyncio.create_task(
+            carry_call(self._websocket, self._start, line, serializer)
+        )
+        return line
+
+    async def reject(self, why: Rejection, retry_after_s: int = 0) -> None:
+        await refuse(self._websocket, REFUSALS[why])
+
+    async def closed(self) -> None:
+        if self._carrying is not None:
+            await self._carrying
+
+
+async def refuse(websocket: WebSocket, reason: str) -> None:
+    """Closes an accepted socket that brings no call of ours."""
+    with contextlib.suppress(RuntimeError):
+        await websocket.close(POLICY_VIOLATION, reason[:120])
+
 
 async def carry_call(
     websocket: WebSocket,
     start: StreamStart,
     line: CallProcessor,
-    session: CallSession,
     serializer: MediaStreamSerializer,
 ) -> None:
     """Runs the pipeline until either side hangs up; the socket is closed then."""
@@ -101,11 +175,9 @@ async def carry_call(
         enable_turn_tracking=False,
         idle_timeout_secs=None,
     )
-    line.session = session
 
     async def disconnected(*_: object) -> None:
-        session.caller_hung_up()
-        line.gone.set()
+        line.caller_gone()
 
     transport.add_event_handler("on_client_disconnected", disconnected)
     runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
@@ -116,7 +188,7 @@ async def carry_call(
         await asyncio.wait({running, gone}, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
     finally:
-        session.caller_hung_up()
+        line.caller_gone()
         await worker.cancel()
         await asyncio.wait({running}, timeout=5.0)
         running.cancel()

@@ -16,8 +16,9 @@ import structlog
 
 from flows.actions import Say
 from flows.events import PlaybackFinished, PlaybackStarted
+from telephony.call_control import Line
+from telephony.codecs import Int16
 from voicebot.call.far_side import FarSide
-from voicebot.call.line import Int16, Line
 from voicebot.call.mixer import Mixer, Speech
 
 log = structlog.get_logger()
@@ -77,9 +78,12 @@ class Player:
         """
         return self._far_side.loud_at
 
-    def far_side(self, pcm: Int16, rate: int) -> None:
-        """The far side's audio (PCM16 mono), as it comes; heard beside what the bot says."""
-        self._mixer.hear_far_side(pcm, rate)
+    def far_side(self, pcm: Int16, rate: int, bridged: bool = False) -> None:
+        """The far side's audio (PCM16 mono), as it comes; heard beside what the bot says.
+
+        `bridged`: the endpoint plays it to the caller, and it is only recorded here.
+        """
+        self._mixer.hear_far_side(pcm, rate, bridged)
 
     def say(self, say: Say) -> None:
         self._queue.append(_Item(say, asyncio.ensure_future(self._render(say))))

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import structlog
 
+from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.errors import RecordingError
 from telephony.recording import TwoChannelRecording
-from voicebot.call.line import FRAME_S, Int16
 
 MOST_S = 2.0
 """Audio of one side that may be ahead of the clock: a burst after a stall. More is dropped."""
@@ -47,7 +47,7 @@ class CallRecorder:
     async def run(self) -> None:
         """Writes as time passes, until cancelled."""
         while self._file is not None:
-            await asyncio.sleep(FRAME_S)
+            await asyncio.sleep(FRAME_SECONDS)
             self._write()
 
     def close(self) -> None:

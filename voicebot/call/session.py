@@ -22,16 +22,19 @@ from flows import actions as act
 from flows import events as ev
 from flows.dialogue import Policy, step
 from flows.state import State
-from telephony.dialing import DutyDirectory
+from telephony.call_control import CallControl, Leg
+from telephony.codecs import FRAME_SECONDS, Int16
+from telephony.dialing import DutyDirectory, DutyNumber
+from telephony.leg import WebSocketLeg
 from telephony.recording import file_stem
 from telephony.resampling import StreamResampler
+from telephony.trunk_address import trunk_address
 from voicebot.call.ears import Ears
 from voicebot.call.endpointing import EndpointingLimits
 from voicebot.call.engines import Engines
 from voicebot.call.handoff import HandoffDriver, HandoffLimits, Probabilities
 from voicebot.call.intake import Intake
 from voicebot.call.journal import Journal
-from voicebot.call.line import FRAME_S, Int16, Line
 from voicebot.call.player import Player
 from voicebot.call.preparing import Preparer
 from voicebot.call.recorder import CallRecorder
@@ -62,7 +65,7 @@ class CallSession:
 
     def __init__(
         self,
-        line: Line,
+        line: CallControl,
         start: ev.CallStarted,
         *,
         engines: Engines,
@@ -74,6 +77,7 @@ class CallSession:
     ) -> None:
         self._line, self._start, self._engines = line, start, engines
         self._journal, self._settings, self._policy = journal, settings, policy
+        self._desk_token = desk_token
         self._state = State()
         self._events: deque[ev.Event] = deque()
         self._arrived = asyncio.Event()
@@ -92,12 +96,12 @@ class CallSession:
         self._player = Player(line, self._render, self._post, self.now, self._record_sent)
         self._driver = HandoffDriver(
             directory,
-            desk_token,
+            self._new_leg,
             self._post,
             self._play_far_side,
             self._new_voice,
             self.now,
-            HandoffLimits(settings.handoff.answer_timeout_s, settings.handoff.confirm_timeout_s),
+            HandoffLimits(settings.handoff.confirm_timeout_s),
         )
         self._ears: Ears | None = None
 
@@ -115,6 +119,7 @@ class CallSession:
         self._began = time.monotonic()
         await self._journal.start(self._start, str(recording or ""))
         self._post(self._start)
+        self._line.listen(self)
         for ear, engine in (
             (ev.Ear.LISTENER, self._engines.listener),
             (ev.Ear.TRANSCRIBER, self._engines.transcriber),
@@ -164,7 +169,7 @@ class CallSession:
 
     async def hear(self, pcm: Int16) -> None:
         """Audio of the caller at the line's rate, as it arrives."""
-        if self._ears is not None and not self._closing:
+        if not self._closing:
             self._intake.push(pcm)
 
     def press(self, key: str) -> None:
@@ -326,8 +331,15 @@ class CallSession:
             self._post(ev.EngineFailed(self.now(), "speech", type(error).__name__))
             return np.zeros(0, np.int16)
 
-    async def _play_far_side(self, pcm: Int16, rate: int) -> None:
-        self._player.far_side(pcm, rate)
+    async def _play_far_side(self, pcm: Int16, rate: int, bridged: bool) -> None:
+        self._player.far_side(pcm, rate, bridged)
+
+    def _new_leg(self, number: DutyNumber) -> Leg:
+        """To a desk's own media WebSocket, else by the telephone endpoint of this call."""
+        timeout_s = self._settings.handoff.answer_timeout_s
+        if trunk_address(number.url) is None:
+            return WebSocketLeg(number.url, self._desk_token, answer_timeout_s=timeout_s)
+        return self._line.new_leg(number, answer_timeout_s=timeout_s)
 
     async def _new_voice(self) -> Probabilities:
         detector = await asyncio.to_thread(VoiceDetector)
@@ -369,7 +381,7 @@ async def _kept_up(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
             return
         except Exception:
             log.exception("worker_failed", worker=work.__qualname__)
-            await asyncio.sleep(FRAME_S)
+            await asyncio.sleep(FRAME_SECONDS)
 
 
 def recording_path(folder: Path, call_id: str) -> Path:

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
+from telephony.codecs import Int16
 from voicebot.call.decoding import DecodePool
-from voicebot.call.line import Int16
 
 RATE = 16_000
 

@@ -10,7 +10,7 @@ import numpy as np
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 
-from voicebot.call.line import Int16
+from telephony.codecs import Int16
 from voicebot.call.turn_audio import RATE, as_float
 
 

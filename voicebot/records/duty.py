@@ -63,16 +63,28 @@ def seed(handoff: HandoffSettings) -> list[dict[str, Any]]:
             "kind": "110",
             "region": row["code"],
             "name": f"{region_names()[row['code']]}110",
-            **desk,
+            **_with_number(desk, row["local_110_extension"]),
         }
         for row in _regions()
     ]
-    rows.append({"number": "seat", "kind": "seat", "region": "", "name": "人工座席", **seat})
+    rows.append(
+        {
+            "number": "seat",
+            "kind": "seat",
+            "region": "",
+            "name": "人工座席",
+            **_with_number(seat, "seat"),
+        }
+    )
     rows.extend(
-        {"number": number, "kind": kind, "region": "", "name": name, **desk}
+        {"number": number, "kind": kind, "region": "", "name": name, **_with_number(desk, number)}
         for number, kind, name in _OTHER_LINES
     )
     return rows
+
+
+def _with_number(addresses: Mapping[str, str], number: str) -> dict[str, str]:
+    return {key: address.replace("{number}", number) for key, address in addresses.items()}
 
 
 def write_seed(session: Session, handoff: HandoffSettings) -> None:

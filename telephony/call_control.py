@@ -1,0 +1,202 @@
+"""What every telephone endpoint can do with a call, whatever carries it.
+
+Asterisk, direct SIP, carrier WebSockets and the browser stand behind these four
+interfaces; the application knows no other. An endpoint says what it can do
+(`Capability`) and raises `NotCapable` for the rest.
+
+    endpoint ──IncomingCall──▶ application          admission: answer or reject
+    CallEvents ◀── audio, keys, hang-up ── endpoint
+    application ── CallControl ──▶ endpoint         play, flush, hold, keys, legs, transfer
+    application ◀── LegEvent ── Leg                 one outgoing leg (`telephony.leg_state`)
+
+A leg's audio is joined to the caller's either by the endpoint (`Leg.bridged`: the PBX or
+the SIP process mixes, and goes on mixing when the application is dead) or by the
+application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from telephony.codecs import Int16
+from telephony.dialing import DutyNumber
+from telephony.errors import TelephonyError
+from telephony.leg_events import LegEvent
+from telephony.leg_state import LegState
+
+
+class Capability(StrEnum):
+    """What an endpoint can do beyond answering, playing and hanging up."""
+
+    LEGS = "legs"
+    """It dials further legs itself and joins them to the caller (add party)."""
+    BLIND_TRANSFER = "blind_transfer"
+    """REFER (RFC 3515), for trunks that demand it."""
+    ATTENDED_TRANSFER = "attended_transfer"
+    """REFER with Replaces (RFC 3891): the leg takes the caller over."""
+    HOLD = "hold"
+    SEND_KEYS = "send_keys"
+    """DTMF towards the caller (RFC 4733)."""
+    OUTLIVES_US = "outlives_us"
+    """Caller and leg stay connected when the application dies."""
+
+
+class Trunk(StrEnum):
+    """Which way a call came."""
+
+    PUBLIC = "public"
+    POLICE = "110"
+    """The 110 trunk: a transfer by the police (R1), which nothing may delay."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallInfo:
+    """An offered call, as the signalling tells it.
+
+    Parameters:
+        call_id: unique for ever; files and records bear it.
+        caller: number of the person who calls, as signalled (P-Asserted-Identity before
+            From); "" when it is withheld.
+        did: the dialled number.
+        rate: Hz of the call's audio in the application, 8000 or 16000.
+        trunk: which way it came.
+        order: number of the police order (警单) that a call from 110 brings in
+            User-to-User (RFC 7433); "" for none.
+    """
+
+    call_id: str
+    caller: str
+    did: str
+    rate: int = 8000
+    trunk: Trunk = Trunk.PUBLIC
+    order: str = ""
+
+
+class Rejection(StrEnum):
+    """Why a call is not answered; endpoints turn it into their own signalling."""
+
+    FULL = "full"
+    """No room: SIP 503 with Retry-After, or the PBX's own overflow."""
+    NOT_OURS = "not_ours"
+    """The dialled number is no line of ours: SIP 404."""
+    TOO_MANY = "too_many"
+    """Too many calls of one number at a time: SIP 480."""
+    DUPLICATE = "duplicate"
+    """A call of this id is known already: SIP 482."""
+    STOPPING = "stopping"
+    """The service is being stopped: SIP 503."""
+
+
+class NotCapable(TelephonyError):
+    """The endpoint of this call cannot do that."""
+
+    def __init__(self, capability: Capability) -> None:
+        super().__init__(
+            "not_capable", f"The telephone endpoint of this call cannot do {capability.value}."
+        )
+        self.capability = capability
+
+
+class CallEvents(Protocol):
+    """What an endpoint tells the application about an answered call."""
+
+    async def hear(self, pcm: Int16) -> None:
+        """Audio of the caller alone, mono at the call's rate, as it arrives."""
+
+    def press(self, key: str) -> None:
+        """The caller pressed `key`, one of 0–9, * and #."""
+
+    def caller_hung_up(self) -> None:
+        """The caller's line is gone; said once, whatever ended it."""
+
+
+class Leg(Protocol):
+    """One outgoing leg: `connect`, then iterate over its events until `LegEnded`."""
+
+    bridged: bool
+    """The endpoint joins it to the caller: its audio is for listening only."""
+
+    @property
+    def state(self) -> LegState: ...
+
+    async def connect(
+        self, start_params: Mapping[str, Any], dossier: Mapping[str, Any] | None = None
+    ) -> None:
+        """Dials. `start_params` holds `caller`, `handoff`, `call` and what else the far side
+        may know; the number of the caller is signalled as its own (R13).
+
+        Errors: LegError; the leg has then ended.
+        """
+
+    def send_audio(self, pcm: Int16, rate: int) -> None:
+        """Audio for the far side of a leg that is not `bridged`; never waits."""
+
+    def send_dossier(self, dossier: Mapping[str, Any]) -> bool:
+        """The dossier's newest state, where the leg can carry it; False when it cannot be."""
+
+    async def hangup(self) -> None:
+        """Ends the leg; harmless when it has ended already."""
+
+    def __aiter__(self) -> AsyncIterator[LegEvent]: ...
+
+    async def __anext__(self) -> LegEvent: ...
+
+
+class Line(Protocol):
+    """The sound of an answered call towards the caller."""
+
+    rate: int
+
+    async def send_audio(self, pcm: Int16) -> None:
+        """Play up to 20 ms to the caller; paced by the application."""
+
+    async def send_mark(self, name: str) -> None:
+        """Tag this point of the audio, for endpoints whose far side reports marks."""
+
+    async def clear(self) -> None:
+        """Drop what is buffered towards the caller and not yet played (barge-in)."""
+
+    async def hang_up(self) -> None:
+        """End the call; harmless when it has ended already."""
+
+
+class CallControl(Line, Protocol):
+    """An answered call."""
+
+    capabilities: frozenset[Capability]
+
+    def listen(self, events: CallEvents) -> None:
+        """Tell `events` everything from now on; of a caller who is gone already, at once."""
+
+    def new_leg(self, number: DutyNumber, *, answer_timeout_s: float) -> Leg:
+        """A leg to a number of the duty directory, not yet dialled.
+
+        Errors: NotCapable; TelephonyError `no_such_trunk`.
+        """
+
+    async def hold(self, on: bool) -> None:
+        """The caller waits with the endpoint's music, or no longer does. Errors: NotCapable."""
+
+    async def send_keys(self, keys: str) -> None:
+        """DTMF to the caller. Errors: NotCapable."""
+
+
+class IncomingCall(Protocol):
+    """A call that is offered and not yet answered."""
+
+    info: CallInfo
+
+    async def answer(self) -> CallControl:
+        """Goes off-hook.
+
+        Errors: CallError `gone` when the caller has hung up meanwhile.
+        """
+
+    async def reject(self, why: Rejection, retry_after_s: int = 0) -> None:
+        """Turns the call away without answering it; never raises."""
+
+    async def closed(self) -> None:
+        """Waits until nothing of the call is left at the endpoint."""

@@ -1,0 +1,104 @@
+"""Settings of the telephone side: endpoints, trunks, admission."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+
+from telephony.access import is_loopback
+from voicebot.config_base import Section
+
+
+class Asterisk(Section):
+    """[asterisk] The PBX that owns the calls (deploy/asterisk)."""
+
+    url: str = ""
+    """ARI's address, such as http://127.0.0.1:8088/ari; empty: no Asterisk."""
+    user: str = "voicebot"
+    password: SecretStr = SecretStr("")
+    """ARI password; better in `password_file`."""
+    password_file: str = ""
+    """File whose first line is the ARI password, readable by the service alone."""
+    app: str = "voicebot"
+    """Stasis application that calls are sent to."""
+    watchdog_app: str = "voicebot-watchdog"
+    """Stasis application of `voicebot watchdog`."""
+    fallback_context: str = "voicebot-fallback"
+    """Dialplan context (extension s) that keeps callers connected to humans without us."""
+    trunks: tuple[str, ...] = ("police", "seats")
+    """PJSIP endpoints that `trunk:NAME/NUMBER` of the duty directory may name."""
+
+    @model_validator(mode="after")
+    def _reachable_safely(self) -> Asterisk:
+        if not self.url:
+            return self
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("asterisk.url must be like http://127.0.0.1:8088/ari")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError(
+                "asterisk.url: beyond this machine ARI is spoken only over TLS; use https://"
+            )
+        if not (self.password_file or self.password.get_secret_value()):
+            raise ValueError("asterisk: set password_file (or password) of the ARI user")
+        return self
+
+    def read_password(self) -> str:
+        """The ARI password. Raises OSError when the file cannot be read."""
+        if self.password_file:
+            return Path(self.password_file).expanduser().read_text("utf-8").splitlines()[0].strip()
+        return self.password.get_secret_value()
+
+
+class Sip(Section):
+    """[sip] Direct SIP without a PBX (PJSUA2)."""
+
+    enabled: bool = True
+    """Answer SIP calls; needs the package pjsua2-python."""
+    host: str = "127.0.0.1"
+    port: int = Field(5062, ge=1, le=65535)
+    transport: str = Field("udp", pattern="^(udp|tcp|tls)$")
+    tls_certificate: str = ""
+    tls_key: str = ""
+    srtp: str = Field("off", pattern="^(off|optional|required)$")
+    processes: int = Field(1, ge=1, le=64)
+    """Media processes, of four calls each."""
+    trunks: dict[str, str] = Field(default_factory=dict)
+    """SIP address by trunk name, such as police = "sip:127.0.0.1:5110"; what
+    `trunk:NAME/NUMBER` of the duty directory may name."""
+    peers: tuple[str, ...] = ("127.0.0.1",)
+    """Addresses that calls are taken from."""
+    police_peers: tuple[str, ...] = ()
+    """Those of `peers` that are the 110 trunk, as host or host:port."""
+    fallback: str = ""
+    """`NAME/NUMBER` that a process dials for its callers when the service is dead."""
+
+    @model_validator(mode="after")
+    def _encrypted_off_loopback(self) -> Sip:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("sip.tls_certificate and sip.tls_key belong together")
+        if not is_loopback(self.host) and not (self.transport == "tls" and self.tls_certificate):
+            raise ValueError(
+                f"sip.host {self.host} is not a loopback address: set transport to tls with "
+                "tls_certificate and tls_key, or host to 127.0.0.1"
+            )
+        return self
+
+
+class Admission(Section):
+    """[admission] How many calls are answered at a time."""
+
+    calls: int = Field(8, ge=1)
+    """Calls that recogniser and speech keep up with on this machine."""
+    handoff_reserve: int = Field(2, ge=0)
+    """Outgoing lines kept for hand-offs; a call is answered only while that many are left."""
+    handoff_lines: int = Field(16, ge=1)
+    """Outgoing lines there are."""
+    per_number: int = Field(3, ge=1)
+    """Calls of one number at a time; withheld numbers are not counted."""
+    retry_after_s: int = Field(5, ge=1)
+    """What a caller's switch is told when there is no room."""
+    drain_s: float = Field(30.0, gt=0)
+    """How long running calls may go on after SIGTERM before they are handed over."""
