@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
@@ -21,7 +22,9 @@ from flows.dialogue import Limits, Policy
 from telephony.call_control import CallInfo, IncomingCall, Rejection
 from telephony.dialing import DutyDirectory
 from telephony.errors import CallError, MediaStreamError
+from telephony.numbers import caller_number
 from telephony.stream_start import StreamStart, receive_start
+from voicebot.admission import Admission, Occupancy
 from voicebot.call.engines import Engines, open_engines
 from voicebot.call.journal import Journal
 from voicebot.call.live import LiveFeed
@@ -62,18 +65,27 @@ class Service:
         self._policy = Policy(
             engines.triage, Limits(**settings.dialogue.model_dump()), settings.greetings
         )
-        self._calls: set[str] = set()
+        self._sessions: dict[str, CallSession] = {}
+        self._admission = Admission(
+            settings.admission,
+            lambda: sum(session.lines_in_use for session in self._sessions.values()),
+        )
         self.started_at = time.time()
 
     @property
     def calls_in_progress(self) -> int:
-        return len(self._calls)
+        return self.occupancy.calls
+
+    @property
+    def occupancy(self) -> Occupancy:
+        """Calls and lines in use."""
+        return self._admission.occupancy
 
     async def ended(self) -> None:
         """All calls have put their last words on record, or `CALLS_END_S` have passed."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CALLS_END_S):
-                while self._calls:  # noqa: ASYNC110 - once, at the very end
+                while self.calls_in_progress:  # noqa: ASYNC110 - once, at the very end
                     await asyncio.sleep(0.05)
 
     async def handle_media(self, websocket: WebSocket, *, authorised: bool) -> None:
@@ -99,40 +111,33 @@ class Service:
 
     async def take(self, call: IncomingCall) -> None:
         """One offered call, from whatever endpoint, to its last record."""
-        info = call.info
-        refusal = self._taken(info)
+        info = replace(call.info, caller=caller_number(call.info.caller).number)
+        if self.settings.line(info.did) is None:
+            await self._turn_away(call, Rejection.NOT_OURS)
+            return
+        refusal = self._admission.reserve(info)
         if refusal is not None:
             await self._turn_away(call, refusal)
             return
-        # Before anything is waited for: two calls of one id may arrive at one moment.
-        self._calls.add(info.call_id)
         try:
             if await self.records.known(info.call_id):
                 await self._turn_away(call, Rejection.DUPLICATE)
                 return
-            await self._serve(call)
+            await self._serve(call, info)
         finally:
-            self._calls.discard(info.call_id)
+            self._sessions.pop(info.call_id, None)
+            self._admission.release(info.call_id)
 
     async def _token_fits(self, start: StreamStart) -> bool:
         return start.token is not None and await self.records.token_fits(
             start.token, roles=("media", "admin")
         )
 
-    def _taken(self, info: CallInfo) -> Rejection | None:
-        """Why this call cannot be taken, as far as memory knows."""
-        if self.settings.line(info.did) is None:
-            return Rejection.NOT_OURS
-        if info.call_id in self._calls:
-            return Rejection.DUPLICATE
-        return None
-
     async def _turn_away(self, call: IncomingCall, why: Rejection) -> None:
         log.warning("call_refused", reason=why.value)
-        await call.reject(why)
+        await call.reject(why, self.settings.admission.retry_after_s)
 
-    async def _serve(self, call: IncomingCall) -> None:
-        info = call.info
+    async def _serve(self, call: IncomingCall, info: CallInfo) -> None:
         dialled = self.settings.line(info.did)
         started = ev.CallStarted(
             0.0,

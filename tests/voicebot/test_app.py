@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from telephony.call_control import IncomingCall
+from telephony.call_control import CallInfo, IncomingCall
 from voicebot.app import Service, _follow_knowledge, _published
 from voicebot.clock import today
 from voicebot.config import Settings
@@ -44,8 +44,8 @@ class Engines:
 
 @pytest.fixture
 def service(settings: Settings, records: Records, monkeypatch: pytest.MonkeyPatch) -> Service:
-    async def serve(self: Service, call: IncomingCall) -> None:
-        answered.append(call.info.call_id)
+    async def serve(self: Service, call: IncomingCall, info: CallInfo) -> None:
+        answered.append(info.call_id)
         await asyncio.sleep(0.05)
 
     answered: list[str] = []
@@ -63,10 +63,18 @@ async def test_of_calls_with_one_id_at_one_moment_one_is_answered(service: Servi
     assert service.answered == ["CA1"]  # type: ignore[attr-defined]
     assert sorted(socket.closed for socket in sockets) == [
         "",
-        "A call with this id is in progress or on record already.",
-        "A call with this id is in progress or on record already.",
+        *["A call with this id is in progress or on record already."] * 2,
     ]
     assert service.calls_in_progress == 0
+
+
+async def test_one_number_has_only_so_many_calls_at_a_time(service: Service) -> None:
+    sockets = [Socket(f"CA{number}") for number in range(4)]
+    await asyncio.gather(
+        *(service.handle_media(socket, authorised=True) for socket in sockets)  # type: ignore[arg-type]
+    )
+    assert len(service.answered) == service.settings.admission.per_number  # type: ignore[attr-defined]
+    assert sockets[-1].closed == "Too many calls of this number are in progress."
 
 
 async def test_an_id_that_is_on_record_is_refused_and_given_free(

@@ -88,6 +88,11 @@ class HandoffDriver:
         self._endings: set[asyncio.Task[None]] = set()
 
     @property
+    def lines_in_use(self) -> int:
+        """Legs that are up or being dialled."""
+        return int(self._leg is not None)
+
+    @property
     def bridged(self) -> bool:
         """The far side is off-hook: caller and desk hear each other."""
         return self._leg is not None and self._leg.off_hook

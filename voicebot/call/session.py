@@ -105,6 +105,11 @@ class CallSession:
         )
         self._ears: Ears | None = None
 
+    @property
+    def lines_in_use(self) -> int:
+        """Outgoing lines of this call's hand-off."""
+        return self._driver.lines_in_use
+
     def now(self) -> float:
         """Seconds since the call was answered."""
         return time.monotonic() - self._began

@@ -1,0 +1,87 @@
+"""A call is answered only when it can be served."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telephony.call_control import CallInfo, Rejection, Trunk
+from voicebot.admission import Admission
+from voicebot.config_telephony import Admission as Limits
+
+LIMITS = Limits(calls=3, handoff_reserve=1, handoff_lines=4, per_number=2)
+
+
+def call(number: int, caller: str = "", trunk: Trunk = Trunk.PUBLIC) -> CallInfo:
+    return CallInfo(f"c{number}", caller, "12345", trunk=trunk)
+
+
+def admission(lines: int = 0, limits: Limits = LIMITS) -> Admission:
+    return Admission(limits, lambda: lines)
+
+
+def test_calls_beyond_the_limit_are_refused_until_one_ends() -> None:
+    places = admission()
+    assert [places.reserve(call(n)) for n in range(4)] == [None, None, None, Rejection.FULL]
+    places.release("c1")
+    assert places.reserve(call(3)) is None
+
+
+def test_a_refused_call_takes_no_place() -> None:
+    places = admission()
+    for n in range(9):
+        places.reserve(call(n))
+    assert places.occupancy.calls == 3
+
+
+def test_no_call_is_answered_without_a_spare_line_for_its_hand_off() -> None:
+    assert admission(lines=2).reserve(call(1)) is None
+    assert admission(lines=3).reserve(call(1)) is Rejection.FULL
+
+
+def test_one_number_cannot_take_all_places_but_withheld_numbers_are_not_counted() -> None:
+    places = admission()
+    assert places.reserve(call(1, "13800138000")) is None
+    assert places.reserve(call(2, "13800138000")) is None
+    assert places.reserve(call(3, "13800138000")) is Rejection.TOO_MANY
+    assert places.reserve(call(4, "13900139000")) is None
+    withheld = admission()
+    assert [withheld.reserve(call(n)) for n in range(3)] == [None] * 3
+
+
+def test_calls_from_110_take_the_reserve_and_are_not_counted_by_number() -> None:
+    places = admission(lines=4)
+    assert places.reserve(call(0, "110", Trunk.POLICE)) is None
+    assert [places.reserve(call(n, "110", Trunk.POLICE)) for n in range(1, 5)] == [
+        None,
+        None,
+        None,
+        Rejection.FULL,
+    ]
+
+
+def test_a_second_call_of_one_id_is_a_duplicate() -> None:
+    places = admission()
+    assert places.reserve(call(1)) is None
+    assert places.reserve(call(1)) is Rejection.DUPLICATE
+    places.release("c1")
+    places.release("c1")
+    assert places.occupancy.calls == 0
+
+
+def test_a_service_that_is_being_stopped_takes_no_call() -> None:
+    places = admission()
+    places.stop()
+    assert places.reserve(call(1, trunk=Trunk.POLICE)) is Rejection.STOPPING
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.sampled_from(["", "1", "2"]))))
+def test_whatever_comes_and_goes_the_limits_hold(steps: list[tuple[bool, int, str]]) -> None:
+    places, held = admission(), {}
+    for come, number, caller in steps:
+        if come and places.reserve(call(number, caller)) is None:
+            assert number not in held
+            held[number] = caller
+        elif not come:
+            places.release(f"c{number}")
+            held.pop(number, None)
+        assert places.occupancy.calls == len(held) <= LIMITS.calls
+        assert all(list(held.values()).count(each) <= LIMITS.per_number for each in "12")

@@ -1,0 +1,82 @@
+"""Which offered calls are answered: a place is reserved before anything else is done.
+
+A call that is answered must be served: recogniser, voice and an outgoing line for a
+hand-off have room for it, or the caller's switch is told so and tries elsewhere
+(livekit/agents#4884: load that is sampled lets calls slip in; a reservation does not).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from telephony.call_control import CallInfo, Rejection, Trunk
+from voicebot.config_telephony import Admission as AdmissionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """What is in use, for the screens."""
+
+    calls: int
+    lines: int
+    stopping: bool
+
+
+class Admission:
+    """The reservations of one service.
+
+    Parameters:
+        settings: section [admission].
+        lines_in_use: outgoing lines in use at this moment.
+    """
+
+    def __init__(self, settings: AdmissionSettings, lines_in_use: Callable[[], int]) -> None:
+        self._settings, self._lines_in_use = settings, lines_in_use
+        self._calls: dict[str, CallInfo] = {}
+        self._numbers: Counter[str] = Counter()
+        self._stopping = False
+
+    @property
+    def occupancy(self) -> Occupancy:
+        return Occupancy(len(self._calls), self._lines_in_use(), self._stopping)
+
+    def stop(self) -> None:
+        """No call is taken any more."""
+        self._stopping = True
+
+    def reserve(self, info: CallInfo) -> Rejection | None:
+        """Takes a place for the call, or says why there is none.
+
+        Calls that the police transfer take the places kept for hand-offs too, and are
+        not counted by number: nothing may delay them (R1).
+        """
+        refusal = self._refusal(info)
+        if refusal is None:
+            self._calls[info.call_id] = info
+            self._numbers[info.caller] += 1
+        return refusal
+
+    def release(self, call_id: str) -> None:
+        """Gives the call's place back; harmless for a call without one."""
+        info = self._calls.pop(call_id, None)
+        if info is not None:
+            self._numbers[info.caller] -= 1
+            self._numbers += Counter()  # numbers without calls are forgotten
+
+    def _refusal(self, info: CallInfo) -> Rejection | None:
+        limits = self._settings
+        if self._stopping:
+            return Rejection.STOPPING
+        if info.call_id in self._calls:
+            return Rejection.DUPLICATE
+        if info.trunk is Trunk.POLICE:
+            full = len(self._calls) >= limits.calls + limits.handoff_reserve
+            return Rejection.FULL if full else None
+        if info.caller and self._numbers[info.caller] >= limits.per_number:
+            return Rejection.TOO_MANY
+        spare = limits.handoff_lines - self._lines_in_use()
+        if len(self._calls) >= limits.calls or spare <= limits.handoff_reserve:
+            return Rejection.FULL
+        return None
