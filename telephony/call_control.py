@@ -177,6 +177,11 @@ class CallControl(Line, Protocol):
         Errors: NotCapable; TelephonyError `no_such_trunk`.
         """
 
+    async def release(self) -> None:
+        """The application leaves the call: the caller stays with the legs that are up, or
+        goes to the endpoint's fallback, which is a human. Errors: NotCapable.
+        """
+
     async def hold(self, on: bool) -> None:
         """The caller waits with the endpoint's music, or no longer does. Errors: NotCapable."""
 

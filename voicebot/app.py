@@ -81,10 +81,27 @@ class Service:
         """Calls and lines in use."""
         return self._admission.occupancy
 
+    async def drain(self) -> None:
+        """Takes no new call; running ones may finish until the deadline of [admission], then
+        the endpoints that can keep their callers are left with them.
+        """
+        self._admission.stop()
+        await self._until_no_call(self.settings.admission.drain_s)
+        left = await asyncio.gather(
+            *(session.leave() for session in list(self._sessions.values())),
+            return_exceptions=True,
+        )
+        for error in left:
+            if error is not None:
+                log.error("call_not_handed_over", reason=repr(error))
+
     async def ended(self) -> None:
         """All calls have put their last words on record, or `CALLS_END_S` have passed."""
+        await self._until_no_call(CALLS_END_S)
+
+    async def _until_no_call(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CALLS_END_S):
+            async with asyncio.timeout(seconds):
                 while self.calls_in_progress:  # noqa: ASYNC110 - once, at the very end
                     await asyncio.sleep(0.05)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import structlog
 import uvicorn
 
-from voicebot.app import CALLS_END_S, open_service
+from voicebot.app import CALLS_END_S, Service, open_service
 from voicebot.config import Settings
 from voicebot.errors import VoicebotError
 from voicebot.records.errors import RecordsUnavailable
@@ -61,13 +61,24 @@ async def _serve(settings: Settings) -> int:
                 scheme = "wss" if settings.server.tls_certificate else "ws"
                 log.info("ready", media=f"{scheme}://{host}:{bound.getsockname()[1]}/media")
                 stopping.server = server
+                draining = asyncio.create_task(_drain(stopping, service, server))
                 await server.serve(sockets=[bound])
-                log.info("stopping", calls=service.calls_in_progress)
+                draining.cancel()
                 await service.ended()
     except asyncio.CancelledError:
         if not stopping.number:
             raise
     return 130 if stopping.number == signal.SIGINT else 0
+
+
+async def _drain(stopping: Stopping, service: Service, server: uvicorn.Server) -> None:
+    """At the first signal: no new calls, and the running ones may finish."""
+    await stopping.requested.wait()
+    log.info("stopping", calls=service.calls_in_progress)
+    try:
+        await service.drain()
+    finally:
+        server.should_exit = True
 
 
 def _prepare(settings: Settings) -> None:
@@ -84,21 +95,22 @@ def _prepare(settings: Settings) -> None:
 class Stopping:
     """SIGINT and SIGTERM, from before the models are loaded until all is closed.
 
-    The first lets what runs end in order; a second while calls are ending does not wait
-    for them.
+    The first lets the running calls finish; a second does not wait for them.
     """
 
     def __init__(self) -> None:
         self.number = 0
         self.server: uvicorn.Server | None = None
+        self.requested = asyncio.Event()
         self._task = asyncio.current_task()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._stop, number)
 
     def _stop(self, number: int) -> None:
         again, self.number = self.number != 0, self.number or number
+        self.requested.set()
         if self.server is not None:
-            self.server.should_exit, self.server.force_exit = True, again
+            self.server.should_exit = self.server.force_exit = again
         elif self._task is not None and not again:
             self._task.cancel()
 

@@ -77,6 +77,21 @@ async def test_one_number_has_only_so_many_calls_at_a_time(service: Service) -> 
     assert sockets[-1].closed == "Too many calls of this number are in progress."
 
 
+async def test_a_service_that_is_being_stopped_lets_calls_finish_and_takes_none(
+    service: Service,
+) -> None:
+    running, late = Socket("CA1"), Socket("CA2")
+    call = asyncio.create_task(service.handle_media(running, authorised=True))  # type: ignore[arg-type]
+    await asyncio.sleep(0.01)
+    draining = asyncio.create_task(service.drain())
+    await asyncio.sleep(0)
+    await service.handle_media(late, authorised=True)  # type: ignore[arg-type]
+    await draining
+    assert call.done()
+    assert running.closed == ""
+    assert late.closed == "The service is being stopped."
+
+
 async def test_an_id_that_is_on_record_is_refused_and_given_free(
     service: Service, records: Records
 ) -> None:

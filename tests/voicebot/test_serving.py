@@ -41,6 +41,7 @@ def service(settings: Settings, models: Path, log: Path) -> Iterator[tuple[subpr
             "VOICEBOT_PATHS__MODELS": str(models),
             "VOICEBOT_SERVER__PORT": str(port),
             "VOICEBOT_ASR__ENGINE": "none",
+            "VOICEBOT_ADMISSION__DRAIN_S": "1",
         },
     )
     try:
@@ -118,13 +119,14 @@ def test_a_second_service_says_whose_the_folder_is(settings: Settings) -> None:
         )
 
 
-async def test_the_first_signal_ends_in_order_and_the_second_at_once() -> None:
+async def test_the_first_signal_lets_calls_finish_and_the_second_does_not_wait() -> None:
     stopping = serving.Stopping()
     stopping.server = uvicorn.Server(uvicorn.Config(app=lambda: None))
     for number, forced in ((signal.SIGTERM, False), (signal.SIGINT, True)):
         signal.raise_signal(number)
         await asyncio.sleep(0.05)
-        assert stopping.server.should_exit
+        assert stopping.requested.is_set()
+        assert stopping.server.should_exit is forced
         assert stopping.server.force_exit is forced
     assert stopping.number == signal.SIGTERM
 

@@ -107,6 +107,9 @@ class CallProcessor(FrameProcessor):  # type: ignore[misc]
     def new_leg(self, number: DutyNumber, *, answer_timeout_s: float) -> Leg:
         raise NotCapable(Capability.LEGS)
 
+    async def release(self) -> None:
+        raise NotCapable(Capability.OUTLIVES_US)
+
     async def hold(self, on: bool) -> None:
         raise NotCapable(Capability.HOLD)
 

@@ -22,7 +22,7 @@ from flows import actions as act
 from flows import events as ev
 from flows.dialogue import Policy, step
 from flows.state import State
-from telephony.call_control import CallControl, Leg
+from telephony.call_control import CallControl, Capability, Leg
 from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.leg import WebSocketLeg
@@ -185,6 +185,16 @@ class CallSession:
         """The caller's line is gone."""
         self._post(ev.HungUp(self.now()))
         asyncio.get_running_loop().call_later(HANG_UP_PATIENCE_S, self._ended.set)
+
+    async def leave(self) -> None:
+        """The service is being stopped: the endpoint keeps the caller, where it can.
+
+        Where it cannot, the call goes on until the service ends.
+        """
+        if Capability.OUTLIVES_US in self._line.capabilities:
+            self._closing = True
+            await self._line.release()
+            self._ended.set()
 
     # ── audio ─────────────────────────────────────────────────────────────────────
 
