@@ -34,6 +34,7 @@ from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
 from voicebot.exchange.outbox import OutboxWorker
 from voicebot.knowledge import Knowledge, KnowledgeBase, open_embedder, unreadable
+from voicebot.recording_vault import RecordingVault
 from voicebot.records.store import Records
 from voicebot.security import desk_token
 
@@ -65,6 +66,8 @@ class Service:
         self._policy = Policy(
             engines.triage, Limits(**settings.dialogue.model_dump()), settings.greetings
         )
+        self._recordings = settings.paths.state / "recordings"
+        self._vault = RecordingVault(settings.recordings.encrypt_to)
         self._sessions: dict[str, CallSession] = {}
         self._admission = Admission(
             settings.admission,
@@ -80,6 +83,12 @@ class Service:
     def occupancy(self) -> Occupancy:
         """Calls and lines in use."""
         return self._admission.occupancy
+
+    def seal_recordings(self) -> None:
+        """What a crash has left plain; before any call is running."""
+        count = self._vault.seal_leftovers(self._recordings)
+        if count:
+            log.info("recordings_sealed", count=count)
 
     async def drain(self) -> None:
         """Takes no new call; running ones may finish until the deadline of [admission], then
@@ -179,13 +188,13 @@ class Service:
             settings=self.settings,
             policy=self._policy,
         )
+        recording = recording_path(self._recordings, info.call_id)
         try:
-            await session.run(
-                recording_path(self.settings.paths.state / "recordings", info.call_id)
-            )
+            await session.run(recording, self._vault.kept_as(recording))
         finally:
             await line.hang_up()
             await call.closed()
+            await asyncio.to_thread(self._vault.seal, recording)
 
 
 async def _text(websocket: WebSocket) -> str | bytes:
@@ -211,6 +220,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         engines = await asyncio.to_thread(open_engines, settings, published, embedder)
         token = desk_token(settings)
         service = Service(settings, engines, records, await records.duty_directory(), token)
+        await asyncio.to_thread(service.seal_recordings)
         tasks = [
             asyncio.create_task(engines.pool.run()),
             asyncio.create_task(OutboxWorker(records, token).run()),

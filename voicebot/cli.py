@@ -19,6 +19,7 @@ from voicebot.commands import (
     desk,
     knowledge,
     machine,
+    recording,
     replay,
     service,
     settings,
@@ -73,6 +74,7 @@ app.add_typer(machine.models, name="models")
 app.add_typer(settings.app, name="config")
 app.add_typer(database.app, name="db")
 app.add_typer(tokens.app, name="token")
+app.add_typer(recording.app, name="recording")
 
 
 def main() -> None:

@@ -218,6 +218,13 @@ class HandoffSettings(Section):
         return self
 
 
+class Recordings(Section):
+    """[recordings] Two-channel recordings of the calls."""
+
+    encrypt_to: tuple[str, ...] = ()
+    """age public keys; with any, recordings are encrypted as soon as a call is over."""
+
+
 class Database(Section):
     """[database]"""
 
@@ -252,6 +259,7 @@ class Settings(BaseSettings):
     asterisk: Asterisk = Field(default_factory=Asterisk)
     sip: Sip = Field(default_factory=lambda: Sip.model_validate({}))
     admission: Admission = Field(default_factory=lambda: Admission.model_validate({}))
+    recordings: Recordings = Field(default_factory=Recordings)
     database: Database = Field(default_factory=Database)
     log: Log = Field(default_factory=lambda: Log.model_validate({}))
 

@@ -59,8 +59,6 @@ class CallSession:
         engines: the models, shared by all calls.
         journal: where the call is written down and watched from.
         directory: the numbers it may be handed to.
-        greetings: prompt id by dialled number.
-        recording: file of the two-channel recording, None for none.
     """
 
     def __init__(
@@ -116,13 +114,18 @@ class CallSession:
 
     # ── the call ──────────────────────────────────────────────────────────────────
 
-    async def run(self, recording: Path | None = None) -> None:
-        """Everything from the greeting to the last record; returns when the call is over."""
+    async def run(self, recording: Path | None = None, kept_as: Path | None = None) -> None:
+        """Everything from the greeting to the last record; returns when the call is over.
+
+        Parameters:
+            recording: file of the two-channel recording, None for none.
+            kept_as: the file that it will be afterwards, if another.
+        """
         structlog.contextvars.bind_contextvars(call_id=self._start.call_id)
         ears = self._ears = await self._open_ears()
         self._recorder = CallRecorder(recording, self._line.rate, self.now)
         self._began = time.monotonic()
-        await self._journal.start(self._start, str(recording or ""))
+        await self._journal.start(self._start, str(kept_as or recording or ""))
         self._post(self._start)
         self._line.listen(self)
         for ear, engine in (
