@@ -34,6 +34,7 @@ from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
 from voicebot.exchange.outbox import OutboxWorker
 from voicebot.knowledge import Knowledge, KnowledgeBase, open_embedder, unreadable
+from voicebot.loop_lag import LoopLag
 from voicebot.recording_vault import RecordingVault
 from voicebot.records.store import Records
 from voicebot.security import desk_token
@@ -62,6 +63,7 @@ class Service:
     ) -> None:
         self.settings, self.engines, self.records = settings, engines, records
         self.live = LiveFeed()
+        self.loop_lag = LoopLag()
         self._directory, self._desk_token = directory, desk_token
         self._policy = Policy(
             engines.triage, Limits(**settings.dialogue.model_dump()), settings.greetings
@@ -223,6 +225,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         await asyncio.to_thread(service.seal_recordings)
         tasks = [
             asyncio.create_task(engines.pool.run()),
+            asyncio.create_task(service.loop_lag.run()),
             asyncio.create_task(OutboxWorker(records, token).run()),
             asyncio.create_task(_follow_knowledge(knowledge, engines)),
         ]
