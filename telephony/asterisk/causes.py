@@ -1,0 +1,56 @@
+"""What Asterisk says of an outgoing leg, in the words of `telephony.leg_state`. Pure."""
+
+from __future__ import annotations
+
+from telephony.asterisk.ari import Event
+from telephony.leg_state import LegInput, LegState
+
+_BUSY = frozenset({17})
+_NO_ANSWER = frozenset({18, 19})
+"""Q.850: no user responding, no answer from user."""
+
+_DIAL = {
+    "PROGRESS": LegInput.OPEN,
+    "RINGING": LegInput.RING,
+    "ANSWER": LegInput.ANSWER,
+    "BUSY": LegInput.BUSY,
+    "NOANSWER": LegInput.DEADLINE,
+}
+
+
+def inputs(event: Event, state: LegState, acknowledge_key: str) -> tuple[LegInput, ...]:
+    """What the event of a leg's channel means for a leg in `state`.
+
+    A leg is `connecting` until the far side has said anything at all; what ends it
+    before that makes it unreachable.
+    """
+    match event["type"]:
+        case "Dial":
+            found = _DIAL.get(str(event.get("dialstatus", "")))
+            return _reached(found) if found else ()
+        case "ChannelStateChange" if event["channel"].get("state") == "Up":
+            return _reached(LegInput.ANSWER)
+        case "ChannelStateChange" if event["channel"].get("state") == "Ringing":
+            return _reached(LegInput.RING)
+        case "ChannelDtmfReceived" if event.get("digit") == acknowledge_key:
+            return (LegInput.ACKNOWLEDGE,) if state is LegState.ANSWERED else ()
+        case "ChannelDestroyed":
+            return _ended(int(event.get("cause", 0)), state)
+        case _:
+            return ()
+
+
+def _reached(found: LegInput) -> tuple[LegInput, ...]:
+    return (found,) if found is LegInput.OPEN else (LegInput.OPEN, found)
+
+
+def _ended(cause: int, state: LegState) -> tuple[LegInput, ...]:
+    if state in (LegState.ANSWERED, LegState.ACKNOWLEDGED):
+        return (LegInput.FAR_END,)
+    if cause in _BUSY:
+        return LegInput.OPEN, LegInput.BUSY
+    if cause in _NO_ANSWER:
+        return LegInput.OPEN, LegInput.DEADLINE
+    if state is LegState.CONNECTING:
+        return (LegInput.UNREACHABLE,)
+    return (LegInput.FAR_END,)

@@ -1,0 +1,164 @@
+"""Asterisk as an endpoint: offers its calls to the application, for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from telephony.asterisk.access import AsteriskAccess
+from telephony.asterisk.ari import Ari, AriError, AriEvents, Event
+from telephony.asterisk.caretaking import Caretaker
+from telephony.asterisk.dispatch import Dispatch
+from telephony.asterisk.offer import AsteriskOffer
+from telephony.call_control import IncomingCall
+
+log = structlog.get_logger()
+
+HEARTBEAT = "voicebot-alive"
+"""ARI user event by which the watchdog knows that we live and are connected."""
+HEARTBEAT_S = 0.5
+
+SWEEP_S = 0.5
+"""How often callers without an owner are looked at, while there are any."""
+IDLE_SWEEP_S = 10.0
+SETTLE_S = 0.25
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+
+
+class AsteriskEndpoint:
+    """Parameters:
+    access: the Asterisk.
+    take: has a call from its offer to its last record; awaited in a task of its own.
+    """
+
+    def __init__(
+        self, access: AsteriskAccess, take: Callable[[IncomingCall], Awaitable[None]]
+    ) -> None:
+        self._access, self._take = access, take
+        self._dispatch = Dispatch()
+        self._offers: dict[str, AsteriskOffer] = {}
+        self._calls: set[asyncio.Task[None]] = set()
+        self._released = asyncio.Event()
+        self.connected = asyncio.Event()
+        """Asterisk's events are coming in."""
+
+    async def run(self) -> None:
+        """Until cancelled; the application's work on running calls is then cancelled too.
+
+        What it neither hangs up nor releases goes to the fallback.
+        """
+        ari = Ari(self._access)
+        pause = _FIRST_PAUSE_S
+        try:
+            while True:
+                try:
+                    async with ari.events(self._access.app) as events:
+                        pause = _FIRST_PAUSE_S
+                        await self._connected(ari, events)
+                    log.warning("asterisk_lost")
+                except AriError as error:
+                    log.warning("asterisk_not_reached", reason=error.code)
+                finally:
+                    self.connected.clear()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+        finally:
+            for call in self._calls:
+                call.cancel()
+            await asyncio.gather(*self._calls, return_exceptions=True)
+            await ari.aclose()
+
+    async def _connected(self, ari: Ari, events: AriEvents) -> None:
+        """One connection, from its first event to its last."""
+        self.connected.set()
+        log.info("asterisk_connected")
+        beside = [
+            asyncio.create_task(self._beat(ari), name="heartbeat"),
+            asyncio.create_task(self._tidy(ari), name="tidy"),
+        ]
+        try:
+            async for event in events:
+                self._on(ari, event)
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+
+    def _on(self, ari: Ari, event: Event) -> None:
+        try:
+            # Channels that we made ourselves come without arguments.
+            if event["type"] == "StasisStart" and event["args"]:
+                offer = AsteriskOffer(ari, self._dispatch, event)
+                self._offers[offer.channel] = offer
+                self._spawn(self._serve(offer))
+            else:
+                self._dispatch.give(event)
+        except Exception:
+            log.exception("event_not_taken", event_type=event["type"])
+
+    async def _serve(self, offer: AsteriskOffer) -> None:
+        try:
+            await offer.read()
+            await self._take(offer)
+        except AriError as error:
+            log.error("call_not_read", reason=error.code)
+        except Exception:
+            log.exception("call_failed")
+        finally:
+            try:
+                await offer.finish()
+            finally:
+                if offer.released:
+                    self._released.set()
+                if self._offers.get(offer.channel) is offer:
+                    del self._offers[offer.channel]
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="call")
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def _beat(self, ari: Ari) -> None:
+        told = False
+        while True:
+            try:
+                await ari.post(f"events/user/{HEARTBEAT}", application=self._access.watchdog_app)
+                told = False
+            except AriError as error:
+                if not told:
+                    log.warning("no_watchdog", reason=error.code)
+                told = True
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def _tidy(self, ari: Ari) -> None:
+        """After a time without events: what has become of our calls, and of others'."""
+        with contextlib.suppress(AriError):
+            await self._catch_up(ari)
+        caretaker = Caretaker(ari, self._owned)
+        while True:
+            pause = SWEEP_S
+            try:
+                if not (await caretaker.sweep(settle_s=SETTLE_S)).paired:
+                    pause = IDLE_SWEEP_S
+            except AriError as error:
+                log.warning("strays_not_looked_after", reason=error.code)
+            self._released.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._released.wait(), pause)
+
+    async def _catch_up(self, ari: Ari) -> None:
+        states = {str(each["id"]): str(each["state"]) for each in await ari.get("channels")}
+        for offer in list(self._offers.values()):
+            for leg in list(offer.call.legs) if offer.call is not None else ():
+                leg.found(states.get(leg.channel))
+            if offer.channel not in states:
+                offer.lost()
+
+    def _owned(self) -> set[str]:
+        """Callers whose calls are running here; their legs may outlive them."""
+        return {channel for channel, offer in self._offers.items() if not offer.released}

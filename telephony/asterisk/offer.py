@@ -1,0 +1,155 @@
+"""A call that Asterisk offers, from its StasisStart to its last trace."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+
+from telephony.asterisk import user_to_user
+from telephony.asterisk.ari import Ari, AriError, Event
+from telephony.asterisk.call import AsteriskCall
+from telephony.asterisk.dispatch import Dispatch
+from telephony.call_control import CallInfo, Rejection, Trunk
+from telephony.errors import CallError, TelephonyError
+
+log = structlog.get_logger()
+
+ANSWER_S = 5.0
+"""How long answering may take until the caller goes to the fallback instead."""
+
+CAUSES = {Rejection.NOT_OURS: "1", Rejection.TOO_MANY: "19"}
+"""Q.850 causes of rejections that end the call: SIP 404 and 480.
+Every other rejection leaves the caller to the dialplan's fallback."""
+
+
+class AsteriskOffer:
+    """`telephony.call_control.IncomingCall`, once `read` has been awaited.
+
+    Parameters:
+        start: the StasisStart, whose arguments are `caller` or `police`, and the DID.
+    """
+
+    info: CallInfo
+
+    def __init__(self, ari: Ari, dispatch: Dispatch, start: Event) -> None:
+        self._ari, self._dispatch, self._start = ari, dispatch, start
+        self.channel = str(start["channel"]["id"])
+        self.call: AsteriskCall | None = None
+        """The call, once it is answered."""
+        self._gone = asyncio.Event()
+        self._closing = asyncio.Lock()
+        dispatch.follow(self.channel, self._on)
+
+    @property
+    def owned(self) -> bool:
+        """The caller is in our care."""
+        return not self._gone.is_set()
+
+    @property
+    def released(self) -> bool:
+        """The application has left the caller to those they are talking to."""
+        return self.call is not None and self.call.released
+
+    async def read(self) -> None:
+        """Asks Asterisk for what the event does not tell. Errors: AriError."""
+        native, uui = await asyncio.gather(
+            self._ari.variable(self.channel, "CHANNEL(audionativeformat)"),
+            self._ari.variable(self.channel, "VB_UUI"),
+        )
+        origin, did = [*map(str, self._start["args"]), "", ""][:2]
+        signalled = str(self._start["channel"].get("caller", {}).get("number", ""))
+        self.info = CallInfo(
+            call_id=self.channel,
+            caller=caller_number(signalled),
+            did=did,
+            rate=wire_rate(native),
+            trunk=Trunk.POLICE if origin == "police" else Trunk.PUBLIC,
+            order=user_to_user.decode(uui),
+        )
+
+    async def answer(self) -> AsteriskCall:
+        """Errors: CallError `gone`; `no_media`, `timeout` …: the caller is in the fallback."""
+        if self._gone.is_set():
+            raise CallError("gone", "The caller has hung up.")
+        call = self.call = AsteriskCall(
+            self._ari, self._dispatch, self.info, self.channel, self._gone
+        )
+        code = "timeout"
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await call.open()
+                return call
+        except TimeoutError:
+            pass
+        except TelephonyError as error:
+            code = error.code
+        if self._gone.is_set():
+            raise CallError("gone", "The caller has hung up.")
+        await self._fall_back(code)
+        raise CallError(code, "The call could not be answered; the caller is in the fallback.")
+
+    async def reject(self, why: Rejection, retry_after_s: int = 0) -> None:
+        cause = CAUSES.get(why)
+        if cause is None:
+            await self._fall_back(why.value)
+            return
+        with contextlib.suppress(AriError):
+            await self._ari.delete(f"channels/{self.channel}", reason_code=cause)
+        self._gone.set()
+
+    async def closed(self) -> None:
+        await self._gone.wait()
+        async with self._closing:
+            if self.call is not None:
+                await self.call.close()
+        self._dispatch.forget(self.channel)
+
+    async def finish(self) -> None:
+        """The application is done with the call: nobody is left alone. Never raises.
+
+        A caller who was neither hung up nor released goes to the fallback.
+        """
+        if self.owned:
+            await self._fall_back("abandoned")
+        await self.closed()
+
+    def lost(self) -> None:
+        """The caller's channel is not in our application any more."""
+        if self.owned:
+            self._gone.set()
+            if self.call is not None:
+                self.call.caller_gone()
+
+    async def _fall_back(self, why: str) -> None:
+        """The dialplan keeps the caller connected. Never raises."""
+        log.warning("caller_to_fallback", reason=why)
+        try:
+            with contextlib.suppress(AriError):
+                await self._ari.set_variables(self.channel, {"VB_REJECT": why})
+            await self._ari.proceed(self.channel, self._ari.access.fallback_context)
+        except AriError as error:
+            if not error.gone:
+                log.error("caller_not_in_fallback", reason=error.code)
+        self.lost()
+
+    def _on(self, event: Event) -> None:
+        match event["type"]:
+            case "StasisEnd" | "ChannelDestroyed":
+                self.lost()
+            case "ChannelDtmfReceived" if self.call is not None:
+                self.call.pressed(str(event.get("digit", "")))
+            case _:
+                pass
+
+
+def caller_number(signalled: str) -> str:
+    """The number, as it was signalled; "" for one that is withheld."""
+    return "" if signalled.lower() in ("anonymous", "unavailable", "restricted") else signalled
+
+
+def wire_rate(native: str) -> int:
+    """Hz of our audio for a channel whose own formats are `native`, such as "(alaw)"."""
+    formats = native.strip("()").split("|")
+    return 8000 if set(formats) <= {"alaw", "ulaw", "g729", "gsm", "slin", ""} else 16000
