@@ -20,7 +20,7 @@ from telephony.asterisk import causes, user_to_user
 from telephony.asterisk.access import LEG
 from telephony.asterisk.ari import Ari, AriError, Event
 from telephony.asterisk.dispatch import Dispatch
-from telephony.asterisk.sound import Ear
+from telephony.asterisk.sound import Ear, join
 from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.errors import LegError, TelephonyError
 from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegEvents, LegProgress
@@ -174,7 +174,7 @@ class AsteriskLeg:
             channelId=self.channel,
             body={"variables": _signalled(caller, self._place.did, uui)},
         )
-        await ari.post(f"bridges/{self._place.bridge}/addChannel", channel=self.channel)
+        await join(ari, self._place.bridge, self.channel)
         if self._over:  # hung up meanwhile, before there was a channel
             await ari.delete(f"channels/{self.channel}")
             return
@@ -248,9 +248,11 @@ def _signalled(caller: str, did: str, uui: str) -> dict[str, str]:
         "CONNECTEDLINE(num-pres,i)": "allowed",
         "CONNECTEDLINE(num,i)": caller,
         "CALLERID(num)": caller,
-        "REDIRECTING(from-num,i)": did,
-        "REDIRECTING(reason,i)": "unknown",
     }
+    if did:
+        # As headers: REDIRECTING() of a channel that was created and not yet dialled is lost.
+        values["PJSIP_HEADER(add,Diversion)"] = f"<tel:{did}>;reason=unconditional"
+        values["PJSIP_HEADER(add,History-Info)"] = f"<tel:{did}>;index=1"
     if uui:
         values["PJSIP_HEADER(add,User-to-User)"] = uui
     return values
