@@ -1,0 +1,201 @@
+"""The switchboard of a media process: its rooms, and what the main process asks of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import pjsua2 as pj
+
+from telephony.sip import headers
+from telephony.sip.agent import Agent
+from telephony.sip.audio_port import AudioPort, OutQueue
+from telephony.sip.caretaker import Caretaker
+from telephony.sip.datagram import PEER_HEADER
+from telephony.sip.frames import pick
+from telephony.sip.link import MainLink
+from telephony.sip.music import hold_music
+from telephony.sip.party import Party, guarded
+from telephony.sip.room import Dial, Room
+from telephony.sip.settings import SLOTS, SipSettings
+from telephony.sip.wire import CALLER, Control
+
+log = logging.getLogger(__name__)
+
+RETIRED_S = 1.0
+"""How long PJSIP's objects are kept after their end: its media thread may still be in one."""
+
+RETRY_AFTER_S = 5
+"""Seconds; what a call is told that finds the process full."""
+
+
+class Board:
+    """Parameters:
+    front: address of the front that calls must come through, as host:port; "" for none.
+    """
+
+    def __init__(
+        self,
+        settings: SipSettings,
+        front: str,
+        link: MainLink,
+        outputs: dict[tuple[int, int], OutQueue],
+    ) -> None:
+        self.settings, self._front, self._link, self._outputs = settings, front, link, outputs
+        self.rooms: dict[int, Room] = {}
+        self.taking = True
+        """New calls are taken."""
+        self._ports: dict[tuple[int, int], AudioPort] = {}
+        self._read, self._write = pick()
+        self._retired: list[tuple[float, object]] = []
+        self._last = 0
+        self.agent: Agent | None = None
+        self.caretaker = Caretaker(settings, self.dial)
+
+    @property
+    def account(self) -> pj.Account:
+        assert self.agent is not None
+        return self.agent.account
+
+    # Wiring for the rooms.
+
+    def open_port(self, call: int, leg: int, rate: int) -> pj.AudioMedia:
+        port = AudioPort(
+            f"call{call}-{leg}",
+            rate,
+            lambda pcm: self._link.audio(call, leg, pcm),
+            self._read,
+            self._write,
+        )
+        self._ports[call, leg] = port
+        self._outputs[call, leg] = port.out
+        return port
+
+    def close_port(self, call: int, leg: int) -> None:
+        self._outputs.pop((call, leg), None)
+        self.retire(self._ports.pop((call, leg), None))
+
+    def report(self, op: str, call: int = 0, leg: int = 0, **values: object) -> None:
+        self._link.report(op, call, leg, **values)
+
+    def retire(self, *objects: object) -> None:
+        until = time.monotonic() + RETIRED_S
+        self._retired += [(until, each) for each in objects if each is not None]
+
+    def room_changed(self, room: Room) -> None:
+        if room.is_over and self.rooms.get(room.index) is room:
+            del self.rooms[room.index]
+            self.report("closed", room.index)
+            self.retire(room)
+
+    # Calls from outside.
+
+    def offered(self, call_id: int, text: str, source: str) -> None:
+        """An INVITE: refused, or a room that rings until the main process decides."""
+        self._offered(call_id, text, source)
+
+    @guarded
+    def _offered(self, call_id: int, text: str, source: str) -> None:
+        message = headers.parse(text)
+        peer = message.first(PEER_HEADER) if self._front and source == self._front else source
+        self._last += 1
+        rate = headers.audio_rate(message.body)
+        room = Room(self, self._last, rate, lambda: hold_music(self.settings.music))
+        room.caller = Party(self.account, room, CALLER, call_id)
+        room.caller_number, room.did = headers.caller_of(message), headers.dialled_in(message)
+        callers = sum(each.caller is not None for each in self.rooms.values())
+        self.rooms[room.index] = room
+        if (self._front and source != self._front) or not self.settings.is_peer(peer):
+            room.reject(403, {})
+        elif (
+            not self.taking or callers >= self.settings.callers_per_process or self.slots() > SLOTS
+        ):
+            room.reject(503, {"Retry-After": str(RETRY_AFTER_S)})
+        else:
+            police = self.settings.is_police(peer)
+            order = headers.user_to_user(message.first("user-to-user")) if police else ""
+            room.caller.respond(180)
+            self.report(
+                "offer",
+                room.index,
+                caller=room.caller_number,
+                did=room.did,
+                rate=rate,
+                police=police,
+                order=order,
+                sip_id=message.first("call-id"),
+            )
+
+    def slots(self) -> int:
+        """PJSIP calls in use."""
+        return sum(room.slots for room in self.rooms.values())
+
+    # Requests of the main process.
+
+    def obey(self, control: Control) -> None:
+        """Does what the main process asks; a room that is gone already is left alone."""
+        room = self.rooms.get(control.call)
+        if room is None:
+            return
+        try:
+            self._obey(room, control.op, control.leg, control.values)
+        except pj.Error as error:
+            log.warning("PJSIP refuses %s: %s", control.op, error.reason)
+
+    def _obey(self, room: Room, op: str, leg: int, values: Any) -> None:
+        match op:
+            case "answer":
+                room.answer()
+            case "reject":
+                room.reject(values["code"], values["headers"])
+            case "hang_up":
+                room.hang_up()
+            case "close":
+                room.close()
+            case "release":
+                self.caretaker.take(room, time.monotonic())
+            case "hold":
+                room.hold(values["on"])
+            case "keys":
+                room.send_keys(values["keys"])
+            case "dial":
+                self.dial(room, leg, Dial(**values))
+            case "hang_up_leg":
+                room.hang_up_leg(leg)
+            case _:
+                log.error("the main process asks for %s, which is not known", op)
+
+    def dial(self, room: Room, leg: int, dial: Dial) -> None:
+        """Dials a leg if there is room for one."""
+        if not dial.refer and self.slots() >= SLOTS:
+            log.error("no room for a further leg: %d calls are up", self.slots())
+            self.report("leg", room.index, leg, input="unreachable")
+            return
+        room.dial(leg, dial)
+
+    def tick(self, now: float) -> None:
+        """What time brings; called every 20 ms or so."""
+        self.caretaker.tick(now)
+        for room in list(self.rooms.values()):
+            room.tick(now)
+        while self._retired and self._retired[0][0] < now:
+            self._retired.pop(0)
+
+    def orphaned(self, now: float) -> None:
+        """The main process is dead: no new calls, and those that are up are kept."""
+        self.taking = False
+        if not self.settings.front and self.agent is not None:
+            self.agent.stop_listening()
+        for room in list(self.rooms.values()):
+            if room.is_answered:
+                self.caretaker.take(room, now)
+            else:
+                room.reject(503, {"Retry-After": str(RETRY_AFTER_S)})
+
+    def forget(self) -> None:
+        """Lets go of every object of PJSIP, which must happen before it ends."""
+        self.rooms.clear()
+        self._ports.clear()
+        self._outputs.clear()
+        self._retired.clear()

@@ -1,0 +1,127 @@
+"""The one UDP address before all media processes: a stateless proxy (RFC 3261, 16.11).
+
+It sees the INVITE of a call and what belongs to that one transaction; everything later
+goes straight to the process, whose own address is in its Contact. So calls that are up
+do not depend on it, and it may die with the main process. A call that no process has
+room for is refused here, 503 with Retry-After, before it costs anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import cast
+
+import structlog
+
+from telephony.sip.datagram import Datagram, forwarded, has_dialog, read, reply, returned
+from telephony.sip.settings import SipSettings
+
+log = structlog.get_logger()
+
+RETRY_AFTER_S = 5
+MOST_ROUTES = 10_000
+"""Calls whose process is remembered; the oldest is forgotten first."""
+
+_METHODS = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "UPDATE", "PRACK", "INFO", "NOTIFY"})
+
+
+class Front(asyncio.DatagramProtocol):
+    """Parameters:
+    choose: the port of a process for a new call's Call-ID; None when there is no room.
+    """
+
+    def __init__(self, settings: SipSettings, choose: Callable[[str], int | None]) -> None:
+        self._settings, self._choose = settings, choose
+        self._routes: OrderedDict[str, int] = OrderedDict()
+        self._transport: asyncio.DatagramTransport | None = None
+        self._own = ""
+        self.port = 0
+        self.dropped = 0
+        """Datagrams that were no SIP message, or none of ours."""
+
+    @classmethod
+    async def open(cls, settings: SipSettings, choose: Callable[[str], int | None]) -> Front:
+        """Errors: OSError when the address is taken."""
+        loop = asyncio.get_running_loop()
+        _, front = await loop.create_datagram_endpoint(
+            lambda: cls(settings, choose), local_addr=(settings.host, settings.port)
+        )
+        return front
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+        self.port = transport.get_extra_info("sockname")[1]
+        self._own = f"{self._settings.host}:{self.port}"
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        source = (addr[0], addr[1])
+        message = read(data)
+        if message is None:
+            self.dropped += bool(data.strip())  # an empty line keeps a NAT open
+        elif message.method:
+            self._request(message, source)
+        else:
+            self._response(message, source)
+
+    def _response(self, message: Datagram, source: tuple[str, int]) -> None:
+        out = returned(message, self._own) if source[1] in self._routes.values() else None
+        if out is None:
+            self.dropped += 1
+        else:
+            self._send(out[0], out[1])
+
+    def _request(self, message: Datagram, source: tuple[str, int]) -> None:
+        if not self._settings.is_peer(f"{source[0]}:{source[1]}"):
+            log.warning("sip_stranger_refused")
+            self._refuse(message, source, 403, "Forbidden")
+            return
+        if message.method == "OPTIONS" and not has_dialog(message):
+            self._refuse(message, source, 200, "OK")  # a trunk asks whether we are there
+            return
+        if message.method not in _METHODS:
+            allow = "Allow: " + ", ".join(sorted(_METHODS | {"OPTIONS"}))
+            self._refuse(message, source, 405, "Method Not Allowed", allow)
+            return
+        port = self._route(message, source)
+        if port is None:
+            return
+        out = forwarded(message, self._own, source)
+        if out is None:
+            self._refuse(message, source, 483, "Too Many Hops")
+        else:
+            self._send(out, (self._settings.host, port))
+
+    def _route(self, message: Datagram, source: tuple[str, int]) -> int | None:
+        """The process that this request is for; None when it was refused."""
+        sip_id = message.first("call-id")
+        port = self._routes.get(sip_id)
+        if port is not None:
+            return port
+        if message.method != "INVITE" or has_dialog(message):
+            self._refuse(message, source, 481, "Call/Transaction Does Not Exist")
+            return None
+        port = self._choose(sip_id)
+        if port is None:
+            later = f"Retry-After: {RETRY_AFTER_S}"
+            self._refuse(message, source, 503, "Service Unavailable", later)
+            return None
+        self._routes[sip_id] = port
+        while len(self._routes) > MOST_ROUTES:
+            self._routes.popitem(last=False)
+        return port
+
+    def _refuse(
+        self, message: Datagram, source: tuple[str, int], code: int, reason: str, *extra: str
+    ) -> None:
+        if message.method != "ACK":  # which nobody answers
+            self._send(reply(message, code, reason, source, *extra), source)
+
+    def _send(self, message: Datagram, target: tuple[str, int]) -> None:
+        if self._transport is not None:
+            self._transport.sendto(message.to_bytes(), target)

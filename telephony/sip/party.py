@@ -1,0 +1,141 @@
+"""The telephone line of one party: a PJSUA2 call that tells its room what happens.
+
+Its callbacks run inside `libHandleEvents`, on the worker's only PJSIP thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pjsua2 as pj
+
+log = logging.getLogger(__name__)
+
+
+class PartyEvents(Protocol):
+    """What a party tells its room."""
+
+    def line_changed(self, leg: int) -> None: ...
+
+    def pressed(self, leg: int, key: str) -> None: ...
+
+    def provisional(self, leg: int, code: int) -> None: ...
+
+    def answered(self, leg: int) -> None: ...
+
+    def ended(self, leg: int, code: int) -> None: ...
+
+    def transfer_progress(self, code: int, final: bool) -> None: ...
+
+
+def guarded(method: Callable[..., None]) -> Callable[..., None]:
+    """An exception must not travel through PJSIP's C code."""
+
+    @functools.wraps(method)
+    def call(*args: Any) -> None:
+        try:
+            method(*args)
+        except Exception:
+            log.exception("a callback of PJSIP has failed")
+
+    return call
+
+
+class Party(pj.Call):  # type: ignore[misc]
+    """One call of PJSIP.
+
+    Parameters:
+        account: whose call it is.
+        events: told everything.
+        leg: index within the room.
+        call_id: PJSIP's id of an incoming call.
+    """
+
+    def __init__(
+        self,
+        account: pj.Account,
+        events: PartyEvents,
+        leg: int,
+        call_id: int = pj.PJSUA_INVALID_ID,
+    ) -> None:
+        super().__init__(account, call_id)
+        self._events, self.leg = events, leg
+        self.media: pj.AudioMedia | None = None
+        """The line's end in the conference bridge, while audio is up."""
+        self.over = False
+
+    def respond(self, code: int, headers: dict[str, str] | None = None) -> None:
+        """Sends a response to the INVITE; a final one that is no 2xx ends the call."""
+        parameters = pj.CallOpParam(True)
+        parameters.statusCode = code
+        add_headers(parameters.txOption, headers or {})
+        if code < 300:
+            self.answer(parameters)
+        else:
+            self.hangup(parameters)
+
+    def end(self) -> None:
+        """BYE, CANCEL or a refusal, whichever fits; harmless when it is over."""
+        if not self.over:
+            with contextlib.suppress(pj.Error):
+                self.hangup(pj.CallOpParam(True))
+
+    @guarded
+    def onCallState(self, prm: pj.OnCallStateParam) -> None:
+        info = self.getInfo()
+        if info.state == pj.PJSIP_INV_STATE_EARLY and info.role == pj.PJSIP_ROLE_UAC:
+            self._events.provisional(self.leg, info.lastStatusCode)
+        elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
+            self._events.answered(self.leg)
+        elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            self.over, self.media = True, None
+            self._events.ended(self.leg, info.lastStatusCode)
+
+    @guarded
+    def onCallTsxState(self, prm: pj.OnCallTsxStateParam) -> None:
+        tsx = prm.e.body.tsxState.tsx
+        if tsx.method == "INVITE" and tsx.role == pj.PJSIP_ROLE_UAC and tsx.statusCode == 100:
+            self._events.provisional(self.leg, 100)
+
+    @guarded
+    def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:
+        self.media = None
+        info = self.getInfo()  # kept: the list in it dies with it
+        for index, media in enumerate(info.media):
+            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status in (
+                pj.PJSUA_CALL_MEDIA_ACTIVE,
+                pj.PJSUA_CALL_MEDIA_REMOTE_HOLD,
+            ):
+                self.media = self.getAudioMedia(index)
+                break
+        self._events.line_changed(self.leg)
+
+    @guarded
+    def onDtmfDigit(self, prm: pj.OnDtmfDigitParam) -> None:
+        self._events.pressed(self.leg, prm.digit)
+
+    @guarded
+    def onCallTransferStatus(self, prm: pj.OnCallTransferStatusParam) -> None:
+        self._events.transfer_progress(prm.statusCode, prm.finalNotify)
+
+    @guarded
+    def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:
+        prm.statusCode = 603  # nobody outside makes us dial (toll fraud)
+
+    @guarded
+    def onCallReplaceRequest(self, prm: pj.OnCallReplaceRequestParam) -> None:
+        prm.statusCode = 603
+
+
+def add_headers(options: pj.SipTxOption, headers: dict[str, str]) -> None:
+    """Adds headers to a request or response that is going to be sent."""
+    listed = pj.SipHeaderVector()
+    for name, value in headers.items():
+        header = pj.SipHeader()
+        header.hName, header.hValue = name, value
+        listed.append(header)
+    options.headers = listed

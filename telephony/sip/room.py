@@ -1,0 +1,311 @@
+"""One caller with the legs dialled for them, and the sound between all of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pjsua2 as pj
+
+from telephony.leg_state import LegInput, LegState, transition
+from telephony.sip import responses
+from telephony.sip.conference import MUSIC, Link, Node, Place, links
+from telephony.sip.party import Party, add_headers
+from telephony.sip.wire import CALLER
+
+log = logging.getLogger(__name__)
+
+NO_RESPONSE_S = 2.0
+"""A trunk that sends nothing at all for so long is unreachable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """A leg to dial.
+
+    Parameters:
+        uri: the far side.
+        caller_uri: what From says: the caller's own number.
+        headers: further headers of the INVITE or REFER.
+        answer_s: how long it may take until it is answered.
+        refer: hand the caller over by REFER instead.
+    """
+
+    uri: str
+    caller_uri: str
+    headers: dict[str, str]
+    answer_s: float
+    refer: bool = False
+
+
+class Wiring(Protocol):
+    """What a room needs of the process it lives in."""
+
+    @property
+    def account(self) -> pj.Account: ...
+
+    def open_port(self, call: int, leg: int, rate: int) -> pj.AudioMedia: ...
+
+    def close_port(self, call: int, leg: int) -> None: ...
+
+    def report(self, op: str, call: int = 0, leg: int = 0, **values: object) -> None: ...
+
+    def retire(self, *objects: object) -> None:
+        """Keeps PJSIP's objects until none of its threads uses them any more."""
+
+    def room_changed(self, room: Room) -> None: ...
+
+
+@dataclass(slots=True)
+class _Leg:
+    dial: Dial
+    party: Party | None
+    state: LegState = LegState.CONNECTING
+    dialled_at: float = field(default_factory=time.monotonic)
+    responded: bool = False
+
+
+class Room:
+    """Parameters:
+    index: of the call, unique in the process.
+    rate: Hz of the application's audio.
+    music: makes the sound for a caller who waits.
+    """
+
+    def __init__(
+        self, wiring: Wiring, index: int, rate: int, music: Callable[[], pj.AudioMedia]
+    ) -> None:
+        self._wiring, self.index, self.rate = wiring, index, rate
+        self._make_music = music
+        self._music: pj.AudioMedia | None = None
+        self.caller: Party | None = None
+        self.caller_number = ""
+        self.did = ""
+        self.is_answered = False
+        self._legs: dict[int, _Leg] = {}
+        self._ports: dict[int, pj.AudioMedia] = {}
+        self._links: set[Link] = set()
+        self._waits = False
+        self.is_left = False
+        """The application has left; there are no ports to it."""
+
+    @property
+    def bridged(self) -> bool:
+        """The caller is together with a leg that has answered."""
+        return any(leg.state is LegState.ANSWERED for leg in self._legs.values())
+
+    @property
+    def has_legs(self) -> bool:
+        """A leg is on its way or up."""
+        return any(leg.state is not LegState.ENDED for leg in self._legs.values())
+
+    @property
+    def is_over(self) -> bool:
+        return self.caller is None and not self.has_legs
+
+    @property
+    def slots(self) -> int:
+        """Calls of the process that this room takes up."""
+        parties = [self.caller, *(leg.party for leg in self._legs.values())]
+        return sum(party is not None for party in parties)
+
+    def answer(self) -> None:
+        if self.caller is not None and not self.caller.over:
+            self.caller.respond(200)
+
+    def reject(self, code: int, headers: dict[str, str]) -> None:
+        if self.caller is not None and not self.caller.over:
+            self.caller.respond(code, headers)
+
+    def hang_up(self) -> None:
+        """Ends the caller's line."""
+        if self.caller is not None:
+            self.caller.end()
+
+    def left(self) -> None:
+        """The application is gone: nothing of its audio is heard any more, and no music."""
+        self._waits, self.is_left = False, True
+        for leg in list(self._ports):
+            self._close_port(leg)
+        self.play(None)
+
+    def close(self) -> None:
+        """Ends everything."""
+        for leg in list(self._legs):
+            self._end(leg, LegInput.HANG_UP)
+        self.hang_up()
+
+    def hold(self, on: bool) -> None:
+        self._waits = on
+        self.play(self._make_music() if on else None)
+
+    def play(self, music: pj.AudioMedia | None) -> None:
+        """A sound for the caller, until the next; None for none."""
+        if self._music is not None:
+            self._links = {link for link in self._links if link[0] != MUSIC}
+            self._wiring.retire(self._music)
+        self._music = music
+        self.rewire()
+
+    def send_keys(self, keys: str) -> None:
+        if self.caller is not None and not self.caller.over:
+            self.caller.dialDtmf(keys)
+
+    def dial(self, leg: int, dial: Dial) -> None:
+        """Dials a leg, or asks the caller's side to (REFER)."""
+        party = None if dial.refer else Party(self._wiring.account, self, leg)
+        self._legs[leg] = _Leg(dial, party)
+        parameters = pj.CallOpParam(True)
+        add_headers(parameters.txOption, dial.headers)
+        try:
+            if party is not None:
+                parameters.txOption.localUri = dial.caller_uri
+                party.makeCall(dial.uri, parameters)
+            elif self.caller is not None and not self.caller.over:
+                self.caller.xfer(dial.uri, parameters)
+            else:
+                self._end(leg, LegInput.UNREACHABLE)
+        except pj.Error as error:
+            log.warning("a leg cannot be dialled: %s", error.reason)
+            self._end(leg, LegInput.UNREACHABLE)
+
+    def hang_up_leg(self, leg: int, why: LegInput = LegInput.HANG_UP) -> None:
+        self._end(leg, why)
+
+    def tick(self, now: float) -> None:
+        """Gives up legs whose deadline has passed; `now` on the monotonic clock."""
+        for index, leg in list(self._legs.items()):
+            if leg.state in (LegState.ENDED, LegState.ANSWERED):
+                continue
+            waited = now - leg.dialled_at
+            if waited > leg.dial.answer_s or (waited > NO_RESPONSE_S and not leg.responded):
+                self._end(index, responses.given_up(leg.state))
+
+    # Party events, on the PJSIP thread.
+
+    def line_changed(self, leg: int) -> None:
+        """The audio of a line is up, down or another."""
+        line: Node = (Place.LINE, leg)
+        self._links = {link for link in self._links if line not in link}
+        party = self._party(leg)
+        up = party is not None and party.media is not None
+        if up and not self.is_left and leg not in self._ports:
+            self._ports[leg] = self._wiring.open_port(self.index, leg, self.rate)
+        self.rewire()
+
+    def pressed(self, leg: int, key: str) -> None:
+        if leg == CALLER:
+            self._wiring.report("key", self.index, key=key)
+
+    def provisional(self, leg: int, code: int) -> None:
+        known = self._legs.get(leg)
+        if known is None:
+            return
+        if not known.responded:
+            known.responded = True
+            self._wiring.report("leg_responded", self.index, leg)
+        if (event := responses.progress(code)) is not None:
+            if known.state is LegState.CONNECTING:
+                self._move(leg, LegInput.OPEN)
+            self._move(leg, event)
+
+    def answered(self, leg: int) -> None:
+        if leg == CALLER:
+            self.is_answered = True
+            self._wiring.report("answered", self.index)
+        else:
+            self.provisional(leg, 180)
+            self._move(leg, LegInput.ANSWER)
+        self._wiring.room_changed(self)
+
+    def ended(self, leg: int, code: int) -> None:
+        if leg == CALLER:
+            self._caller_gone()
+            return
+        known = self._legs.get(leg)
+        if known is not None:
+            self._end(leg, *responses.ending(known.state, code))
+
+    def transfer_progress(self, code: int, final: bool) -> None:
+        for index, leg in self._legs.items():
+            if leg.party is None and leg.state is not LegState.ENDED:
+                if not final:
+                    self.provisional(index, code)
+                else:
+                    self._end(index, *responses.refer_ending(leg.state, code))
+                    if 200 <= code < 300:
+                        self.hang_up()  # the caller's side waits for our BYE
+                return
+
+    # Within.
+
+    def _party(self, leg: int) -> Party | None:
+        if leg == CALLER:
+            return self.caller
+        known = self._legs.get(leg)
+        return known.party if known is not None else None
+
+    def _move(self, leg: int, event: LegInput) -> bool:
+        known = self._legs[leg]
+        before, known.state = known.state, transition(known.state, event)
+        if known.state is not before:
+            self._wiring.report("leg", self.index, leg, input=event.value)
+        return known.state is not before
+
+    def _end(self, leg: int, *events: LegInput) -> None:
+        known = self._legs.get(leg)
+        if known is None:
+            return
+        for event in events:
+            self._move(leg, event)
+        if known.party is not None:
+            known.party.end()
+            known.party.media = None
+            self.line_changed(leg)
+            self._wiring.retire(known.party)
+            known.party = None
+        self._close_port(leg)
+        self._wiring.room_changed(self)
+
+    def _close_port(self, leg: int) -> None:
+        if self._ports.pop(leg, None) is not None:
+            self._links = {link for link in self._links if (Place.PORT, leg) not in link}
+            self._wiring.close_port(self.index, leg)
+
+    def _caller_gone(self) -> None:
+        """Legs that ring are given up; one that is up the application may have a word for."""
+        for index, leg in list(self._legs.items()):
+            if leg.state is not LegState.ANSWERED:
+                self._end(index, LegInput.HANG_UP)
+        self._wiring.retire(self.caller, self._music)
+        self.caller = self._music = None
+        self.line_changed(CALLER)
+        self._close_port(CALLER)
+        self._wiring.report("gone", self.index)
+        self._wiring.room_changed(self)
+
+    def _node(self, node: Node) -> Any:
+        place, leg = node
+        if place is Place.MUSIC:
+            return self._music
+        if place is Place.PORT:
+            return self._ports.get(leg)
+        party = self._party(leg)
+        return party.media if party is not None else None
+
+    def rewire(self) -> None:
+        """Makes the links of the conference bridge those that there must be."""
+        parties = {CALLER: self.caller} | {index: leg.party for index, leg in self._legs.items()}
+        up = [index for index, party in parties.items() if party is not None and party.media]
+        ports = set() if self.is_left else set(up)
+        wanted = links(up, ports, waits=self._waits, music=self._music is not None)
+        for gone in self._links - wanted:
+            source, sink = self._node(gone[0]), self._node(gone[1])
+            if source is not None and sink is not None:
+                source.stopTransmit(sink)
+        for new in wanted - self._links:
+            self._node(new[0]).startTransmit(self._node(new[1]))
+        self._links = wanted
