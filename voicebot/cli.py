@@ -25,6 +25,7 @@ from voicebot.commands import (
     settings,
     tokens,
     triage,
+    watchdog,
 )
 from voicebot.commands import transcribe as transcribing
 
@@ -65,6 +66,7 @@ app.command("serve")(service.serve)
 app.command("demo")(service.demo)
 app.command("call")(call.call)
 app.command("desk")(desk.desk)
+app.command("watchdog")(watchdog.watchdog)
 app.command("replay")(replay.replay)
 app.command("transcribe")(transcribing.transcribe)
 app.command("doctor")(machine.doctor)

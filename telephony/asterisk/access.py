@@ -8,6 +8,9 @@ from urllib.parse import urlsplit, urlunsplit
 OURS = "vb-"
 """Ids of all channels and bridges that we make begin so; callers' channels never do."""
 
+HEARTBEAT = "voicebot-alive"
+"""ARI user event by which the watchdog knows that we live and are connected."""
+
 BRIDGE, LEG = f"{OURS}call-", f"{OURS}leg-"
 VOICE, EAR, SNOOP = f"{OURS}voice-", f"{OURS}ear-", f"{OURS}snoop-"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,15 +94,17 @@ def bridges(listed: Iterable[dict[str, Any]]) -> list[Bridge]:
     ]
 
 
-def plan(channels: Sequence[Channel], bridges: Sequence[Bridge], owned: Collection[str]) -> Plan:
-    """What to do about everything whose caller is not in `owned`."""
+def plan(
+    channels: Sequence[Channel], bridges: Sequence[Bridge], owned: Callable[[str], bool]
+) -> Plan:
+    """What to do about everything whose caller is not `owned`."""
     talking = {each.id for each in channels if each.leg and each.up}
     together = [
         bridge.channels & (talking | {each.id for each in channels if each.caller})
         for bridge in bridges
     ]
     connected = {each for group in together if len(group) > 1 for each in group}
-    strays = [each for each in channels if each.owner not in owned]
+    strays = [each for each in channels if not owned(each.owner)]
     alone = [each.id for each in strays if each.caller and each.id not in connected]
     return Plan(
         hang_up=tuple(each.id for each in strays if not each.caller and each.id not in connected),
@@ -110,7 +112,7 @@ def plan(channels: Sequence[Channel], bridges: Sequence[Bridge], owned: Collecti
         destroy=tuple(
             bridge.id
             for bridge in bridges
-            if bridge.owner not in owned and not bridge.channels & connected
+            if not owned(bridge.owner) and not bridge.channels & connected
         ),
         paired=tuple(each.id for each in strays if each.caller and each.id in connected),
     )
@@ -120,10 +122,11 @@ class Caretaker:
     """Looks after callers whom nobody owns.
 
     Parameters:
-        owned: ids of the callers that somebody does look after, asked just before acting.
+        owned: whether somebody does look after the caller with this channel; asked just
+            before acting.
     """
 
-    def __init__(self, ari: Ari, owned: Callable[[], Collection[str]]) -> None:
+    def __init__(self, ari: Ari, owned: Callable[[str], bool]) -> None:
         self._ari, self._owned = ari, owned
 
     async def sweep(self, *, settle_s: float = 0.0) -> Plan:
@@ -137,7 +140,7 @@ class Caretaker:
         """
         listed = await asyncio.gather(self._ari.get("channels"), self._ari.get("bridges"))
         await asyncio.sleep(settle_s)
-        todo = plan(channels(listed[0], self._ari.access.app), bridges(listed[1]), self._owned())
+        todo = plan(channels(listed[0], self._ari.access.app), bridges(listed[1]), self._owned)
         await asyncio.gather(*(self._quietly(f"channels/{each}") for each in todo.hang_up))
         await asyncio.gather(*(self._fall_back(each) for each in todo.fall_back))
         await asyncio.gather(*(self._quietly(f"bridges/{each}") for each in todo.destroy))

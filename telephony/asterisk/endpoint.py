@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from telephony.asterisk.access import AsteriskAccess
+from telephony.asterisk.access import HEARTBEAT, AsteriskAccess
 from telephony.asterisk.ari import Ari, AriError, AriEvents, Event
 from telephony.asterisk.caretaking import Caretaker
 from telephony.asterisk.dispatch import Dispatch
@@ -18,9 +18,8 @@ from telephony.call_control import IncomingCall
 
 log = structlog.get_logger()
 
-HEARTBEAT = "voicebot-alive"
-"""ARI user event by which the watchdog knows that we live and are connected."""
 HEARTBEAT_S = 0.5
+"""How often we say that we live."""
 
 SWEEP_S = 0.5
 """How often callers without an owner are looked at, while there are any."""
@@ -159,6 +158,7 @@ class AsteriskEndpoint:
             if offer.channel not in states:
                 offer.lost()
 
-    def _owned(self) -> set[str]:
-        """Callers whose calls are running here; their legs may outlive them."""
-        return {channel for channel, offer in self._offers.items() if not offer.released}
+    def _owned(self, caller: str) -> bool:
+        """Its call is running here; its legs may outlive it."""
+        offer = self._offers.get(caller)
+        return offer is not None and not offer.released
