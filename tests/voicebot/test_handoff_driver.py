@@ -13,6 +13,7 @@ import pytest
 import soundfile as sf
 from websockets.asyncio.server import serve
 
+from asr.phonetics import to_syllables
 from flows.actions import Route
 from flows.events import LegState, TransferProgress
 from telephony import messages
@@ -20,7 +21,11 @@ from telephony.codecs import Int16
 from telephony.desk import create_desk
 from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.leg import WebSocketLeg
+from telephony.leg_events import LegAudio, LegEnded, LegEvents, LegProgress
+from telephony.leg_state import LegEndReason
+from telephony.leg_state import LegState as WireState
 from telephony.loopback_server import LoopbackServer
+from tests.voicebot.far_sides import tone
 from voicebot.call.handoff import HandoffDriver, HandoffLimits
 
 TOKEN = "desk-token"
@@ -281,3 +286,162 @@ async def test_closing_never_raises_and_leaves_no_line_up(tmp_path: Path) -> Non
         await driver.close()
         await driver.close()
         await until_ended(tmp_path)
+
+
+# ── machines on the far side ──────────────────────────────────────────────────────
+
+
+class ScriptedLeg:
+    """A leg on which happens what the test says."""
+
+    def __init__(self, bridged: bool = False) -> None:
+        self.bridged = bridged
+        self.state = WireState.IDLE
+        self.events = LegEvents(10_000)
+        self.start: dict[str, Any] = {}
+        self.sent: list[Int16] = []
+        self.hung_up = 0
+
+    async def connect(self, start_params: Any, dossier: Any = None) -> None:
+        self.start = dict(start_params)
+
+    def send_audio(self, pcm: Int16, rate: int) -> None:
+        self.sent.append(pcm)
+
+    def send_dossier(self, dossier: Any) -> bool:
+        return True
+
+    async def hangup(self) -> None:
+        self.hung_up += 1
+        self.events.put(LegEnded(LegEndReason.HUNG_UP))
+
+    def __aiter__(self) -> "ScriptedLeg":
+        return self
+
+    async def __anext__(self) -> Any:
+        return await anext(self.events)
+
+    # ── what happens ──────────────────────────────────────────────────────────────
+
+    def comes_to(self, state: WireState) -> None:
+        self.events.put(LegProgress(state))
+
+    async def plays(self, pcm: Int16, *, early: bool = False) -> None:
+        """In real time."""
+        for at in range(0, len(pcm) - 159, 160):
+            self.events.put(LegAudio(pcm[at : at + 160].tobytes(), 8000, early))
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def scripted(
+    *legs: ScriptedLeg,
+    ear: Callable[[], Any] = lambda: None,
+    limits: HandoffLimits | None = None,
+    play: Callable[..., Awaitable[None]] | None = None,
+) -> AsyncIterator[tuple[HandoffDriver, list[TransferProgress]]]:
+    numbers = ["110-460100", "120", "119"]
+    directory = DutyDirectory(
+        DutyNumber(number, number[:3], "", "ws://127.0.0.1:9/line", number) for number in numbers
+    )
+    waiting = list(legs)
+    progress: list[TransferProgress] = []
+
+    async def nowhere(*_: Any) -> None: ...
+
+    async def loud(pcm: Int16) -> list[tuple[float, int]]:
+        return [(1.0 if np.abs(pcm.astype(int)).max(initial=0) > 400 else 0.0, len(pcm))]
+
+    async def by_level() -> Any:
+        return loud
+
+    driver = HandoffDriver(
+        directory,
+        lambda number: waiting.pop(0),
+        progress.append,
+        play or nowhere,
+        by_level,
+        time.monotonic,
+        limits or HandoffLimits(confirm_timeout_s=1.0, queue_patience_s=1.5, queue_timeout_s=2.5),
+        ear,
+    )
+    try:
+        yield driver, progress
+    finally:
+        await driver.close()
+
+
+class Hearing:
+    """An ear that understands what the test says."""
+
+    def __init__(self) -> None:
+        self.words = ""
+
+    async def hear(self, pcm: Int16, *, voiced: bool) -> tuple[str, ...]:
+        return to_syllables(self.words)
+
+    def renew(self) -> None:
+        self.words = ""
+
+
+LOUD = np.full(800, 3000, np.int16)
+
+
+async def test_an_in_band_busy_tone_fails_the_route_at_once() -> None:
+    leg = ScriptedLeg()
+    async with scripted(leg) as (driver, progress):
+        driver.dial("h1", LOCAL, {})
+        leg.comes_to(WireState.ANSWERED)
+        playing = asyncio.create_task(leg.plays(tone([(0.35, 0.35)], 2.0)))
+        busy = await until(progress, LegState.BUSY)
+        assert busy.reason == "in_band_busy"
+        assert LegState.CONFIRMED not in states(progress)
+        await asyncio.sleep(0.05)
+        assert leg.hung_up
+        playing.cancel()
+
+
+async def test_a_busy_notice_in_early_media_fails_the_route_before_it_is_answered() -> None:
+    leg, ear = ScriptedLeg(), Hearing()
+    async with scripted(leg, ear=lambda: ear) as (driver, progress):
+        driver.dial("h1", LOCAL, {})
+        leg.comes_to(WireState.RINGING)
+        ear.words = "您拨打的用户正忙"
+        await leg.plays(LOUD, early=True)
+        assert (await until(progress, LegState.BUSY)).reason == "busy"
+        assert LegState.ANSWERED not in states(progress)
+
+
+async def test_early_media_confirms_nothing() -> None:
+    leg = ScriptedLeg()
+    async with scripted(leg) as (driver, progress):
+        driver.dial("h1", LOCAL, {})
+        await leg.plays(np.tile(LOUD, 8), early=True)
+        await asyncio.sleep(0.1)
+        assert states(progress) == [LegState.REQUESTED]
+
+
+async def test_a_queue_is_waited_for_longer_but_not_for_ever() -> None:
+    leg, ear = ScriptedLeg(), Hearing()
+    async with scripted(leg, ear=lambda: ear) as (driver, progress):
+        driver.dial("h1", LOCAL, {})
+        leg.comes_to(WireState.ANSWERED)
+        ear.words = "您的来电已进入排队"
+        began = time.monotonic()
+        await leg.plays(LOUD)
+        failed = await until(progress, LegState.NO_ANSWER)
+        assert failed.reason == "nobody_spoke"
+        assert 1.4 < time.monotonic() - began < 4.0
+
+
+async def test_the_officer_after_a_queue_is_a_person() -> None:
+    leg, ear = ScriptedLeg(), Hearing()
+    async with scripted(leg, ear=lambda: ear) as (driver, progress):
+        driver.dial("h1", LOCAL, {})
+        leg.comes_to(WireState.ANSWERED)
+        ear.words = "您的来电已进入排队"
+        await leg.plays(LOUD)
+        await leg.plays(np.zeros(7200, np.int16))
+        ear.words = "你好请讲"
+        await leg.plays(np.concatenate([np.tile(LOUD, 4), np.zeros(4000, np.int16)]))
+        assert (await until(progress, LegState.CONFIRMED)).reason == "person_spoke"

@@ -2,9 +2,10 @@
 
 It dials what it is told and reports what happened; which route comes next, and
 what the caller hears, is decided in `flows.dialogue`. A leg has succeeded when a
-person spoke on it or the desk acknowledged, never because it was answered
-(DESIGN.md, Hand-off). Whatever goes wrong on a leg is reported, once, so that the
-chain goes on, and its line is hung up.
+person spoke on it or the desk acknowledged, never because it was answered: a busy
+tone or a notice ends it at once, a queue is waited for, within bounds (`person`).
+Whatever goes wrong on a leg is reported, once, so that the chain goes on, and its
+line is hung up.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import structlog
 
 from flows.actions import Route
 from flows.events import LegState, TransferProgress
+from flows.far_side import Verdict, Who
 from telephony.call_control import Leg
 from telephony.codecs import Int16
 from telephony.dialing import DutyDirectory, DutyNumber
@@ -26,6 +28,7 @@ from telephony.errors import LegError, TelephonyError
 from telephony.leg_events import LegAudio, LegEnded, LegProgress
 from telephony.leg_state import LegEndReason
 from telephony.leg_state import LegState as WireState
+from voicebot.call.far_ear import MakeEar
 from voicebot.call.person import PersonWatch, Probabilities
 
 __all__ = ["HandoffDriver", "HandoffLimits", "Probabilities"]
@@ -40,12 +43,25 @@ _FAILURES = {
     LegEndReason.NO_ANSWER: LegState.NO_ANSWER,
 }
 
+_REFUSALS = {"in_band_busy": LegState.BUSY, "busy": LegState.BUSY, "no_answer": LegState.NO_ANSWER}
+
+SPEAKING_S = 3.0
+"""How long who begins to speak has to say what tells a person from an announcement."""
+
+SPEAKING_MOST_S = 7.0
+"""The same for all such beginnings together, after the time to confirm."""
+
 
 @dataclass(frozen=True, slots=True)
 class HandoffLimits:
     """Seconds; settings of section [handoff]."""
 
     confirm_timeout_s: float = 8.0
+    """After answering, until a person is heard."""
+    queue_patience_s: float = 15.0
+    """After an announcement that somebody will come."""
+    queue_timeout_s: float = 45.0
+    """After answering, however often a queue announces itself."""
 
 
 @dataclass(slots=True)
@@ -56,6 +72,15 @@ class _Leg:
     task: asyncio.Task[None] | None = None
     off_hook: bool = False
     confirmed: bool = False
+    answered_at: float = 0.0
+    """By the event loop's clock."""
+    deadline: asyncio.Timeout | None = None
+    refusal: tuple[LegState, str] | None = None
+    """What the far side itself gave to understand."""
+
+
+def _no_ear() -> None:
+    """No recogniser: a voice must do."""
 
 
 class HandoffDriver:
@@ -68,6 +93,7 @@ class HandoffDriver:
         play: takes the far side's audio (PCM16, rate, bridged); the caller hears it
             through us unless the endpoint has `bridged` the leg.
         voice: makes a voice detector for 16 kHz audio.
+        ear: makes an ear for the words of one leg, where there is a recogniser.
     """
 
     def __init__(
@@ -79,9 +105,10 @@ class HandoffDriver:
         voice: Callable[[], Awaitable[Probabilities]],
         now: Callable[[], float],
         limits: HandoffLimits,
+        ear: MakeEar = _no_ear,
     ) -> None:
         self._directory, self._new_leg = directory, new_leg
-        self._report, self._play, self._voice = report, play, voice
+        self._report, self._play, self._voice, self._ear = report, play, voice, ear
         self._now, self._limits = now, limits
         self._leg: _Leg | None = None
         self._dossier: Mapping[str, Any] | None = None
@@ -177,22 +204,19 @@ class HandoffDriver:
     async def _carry(self, leg: _Leg) -> tuple[LegState, str]:
         """Audio and progress of a connected leg; gives its end."""
         try:
-            async with asyncio.timeout(None) as confirmation:
-                person = PersonWatch(
-                    self._voice, lambda: self._confirm(leg, "person_spoke", confirmation)
-                )
+            async with asyncio.timeout(None) as deadline:
+                leg.deadline = deadline
+                person = PersonWatch(self._voice, self._ear, lambda news: self._learn(leg, news))
                 try:
-                    return await self._follow(leg, person, confirmation)
+                    return await self._follow(leg, person)
                 finally:
                     person.close()
         except TimeoutError:
-            if not confirmation.expired():
+            if not deadline.expired():
                 raise
-            return LegState.NO_ANSWER, "nobody_spoke"
+            return leg.refusal or (LegState.NO_ANSWER, "nobody_spoke")
 
-    async def _follow(
-        self, leg: _Leg, person: PersonWatch, confirmation: asyncio.Timeout
-    ) -> tuple[LegState, str]:
+    async def _follow(self, leg: _Leg, person: PersonWatch) -> tuple[LegState, str]:
         async for event in leg.leg:
             match event:
                 case LegProgress(state=WireState.RINGING):
@@ -200,21 +224,21 @@ class HandoffDriver:
                 case LegProgress(state=WireState.ANSWERED):
                     # An answered leg on which nobody speaks is a failed leg.
                     leg.off_hook = True
-                    confirmation.reschedule(
-                        asyncio.get_running_loop().time() + self._limits.confirm_timeout_s
-                    )
+                    leg.answered_at = asyncio.get_running_loop().time()
+                    self._wait(leg, self._limits.confirm_timeout_s)
                     self._tell(leg.handoff, leg.number, LegState.ANSWERED)
                 case LegProgress(state=WireState.ACKNOWLEDGED):
                     leg.off_hook = True
-                    self._confirm(leg, "acknowledged", confirmation)
-                case LegAudio(early=False):
+                    self._confirm(leg, "acknowledged")
+                case LegAudio():
                     pcm = np.frombuffer(event.pcm, np.int16)
                     if not leg.confirmed:
-                        person.push(pcm, event.rate)
-                    await self._play(pcm, event.rate, leg.leg.bridged)
+                        person.push(pcm, event.rate, early=event.early)
+                    if not event.early:
+                        await self._play(pcm, event.rate, leg.leg.bridged)
                 case LegEnded(reason=reason):
                     if reason is LegEndReason.TRANSFERRED:
-                        self._confirm(leg, reason.value, confirmation)
+                        self._confirm(leg, reason.value)
                     if leg.confirmed:
                         return LegState.ENDED, reason.value
                     return _FAILURES.get(reason, LegState.FAILED), reason.value
@@ -222,8 +246,42 @@ class HandoffDriver:
                     pass
         return LegState.FAILED, LegEndReason.LOST.value
 
-    def _confirm(self, leg: _Leg, reason: str, confirmation: asyncio.Timeout) -> None:
-        if not leg.confirmed and not confirmation.expired() and self._leg is leg:
-            leg.confirmed = True
-            confirmation.reschedule(None)
-            self._tell(leg.handoff, leg.number, LegState.CONFIRMED, reason)
+    def _learn(self, leg: _Leg, news: Verdict) -> None:
+        """What was heard on the far side of a leg that is not confirmed."""
+        limits = self._limits
+        match news.who:
+            case Who.PERSON:
+                self._confirm(leg, "person_spoke")
+            case Who.REFUSED:
+                leg.refusal = (_REFUSALS.get(news.reason, LegState.FAILED), news.reason)
+                log.info("leg_refused", destination=leg.number, reason=news.reason)
+                self._wait(leg, 0.0)
+            case Who.QUEUE:
+                if leg.off_hook:
+                    log.info("leg_announcement", destination=leg.number, heard=news.reason)
+                    self._extend(leg, limits.queue_patience_s, limits.queue_timeout_s)
+            case Who.UNDECIDED:
+                if leg.off_hook:
+                    self._extend(leg, SPEAKING_S, limits.confirm_timeout_s + SPEAKING_MOST_S)
+
+    def _wait(self, leg: _Leg, seconds: float) -> None:
+        """Give the leg up unless it is confirmed within so long."""
+        if leg.deadline is not None and not (leg.confirmed or leg.deadline.expired()):
+            leg.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+
+    def _extend(self, leg: _Leg, seconds: float, most: float) -> None:
+        """Wait for so long, at least, but not longer than `most` after answering."""
+        if leg.deadline is None:
+            return
+        now = asyncio.get_running_loop().time()
+        due = min(now + seconds, leg.answered_at + most)
+        if due > (leg.deadline.when() or now):
+            self._wait(leg, due - now)
+
+    def _confirm(self, leg: _Leg, reason: str) -> None:
+        deadline = leg.deadline
+        if deadline is None or leg.confirmed or deadline.expired() or self._leg is not leg:
+            return
+        leg.confirmed = True
+        deadline.reschedule(None)
+        self._tell(leg.handoff, leg.number, LegState.CONFIRMED, reason)

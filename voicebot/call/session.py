@@ -30,8 +30,10 @@ from telephony.recording import file_stem
 from telephony.resampling import StreamResampler
 from telephony.trunk_address import trunk_address
 from voicebot.call.ears import Ears
+from voicebot.call.echo import EchoGate
 from voicebot.call.endpointing import EndpointingLimits
 from voicebot.call.engines import Engines
+from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
 from voicebot.call.handoff import HandoffDriver, HandoffLimits, Probabilities
 from voicebot.call.intake import Intake
 from voicebot.call.journal import Journal
@@ -82,6 +84,7 @@ class CallSession:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._began = time.monotonic()
         self._ended = asyncio.Event()
+        self._echo = EchoGate(line.rate)
         self._to_ears = StreamResampler(line.rate, RATE)
         self._closing = False
         self._recorder: CallRecorder | None = None
@@ -100,6 +103,7 @@ class CallSession:
             self._new_voice,
             self.now,
             HandoffLimits(settings.handoff.confirm_timeout_s),
+            self._new_far_ear,
         )
         self._ears: Ears | None = None
 
@@ -207,12 +211,13 @@ class CallSession:
             self._recorder.said(pcm)
 
     def _record_sent(self, pcm: Int16) -> None:
+        self._echo.sent(pcm, self.now())
         if self._recorder is not None:
             self._recorder.sent(pcm)
 
     async def _hear_now(self, pcm: Int16) -> None:
         assert self._ears is not None
-        await self._ears.feed(self._to_ears.push(pcm))
+        await self._ears.feed(self._to_ears.push(self._echo.heard(pcm)))
 
     def _ears_are_behind(self) -> None:
         for ear in ev.Ear:
@@ -366,6 +371,14 @@ class CallSession:
             return await asyncio.to_thread(detector.probabilities, pcm)
 
         return probabilities
+
+    def _new_far_ear(self) -> FarEar | None:
+        engines = self._engines
+        if engines.listener is not None:
+            return ListeningEar(engines.listener, engines.ear_executor)
+        if engines.transcriber is not None:
+            return TranscribingEar(engines.transcriber, engines.pool)
+        return None
 
     async def _watch_silence(self) -> None:
         """Report silence on all sides, first at 2.4 s, then every 1.2 s."""
