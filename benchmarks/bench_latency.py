@@ -351,6 +351,7 @@ async def our_side(state: Path, shared: Path, log: Path) -> AsyncIterator[Side]:
         "VOICEBOT_PATHS__STATE": str(state),
         "VOICEBOT_PATHS__SHARED": str(shared),
         "VOICEBOT_SERVER__PORT": str(port),
+        "VOICEBOT_SIP__ENABLED": "false",
     }
     async with (
         process("voicebot.cli", "serve", log=log, environment=environment) as running,

@@ -63,8 +63,10 @@ class Sip(Section):
     tls_certificate: str = ""
     tls_key: str = ""
     srtp: str = Field("off", pattern="^(off|optional|required)$")
-    processes: int = Field(1, ge=1, le=64)
-    """Media processes, of four calls each."""
+    processes: int = Field(2, ge=1, le=64)
+    """Media processes; each holds four calls, legs included."""
+    callers_per_process: int = Field(2, ge=1, le=4)
+    """Callers that one process takes; the rest of its four calls is for their legs."""
     trunks: dict[str, str] = Field(default_factory=dict)
     """SIP address by trunk name, such as police = "sip:127.0.0.1:5110"; what
     `trunk:NAME/NUMBER` of the duty directory may name."""

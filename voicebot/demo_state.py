@@ -42,6 +42,7 @@ def environment(state: Path, port: int, desk_port: int) -> dict[str, str]:
         "VOICEBOT_DATABASE__URL": "",
         "VOICEBOT_SERVER__HOST": "127.0.0.1",
         "VOICEBOT_SERVER__PORT": str(port),
+        "VOICEBOT_SIP__ENABLED": "false",
         "VOICEBOT_SERVER__TLS_CERTIFICATE": "",
         "VOICEBOT_SERVER__TLS_KEY": "",
         "VOICEBOT_HANDOFF__DESK_URL": f"ws://127.0.0.1:{desk_port}/line",

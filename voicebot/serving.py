@@ -13,6 +13,7 @@ import uvicorn
 
 from voicebot.app import CALLS_END_S, Service, open_service
 from voicebot.config import Settings
+from voicebot.endpoints import endpoints, running
 from voicebot.errors import VoicebotError
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.security import SecurityError, prepare
@@ -62,9 +63,10 @@ async def _serve(settings: Settings) -> int:
                 log.info("ready", media=f"{scheme}://{host}:{bound.getsockname()[1]}/media")
                 stopping.server = server
                 draining = asyncio.create_task(_drain(stopping, service, server))
-                await server.serve(sockets=[bound])
-                draining.cancel()
-                await service.ended()
+                async with running(endpoints(settings, service.take)):
+                    await server.serve(sockets=[bound])
+                    draining.cancel()
+                    await service.ended()
     except asyncio.CancelledError:
         if not stopping.number:
             raise

@@ -104,6 +104,7 @@ def start_service(state: Path, environment: Mapping[str, str]) -> Running:
             **os.environ,
             "VOICEBOT_PATHS__STATE": str(state),
             "VOICEBOT_SERVER__PORT": str(port),
+            "VOICEBOT_SIP__ENABLED": "false",
             "VOICEBOT_HANDOFF__DESK_URL": f"ws://127.0.0.1:{desk_port}/line",
             "VOICEBOT_HANDOFF__DESK_HTTP": f"http://127.0.0.1:{desk_port}",
             "VOICEBOT_HANDOFF__SEAT_URL": f"ws://127.0.0.1:{seat_port}/line",

@@ -40,6 +40,7 @@ def service(settings: Settings, models: Path, log: Path) -> Iterator[tuple[subpr
             "VOICEBOT_PATHS__STATE": str(settings.paths.state),
             "VOICEBOT_PATHS__MODELS": str(models),
             "VOICEBOT_SERVER__PORT": str(port),
+            "VOICEBOT_SIP__ENABLED": "false",
             "VOICEBOT_ASR__ENGINE": "none",
             "VOICEBOT_ADMISSION__DRAIN_S": "1",
         },

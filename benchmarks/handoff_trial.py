@@ -1,0 +1,395 @@
+"""Hand-offs through a real Asterisk with faults at random moments: is anybody dropped?
+
+    make handoff-trial N=50                     (ARGS="--seed 7 --keep var/trial" to repeat one)
+
+Each run is one call: a person on the carrier's trunk says that the kitchen is on fire, the
+real service (recognition, triage, dialogue) hands over to 110's telephone through Asterisk,
+and something goes wrong on purpose. What counts is what the caller's telephone heard.
+
+*Dropped* is a caller who was hung up, or who heard no sound for more than 4 s, between
+the answer and the hang-up of our own (DESIGN.md, Hand-off). The last line of the output is
+one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.trial_service import ROOT, TrialError, TrialService
+from tests.asterisk.pbx import CARRIER_PORTS, POLICE_PORT, SEATS_PORT, Pbx, installed
+from tests.asterisk.phones import (
+    RATE,
+    Heard,
+    Phone,
+    Step,
+    answered,
+    answers,
+    busy_notice,
+    busy_tone_wav,
+    declines,
+    hang_up,
+    hangs_up_after,
+    hangs_up_at_once,
+    loop,
+    reject,
+    rings_for_ever,
+    silent_after_answer,
+    write_wav,
+)
+
+CALLER = "我家厨房着火了，火很大，快派人来，有人被困在里面。"
+OFFICER = "你好，海口一一零，请讲，你在什么位置？"
+AGENT = "您好，一二三四五人工座席为您服务，请问有什么可以帮您？"
+
+DROPPED_S = 4.0
+SETTLED_S = 3.0
+"""How long caller and desk must hear each other before a run counts as connected."""
+PATIENCE_S = 75.0
+
+FAULTS = (
+    "none",
+    "busy",
+    "declines",
+    "busy_notice",
+    "rings_for_ever",
+    "silent_desk",
+    "hangs_up_at_once",
+    "desk_hangs_up_in_sentence",
+    "caller_hangs_up",
+    "bot_killed",
+    "bot_frozen",
+    "ari_restarted",
+    "media_cut",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run.
+
+    Parameters:
+        at_s: when the fault comes, seconds after the answer, or after 110's telephone
+            was reached for faults of the desk.
+    """
+
+    number: int
+    fault: str
+    at_s: float
+    caller: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one run; times in milliseconds, None where nothing was measured."""
+
+    number: int
+    fault: str
+    at_s: float
+    connected: str = ""
+    """``110``, ``human`` or nothing."""
+    dropped: str = ""
+    """Why the caller counts as dropped."""
+    silence_s: float = 0.0
+    number_carried: bool | None = None
+    ring_ms: float | None = None
+    both_hear_ms: float | None = None
+    leftovers: list[str] = field(default_factory=list)
+    """Channels that outlived the call."""
+
+
+def plans(count: int, seed: int) -> list[Plan]:
+    """Every fault about equally often, in random order, at random moments."""
+    rng = random.Random(seed)
+    faults = [FAULTS[n % len(FAULTS)] for n in range(count)]
+    rng.shuffle(faults)
+    return [
+        Plan(n, fault, round(rng.uniform(0.0, 9.0), 2), f"139{rng.randrange(10**8):08d}")
+        for n, fault in enumerate(faults, 1)
+    ]
+
+
+def heard_at(heard: Heard, voice: npt.NDArray[np.int16], likeness: float = 0.35) -> float | None:
+    """When `voice` was first heard: the time of its beginning, by correlation.
+
+    G.711 and mixing leave a known voice plain to see in the waveform.
+    """
+    part = voice[: RATE // 2].astype(np.float64)
+    samples = heard.samples.astype(np.float64)
+    if len(samples) < len(part):
+        return None
+    size = 1 << int(len(samples) + len(part) - 1).bit_length()
+    product = np.fft.rfft(samples, size) * np.conj(np.fft.rfft(part, size))
+    products = np.fft.irfft(product, size)[: len(samples) - len(part) + 1]
+    energy = np.concatenate([[0.0], np.cumsum(samples**2)])
+    under = energy[len(part) :] - energy[: len(samples) - len(part) + 1]
+    alike = products / np.sqrt(np.maximum(under, 1.0) * float(np.sum(part**2)))
+    found = np.flatnonzero(alike >= likeness)
+    return float(heard.times[found[0] // (RATE // 50)]) if len(found) else None
+
+
+class Trial:
+    """The parties of all runs; one run at a time, since a dead bot is everybody's."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self.seed = folder, seed
+        self.voices = {name: self._voice(name, text) for name, text in VOICES.items()}
+        self.pbx = Pbx().start()
+        self.service = TrialService(
+            folder,
+            {
+                "VOICEBOT_ASTERISK__URL": self.pbx.ari_url,
+                "VOICEBOT_ASTERISK__PASSWORD_FILE": str(self.pbx.password_file()),
+                "VOICEBOT_HANDOFF__DESK_URL": "trunk:police/{number}",
+                "VOICEBOT_HANDOFF__SEAT_URL": "trunk:seats/1001",
+                "VOICEBOT_HANDOFF__ANSWER_TIMEOUT_S": "6",
+            },
+        )
+        self.service.start()
+        self.service.beside("watchdog")
+        self.seats = Phone(SEATS_PORT, folder / "seats")
+        self.seats.script(*answers(self._wav("seat")))
+
+    def close(self) -> None:
+        self.seats.close()
+        self.service.close()
+        self.pbx.close()
+
+    def run(self, plan: Plan) -> Outcome:
+        """One call from its first ring to the last channel."""
+        self.service.start()
+        outcome = Outcome(plan.number, plan.fault, plan.at_s)
+        folder = self.folder / f"run-{plan.number:03d}"
+        with (
+            Phone(POLICE_PORT, folder / "110") as police,
+            Phone(CARRIER_PORTS[0], folder / "caller") as phone,
+        ):
+            police.script(*self._desk(plan))
+            began = time.monotonic()
+            call = phone.call(
+                "12345", caller=plan.caller, steps=(answered(), loop(self._wav("caller")))
+            )
+            up = phone.wait_for("up", call=call, timeout_s=10).at
+            try:
+                self._go_on(plan, outcome, police, phone, call, up)
+            finally:
+                self.service.freeze(False)
+            hung_up = time.monotonic()
+            self._judge(outcome, plan, police, phone.heard(call).between(up, hung_up), began)
+            if phone.seen("ended", call):
+                outcome.dropped = outcome.dropped or "hung up"
+            phone.then(call, hang_up())
+            outcome.leftovers = self._leftovers()
+        return outcome
+
+    def _desk(self, plan: Plan) -> tuple[Step, ...]:
+        wav = self._wav("officer")
+        scripts: dict[str, Callable[[], tuple[Step, ...]]] = {
+            "busy": lambda: (reject(486),),
+            "declines": declines,
+            "busy_notice": lambda: busy_notice(busy_tone_wav(self.folder / "busy.wav")),
+            "rings_for_ever": rings_for_ever,
+            "silent_desk": silent_after_answer,
+            "hangs_up_at_once": hangs_up_at_once,
+            "desk_hangs_up_in_sentence": lambda: hangs_up_after(wav, 1.0 + plan.at_s / 2),
+        }
+        return scripts[plan.fault]() if plan.fault in scripts else answers(wav, after_s=0.6)
+
+    def _go_on(
+        self, plan: Plan, outcome: Outcome, police: Phone, phone: Phone, call: int, up: float
+    ) -> None:
+        """Until somebody human has had the caller for a while, or patience is over."""
+        pending = self._fault(plan)
+        wav = self._wav("officer")
+        rescripted, together_since, party = False, 0.0, ""
+        while time.monotonic() - up < PATIENCE_S:
+            now = time.monotonic()
+            if pending is not None and now - up >= plan.at_s:
+                pending()
+                pending = None
+                together_since = 0.0  # it must hold after the fault
+            if plan.fault == "caller_hangs_up" and now - up >= plan.at_s:
+                return
+            if not rescripted and police.seen("incoming"):
+                rescripted = True  # the fault is of the first call alone
+                police.script(*answers(wav, after_s=0.3))
+            if phone.seen("ended", call):
+                return
+            latest = phone.heard(call).last(1.5)
+            found = self._party(latest)
+            if not found or found != party:
+                party, together_since = found, now if found else 0.0
+            steady = now - together_since >= SETTLED_S if together_since else False
+            desk_lost = plan.fault == "desk_hangs_up_in_sentence" and not police.seen("ended")
+            if steady and pending is None and not desk_lost:
+                outcome.connected = party
+                return
+            time.sleep(0.2)
+
+    def _party(self, heard: Heard) -> str:
+        for name, connected in (("officer", "110"), ("seat", "human")):
+            if heard_at(heard, self.voices[name]) is not None:
+                return connected
+            if self._within(heard, self.voices[name]):
+                return connected
+        return ""
+
+    @staticmethod
+    def _within(heard: Heard, voice: npt.NDArray[np.int16]) -> bool:
+        """Any half second of the voice is heard, not its beginning alone."""
+        step = RATE // 2
+        return any(
+            heard_at(heard, voice[at : at + step]) is not None
+            for at in range(step, len(voice) - step, step)
+        )
+
+    def _fault(self, plan: Plan) -> Callable[[], object] | None:
+        return {
+            "bot_killed": self.service.kill,
+            "bot_frozen": lambda: self.service.freeze(True),
+            "ari_restarted": lambda: self.pbx.cli("module reload http"),
+            "media_cut": self._cut_media,
+        }.get(plan.fault)
+
+    def _cut_media(self) -> None:
+        for channel in self.pbx.channels():
+            if channel.startswith("WebSocket/"):
+                self.pbx.cli(f"channel request hangup {channel}")
+
+    def _judge(
+        self, outcome: Outcome, plan: Plan, police: Phone, heard: Heard, began: float
+    ) -> None:
+        outcome.silence_s = round(heard.longest_silence_s(), 2)
+        if outcome.silence_s > DROPPED_S and plan.fault != "caller_hangs_up":
+            outcome.dropped = f"{outcome.silence_s:.1f} s of silence"
+        if not outcome.connected and plan.fault != "caller_hangs_up":
+            outcome.dropped = outcome.dropped or f"nobody in {PATIENCE_S:.0f} s"
+        incoming = police.seen("incoming")
+        if incoming:
+            outcome.number_carried = all(
+                plan.caller in each.headers.get(name, "")
+                for each in incoming
+                for name in ("from", "p-asserted-identity")
+            )
+            asked = self.service.first(began, kind="transfer", state="requested")
+            if asked is not None and asked < incoming[0].at:
+                outcome.ring_ms = round(1000 * (incoming[0].at - asked), 1)
+        answered_at = [each.at for each in police.seen("up")]
+        if outcome.connected == "110" and answered_at:
+            outcome.both_hear_ms = self._both_hear(heard, police, answered_at[-1])
+
+    def _both_hear(self, heard: Heard, police: Phone, answered_at: float) -> float | None:
+        caller = heard_at(heard.between(answered_at), self.voices["officer"])
+        number = police.seen("up")[-1].call
+        desk = police.heard(number).first_sound_at(answered_at)
+        if caller is None or desk is None:
+            return None
+        return round(1000 * (max(caller, desk) - answered_at), 1)
+
+    def _leftovers(self) -> list[str]:
+        deadline = time.monotonic() + 8
+        while (left := self.pbx.channels()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for channel in left:
+            self.pbx.cli(f"channel request hangup {channel}")
+        return left
+
+    def _wav(self, name: str) -> Path:
+        return self.folder / f"{name}.wav"
+
+    def _voice(self, name: str, text: str) -> npt.NDArray[np.int16]:
+        """Rendered once; without its pauses at the ends, so that it loops without a gap."""
+        from voicebot.call.speech import at_rate, open_synthesizer
+        from voicebot.config import load_settings
+
+        synthesizer = open_synthesizer("auto", load_settings().paths.models)
+        pcm = at_rate(synthesizer.render(text), RATE).pcm
+        loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > 300)
+        pcm = pcm[loud[0] : loud[-1]]
+        write_wav(self._wav(name), pcm)
+        return pcm
+
+
+VOICES = {"caller": CALLER, "officer": OFFICER, "seat": AGENT}
+
+
+def summary(outcomes: Sequence[Outcome], seed: int) -> dict[str, object]:
+    """The JSON line of the contract."""
+
+    def percentile(values: list[float], share: float) -> float | None:
+        return round(float(np.quantile(values, share)), 1) if values else None
+
+    rings = [each.ring_ms for each in outcomes if each.ring_ms is not None]
+    hears = [each.both_hear_ms for each in outcomes if each.both_hear_ms is not None]
+    carried = [each.number_carried for each in outcomes if each.number_carried is not None]
+    return {
+        "runs": len(outcomes),
+        "dropped": sum(bool(each.dropped) for each in outcomes),
+        "connected_110": sum(each.connected == "110" for each in outcomes),
+        "connected_human": sum(each.connected == "human" for each in outcomes),
+        "number_carried": round(sum(carried) / len(carried), 4) if carried else None,
+        "ring_ms_p50": percentile(rings, 0.5),
+        "ring_ms_p95": percentile(rings, 0.95),
+        "both_hear_ms_p95": percentile(hears, 0.95),
+        "leftovers": sum(len(each.leftovers) for each in outcomes),
+        "seed": seed,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=None, help="repeats a trial")
+    parser.add_argument("--keep", type=Path, help="folder for what was heard and the logs")
+    parser.add_argument("--fault", choices=FAULTS, help="this one alone")
+    given = parser.parse_args()
+    if not installed():
+        sys.exit("Asterisk is not there: run `make asterisk`.")
+    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(10**6)
+    folder = (given.keep or Path(tempfile.mkdtemp(prefix="trial-"))).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    planned = plans(given.runs, seed)
+    if given.fault:
+        planned = [Plan(p.number, given.fault, p.at_s, p.caller) for p in planned]
+    outcomes: list[Outcome] = []
+    trial = Trial(folder, seed)
+    try:
+        for plan in planned:
+            outcome = trial.run(plan)
+            outcomes.append(outcome)
+            print(
+                f"{plan.number:3d}/{len(planned)}  {plan.fault:26s} at {plan.at_s:4.1f} s  "
+                f"{outcome.connected or '-':6s} silence {outcome.silence_s:4.1f} s  "
+                f"ring {outcome.ring_ms} ms  hear {outcome.both_hear_ms} ms  "
+                f"{'DROPPED: ' + outcome.dropped if outcome.dropped else ''}"
+                f"{' LEFT: ' + ' '.join(outcome.leftovers) if outcome.leftovers else ''}",
+                flush=True,
+            )
+            with (folder / "runs.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
+    except TrialError as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        trial.close()
+        if not given.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    result = summary(outcomes, seed)
+    print(json.dumps(result))
+    return 0 if not result["dropped"] else 1
+
+
+if __name__ == "__main__":
+    assert ROOT.is_dir()
+    sys.exit(main())
