@@ -1,7 +1,11 @@
 """The endpoints answer those who may ask, and nobody else."""
 
 import asyncio
+import json
+import re
+import uuid
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -11,9 +15,17 @@ from fastapi.testclient import TestClient
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import WebSocketDenialResponse
 
+import voicebot.web
+from telephony.audio_socket_packets import Announcements
+from telephony.call_control import IncomingCall, Rejection
+from voicebot.call.pipeline import REFUSALS
 from voicebot.config import Settings
 from voicebot.records.store import Records
-from voicebot.web.api import create_app
+from voicebot.web.api import MAX_BODY_BYTES, create_app
+from voicebot.web.pages import PUBLIC
+
+STATIC = Path(voicebot.web.__file__).parent / "static"
+IDENTITY = "40325ec2-5efd-4bd3-805f-53576e581d13"
 
 
 class _Live:
@@ -29,10 +41,16 @@ class _Service:
     def __init__(self, settings: Settings, records: Records) -> None:
         self.settings, self.records, self.live = settings, records, _Live()
         self.authorised: list[bool] = []
+        self.taken: list[IncomingCall] = []
+        self.announcements = Announcements()
 
     async def handle_media(self, websocket: WebSocket, *, authorised: bool) -> None:
         self.authorised.append(authorised)
         await websocket.close(1008 if not authorised else 1000)
+
+    async def take(self, call: IncomingCall) -> None:
+        self.taken.append(call)
+        await call.reject(Rejection.FULL, 5)
 
 
 @pytest.fixture
@@ -47,7 +65,7 @@ async def _opened(settings: Settings) -> Records:
 
 @pytest.fixture
 def client(service: _Service) -> Iterator[TestClient]:
-    with TestClient(create_app(service)) as client:
+    with TestClient(create_app(service, service.announcements)) as client:
         yield client
         assert client.portal is not None
         client.portal.call(service.records.close)
@@ -67,14 +85,26 @@ def paths(client: TestClient, kind: type) -> list[str]:
     return found
 
 
+def requests(client: TestClient) -> list[tuple[str, str]]:
+    methods = {
+        route.path: sorted((route.methods or set()) - {"HEAD"})[0]
+        for route in client.app.routes  # type: ignore[attr-defined]
+        if isinstance(route, Route)
+    }
+    assert {"GET", "POST"} == set(methods.values())
+    return list(zip(methods.values(), paths(client, Route), strict=True))
+
+
 @pytest.mark.parametrize("header", [None, "Bearer vb_wrong", "Basic eDp5", "Bearer ", "Bearer é"])
 def test_every_endpoint_asks_for_a_token(client: TestClient, header: str | None) -> None:
     headers = {"Authorization": header.encode()} if header else {}
-    for path in paths(client, Route):
-        assert client.get(path, headers=headers).status_code == 401, path  # type: ignore[arg-type]
+    for method, path in requests(client):
+        if path not in PUBLIC:
+            answer = client.request(method, path, headers=headers)  # type: ignore[arg-type]
+            assert answer.status_code == 401, path
     for path in paths(client, WebSocketRoute):
-        if path == "/media" and header is None:
-            continue  # below: its token may come in the start message
+        if path.startswith("/media") and header is None:
+            continue  # below: its token may come in the first message
         with (
             pytest.raises(WebSocketDenialResponse) as denied,
             client.websocket_connect(path, headers=headers),  # type: ignore[arg-type]
@@ -185,3 +215,204 @@ def test_reads_and_refusals_are_audited(client: TestClient, service: _Service) -
         ("admin", "call.read", "C1", 1),
         ("media", "refused", "/api/calls/C1", 0),
     ]
+
+
+# ── the call page ─────────────────────────────────────────────────────────────────────
+
+
+def test_the_files_of_the_call_page_are_all_that_needs_no_token() -> None:
+    assert sorted(PUBLIC) == [
+        "/call",
+        "/call/call.css",
+        "/call/call.js",
+        "/call/icon.svg",
+        "/call/phone.js",
+        "/call/words.js",
+        "/call/worklet.js",
+    ]
+    assert {name for name, _ in PUBLIC.values()} == {file.name for file in STATIC.iterdir()}
+
+
+def test_the_files_of_the_call_page_hold_no_data(client: TestClient) -> None:
+    for path, (name, media_type) in PUBLIC.items():
+        answer = client.get(path)
+        assert answer.content == (STATIC / name).read_bytes()  # the same for everybody
+        assert answer.headers["content-type"] == media_type
+        assert "set-cookie" not in answer.headers
+
+
+def test_the_call_page_runs_only_what_comes_from_here(client: TestClient) -> None:
+    for path in PUBLIC:
+        policy = client.get(path).headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+    page = client.get("/call").text
+    assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=|https?://", page)
+
+
+def test_each_refusal_has_its_words_on_the_call_page() -> None:
+    words = (STATIC / "words.js").read_text("utf-8")
+    for why in Rejection:
+        assert f'"{REFUSALS[why]}": "{why.value}"' in words
+        assert re.search(rf"^  {why.value}: \[", words, re.M)
+
+
+@pytest.mark.parametrize(
+    ("role", "may_call", "may_read"),
+    [("media", True, False), ("admin", True, True), ("agent", False, True), ("desk", False, False)],
+)
+def test_a_token_learns_the_lines_and_what_it_may_do(
+    client: TestClient, service: _Service, role: str, may_call: bool, may_read: bool
+) -> None:
+    answer = client.get("/api/lines", headers=bearer(service, role)).json()
+    assert [line["did"] for line in answer["lines"]] == ["12345", "12333", "96377"]
+    assert (answer["may_call"], answer["may_read"]) == (may_call, may_read)
+
+
+def test_one_call_is_followed_until_it_ends(client: TestClient, service: _Service) -> None:
+    async def subscribe() -> AsyncIterator[dict[str, Any]]:
+        yield {"call_id": "C2", "kind": "say", "text": "somebody else"}
+        yield {"call_id": "C1", "kind": "say", "text": "您好"}
+        yield {"call_id": "C1", "kind": "call", "state": "ended"}
+        await asyncio.Event().wait()
+
+    service.live.subscribe = subscribe  # type: ignore[method-assign]
+    answer = client.get("/api/calls/C1/live", headers=bearer(service, "agent"))
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line["kind"] for line in lines] == ["watching", "say", "call"]
+    assert lines[1]["text"] == "您好"
+
+
+def test_who_may_not_read_calls_does_not_follow_one(client: TestClient, service: _Service) -> None:
+    assert client.get("/api/calls/C1/live", headers=bearer(service, "media")).status_code == 403
+
+
+# ── browsers of other sites, and requests of any size ─────────────────────────────────
+
+
+@pytest.mark.parametrize("path", ["/media", "/media/fork", "/api/live"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://testserver:81", "null", "http://[", "file://"]
+)
+def test_another_sites_page_opens_no_socket(
+    client: TestClient, service: _Service, path: str, origin: str
+) -> None:
+    headers = {"Origin": origin, **bearer(service, "admin")}
+    with (
+        pytest.raises(WebSocketDenialResponse) as denied,
+        client.websocket_connect(path, headers=headers),
+    ):
+        pass
+    assert (denied.value.status_code, denied.value.json()["code"]) == (403, "foreign_origin")
+
+
+@pytest.mark.parametrize("origin", ["http://testserver", "http://TestServer:80"])
+def test_the_services_own_page_opens_a_socket(
+    client: TestClient, service: _Service, origin: str
+) -> None:
+    with client.websocket_connect("/media", headers={"Origin": origin}) as socket:
+        assert socket.receive()["code"] == 1008
+    assert service.authorised == [False]
+
+
+def test_every_answer_carries_the_security_headers(client: TestClient, service: _Service) -> None:
+    for path in ("/call", "/health", "/api/calls", "/nowhere"):
+        for headers in ({}, bearer(service, "admin")):
+            answer = client.get(path, headers=headers)
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["x-frame-options"] == "DENY"
+            assert answer.headers["referrer-policy"] == "no-referrer"
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_request_has_a_largest_size(client: TestClient, service: _Service, chunked: bool) -> None:
+    body = b"x" * (MAX_BODY_BYTES + 1)
+    answer = client.post(
+        "/api/audiosocket",
+        content=iter([body[:40_000], body[40_000:]]) if chunked else body,
+        headers=bearer(service, "media") | {"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 413
+
+
+# ── other carriers ────────────────────────────────────────────────────────────────────
+
+
+def metadata(**more: Any) -> str:
+    return json.dumps({"uuid": "F1", "from": "13800138000", "to": "12345", **more})
+
+
+def test_a_fork_shows_its_token_in_the_metadata(client: TestClient, service: _Service) -> None:
+    token = service.records.tokens.create("media")
+    with client.websocket_connect("/media/fork", ["audio.drachtio.org"]) as socket:
+        assert socket.accepted_subprotocol == "audio.drachtio.org"
+        socket.send_text(metadata(token=token, sampleRate=16000))
+        assert socket.receive_json()["data"] == {"reason": "full", "retry_after_s": 5}
+        assert socket.receive_json() == {"type": "disconnect"}
+        assert socket.receive()["code"] == 1013
+    (call,) = service.taken
+    assert call.info.caller == "13800138000"
+    assert (call.info.did, call.info.rate, call.info.call_id) == ("12345", 16000, "F1")
+
+
+def test_a_fork_with_a_token_in_the_header_is_taken(client: TestClient, service: _Service) -> None:
+    with client.websocket_connect("/media/fork", headers=bearer(service, "media")) as socket:
+        socket.send_text(metadata())
+        assert socket.receive_json()["data"]["reason"] == "full"
+    assert len(service.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        (metadata(), "wrong_token"),
+        (metadata(token="vb_wrong"), "wrong_token"),
+        (metadata(mixType="stereo"), "bad_metadata"),
+        ("[]", "bad_metadata"),
+        (b"audio", "bad_metadata"),
+        (metadata(sampleRate=44100), "unknown_sample_rate"),
+    ],
+)
+def test_a_fork_that_cannot_be_taken_is_told_why(
+    client: TestClient, service: _Service, first: str | bytes, reason: str
+) -> None:
+    with client.websocket_connect("/media/fork") as socket:
+        if isinstance(first, bytes):
+            socket.send_bytes(first)
+        else:
+            socket.send_text(first)
+        assert socket.receive_json()["data"]["reason"] == reason
+        assert socket.receive_json() == {"type": "disconnect"}
+        assert socket.receive()["code"] == 1008
+    assert service.taken == []
+
+
+def test_an_audiosocket_call_is_announced_once(client: TestClient, service: _Service) -> None:
+    headers = bearer(service, "media")
+    body = {"uuid": IDENTITY, "caller": "13800138000", "did": "12345"}
+    first = client.post("/api/audiosocket", json=body, headers=headers)
+    assert (first.status_code, first.json()) == (201, {"uuid": IDENTITY, "expires_s": 30.0})
+    again = client.post("/api/audiosocket", json=body, headers=headers)
+    assert (again.status_code, again.json()["code"]) == (409, "announced_already")
+    info = service.announcements.take(uuid.UUID(IDENTITY))
+    assert info is not None
+    assert (info.caller, info.did, info.rate) == ("13800138000", "12345", 8000)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"uuid": "x"}, {"did": "12 345"}, {"caller": "1" * 65}, {"rate": 44100}, {"more": 1}],
+)
+def test_an_announcement_is_checked_without_repeating_it(
+    client: TestClient, service: _Service, wrong: dict[str, Any]
+) -> None:
+    body = {"uuid": IDENTITY, "caller": "13800138000", "did": "12345", **wrong}
+    answer = client.post("/api/audiosocket", json=body, headers=bearer(service, "media"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_request")
+    assert "13800138000" not in answer.text
+
+
+def test_without_audiosocket_nothing_is_announced(client: TestClient, service: _Service) -> None:
+    other = TestClient(create_app(service))
+    assert other.post("/api/audiosocket", headers=bearer(service, "media")).status_code == 404

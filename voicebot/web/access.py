@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import HTTPException, Request, Response, WebSocket
@@ -22,6 +23,12 @@ WRONG_TOKEN = {
 WRONG_ROLE = {
     "code": "wrong_role",
     "message": "This token's role may not do that; `voicebot token create` makes others.",
+}
+
+
+FOREIGN_ORIGIN = {
+    "code": "foreign_origin",
+    "message": "Browsers may open this only from the service's own pages.",
 }
 
 
@@ -74,3 +81,31 @@ async def authorise_websocket(
             JSONResponse(refusal.detail, refusal.status_code, refusal.headers)
         )
         return None
+
+
+async def foreign_origin(websocket: WebSocket) -> bool:
+    """True for a browser that comes from another site's page; it has been refused already.
+
+    WebSockets know no same-origin policy: any page may open one, with the visitor's
+    network behind it. Telephone equipment sends no Origin. A proxy in front of the
+    service must hand on the Host header.
+    """
+    origin = websocket.headers.get("origin")
+    if origin is None or _same_host(origin, websocket.headers.get("host", "")):
+        return False
+    client = websocket.client.host if websocket.client else ""
+    log.warning("refused", path=websocket.url.path, client=client, reason="foreign_origin")
+    await websocket.send_denial_response(JSONResponse(FOREIGN_ORIGIN, 403))
+    return True
+
+
+def _same_host(origin: str, host: str) -> bool:
+    try:
+        page, here = urlsplit(origin), urlsplit(f"//{host}")
+        usual = {"http": 80, "https": 443}[page.scheme]
+        return bool(page.hostname) and (page.hostname, page.port or usual) == (
+            here.hostname,
+            here.port or usual,
+        )
+    except (KeyError, ValueError):  # "null", for one
+        return False

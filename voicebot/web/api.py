@@ -1,12 +1,16 @@
 """The HTTP and WebSocket endpoints of the service.
 
+    GET /call                       the call page: files without data, for anybody (web.pages)
     GET /health                     any role
+    GET /api/lines                  any role: the dialled numbers, and what the token may do
     GET /api/calls                  admin, supervisor, agent
     GET /api/calls/{id}             the same: everything on record about a call
     GET /api/calls/{id}/events      the same: its event log
+    GET /api/calls/{id}/live        the same: what happens in one call, as it happens
     GET /api/handoffs/{id}          the same, and 110 and desk
     WS  /api/live                   admin, supervisor, agent: what happens, as it happens
     WS  /media                      media, admin: a call's audio (telephony.messages)
+    …   /media/fork, /api/audiosocket   other carriers (web.carriers)
 
 Ids are written percent-encoded (``/`` as ``%2F``). Every read of personal data is audited.
 """
@@ -19,27 +23,46 @@ import time
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, WebSocket, WebSocketDisconnect
-from fastapi.responses import JSONResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
 
+from telephony.audio_socket_packets import Announcements
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.security import ROLES, Principal
-from voicebot.web.access import Refusal, authorise_websocket, require
+from voicebot.web.access import Refusal, authorise_websocket, foreign_origin, require
+from voicebot.web.carriers import MEDIA, add_carriers
+from voicebot.web.headers import SecurityHeaders
+from voicebot.web.live import follow
+from voicebot.web.pages import add_pages
 from voicebot.web.service import Service
 
 STAFF = ("admin", "supervisor", "agent")
-MEDIA = ("media", "admin")
+
+MAX_BODY_BYTES = 64 * 1024
+"""Nothing that is posted here is larger than a dossier; more is answered with 413."""
 
 Anybody = Annotated[Principal, Depends(require(*ROLES))]
 Staff = Annotated[Principal, Depends(require(*STAFF))]
 Receiver = Annotated[Principal, Depends(require(*STAFF, "110", "desk"))]
 
 
-def create_app(service: Service) -> FastAPI:
-    """The service's endpoints. Start-up and shut-down belong to the caller."""
+def create_app(service: Service, announcements: Announcements | None = None) -> FastAPI:
+    """The service's endpoints. Start-up and shut-down belong to the caller.
+
+    Parameters:
+        announcements: what an AudioSocketEndpoint takes its calls from, if there is one.
+    """
     records = service.records
     # No generated pages: they would be endpoints without a token.
-    app = FastAPI(title="voicebot", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="voicebot",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        max_body_size=MAX_BODY_BYTES,
+    )
     app.state.records = records
+    app.add_middleware(SecurityHeaders)
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> JSONResponse:
@@ -49,6 +72,13 @@ def create_app(service: Service) -> FastAPI:
     async def unavailable(_: Request, error: RecordsUnavailable) -> JSONResponse:
         return JSONResponse({"code": error.code, "message": str(error)}, 503)
 
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(_: Request, error: RequestValidationError) -> JSONResponse:
+        # Field and fault, never the value: it may be a telephone number.
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return JSONResponse({"code": "bad_request", "message": f"{where}: {first['msg']}."}, 422)
+
     @app.get("/health")
     async def health(_: Anybody) -> dict[str, Any]:
         return {
@@ -56,6 +86,14 @@ def create_app(service: Service) -> FastAPI:
             "database": records.available,
             "calls": service.calls_in_progress,
             "uptime_s": round(time.time() - service.started_at, 1),
+        }
+
+    @app.get("/api/lines")
+    async def lines(principal: Anybody) -> dict[str, Any]:
+        return {
+            "may_call": principal.role in MEDIA,
+            "may_read": principal.role in STAFF,
+            "lines": [{"did": line.did, "name": line.name} for line in service.settings.lines],
         }
 
     @app.get("/api/calls")
@@ -78,6 +116,15 @@ def create_app(service: Service) -> FastAPI:
             raise _not_found("call")
         return found
 
+    @app.get("/api/calls/{call_id:path}/live")
+    async def watch(call_id: str, principal: Staff, request: Request) -> StreamingResponse:
+        _audit(request, principal, "call.watch", call_id)
+        return StreamingResponse(
+            follow(service.live, call_id),
+            media_type="application/x-ndjson",
+            headers={"Cache-Control": "no-store"},
+        )
+
     @app.get("/api/calls/{call_id:path}")
     async def call(call_id: str, principal: Staff, request: Request) -> dict[str, Any]:
         found = await records.call(call_id)
@@ -96,6 +143,8 @@ def create_app(service: Service) -> FastAPI:
 
     @app.websocket("/api/live")
     async def live(websocket: WebSocket) -> None:
+        if await foreign_origin(websocket):
+            return
         principal = await authorise_websocket(websocket, records, STAFF)
         if principal is None:
             return
@@ -108,12 +157,17 @@ def create_app(service: Service) -> FastAPI:
 
     @app.websocket("/media")
     async def media(websocket: WebSocket) -> None:
+        if await foreign_origin(websocket):
+            return
         # Carriers that cannot set a header send the token in their start message.
         given = websocket.headers.get("authorization") is not None
         if given and await authorise_websocket(websocket, records, MEDIA) is None:
             return
         await websocket.accept()
         await service.handle_media(websocket, authorised=given)
+
+    add_pages(app)
+    add_carriers(app, service, announcements)
 
     def _audit(request: Request | WebSocket, who: Principal, action: str, subject: str) -> None:
         client = request.client.host if request.client else ""

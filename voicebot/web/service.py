@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from fastapi import WebSocket
 
+from telephony.call_control import IncomingCall
 from voicebot.config import Settings
 from voicebot.records.store import Records
 
@@ -36,4 +37,8 @@ class Service(Protocol):
 
     async def handle_media(self, websocket: WebSocket, *, authorised: bool) -> None:
         """One call on an accepted socket; not `authorised`: its start message must be."""
+        ...
+
+    async def take(self, call: IncomingCall) -> None:
+        """One offered call of any endpoint, to its last record."""
         ...
