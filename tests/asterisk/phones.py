@@ -32,6 +32,7 @@ from tests.asterisk.pbx import SIP_PORT
 RATE = 8000
 FRAME = 160
 SILENT_DBFS = -45.0
+TONE_AMPLITUDE = 3000
 
 Step = tuple[str, Any]
 
@@ -160,10 +161,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a telephone heard in one call: samples at 8 kHz, and when each frame came."""
+    """What arrived at a telephone in one call.
+
+    Parameters:
+        samples: at 8 kHz, 160 for each frame.
+        times: when each frame came (monotonic seconds).
+        end: until when it listened: the end of the call, or now. A frame that is missing,
+            the last one too, is silence.
+    """
 
     samples: npt.NDArray[np.int16]
     times: npt.NDArray[np.float64]
+    end: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -172,10 +181,10 @@ class Heard:
     def between(self, start: float, end: float = float("inf")) -> Heard:
         """The part that was heard from `start` to `end` (monotonic seconds)."""
         kept = (self.times >= start) & (self.times < end)
-        return Heard(self._frames()[kept].reshape(-1), self.times[kept])
+        return Heard(self._frames()[kept].reshape(-1), self.times[kept], min(end, self.end))
 
     def last(self, seconds: float) -> Heard:
-        return self.between(self.times[-1] - seconds) if len(self.times) else self
+        return self.between(self.end - seconds)
 
     def sounding(self) -> npt.NDArray[np.bool_]:
         """For each frame, whether it is louder than silence."""
@@ -187,12 +196,22 @@ class Heard:
         found = np.flatnonzero(self.sounding() & (self.times >= after))
         return float(self.times[found[0]]) if len(found) else None
 
+    def first_tone_at(self, hertz: float, after: float = 0.0) -> float | None:
+        """When a frame first held that tone; None for never. Good to 20 ms."""
+        phase = np.exp(-2j * np.pi * hertz * np.arange(FRAME) / RATE)
+        frames = self._frames().astype(np.float64)
+        amplitude = 2 * np.abs(frames @ phase) / FRAME
+        level = np.sqrt(2 * np.mean(frames**2, axis=1))
+        has = (amplitude > TONE_AMPLITUDE) & (amplitude > 0.4 * level) & (self.times >= after)
+        found = np.flatnonzero(has)
+        return float(self.times[found[0]]) if len(found) else None
+
     def longest_silence_s(self) -> float:
-        """The longest time without a sound, a missing frame being silence too."""
+        """The longest time without a sound, from the first frame to `end`."""
         if not len(self.times):
             return 0.0
         sounds = self.times[self.sounding()]
-        return float(np.max(np.diff([self.times[0], *sounds, self.times[-1]])))
+        return float(np.max(np.diff([self.times[0], *sounds, max(self.end, self.times[-1])])))
 
     def tone_share(self, hertz: float) -> float:
         """Which share of the energy lies within 15 Hz of `hertz`."""
@@ -252,6 +271,7 @@ class Phone:
         self.port, self.folder = port, folder
         self.events: list[Event] = []
         self._news = threading.Condition()
+        self._over = False
         self._process = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("phone_process.py"), str(port), folder],
             stdin=subprocess.PIPE,
@@ -326,7 +346,7 @@ class Phone:
             return next(fitting, None)
 
         with self._news:
-            self._news.wait_for(lambda: found() or self._process.poll() is not None, timeout_s)
+            self._news.wait_for(lambda: found() or self._over, timeout_s)
             event = found()
         if event is None:
             seen = "\n".join(f"  {e.at:.3f} {e.name} {e.call} {dict(e.data)}" for e in self.events)
@@ -337,11 +357,14 @@ class Phone:
         return [e for e in self.events if e.name == name and call in (None, e.call)]
 
     def heard(self, call: int = 1) -> Heard:
-        """What it has heard in that call until now."""
+        """What arrived in that call until now."""
+        end = next((e.at for e in self.seen("ended", call)), time.monotonic())
+        if not (self.folder / f"heard-{call}.pcm").exists():
+            return Heard(np.zeros(0, np.int16), np.zeros(0), end)
         times = np.fromfile(self.folder / f"heard-{call}.times", np.float64)
         samples = np.fromfile(self.folder / f"heard-{call}.pcm", np.int16)
         frames = min(len(times), len(samples) // FRAME)
-        return Heard(samples[: frames * FRAME], times[:frames])
+        return Heard(samples[: frames * FRAME], times[:frames], end)
 
     def wait_until_heard(
         self, what: Callable[[Heard], bool], *, call: int = 1, timeout_s: float = 10.0
@@ -356,12 +379,13 @@ class Phone:
         return heard
 
     def wait_until_tone(self, hertz: float, *, call: int = 1, timeout_s: float = 10.0) -> Heard:
-        """Waits until the last half second is (also) that tone."""
-        return self.wait_until_heard(
-            lambda heard: heard.seconds >= 0.5 and heard.last(0.5).has_tone(hertz),
-            call=call,
-            timeout_s=timeout_s,
-        )
+        """Waits until the last half second is (also) that tone, from its start to its end."""
+
+        def fills_it(heard: Heard) -> bool:
+            end = heard.last(0.5)
+            return end.seconds > 0.4 and bool(end.sounding().all()) and end.has_tone(hertz)
+
+        return self.wait_until_heard(fills_it, call=call, timeout_s=timeout_s)
 
     def close(self) -> None:
         """Hangs up what there is and ends."""
@@ -407,4 +431,5 @@ class Phone:
                 self.events.append(event)
                 self._news.notify_all()
         with self._news:
+            self._over = True
             self._news.notify_all()
