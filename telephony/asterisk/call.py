@@ -141,14 +141,18 @@ class AsteriskCall:
         await self._ari.post(f"channels/{self._channel}/dtmf", dtmf=keys)
 
     async def release(self) -> None:
-        """We leave; the caller stays with whoever is off-hook, and the legs end for us.
+        """We leave; the caller stays with the legs that are off-hook, or goes to the fallback.
 
-        Whoever nobody is left to talk to goes to the fallback (`caretaking`).
+        Later, when nobody is left to talk to, they go to the fallback too (`caretaking`).
+
+        Errors: AriError; the call is then as it was.
         """
+        together = [leg for leg in self.legs if leg.off_hook]
+        if not together:
+            await self._ari.proceed(self._channel, self._ari.access.fallback_context)
         self.released = True
-        for leg in list(self.legs):
-            if leg.off_hook:
-                leg.taken_over()
+        for leg in together:
+            leg.taken_over()
         self._gone.set()
 
     def pressed(self, key: str) -> None:

@@ -21,6 +21,9 @@ log = structlog.get_logger()
 HEARTBEAT_S = 0.5
 """How often we say that we live."""
 
+UNHEARD_S = 2.0
+"""And how often we try while no watchdog is there to hear it."""
+
 SWEEP_S = 0.5
 """How often callers without an owner are looked at, while there are any."""
 IDLE_SWEEP_S = 10.0
@@ -127,12 +130,12 @@ class AsteriskEndpoint:
         while True:
             try:
                 await ari.post(f"events/user/{HEARTBEAT}", application=self._access.watchdog_app)
-                told = False
+                told, pause = False, HEARTBEAT_S
             except AriError as error:
                 if not told:
                     log.warning("no_watchdog", reason=error.code)
-                told = True
-            await asyncio.sleep(HEARTBEAT_S)
+                told, pause = True, UNHEARD_S if error.gone else HEARTBEAT_S
+            await asyncio.sleep(pause)
 
     async def _tidy(self, ari: Ari) -> None:
         """After a time without events: what has become of our calls, and of others'."""
@@ -151,10 +154,13 @@ class AsteriskEndpoint:
                 await asyncio.wait_for(self._released.wait(), pause)
 
     async def _catch_up(self, ari: Ari) -> None:
+        # Before the question: what comes while it is on its way is not in the answer.
+        offers = list(self._offers.values())
+        legs = [leg for offer in offers if offer.call is not None for leg in offer.call.legs]
         states = {str(each["id"]): str(each["state"]) for each in await ari.get("channels")}
-        for offer in list(self._offers.values()):
-            for leg in list(offer.call.legs) if offer.call is not None else ():
-                leg.found(states.get(leg.channel))
+        for leg in legs:
+            leg.found(states.get(leg.channel))
+        for offer in offers:
             if offer.channel not in states:
                 offer.lost()
 

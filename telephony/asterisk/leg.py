@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from telephony.asterisk import causes, user_to_user
+from telephony.asterisk import causes
 from telephony.asterisk.access import LEG
 from telephony.asterisk.ari import Ari, AriError, Event
 from telephony.asterisk.dispatch import Dispatch
@@ -25,6 +25,7 @@ from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.errors import LegError, TelephonyError
 from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegEvents, LegProgress
 from telephony.leg_state import END_REASONS, LegInput, LegState, transition
+from telephony.sip.headers import user_to_user_value
 from telephony.trunk_address import TrunkAddress
 
 log = structlog.get_logger()
@@ -111,7 +112,8 @@ class AsteriskLeg:
         self._apply(LegInput.DIAL)
         self._dispatch.follow(self.channel, self._on)
         caller = str(start_params.get("caller") or self._place.caller)
-        uui = _uui(str(start_params.get("handoff") or ""))
+        handoff = str(start_params.get("handoff") or "")
+        uui = user_to_user_value(handoff) if handoff else ""
         self._deadline = asyncio.get_running_loop().call_later(
             self._answer_timeout_s, self._too_late
         )
@@ -256,11 +258,3 @@ def _signalled(caller: str, did: str, uui: str) -> dict[str, str]:
     if uui:
         values["PJSIP_HEADER(add,User-to-User)"] = uui
     return values
-
-
-def _uui(handoff: str) -> str:
-    try:
-        return user_to_user.encode(handoff)
-    except ValueError:
-        log.error("handoff_id_too_long")
-        return ""

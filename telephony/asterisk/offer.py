@@ -7,12 +7,12 @@ import contextlib
 
 import structlog
 
-from telephony.asterisk import user_to_user
 from telephony.asterisk.ari import Ari, AriError, Event
 from telephony.asterisk.call import AsteriskCall
 from telephony.asterisk.dispatch import Dispatch
 from telephony.call_control import CallInfo, Rejection, Trunk
 from telephony.errors import CallError, TelephonyError
+from telephony.sip.headers import user_to_user
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ class AsteriskOffer:
             did=did,
             rate=wire_rate(native),
             trunk=Trunk.POLICE if origin == "police" else Trunk.PUBLIC,
-            order=user_to_user.decode(uui),
+            order=user_to_user(uui),
         )
 
     async def answer(self) -> AsteriskCall:

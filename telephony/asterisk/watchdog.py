@@ -23,6 +23,9 @@ log = structlog.get_logger()
 DEAD_S = 1.7
 """Without a heartbeat for so long the controller is dead: three were missed."""
 
+GRACE_S = 1.5
+"""How much longer the first one may take: a controller that nobody heard says it seldom."""
+
 LOOK_S = 0.1
 SWEEP_S = 0.4
 """How often callers are looked at while the controller is dead."""
@@ -34,7 +37,7 @@ class Vigil:
     """Whether the controller lives, by its heartbeats. Pure."""
 
     def __init__(self) -> None:
-        self._missed_s = 0.0
+        self._missed_s = -GRACE_S
         self.dead = False
 
     def beat(self) -> None:

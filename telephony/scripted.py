@@ -1,0 +1,331 @@
+"""A telephone endpoint in memory, for tests of the application: no PBX, no sockets.
+
+It keeps `telephony.call_control` to the letter; one contract test holds it and the real
+endpoints to the same assertions (tests/telephony/test_call_control_contract.py).
+
+    line = ScriptedLine(CallInfo("c-1", "13800138000", "12345"))
+    line.desks["110"] = (Ring(), Wait(0.5), Answer(), Say(pcm))
+    await service.take(line)              # meanwhile: line.say(pcm), line.press("1"), …
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from telephony.call_control import CallEvents, CallInfo, Capability, NotCapable, Rejection
+from telephony.codecs import FRAME_SECONDS, Int16
+from telephony.dialing import DutyNumber
+from telephony.errors import CallError, LegError, TelephonyError
+from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegEvents, LegProgress
+from telephony.leg_state import END_REASONS, LegInput, LegState, transition
+from telephony.trunk_address import trunk_address
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """180."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """200."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """The desk's key (按键确认)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speech at the call's rate, at its own speed; before `Answer` it is early media."""
+
+    pcm: Int16 = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """486."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """503 to the INVITE, or no answer to it at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """BYE, or 603 before the answer."""
+
+
+Step = Wait | Ring | Answer | Acknowledge | Say | Busy | Unreachable | HangUp
+
+_INPUTS: dict[type[Step], tuple[LegInput, ...]] = {
+    Ring: (LegInput.OPEN, LegInput.RING),
+    Answer: (LegInput.OPEN, LegInput.ANSWER),
+    Acknowledge: (LegInput.OPEN, LegInput.ACKNOWLEDGE),
+    Busy: (LegInput.OPEN, LegInput.BUSY),
+    Unreachable: (LegInput.UNREACHABLE,),
+    HangUp: (LegInput.OPEN, LegInput.FAR_END),
+}
+
+
+class ScriptedLeg:
+    """`telephony.call_control.Leg` to a desk that follows its steps, then stays as it is.
+
+    Parameters:
+        steps: what the desk does with the call.
+        rate: Hz of its audio.
+        bridged: as the endpoint that is stood in for: its audio is for listening only.
+    """
+
+    def __init__(
+        self,
+        number: DutyNumber,
+        steps: tuple[Step, ...],
+        rate: int,
+        *,
+        answer_timeout_s: float,
+        bridged: bool = True,
+    ) -> None:
+        self.number, self.bridged = number, bridged
+        self._steps, self._rate, self._answer_timeout_s = steps, rate, answer_timeout_s
+        self._state = LegState.IDLE
+        self._events = LegEvents(100)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.start_params: Mapping[str, Any] = {}
+        """What it was dialled with."""
+        self.dossiers: list[Mapping[str, Any]] = []
+        self.sent: list[Int16] = []
+        """Audio for the far side of a leg that is not bridged."""
+
+    @property
+    def state(self) -> LegState:
+        return self._state
+
+    @property
+    def off_hook(self) -> bool:
+        return self._state in (LegState.ANSWERED, LegState.ACKNOWLEDGED)
+
+    async def connect(
+        self, start_params: Mapping[str, Any], dossier: Mapping[str, Any] | None = None
+    ) -> None:
+        """Errors: LegError `leg_used`."""
+        if self._state is not LegState.IDLE:
+            raise LegError("leg_used", "A leg is dialled once; make a new one.")
+        self.start_params = dict(start_params)
+        if dossier is not None:
+            self.send_dossier(dossier)
+        self.apply(LegInput.DIAL)
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="desk"),
+            asyncio.create_task(self._give_up(), name="deadline"),
+        ]
+
+    def send_audio(self, pcm: Int16, rate: int) -> None:
+        if not self.bridged and self._state is not LegState.ENDED:
+            self.sent.append(pcm)
+
+    def send_dossier(self, dossier: Mapping[str, Any]) -> bool:
+        self.dossiers.append(dossier)
+        return True
+
+    async def hangup(self) -> None:
+        self.apply(LegInput.HANG_UP)
+
+    def __aiter__(self) -> ScriptedLeg:
+        return self
+
+    async def __anext__(self) -> LegEvent:
+        return await anext(self._events)
+
+    def apply(self, event: LegInput) -> None:
+        """What the far side, the deadline or the endpoint does to it, by the table."""
+        before, self._state = self._state, transition(self._state, event)
+        if self._state is before:
+            return
+        if self._state is LegState.ENDED:
+            for task in self._tasks:
+                task.cancel()
+            self._events.put(LegEnded(END_REASONS[event]))
+        elif self._state in (LegState.RINGING, LegState.ANSWERED, LegState.ACKNOWLEDGED):
+            self._events.put(LegProgress(self._state))
+
+    async def _follow(self) -> None:
+        for step in self._steps:
+            match step:
+                case Wait(seconds=seconds):
+                    await asyncio.sleep(seconds)
+                case Say(pcm=pcm):
+                    await self._say(pcm)
+                case _:
+                    for event in _INPUTS[type(step)]:
+                        self.apply(event)
+
+    async def _say(self, pcm: Int16) -> None:
+        self.apply(LegInput.OPEN)
+        frame = round(self._rate * FRAME_SECONDS)
+        for at in range(0, len(pcm), frame):
+            early = not self.off_hook
+            self._events.put(LegAudio(pcm[at : at + frame].tobytes(), self._rate, early))
+            await asyncio.sleep(FRAME_SECONDS)
+
+    async def _give_up(self) -> None:
+        await asyncio.sleep(self._answer_timeout_s)
+        if not self.off_hook:
+            self.apply(LegInput.UNREACHABLE)
+            self.apply(LegInput.DEADLINE)
+
+
+class ScriptedLine:
+    """A call: `IncomingCall` and `CallControl` for the application, the caller for the test.
+
+    Parameters:
+        capabilities: what the endpoint that is stood in for can do.
+        trunks: trunks that it may dial.
+    """
+
+    def __init__(
+        self,
+        info: CallInfo,
+        *,
+        capabilities: frozenset[Capability] = frozenset(
+            {Capability.LEGS, Capability.HOLD, Capability.SEND_KEYS, Capability.OUTLIVES_US}
+        ),
+        trunks: tuple[str, ...] = ("police", "seats"),
+    ) -> None:
+        self.info, self.rate, self.capabilities = info, info.rate, capabilities
+        self._trunks = trunks
+        self.desks: dict[str, tuple[Step, ...]] = {}
+        """What the desk of each duty number does; it rings for ever where none is given."""
+        self.legs: list[ScriptedLeg] = []
+        self.played: list[Int16] = []
+        """What the caller was sent, frame by frame."""
+        self.marks: list[str] = []
+        self.cleared = 0
+        self.keys = ""
+        """What was sent to the caller as DTMF."""
+        self.held = False
+        self.answered = False
+        self.rejected: Rejection | None = None
+        self.released = False
+        self._events: CallEvents | None = None
+        self._gone = asyncio.Event()
+        self._told = False
+
+    # The caller.
+
+    async def say(self, pcm: Int16) -> None:
+        """The caller speaks, at the speed of speech."""
+        frame = round(self.rate * FRAME_SECONDS)
+        for at in range(0, len(pcm), frame):
+            if self._events is not None and not self._gone.is_set():
+                await self._events.hear(pcm[at : at + frame])
+            await asyncio.sleep(FRAME_SECONDS)
+
+    def press(self, keys: str) -> None:
+        for key in keys:
+            if self._events is not None and not self._gone.is_set():
+                self._events.press(key)
+
+    def caller_hangs_up(self) -> None:
+        self._end()
+
+    def heard(self) -> Int16:
+        """Everything that the caller was played."""
+        return np.concatenate(self.played) if self.played else np.zeros(0, np.int16)
+
+    # The application.
+
+    async def answer(self) -> ScriptedLine:
+        if self._gone.is_set():
+            raise CallError("gone", "The caller has hung up.")
+        self.answered = True
+        return self
+
+    async def reject(self, why: Rejection, retry_after_s: int = 0) -> None:
+        self.rejected = why
+        self._gone.set()
+
+    async def closed(self) -> None:
+        await self._gone.wait()
+        for leg in self.legs:
+            await leg.hangup()
+
+    def listen(self, events: CallEvents) -> None:
+        self._events = events
+        self._tell_end()
+
+    async def send_audio(self, pcm: Int16) -> None:
+        if not self._gone.is_set():
+            self.played.append(pcm)
+
+    async def send_mark(self, name: str) -> None:
+        self.marks.append(name)
+
+    async def clear(self) -> None:
+        self.cleared += 1
+
+    async def hang_up(self) -> None:
+        self._end()
+
+    def new_leg(self, number: DutyNumber, *, answer_timeout_s: float) -> ScriptedLeg:
+        self._need(Capability.LEGS)
+        address = trunk_address(number.url)
+        if address is None or address.trunk not in self._trunks:
+            raise TelephonyError("no_such_trunk", "The number's line is on no trunk.")
+        if address.refer:
+            self._need(Capability.BLIND_TRANSFER)
+        leg = ScriptedLeg(
+            number,
+            self.desks.get(number.number, (Ring(),)),
+            self.rate,
+            answer_timeout_s=answer_timeout_s,
+        )
+        self.legs.append(leg)
+        return leg
+
+    async def release(self) -> None:
+        self._need(Capability.OUTLIVES_US)
+        self.released = True
+        for leg in self.legs:
+            if leg.off_hook:
+                leg.apply(LegInput.TAKEN_OVER)
+        self._gone.set()
+
+    async def hold(self, on: bool) -> None:
+        self._need(Capability.HOLD)
+        self.held = on
+
+    async def send_keys(self, keys: str) -> None:
+        self._need(Capability.SEND_KEYS)
+        if not keys or not set(keys) <= set("0123456789*#"):
+            raise ValueError("keys are 0-9, * and #")
+        self.keys += keys
+
+    def _need(self, capability: Capability) -> None:
+        if capability not in self.capabilities:
+            raise NotCapable(capability)
+
+    def _end(self) -> None:
+        self._gone.set()
+        for leg in self.legs:
+            if not leg.off_hook:
+                leg.apply(LegInput.HANG_UP)
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        over = self._gone.is_set() and not self.released
+        if self._events is not None and over and not self._told:
+            self._told = True
+            self._events.caller_hung_up()
