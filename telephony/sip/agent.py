@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pjsua2 as pj
 
 from telephony.sip.settings import SLOTS, SipSettings
+from telephony.sip.timers import shorten
 
 BRIDGE_RATE = 16000
 """Hz of the conference bridge: G.722 keeps its width, G.711 is resampled by PJMEDIA."""
@@ -49,6 +50,7 @@ class Agent:
     def __init__(
         self, settings: SipSettings, port: int, offered: Callable[[int, str, str], None]
     ) -> None:
+        shorten()
         self.endpoint = pj.Endpoint()
         self.endpoint.libCreate()
         self.endpoint.libInit(_endpoint_config(settings))

@@ -11,14 +11,16 @@ import pjsua2 as pj
 from telephony.sip import headers
 from telephony.sip.agent import Agent
 from telephony.sip.audio_port import AudioPort, OutQueue
+from telephony.sip.capacity import callers_left, may_dial
 from telephony.sip.caretaker import Caretaker
 from telephony.sip.datagram import PEER_HEADER
 from telephony.sip.frames import pick
+from telephony.sip.library import held_calls
 from telephony.sip.link import MainLink
 from telephony.sip.music import hold_music
 from telephony.sip.party import Party, guarded
 from telephony.sip.room import Dial, Room
-from telephony.sip.settings import SLOTS, SipSettings
+from telephony.sip.settings import SipSettings
 from telephony.sip.wire import CALLER, Control
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ class Board:
         self._ports: dict[tuple[int, int], AudioPort] = {}
         self._read, self._write = pick()
         self._retired: list[tuple[float, object]] = []
+        self._ending: list[Party] = []
+        """Legs given up whose goodbye is on its way."""
         self._last = 0
         self.agent: Agent | None = None
         self.caretaker = Caretaker(settings, self.dial)
@@ -79,6 +83,10 @@ class Board:
     def report(self, op: str, call: int = 0, leg: int = 0, **values: object) -> None:
         self._link.report(op, call, leg, **values)
 
+    def end(self, party: Party) -> None:
+        party.end()
+        self._ending.append(party)
+
     def retire(self, *objects: object) -> None:
         until = time.monotonic() + RETIRED_S
         self._retired += [(until, each) for each in objects if each is not None]
@@ -104,13 +112,11 @@ class Board:
         room = Room(self, self._last, rate, lambda: hold_music(self.settings.music))
         room.caller = Party(self.account, room, CALLER, call_id)
         room.caller_number, room.did = headers.caller_of(message), headers.dialled_in(message)
-        callers = sum(each.caller is not None for each in self.rooms.values())
+        room_left = self.callers_left(new=1)
         self.rooms[room.index] = room
         if (self._front and source != self._front) or not self.settings.is_peer(peer):
             room.reject(403, {})
-        elif (
-            not self.taking or callers >= self.settings.callers_per_process or self.slots() > SLOTS
-        ):
+        elif not self.taking or not room_left:
             room.reject(503, {"Retry-After": str(RETRY_AFTER_S)})
         else:
             police = self.settings.is_police(peer)
@@ -127,9 +133,10 @@ class Board:
                 sip_id=message.first("call-id"),
             )
 
-    def slots(self) -> int:
-        """PJSIP calls in use."""
-        return sum(room.slots for room in self.rooms.values())
+    def callers_left(self, new: int = 0) -> int:
+        """Callers that can still be taken; `new` calls are held and not yet in a room."""
+        uses = [room.use for room in self.rooms.values()]
+        return callers_left(uses, held_calls() - new, self.settings.callers_per_process)
 
     # Requests of the main process.
 
@@ -142,6 +149,8 @@ class Board:
             self._obey(room, control.op, control.leg, control.values)
         except pj.Error as error:
             log.warning("PJSIP refuses %s: %s", control.op, error.reason)
+        except Exception:
+            log.exception("%s has failed", control.op)
 
     def _obey(self, room: Room, op: str, leg: int, values: Any) -> None:
         match op:
@@ -168,17 +177,23 @@ class Board:
 
     def dial(self, room: Room, leg: int, dial: Dial) -> None:
         """Dials a leg if there is room for one."""
-        if not dial.refer and self.slots() >= SLOTS:
-            log.error("no room for a further leg: %d calls are up", self.slots())
+        others = [each.use for each in self.rooms.values() if each is not room]
+        limit = self.settings.callers_per_process
+        if not dial.refer and not may_dial(others, held_calls(), limit):
+            log.error("no room for a further leg")
             self.report("leg", room.index, leg, input="unreachable")
             return
         room.dial(leg, dial)
 
     def tick(self, now: float) -> None:
         """What time brings; called every 20 ms or so."""
-        self.caretaker.tick(now)
-        for room in list(self.rooms.values()):
-            room.tick(now)
+        for task in (self.caretaker.tick, *(room.tick for room in self.rooms.values())):
+            try:
+                task(now)
+            except Exception:
+                log.exception("a call is in trouble; the others go on")
+        self.retire(*(party for party in self._ending if party.over))
+        self._ending = [party for party in self._ending if not party.over]
         while self._retired and self._retired[0][0] < now:
             self._retired.pop(0)
 
@@ -199,3 +214,4 @@ class Board:
         self._ports.clear()
         self._outputs.clear()
         self._retired.clear()
+        self._ending.clear()

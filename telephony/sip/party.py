@@ -80,7 +80,7 @@ class Party(pj.Call):  # type: ignore[misc]
 
     def end(self) -> None:
         """BYE, CANCEL or a refusal, whichever fits; harmless when it is over."""
-        if not self.over:
+        if not self.over and self.getId() != pj.PJSUA_INVALID_ID:
             with contextlib.suppress(pj.Error):
                 self.hangup(pj.CallOpParam(True))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -25,6 +26,10 @@ START_S = 15.0
 """How long one may take until it answers calls."""
 PENDING_S = 4.0
 """How long a call that was sent to a process is counted before the process offers it."""
+
+
+SOCKET_BYTES = 1 << 20
+"""Asked for in each direction; the kernel may give less."""
 
 
 class MediaProcess:
@@ -52,6 +57,8 @@ class MediaProcess:
         self._calls: dict[int, SipCall] = {}
         self._pending: dict[str, float] = {}
         self._heard_at = 0.0
+        self._room_told = settings.callers_per_process
+        """What it said last; legs that are ending take room that only it knows of."""
         self._gone = asyncio.Event()
         self.ready = False
         self.port = 0
@@ -65,7 +72,8 @@ class MediaProcess:
             return 0
         now = asyncio.get_running_loop().time()
         self._pending = {each: at for each, at in self._pending.items() if now - at < PENDING_S}
-        return self._settings.callers_per_process - len(self._calls) - len(self._pending)
+        known = self._settings.callers_per_process - len(self._calls)
+        return min(known, self._room_told) - len(self._pending)
 
     def expect(self, sip_id: str) -> None:
         """A call of this Call-ID is on its way to the process."""
@@ -77,14 +85,9 @@ class MediaProcess:
         A process that is let go of keeps what callers it has (`telephony.sip.caretaker`).
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            for each in (ours, theirs):
-                each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "telephony.sip.worker", str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),), start_new_session=True,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
+        for each in (ours, theirs):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
+        process = _start(theirs)
         self.pid = process.pid
         self._channel = Channel(ours, self._took, self._lost)
         self._heard_at = asyncio.get_running_loop().time() + START_S - SILENT_S
@@ -102,8 +105,9 @@ class MediaProcess:
             await self._beat(process)
         finally:
             self._channel.close()
+            process.poll()
 
-    async def _beat(self, process: asyncio.subprocess.Process) -> None:
+    async def _beat(self, process: subprocess.Popen[bytes]) -> None:
         loop = asyncio.get_running_loop()
         while not self._gone.is_set():
             self._say(Control("beat"))
@@ -116,8 +120,7 @@ class MediaProcess:
                 self._heard_at = max(self._heard_at, loop.time() - BEAT_S)
             if loop.time() - self._heard_at > SILENT_S:
                 log.error("sip_process_hangs", pid=process.pid)
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+                process.kill()
                 return
 
     def _say(self, message: Message) -> None:
@@ -125,7 +128,7 @@ class MediaProcess:
             self._channel.send(message)
 
     def _took(self, message: Message) -> None:
-        self._heard_at = max(self._heard_at, asyncio.get_running_loop().time())
+        self._heard_at = asyncio.get_running_loop().time()
         match message:
             case Control("offer", index, _, values):
                 self._pending.pop(values["sip_id"], None)
@@ -135,6 +138,8 @@ class MediaProcess:
                 self.port = values["port"]
                 self.ready = True
                 self._began()
+            case Control("beat", values=values):
+                self._room_told = values["room"]
             case Control("failed", values=values):
                 log.error("sip_process_not_started", reason=values["reason"])
             case Control() | Audio() if message.call in self._calls:
@@ -149,3 +154,19 @@ class MediaProcess:
         calls, self._calls = self._calls, {}
         for call in calls.values():
             call.lost()
+
+
+def _start(sock: socket.socket) -> subprocess.Popen[bytes]:
+    """Starts the program with its end of the socket, in a session of its own.
+
+    It is not waited for: it may outlive us, and its end is seen on the socket. One that has
+    ended is reaped when the next is started.
+    """
+    with sock:
+        return subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "telephony.sip.worker", str(sock.fileno())],
+            pass_fds=(sock.fileno(),),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )

@@ -12,6 +12,7 @@ import pjsua2 as pj
 
 from telephony.leg_state import LegInput, LegState, transition
 from telephony.sip import responses
+from telephony.sip.capacity import Use
 from telephony.sip.conference import MUSIC, Link, Node, Place, links
 from telephony.sip.party import Party, add_headers
 from telephony.sip.wire import CALLER
@@ -52,6 +53,9 @@ class Wiring(Protocol):
     def close_port(self, call: int, leg: int) -> None: ...
 
     def report(self, op: str, call: int = 0, leg: int = 0, **values: object) -> None: ...
+
+    def end(self, party: Party) -> None:
+        """Hangs up, and keeps the party until PJSIP has done with it."""
 
     def retire(self, *objects: object) -> None:
         """Keeps PJSIP's objects until none of its threads uses them any more."""
@@ -107,10 +111,10 @@ class Room:
         return self.caller is None and not self.has_legs
 
     @property
-    def slots(self) -> int:
+    def use(self) -> Use:
         """Calls of the process that this room takes up."""
-        parties = [self.caller, *(leg.party for leg in self._legs.values())]
-        return sum(party is not None for party in parties)
+        legs = sum(leg.party is not None for leg in self._legs.values())
+        return Use(int(self.caller is not None), legs)
 
     def answer(self) -> None:
         if self.caller is not None and not self.caller.over:
@@ -261,12 +265,10 @@ class Room:
             return
         for event in events:
             self._move(leg, event)
-        if known.party is not None:
-            known.party.end()
-            known.party.media = None
+        party, known.party = known.party, None
+        if party is not None:
             self.line_changed(leg)
-            self._wiring.retire(known.party)
-            known.party = None
+            self._wiring.end(party)
         self._close_port(leg)
         self._wiring.room_changed(self)
 
@@ -280,9 +282,10 @@ class Room:
         for index, leg in list(self._legs.items()):
             if leg.state is not LegState.ANSWERED:
                 self._end(index, LegInput.HANG_UP)
-        self._wiring.retire(self.caller, self._music)
+        caller, music = self.caller, self._music
         self.caller = self._music = None
         self.line_changed(CALLER)
+        self._wiring.retire(caller, music)
         self._close_port(CALLER)
         self._wiring.report("gone", self.index)
         self._wiring.room_changed(self)

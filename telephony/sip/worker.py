@@ -64,14 +64,14 @@ def serve(board: Board, agent: Agent, link: MainLink) -> None:
             board.obey(control)
         now = time.monotonic()
         if not orphaned and not link.alive:
-            log.warning("the main process is dead")
+            log.warning("the main process has let go")
             link.close()
             orphaned = True
             board.orphaned(now)
         board.tick(now)
         if now >= beat_at:
             beat_at = now + BEAT_S
-            link.report("beat", slots=board.slots())
+            link.report("beat", room=board.callers_left())
         if now >= collect_at:
             collect_at = now + 60.0
             gc.collect()
