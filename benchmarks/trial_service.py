@@ -79,7 +79,7 @@ class TrialService:
         if self._process is None or self._process.poll() is not None:
             self._process = self._spawn("serve", self.log)
         deadline = time.monotonic() + READY_S
-        while not self._answers():
+        while not self.health():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise TrialError(f"The service did not start:\n{self.log.read_text()[-3000:]}")
             time.sleep(0.1)
@@ -95,7 +95,9 @@ class TrialService:
             self._process.wait()
 
     def freeze(self, on: bool) -> None:
-        """SIGSTOP, or SIGCONT."""
+        """SIGSTOP, or SIGCONT; of a process that is dead nothing comes."""
+        if self._process is None or self._process.poll() is not None:
+            return
         os.kill(self.pid, signal.SIGSTOP if on else signal.SIGCONT)
 
     def first(self, after: float, **wanted: str) -> float | None:
@@ -127,7 +129,8 @@ class TrialService:
                 env=self._environment,
             )
 
-    def _answers(self) -> bool:
+    def health(self) -> dict[str, Any]:
+        """What /health says; empty when it says nothing."""
         try:
             answer = httpx.get(
                 f"http://127.0.0.1:{self.port}/health",
@@ -136,8 +139,8 @@ class TrialService:
                 timeout=2,
             )
         except httpx.HTTPError:
-            return False
-        return answer.status_code == 200
+            return {}
+        return dict(answer.json()) if answer.status_code == 200 else {}
 
     def _listen(self) -> None:
         while not self._stopped:

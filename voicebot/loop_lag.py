@@ -18,9 +18,9 @@ KEPT = round(60 / EVERY_S)
 class Lag:
     """Milliseconds, of the last minute."""
 
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
+    p50: float
+    p99: float
+    max: float
 
 
 class LoopLag:

@@ -13,6 +13,7 @@ from telephony.pacing import FrameClock
 from voicebot.app import Service
 from voicebot.call.live import LiveFeed
 from voicebot.config import Settings
+from voicebot.loop_lag import LoopLag
 from voicebot.records.store import Records
 
 
@@ -61,6 +62,10 @@ class ScriptedService(Service):
         self.refusal: Rejection | None = None
         self.silent = False
         self.calls: asyncio.Queue[ScriptedCall] = asyncio.Queue()
+
+    @property
+    def loop_lag(self) -> LoopLag:
+        return LoopLag()
 
     @property
     def calls_in_progress(self) -> int:

@@ -20,6 +20,7 @@ from telephony.audio_socket_packets import Announcements
 from telephony.call_control import IncomingCall, Rejection
 from voicebot.call.pipeline import REFUSALS
 from voicebot.config import Settings
+from voicebot.loop_lag import LoopLag
 from voicebot.records.store import Records
 from voicebot.web.api import MAX_BODY_BYTES, create_app
 from voicebot.web.pages import PUBLIC
@@ -37,6 +38,7 @@ class _Live:
 class _Service:
     started_at = 0.0
     calls_in_progress = 0
+    loop_lag = LoopLag()
 
     def __init__(self, settings: Settings, records: Records) -> None:
         self.settings, self.records, self.live = settings, records, _Live()

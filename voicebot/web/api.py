@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, WebSocket, WebSocketDisconnect
@@ -85,6 +86,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
             "status": "ok" if records.available else "degraded",
             "database": records.available,
             "calls": service.calls_in_progress,
+            "loop_lag_ms": asdict(service.loop_lag.figures),
             "uptime_s": round(time.time() - service.started_at, 1),
         }
 

@@ -9,6 +9,7 @@ from fastapi import WebSocket
 
 from telephony.call_control import IncomingCall
 from voicebot.config import Settings
+from voicebot.loop_lag import LoopLag
 from voicebot.records.store import Records
 
 
@@ -32,6 +33,8 @@ class Service(Protocol):
         """time.time() of the start."""
         ...
 
+    @property
+    def loop_lag(self) -> LoopLag: ...
     @property
     def calls_in_progress(self) -> int: ...
 
