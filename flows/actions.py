@@ -57,7 +57,7 @@ class Route:
     destination: str
     """Number in the duty directory, for example ``110-460100`` or ``seat``."""
     kind: str
-    """``110`` | ``seat``."""
+    """``110`` | ``seat`` | ``119`` | ``120`` | ``122`` | ``12395``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,23 @@ class DialRoute:
 
     handoff: str
     route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class DialLine:
+    """Originate a leg to 119, 120, 122 or 12395 beside 110, by its own route."""
+
+    handoff: str
+    line: str
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseLeg:
+    """Hang up a leg of a hand-off and stay with the caller; `line` as in `DialLine`, "" for 110."""
+
+    handoff: str
+    line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +128,7 @@ class OpenTicket:
 
 @dataclass(frozen=True, slots=True)
 class NotifyLine:
-    """Send a notice to another duty line (119, 120, power …) beside the hand-off."""
+    """Send a notice to another duty line (power …, or 119 that was not reached) beside it."""
 
     line: str
     handoff: str
@@ -138,6 +155,13 @@ class HangUp:
     """``answered`` | ``handed_off`` | ``ticket`` | ``human`` | ``guided`` | ``abandoned``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The far side has taken the caller's line over (REFER): the call ends, nothing is hung up."""
+
+    outcome: str
+
+
 Action = (
     Say
     | StopSpeaking
@@ -145,10 +169,13 @@ Action = (
     | Transcribe
     | Handoff
     | DialRoute
+    | DialLine
+    | ReleaseLeg
     | UpdateDossier
     | OpenTicket
     | NotifyLine
     | SendLink
     | Decide
     | HangUp
+    | Leave
 )

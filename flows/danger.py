@@ -170,6 +170,8 @@ def revoked(state: State, number: int, text: str) -> State:
     """Late words of a reply that was taken for a no, and is none."""
     if number != state.cleared or denial.beside(text) is not None:
         return state
+    if number <= state.stood_down:
+        return state  # it was 110 that settled it
     turn = state.caller_turn(number)
     if turn is not None:
         state = state.with_turn(replace(turn, aside=False))

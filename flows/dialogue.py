@@ -19,6 +19,8 @@ This file says which concern takes which event; what short replies mean is read 
                    `ticket_writing` draft, complete, withdrawn, announced
 `keypad`           the menu of keys
 `handoff`          110, seats, and the legs to them (`routes`); `seatless` if no seat is free
+`sides`            119, 120, 122, 12395 beside 110
+`far_side`         who is on an answered leg: a person, a queue, a machine
 `dossier`          place, lines, notes of an open hand-off
 `patience`         silence, failing engines, the end
 `speaking`         what is being said and may be interrupted
@@ -44,12 +46,14 @@ from flows import (
     speaking,
     ticket_writing,
 )
+from flows.actions import Decide
 from flows.events import (
     CallerSpeaking,
     CallStarted,
     Ear,
     EngineFailed,
     Event,
+    FarSideKey,
     Heard,
     HungUp,
     KeyPressed,
@@ -62,6 +66,7 @@ from flows.events import (
     Written,
 )
 from flows.policy import Limits, Policy, Step
+from flows.routes import POLICE
 from flows.state import Phase, State
 
 __all__ = ["Limits", "Policy", "Step", "step", "texts_to_embed"]
@@ -117,6 +122,8 @@ def _dispatch(state: State, event: Event, policy: Policy) -> Step:
             return _written(state, event)
         case TransferProgress():
             return seatless.transfer(state, event, policy)
+        case FarSideKey():
+            return handoff.key(state, event)
         case EngineFailed():
             return patience.engine_failed(state, event, policy)
         case _:
@@ -133,9 +140,16 @@ def _started(state: State, event: CallStarted, policy: Policy) -> Step:
         caller=event.caller,
         did=event.did,
         region=state.region or event.known_region or event.did_region,
+        trunk=event.trunk,
+        order=event.order,
+        duty_lines=event.duty_lines,
     )
     if state.handoff is not None:
         return state, ()
+    if event.trunk == POLICE:
+        why = Decide("from_110", f"110转来，警单 {event.order}" if event.order else "110转来")
+        state, greeting = speaking.say(state, "from_110")
+        return state, (why, greeting)
     state, greeting = speaking.say(state, policy.greetings.get(event.did, "greeting"))
     return state, (greeting,)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers, jurisdiction
+from flows import answers, jurisdiction, sides
 from flows import handoff as opening
-from flows.actions import Action, Decide, DialRoute, NotifyLine, Route, UpdateDossier
+from flows.actions import Action, Decide, DialRoute, Route, UpdateDossier
 from flows.events import Ear, Heard, LegState
 from flows.policy import Step
 from flows.routes import lies_in, police_routes, same_city
@@ -40,8 +40,10 @@ def locate(state: State, turn: CallerTurn, event: Heard, before: Assessment | No
     handoff = replace(handoff, region=code, to_note=True)
     updated = UpdateDossier(handoff.id, code, handoff.lines, handoff.flags, note=f"地点：{name}")
     dialled: tuple[Action, ...] = ()
-    if handoff.to_police and not handoff.connected:
+    if handoff.to_police and not (handoff.connected or handoff.released):
         handoff, dialled = _reroute(handoff, police_routes(code), moved=moved)
+        handoff, beside = sides.rerouted(handoff, state.duty_lines)
+        dialled += beside
     return replace(state, handoff=handoff), (decided, updated, *dialled)
 
 
@@ -55,7 +57,7 @@ def _reroute(
 ) -> tuple[HandoffState, tuple[Action, ...]]:
     """Another city or county: another 110. A desk of the same city goes on ringing, and one that
     is off-hook is not given up."""
-    if not handoff.waiting or not moved:
+    if handoff.off_hook or not moved:
         rest = tuple(route for route in routes if route != handoff.route)
         return replace(handoff, routes=(handoff.route, *rest), index=0), ()
     if routes[0] == handoff.route:
@@ -121,8 +123,8 @@ def _amend(
     updated = UpdateDossier(
         handoff.id, handoff.region, handoff.lines, handoff.flags, note="；".join(notes)
     )
-    notified = (NotifyLine(line, handoff.id) for line in lines)
-    return replace(state, handoff=handoff), (updated, *notified)
+    handoff, called = sides.brought_in(handoff, lines, state.duty_lines)
+    return replace(state, handoff=handoff), (updated, *called)
 
 
 def keep_company(state: State) -> Step:
@@ -155,7 +157,7 @@ def interrupted(state: State) -> Step:
         # Hanging up is not a clear no.
         state, actions = opening.to_police(state, "danger")
     handoff = state.handoff
-    if handoff is None or not handoff.to_police or handoff.connected:
+    if handoff is None or not handoff.to_police or handoff.connected or handoff.released:
         return state, actions
     handoff = replace(handoff, flags=(*handoff.flags, "interrupted"))
     return replace(state, handoff=handoff), (

@@ -41,6 +41,16 @@ class LegState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DutyLine:
+    """A number of the duty directory for a line beside 110 (119, 120, 122, 12395)."""
+
+    line: str
+    number: str
+    region: str = ""
+    """GB/T 2260 code of the area it serves, "" for all."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallStarted:
     at: float
     call_id: str
@@ -50,6 +60,12 @@ class CallStarted:
     """GB/T 2260 code of the dialled number, if it belongs to one county."""
     known_region: str | None = None
     """GB/T 2260 code of the caller's last confirmed address."""
+    trunk: str = "public"
+    """``public`` | ``110``: which way the call came; from 110 it is a transfer by the police."""
+    order: str = ""
+    """Number of the police order (警单) that it came with."""
+    duty_lines: tuple[DutyLine, ...] = ()
+    """What the duty directory has for the lines beside 110."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +165,26 @@ class TransferProgress:
     destination: str
     state: LegState
     reason: str = ""
+    line: str = ""
+    """The line beside 110 whose leg it is; "" for the chain of 110 or of the seat."""
+
+
+@dataclass(frozen=True, slots=True)
+class FarSideKey:
+    """Somebody on a leg pressed a key."""
+
+    at: float
+    handoff: str
+    destination: str
+    key: str
+    line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """Something had been put off until now (`flows.handoff.due_at`)."""
+
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +213,8 @@ Event = (
     | PlaybackFinished
     | Written
     | TransferProgress
+    | FarSideKey
+    | TimePassed
     | EngineFailed
     | HungUp
 )

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from flows import sides
 from flows.actions import (
     Action,
     Decide,
     DialRoute,
     Handoff,
     HangUp,
-    NotifyLine,
+    Leave,
+    ReleaseLeg,
     Route,
+    UpdateDossier,
 )
-from flows.events import LegState, TransferProgress, Written
+from flows.events import FarSideKey, LegState, TransferProgress, Written
 from flows.policy import Step
-from flows.routes import POLICE, SEAT, police_routes
+from flows.routes import LEG_LINES, POLICE, SEAT, police_routes
 from flows.speaking import hush, say
 from flows.state import HandoffState, Phase, State
 from flows.triage import Assessment
@@ -28,7 +31,8 @@ from flows.triage import Assessment
 REDIAL_S = 3.0
 """Pause before an exhausted chain starts over: a desk that is busy needs a moment."""
 
-_RANK = {LegState.REQUESTED: 0, LegState.RINGING: 1, LegState.ANSWERED: 2}
+HAND_BACK_KEY = "*"
+"""What 110 presses to give the caller back to 12345."""
 
 
 def unsettled(state: State) -> bool:
@@ -125,7 +129,8 @@ def _open(
         handoff.flags,
         evidence,
     )
-    return state, (opened, *(NotifyLine(line, handoff.id) for line in handoff.lines))
+    handoff, called = sides.brought_in(handoff, handoff.lines, state.duty_lines)
+    return replace(state, handoff=handoff), (opened, *called)
 
 
 def written(state: State, event: Written) -> Step:
@@ -153,13 +158,21 @@ def announce(state: State) -> Step:
 
 
 def transfer(state: State, event: TransferProgress) -> Step:
-    """Progress of the route that is being tried."""
+    """Progress of the route that is being tried, or of a leg beside it."""
     handoff = state.handoff
+    if handoff is None or event.handoff != handoff.id:
+        return state, ()
+    if event.state is LegState.ENDED and event.reason == "transferred" and handoff.talking:
+        # The caller's line is the far side's now: nothing is left to hang up, or to try.
+        left = Decide("released", "电话已转交对方"), *sides.notices(state)
+        state = replace(state, phase=Phase.ENDED)
+        return state, (*left, Leave(state.outcome))
+    if event.line:
+        return _beside(state, handoff, event)
     if (
-        handoff is None
-        or event.handoff != handoff.id
-        or event.destination != handoff.route.destination  # a route already given up
+        event.destination != handoff.route.destination  # a route already given up
         or handoff.redial_at is not None
+        or handoff.released
     ):
         return state, ()
     match event.state:
@@ -180,20 +193,85 @@ def transfer(state: State, event: TransferProgress) -> Step:
             if handoff.alarmed and not handoff.to_police:
                 # The seat is gone and the danger is not: the call never ends on that.
                 return to_police(state, "danger")
-            state = replace(state, phase=Phase.ENDED)
-            return state, (Decide("released", "对方已挂断"), HangUp(state.outcome))
+            return _released(state, handoff)
         case _:
             return _route_failed(state, handoff, event)
 
 
+def _released(state: State, handoff: HandoffState) -> Step:
+    """110 (or the seat) has had the call and is gone: the call ends with the last of the others."""
+    handoff = replace(handoff, leg=LegState.ENDED, released=True)
+    state = replace(state, handoff=handoff)
+    if handoff.talking:
+        return state, (Decide("released", "对方已挂断，其他方还在线"),)
+    return _over(state)
+
+
+def _over(state: State) -> Step:
+    notices = sides.notices(state)
+    state = replace(state, phase=Phase.ENDED)
+    return state, (Decide("released", "对方已挂断"), *notices, HangUp(state.outcome))
+
+
+def _beside(state: State, handoff: HandoffState, event: TransferProgress) -> Step:
+    """Progress of a leg to another line."""
+    side = handoff.side(event.line)
+    if (
+        side is None
+        or event.destination != side.route.destination
+        or side.redial_at is not None
+        or side.given_up
+        or side.leg is LegState.ENDED
+    ):
+        return state, ()
+    if event.state is LegState.ENDED and side.connected and event.reason != "lost":
+        handoff = handoff.with_side(replace(side, leg=LegState.ENDED))
+        return _side_gone(replace(state, handoff=handoff), handoff, side.line)
+    if event.state is LegState.CONFIRMED and not side.connected:
+        state = replace(state, reached=_reached(state.reached, side.line))
+    state, actions = sides.transfer(state, event)
+    handoff = state.handoff or handoff
+    if handoff.talking:
+        return state, actions
+    if handoff.released and all(each.over for each in handoff.sides):
+        # 110 left the caller to others, and they cannot be had: it is called again.
+        state, again = to_police(state, "danger")
+        return state, (*actions, *again)
+    if side.connected:  # its line broke in mid-conversation
+        state, alone = _alone(state, handoff)
+        actions = (*actions, *alone)
+    return state, actions
+
+
+def _side_gone(state: State, handoff: HandoffState, line: str) -> Step:
+    gone = Decide("line_released", f"{line}已挂断")
+    if handoff.talking:
+        return state, (gone,)
+    if handoff.released:
+        state, over = _resume(state) if handoff.handed_back else _over(state)
+        return state, (gone, *over)
+    state, alone = _alone(state, handoff)
+    return state, (gone, *alone)
+
+
+def _alone(state: State, handoff: HandoffState) -> Step:
+    """No human is on the line any more, and more are being called: the caller is told."""
+    state = replace(state, phase=Phase.HANDING_OFF)
+    if handoff.off_hook:
+        return state, ()
+    state, said = say(state, "still_connecting")
+    return state, (said,)
+
+
 def _reached(before: str | None, kind: str) -> str:
-    """110 once reached stays the outcome, whoever takes the call after it."""
-    return POLICE if POLICE in (before, kind) else kind
+    """110 once reached stays the outcome, whoever takes the call after it; then other lines."""
+    order = (POLICE, *LEG_LINES, SEAT)
+    return min((each for each in (before, kind) if each is not None), key=order.index)
 
 
 def _progress(state: State, handoff: HandoffState, leg: LegState) -> Step:
     """Forward only: desks repeat themselves, and say ringing after they have answered."""
-    if handoff.connected or _RANK[leg] <= _RANK.get(handoff.leg, 0):
+    if handoff.connected or sides.RANK[leg] <= sides.RANK.get(handoff.leg, 0):
         return state, ()
     state = replace(state, handoff=replace(handoff, leg=leg))
     return hush(state) if leg is LegState.ANSWERED else (state, ())
@@ -212,21 +290,93 @@ def _route_failed(state: State, handoff: HandoffState, event: TransferProgress) 
         leg=LegState.REQUESTED,
         redial_at=state.at + REDIAL_S if last else None,
     )
-    state = replace(state, handoff=handoff, phase=Phase.HANDING_OFF)
+    phase = Phase.CONNECTED if handoff.talking else Phase.HANDING_OFF
+    state = replace(state, handoff=handoff, phase=phase)
     dialled = () if last else (DialRoute(handoff.id, handoff.route),)
-    if not state.quiet and state.prompt == "next_route":
-        return state, (failed, *dialled)  # the caller is being told so already
+    if not handoff.waiting or (not state.quiet and state.prompt == "next_route"):
+        # The others on the line would hear it, or the caller is being told so already.
+        return state, (failed, *dialled)
     state, told = say(state, "next_route")
     return state, (failed, *dialled, told)
 
 
 def redial(state: State) -> Step:
-    """Start an exhausted chain over when its pause is past."""
+    """Start exhausted chains over when their pause is past."""
+    state, beside = sides.redial(state)
     handoff = state.handoff
     if handoff is None or handoff.redial_at is None or state.at < handoff.redial_at:
-        return state, ()
+        return state, beside
     state = replace(state, handoff=replace(handoff, redial_at=None))
-    return state, (DialRoute(handoff.id, handoff.route),)
+    return state, (DialRoute(handoff.id, handoff.route), *beside)
+
+
+def due_at(state: State) -> float | None:
+    """When `redial` has something to do; any event after that will do, `TimePassed` at least."""
+    if state.handoff is None or state.phase is Phase.ENDED:
+        return None
+    times = (state.handoff.redial_at, *(side.redial_at for side in state.handoff.sides))
+    return min((at for at in times if at is not None), default=None)
+
+
+# ── 110 hands the call back ───────────────────────────────────────────────────────
+
+
+def key(state: State, event: FarSideKey) -> Step:
+    """One key of 110's gives the caller back to 12345: 110 stands down, and only 110 can."""
+    handoff = state.handoff
+    if (
+        handoff is None
+        or event.handoff != handoff.id
+        or event.line
+        or event.key != HAND_BACK_KEY
+        or event.destination != handoff.route.destination
+        or not (handoff.connected and handoff.route.kind == POLICE)
+    ):
+        return state, ()
+    note = UpdateDossier(
+        handoff.id, handoff.region, handoff.lines, handoff.flags, note="110按键移交回12345"
+    )
+    handed = (Decide("handed_back", "110按键，把电话转回12345"), note, ReleaseLeg(handoff.id))
+    if any(side.connected for side in handoff.sides):
+        state, actions = _released(state, replace(handoff, handed_back=True))
+        return state, (*handed, *actions)
+    beside = tuple(
+        ReleaseLeg(handoff.id, side.line)
+        for side in handoff.sides
+        if not (side.reached or side.given_up)
+    )
+    state, resumed = _resume(state)
+    return state, (*handed, *beside, *resumed)
+
+
+def _resume(state: State) -> Step:
+    """12345 goes on where 110 left it."""
+    state, hushed = hush(_stood_down(state))
+    state, said = say(state, "handed_back")
+    return state, (*hushed, said)
+
+
+def _stood_down(state: State) -> State:
+    """What was said so far is settled; words of a turn that still goes on count anew."""
+    over = max((turn.number for turn in state.turns if turn.ended), default=-1)
+    turns = tuple(
+        replace(turn, aside=True) if turn.number <= over else turn for turn in state.turns
+    )
+    return replace(
+        state,
+        phase=Phase.LISTENING,
+        resume=Phase.LISTENING,
+        handoff=None,
+        turns=turns,
+        assessment=None,
+        doubt=0.0,
+        doubt_turn=None,
+        cleared=max(state.cleared, over),
+        stood_down=max(state.stood_down, over),
+        handled=max(state.handled, over),
+        awaiting=None,
+        nudges=0,
+    )
 
 
 def _no_seat(state: State) -> State:

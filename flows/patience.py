@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import dossier, handoff, replying, ticket_dialogue, ticket_number, ticket_writing
+from flows import dossier, handoff, replying, sides, ticket_dialogue, ticket_number, ticket_writing
 from flows.actions import Action, Decide, HangUp, Search
 from flows.events import Ear, EngineFailed, Silence
 from flows.policy import Policy, Step
 from flows.speaking import say, silenced
 from flows.state import Phase, State
+
+BESIDE_S = 15.0
+"""Between two words about 110 to a caller who has other people on the line."""
 
 
 def silence(state: State, event: Silence, policy: Policy) -> Step:
@@ -20,8 +23,10 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
         if patient or event.at - state.said_at < limits.silence_s:
             return state, ()
         state = silenced(state)  # it was never heard: its playback is lost
-    if state.phase is Phase.CONNECTED or event.seconds < limits.patience_s:
+    if event.seconds < limits.patience_s:
         return state, ()
+    if state.phase is Phase.CONNECTED:
+        return (state, ()) if patient else _still_trying(state)
     if state.caller_speaking and state.turn is not None:
         state = state.with_turn(replace(state.turn, ended=True))
     if state.phase is Phase.HANDING_OFF:
@@ -47,6 +52,22 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
             return replying.goodbye_said(state)
         case _:
             return _nudge(state, policy)
+
+
+def _still_trying(state: State) -> Step:
+    """Others have the caller, and 110 is still being called: a word now and then, if all rest."""
+    open_handoff = state.handoff
+    if (
+        open_handoff is None
+        or not open_handoff.to_police
+        or open_handoff.connected
+        or open_handoff.released
+        or open_handoff.off_hook
+        or state.at - state.said_at < BESIDE_S
+    ):
+        return state, ()
+    state, said = say(state, "still_connecting_110")
+    return state, (said,)
 
 
 def _keyed(state: State, policy: Policy) -> Step | None:
@@ -147,4 +168,4 @@ def closing(state: State) -> tuple[State, tuple[Action, ...]]:
     state, police = dossier.interrupted(silenced(state))
     tickets = ticket_writing.save(state)
     ended = replace(state, phase=Phase.ENDED)
-    return ended, (*police, *tickets, HangUp(ended.outcome))
+    return ended, (*police, *sides.notices(state), *tickets, HangUp(ended.outcome))

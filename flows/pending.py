@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from flows.actions import Route
@@ -51,9 +51,50 @@ class Ticket:
     complete: bool = False
 
 
+OFF_HOOK = (LegState.ANSWERED, LegState.CONFIRMED)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A leg beside 110 to another line (119, 120, 122, 12395), with its own chain."""
+
+    line: str
+    routes: tuple[Route, ...]
+    index: int = 0
+    rounds: int = 0
+    leg: LegState = LegState.REQUESTED
+    redial_at: float | None = None
+    """The chain is exhausted and starts over at this time."""
+    reached: bool = False
+    """A person of it has spoken."""
+    given_up: bool = False
+    """It is over without that, and the line was sent a message."""
+
+    @property
+    def route(self) -> Route:
+        return self.routes[self.index]
+
+    @property
+    def connected(self) -> bool:
+        return self.leg is LegState.CONFIRMED
+
+    @property
+    def off_hook(self) -> bool:
+        return self.leg in OFF_HOOK
+
+    @property
+    def over(self) -> bool:
+        """It is not called any more."""
+        return self.given_up or self.leg is LegState.ENDED
+
+
 @dataclass(frozen=True, slots=True)
 class HandoffState:
-    """An open hand-off: its routes, the one being tried, and what is known to be written."""
+    """An open hand-off: its routes, the one being tried, and what is known to be written.
+
+    `routes`, `index`, `rounds`, `leg` and `redial_at` are of its chain to 110 or to a seat;
+    `sides` are the lines called beside 110.
+    """
 
     id: str
     reason: str
@@ -81,6 +122,11 @@ class HandoffState:
     doubtful: bool = False
     """The caller was asked about danger often enough, and a human is to decide."""
     retracted: bool = False
+    sides: tuple[Side, ...] = ()
+    released: bool = False
+    """110 (or the seat) had the call and has hung up, and others are still on the line."""
+    handed_back: bool = False
+    """110 left it to 12345 by a key, which takes it up when the others are gone."""
 
     @property
     def route(self) -> Route:
@@ -93,12 +139,30 @@ class HandoffState:
 
     @property
     def connected(self) -> bool:
+        """A person of 110, or the seat, has the call."""
         return self.leg is LegState.CONFIRMED
+
+    @property
+    def off_hook(self) -> bool:
+        return self.leg in OFF_HOOK
+
+    @property
+    def talking(self) -> bool:
+        """The caller has a person on the line, be it not the one that was wanted first."""
+        return self.connected or any(side.connected for side in self.sides)
 
     @property
     def waiting(self) -> bool:
         """Nobody is off-hook yet, so that the bot may speak."""
-        return self.leg not in (LegState.ANSWERED, LegState.CONFIRMED)
+        return not (self.off_hook or any(side.off_hook for side in self.sides))
+
+    def side(self, line: str) -> Side | None:
+        return next((side for side in self.sides if side.line == line), None)
+
+    def with_side(self, side: Side) -> HandoffState:
+        """With this side in place of the one of its line."""
+        sides = tuple(side if old.line == side.line else old for old in self.sides)
+        return replace(self, sides=sides)
 
 
 @dataclass(frozen=True, slots=True)

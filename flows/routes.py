@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from flows.actions import Route
+from flows.events import DutyLine
+
+LEG_LINES = ("119", "120", "122", "12395")
+"""Lines that are called beside 110; the others (power, water, gas, railway) get a message."""
 
 POLICE = "110"
 SEAT = "seat"
@@ -13,6 +17,19 @@ def police_routes(region: str | None) -> tuple[Route, ...]:
     """The county's 110, its city's, the province's, a seat: each falls to the next (R1)."""
     codes = dict.fromkeys(code for code in (region, _city(region), PROVINCE) if code)
     return (*(Route(f"110-{code}", POLICE) for code in codes), Route(SEAT, SEAT))
+
+
+def line_routes(
+    line: str, region: str | None, duty_lines: tuple[DutyLine, ...]
+) -> tuple[Route, ...]:
+    """A line's own chain: its number of the county, of the city, of the province, the line's."""
+    chain = [
+        known.number
+        for area in dict.fromkeys((region, _city(region), PROVINCE, ""))
+        for known in duty_lines
+        if known.line == line and known.region == area
+    ]
+    return tuple(Route(number, line) for number in dict.fromkeys(chain)) or (Route(line, line),)
 
 
 def lies_in(region: str | None, area: str) -> bool:

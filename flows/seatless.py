@@ -25,7 +25,12 @@ def transfer(state: State, event: TransferProgress, policy: Policy) -> Step:
     uncertain = handoff.unsettled(state) and state.doubt > 0
     alarmed = before is not None and (before.alarmed or before.doubtful)
     state, actions = handoff.transfer(state, event)
-    if before is None or state.handoff is not None or state.phase is Phase.ENDED:
+    if (
+        before is None
+        or before.to_police
+        or state.handoff is not None
+        or state.phase is Phase.ENDED
+    ):
         return state, actions
     state, more = _go_on(state, before, policy, alarmed=alarmed, uncertain=uncertain)
     return state, (*actions, *more)

@@ -17,6 +17,7 @@ SAFETY = frozenset(
         "where_are_you",
         "next_route",
         "still_connecting",
+        "still_connecting_110",
         "noted",
     }
 )

@@ -9,8 +9,9 @@ from functools import reduce
 
 from flows import small_talk
 from flows.actions import Say
-from flows.events import Ear, Embedding, SearchResult
-from flows.pending import EarlyAnswer, HandoffState, Phase, Ticket
+from flows.events import DutyLine, Ear, Embedding, SearchResult
+from flows.pending import EarlyAnswer, HandoffState, Phase, Side, Ticket
+from flows.routes import LEG_LINES, POLICE, SEAT
 from flows.triage import Assessment, Turn
 from flows.turns import CallerTurn
 
@@ -19,6 +20,7 @@ __all__ = [
     "EarlyAnswer",
     "HandoffState",
     "Phase",
+    "Side",
     "State",
     "Ticket",
     "conversation",
@@ -33,6 +35,10 @@ class State:
     call_id: str = ""
     caller: str = ""
     did: str = ""
+    trunk: str = "public"
+    order: str = ""
+    """Number of the police order that a call from 110 came with."""
+    duty_lines: tuple[DutyLine, ...] = ()
     started: bool = False
     at: float = 0.0
     """The newest time that any event carried."""
@@ -81,6 +87,8 @@ class State:
     """Probability of danger where it is worth the question and no clear no has settled it."""
     cleared: int = -1
     """Last turn that a clear no has settled; only later ones can raise doubt again."""
+    stood_down: int = -1
+    """Last turn that 110 has settled by handing the call back."""
     asked_danger: int = 0
     question_id: str = ""
     """The utterance that asks about danger."""
@@ -107,7 +115,7 @@ class State:
     seat_failed: bool = False
     """A human was called in and none was free."""
     reached: str | None = None
-    """``110`` or ``seat`` once a person there has been reached."""
+    """``110``, another line or ``seat`` once a person there has been reached."""
 
     @property
     def turn(self) -> CallerTurn | None:
@@ -167,9 +175,9 @@ class State:
     @property
     def outcome(self) -> str:
         """What the call came to, as counted in the figures (R17)."""
-        if self.reached == "110":
+        if self.reached in (POLICE, *LEG_LINES):
             return "handed_off"
-        if self.reached == "seat":
+        if self.reached == SEAT:
             return "human"
         if self.ticket_written:
             return "ticket"

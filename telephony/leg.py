@@ -19,12 +19,20 @@ from telephony.dial import open_media_socket
 from telephony.dossier_message import dossier_message
 from telephony.errors import LegError, MediaStreamError, TelephonyError
 from telephony.frame_sender import FrameSender
-from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegEvents, LegProgress
+from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegEvents, LegKey, LegProgress
 from telephony.leg_state import END_REASONS, LegEndReason, LegInput, LegState, transition
-from telephony.messages import Media, Progress, Stop, parse_message
+from telephony.messages import Dtmf, Media, Progress, Stop, parse_message
 from telephony.resampling import StreamResampler
 
-__all__ = ["LegAudio", "LegEndReason", "LegEnded", "LegEvent", "LegProgress", "WebSocketLeg"]
+__all__ = [
+    "LegAudio",
+    "LegEndReason",
+    "LegEnded",
+    "LegEvent",
+    "LegKey",
+    "LegProgress",
+    "WebSocketLeg",
+]
 
 _DESK_STATES = frozenset({"ringing", "answered", "busy", "acknowledged", "ended"})
 _OFF_HOOK = (LegState.ANSWERED, LegState.ACKNOWLEDGED)
@@ -240,10 +248,13 @@ class WebSocketLeg:
             case Progress(state=state):
                 if state in _DESK_STATES:
                     self._apply(LegInput(state))
+            case Dtmf(digit=digit):
+                if self._state in _OFF_HOOK:
+                    self._events.put(LegKey(digit))
             case Stop():
                 self._apply(LegInput.FAR_END)
             case _:
-                pass  # marks, keys and whatever a desk may add: no business of a leg
+                pass  # marks and whatever a desk may add: no business of a leg
 
     async def _watch_answer(self) -> None:
         await asyncio.sleep(self._answer_timeout_s)

@@ -33,13 +33,20 @@ class LegAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class LegKey:
+    """Somebody on the far side pressed a key, one of 0–9, * and # (RFC 4733, or a message)."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class LegEnded:
     """The last event of every leg."""
 
     reason: LegEndReason
 
 
-LegEvent = LegProgress | LegAudio | LegEnded
+LegEvent = LegProgress | LegAudio | LegKey | LegEnded
 
 
 class LegEvents(AsyncIterator[LegEvent]):

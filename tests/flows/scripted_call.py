@@ -108,6 +108,9 @@ class Call:
     did: str = "12345"
     policy: Policy = POLICY
     known_region: str | None = None
+    trunk: str = "public"
+    order: str = ""
+    duty_lines: tuple[ev.DutyLine, ...] = ()
     state: State = field(default_factory=State)
     at: float = 0.0
     turn: int = 0
@@ -134,7 +137,17 @@ class Call:
 
     def start(self, *, greeted: bool = True) -> tuple[Action, ...]:
         actions = self.take(
-            ev.CallStarted(0.0, "c1", self.caller, self.did, None, self.known_region)
+            ev.CallStarted(
+                0.0,
+                "c1",
+                self.caller,
+                self.did,
+                None,
+                self.known_region,
+                self.trunk,
+                self.order,
+                self.duty_lines,
+            )
         )
         if greeted:
             self.hear_out()
@@ -235,20 +248,41 @@ class Call:
         return self.take(ev.Written(self.after(0.02), ref, ok))
 
     def leg(
-        self, state: ev.LegState, destination: str | None = None, reason: str = ""
+        self,
+        state: ev.LegState,
+        destination: str | None = None,
+        reason: str = "",
+        line: str = "",
     ) -> tuple[Action, ...]:
         """Progress of the route that is being tried, or of the named one."""
         handoff = self.state.handoff
         assert handoff is not None
+        side = handoff.side(line)
+        route = side.route if side is not None else handoff.route
         return self.take(
             ev.TransferProgress(
                 self.after(0.3),
                 handoff.id,
-                destination or handoff.route.destination,
+                destination or route.destination,
                 state,
                 reason,
+                line,
             )
         )
+
+    def side(self, state: ev.LegState, line: str, reason: str = "") -> tuple[Action, ...]:
+        """Progress of the leg to a line beside 110."""
+        return self.leg(state, reason=reason, line=line)
+
+    def far_side_presses(self, key: str, line: str = "") -> tuple[Action, ...]:
+        handoff = self.state.handoff
+        assert handoff is not None
+        destination = handoff.route.destination
+        return self.take(ev.FarSideKey(self.after(0.5), handoff.id, destination, key, line))
+
+    def waits(self, seconds: float) -> tuple[Action, ...]:
+        """Time passes, and what had been put off is due."""
+        return self.take(ev.TimePassed(self.after(seconds)))
 
     def fails(self, engine: str) -> tuple[Action, ...]:
         return self.take(ev.EngineFailed(self.after(0.1), engine, "test"))

@@ -10,6 +10,7 @@ from flows import jurisdiction
 from flows.actions import (
     Action,
     Decide,
+    DialLine,
     DialRoute,
     Handoff,
     HangUp,
@@ -89,7 +90,8 @@ def test_danger_on_a_partial_hands_off_in_mid_sentence(call: Call) -> None:
     assert handoff.routes == (PROVINCE, SEAT)
     assert (handoff.reason, handoff.category, handoff.lines) == ("danger", 1, ("119",))
     assert handoff.evidence
-    assert only(NotifyLine, actions).line == "119"
+    assert only(DialLine, actions).route == Route("119", "119")
+    assert every(NotifyLine, actions) == []
 
 
 @pytest.mark.parametrize(("safe", "prompt"), [(True, "connecting_110"), (False, "trying_110")])
@@ -184,7 +186,7 @@ def test_a_desk_that_is_off_hook_is_not_given_up_for_another_county(ringing: Cal
 
 def test_new_lines_and_flags_are_added_and_nothing_is_taken_away(ringing: Call) -> None:
     actions = ringing.partial("着火了孩子晕倒了")
-    assert only(NotifyLine, actions).line == "120"
+    assert only(DialLine, actions).line == "120"
     update = only(UpdateDossier, actions)
     assert (update.lines, update.flags) == (("119", "120"), ("child",))
     ringing.partial("没有没有")

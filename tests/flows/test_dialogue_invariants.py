@@ -14,8 +14,11 @@ from flows import events as ev
 from flows.actions import (
     Action,
     Decide,
+    DialLine,
     Handoff,
     HangUp,
+    Leave,
+    NotifyLine,
     OpenTicket,
     Say,
     Search,
@@ -97,7 +100,7 @@ class Watched:
                 self.unconfirmed[action.ticket] += 1
             case Search():
                 assert not self.danger
-            case HangUp():
+            case HangUp() | Leave():
                 self.hung_up += 1
                 assert self.hung_up == 1
                 assert self.state.phase is Phase.ENDED
@@ -105,13 +108,36 @@ class Watched:
                     isinstance(event, ev.TransferProgress)
                     and event.state is LegState.ENDED
                     and before.handoff is not None
-                    and before.handoff.connected
+                    and before.handoff.talking
                 )
-                assert isinstance(event, ev.HungUp) or released or not self.danger
+                had_it = before.handoff is not None and (
+                    before.handoff.connected or before.handoff.released
+                )
+                over = isinstance(action, Leave) or had_it
+                assert isinstance(event, ev.HungUp) or (released and over) or not self.danger
+                if isinstance(action, HangUp) and released:
+                    assert self.state.handoff is not None
+                    assert not self.state.handoff.talking, "others are still on the line"
+            case DialLine():
+                handoff = self.state.handoff
+                assert handoff is not None
+                assert handoff.to_police
+                side = handoff.side(action.line)
+                assert side is not None
+                assert side.route == action.route
+                assert not side.connected
+                assert not side.given_up
             case Decide():
                 assert action.what
                 if action.what == "connected":
-                    assert before.phase is not Phase.CONNECTED
+                    assert before.handoff is not None
+                    assert not before.handoff.connected
+                if action.what == "handed_back":
+                    self.danger = False  # 110, and nobody else, has stood down
+                    assert isinstance(event, ev.FarSideKey)
+                    assert before.handoff is not None
+                    assert before.handoff.connected
+                    assert before.handoff.route.kind == "110"
             case _:
                 pass
 
@@ -128,7 +154,9 @@ class Watched:
         if isinstance(event, ev.HungUp) and before.phase is not Phase.ENDED:
             doubted = seat is None and (before.doubt > 0 or before.phase is Phase.CONFIRMING_DANGER)
             assert police or not doubted
-            open_police = seat is not None and seat.to_police and not seat.connected
+            open_police = (
+                seat is not None and seat.to_police and not (seat.connected or seat.released)
+            )
             if police or open_police:
                 update = every(UpdateDossier, actions)[-1]
                 assert update.note == "中断"
@@ -163,12 +191,35 @@ class Watched:
         if state.phase is Phase.ENDED:
             return
         assert (state.phase is Phase.CONNECTED) == (
-            state.handoff is not None and state.handoff.connected
+            state.handoff is not None and state.handoff.talking
         )
+        self.check_somebody_comes()
         self.check_way_to("1", "我要报警", police=True)
         self.check_way_to("0", "我要人工", police=False)
         if state.phase is not Phase.CONNECTED:
             self.check_company()
+
+    def check_somebody_comes(self) -> None:
+        """While no human has the call, 110 or another line is being called, or soon will be."""
+        handoff = self.state.handoff
+        if handoff is None or handoff.talking:
+            return
+        trying = not handoff.released or any(not side.over for side in handoff.sides)
+        assert trying, "nobody comes any more"
+
+    def check_notices(self) -> None:
+        """A line that was called and not reached has got its message when the call is over."""
+        handoff = self.state.handoff
+        if self.state.phase is not Phase.ENDED or handoff is None:
+            return
+        told = {
+            action.line
+            for actions in self.steps
+            for action in every(NotifyLine, actions)
+            if action.handoff == handoff.id
+        }
+        for side in handoff.sides:
+            assert side.reached or side.line in told
 
     def check_way_to(self, key: str, words: str, *, police: bool) -> None:
         state = self.state
@@ -223,6 +274,7 @@ class Watched:
             state, again = step(state, event, POLICY)
             assert again == actions
         assert state == self.state
+        self.check_notices()
 
 
 def refs(actions: Sequence[Action]) -> list[str]:
@@ -243,9 +295,19 @@ def silent(state: State) -> tuple[State, tuple[Action, ...]]:
 # ── events out of nowhere ─────────────────────────────────────────────────────────
 
 REFS = st.sampled_from(["c-h1", "c-h2", "c-h3", "c-t1", "c-t2", "x", "-h1", "-t1"])
-DESTINATIONS = st.sampled_from(["110-460000", "110-460200", "seat", "x", ""])
+DESTINATIONS = st.sampled_from(["110-460000", "110-460200", "seat", "119", "120", "x", ""])
+LINES = st.sampled_from(["", "", "119", "120", "x"])
+REASONS = st.sampled_from(["", "lost", "transferred"])
 EVENTS = st.one_of(
-    st.builds(ev.CallStarted, TIMES, st.just("c"), WORDS, WORDS, st.sampled_from([None, "460100"])),
+    st.builds(
+        ev.CallStarted,
+        TIMES,
+        st.just("c"),
+        WORDS,
+        WORDS,
+        st.sampled_from([None, "460100"]),
+        trunk=st.sampled_from(["public", "110"]),
+    ),
     st.builds(ev.CallerSpeaking, TIMES, NUMBERS),
     st.builds(
         ev.Heard,
@@ -264,7 +326,9 @@ EVENTS = st.one_of(
     st.builds(ev.PlaybackStarted, TIMES, NUMBERS.map("u{}".format)),
     st.builds(ev.PlaybackFinished, TIMES, NUMBERS.map("u{}".format), st.booleans()),
     st.builds(ev.Written, TIMES, REFS, st.booleans()),
-    st.builds(ev.TransferProgress, TIMES, REFS, DESTINATIONS, LEGS, st.sampled_from(["", "lost"])),
+    st.builds(ev.TransferProgress, TIMES, REFS, DESTINATIONS, LEGS, REASONS, LINES),
+    st.builds(ev.FarSideKey, TIMES, REFS, DESTINATIONS, st.sampled_from("*1#"), LINES),
+    st.builds(ev.TimePassed, TIMES),
     st.builds(
         ev.EngineFailed,
         TIMES,
@@ -355,7 +419,7 @@ class AnyCall(RuleBasedStateMachine):
         if self.call.state.ticket is not None:
             self.call.take(ev.Written(self.at(), self.call.state.ticket.id, ok))
 
-    @rule(leg=LEGS, reason=st.sampled_from(["", "lost"]))
+    @rule(leg=LEGS, reason=st.sampled_from(["", "", "lost", "transferred"]))
     def leg(self, leg: LegState, reason: str) -> None:
         handoff = self.call.state.handoff
         if handoff is not None:
@@ -363,6 +427,27 @@ class AnyCall(RuleBasedStateMachine):
                 self.at(), handoff.id, handoff.route.destination, leg, reason
             )
             self.call.take(progress)
+
+    @rule(leg=LEGS, reason=st.sampled_from(["", "", "lost"]), which=st.integers(0, 1))
+    def side(self, leg: LegState, reason: str, which: int) -> None:
+        handoff = self.call.state.handoff
+        if handoff is not None and handoff.sides:
+            side = handoff.sides[which % len(handoff.sides)]
+            destination = side.route.destination
+            self.call.take(
+                ev.TransferProgress(self.at(), handoff.id, destination, leg, reason, side.line)
+            )
+
+    @rule(key=st.sampled_from("**1"), line=st.sampled_from(["", "", "120"]))
+    def far_side_key(self, key: str, line: str) -> None:
+        handoff = self.call.state.handoff
+        if handoff is not None:
+            destination = handoff.route.destination
+            self.call.take(ev.FarSideKey(self.at(), handoff.id, destination, key, line))
+
+    @rule(seconds=st.sampled_from([1.0, 3.0, 6.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.call.take(ev.TimePassed(self.at(seconds)))
 
     @rule(seconds=st.sampled_from([1.2, 2.4, 3.6, 4.8, 9.6]))
     def silence(self, seconds: float) -> None:

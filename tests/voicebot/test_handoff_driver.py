@@ -15,13 +15,13 @@ from websockets.asyncio.server import serve
 
 from asr.phonetics import to_syllables
 from flows.actions import Route
-from flows.events import LegState, TransferProgress
+from flows.events import FarSideKey, LegState, TransferProgress
 from telephony import messages
 from telephony.codecs import Int16
 from telephony.desk import create_desk
 from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.leg import WebSocketLeg
-from telephony.leg_events import LegAudio, LegEnded, LegEvents, LegProgress
+from telephony.leg_events import LegAudio, LegEnded, LegEvents, LegKey, LegProgress
 from telephony.leg_state import LegEndReason
 from telephony.leg_state import LegState as WireState
 from telephony.loopback_server import LoopbackServer
@@ -46,7 +46,7 @@ async def handing_off(
     tmp_path: Path,
     *,
     voice: Callable[[], Awaitable[Any]] | None = None,
-    play: Callable[[Int16, int, bool], Awaitable[None]] | None = None,
+    play: Callable[[Int16, int, bool, str], Awaitable[None]] | None = None,
     **desk: Any,
 ) -> AsyncIterator[tuple[HandoffDriver, list[TransferProgress], list[int]]]:
     async with LoopbackServer(
@@ -61,7 +61,7 @@ async def handing_off(
         progress: list[TransferProgress] = []
         heard: list[int] = []
 
-        async def keep(pcm: Int16, rate: int, bridged: bool) -> None:
+        async def keep(pcm: Int16, rate: int, bridged: bool, line: str) -> None:
             heard.append(int(np.abs(pcm.astype(int)).max(initial=0)))
 
         async def loud(pcm: Int16) -> list[tuple[float, int]]:
@@ -89,7 +89,7 @@ async def until(progress: list[TransferProgress], state: LegState) -> TransferPr
     async with asyncio.timeout(8):
         while True:
             for event in progress:
-                if event.state is state:
+                if getattr(event, "state", None) is state:
                     return event
             await asyncio.sleep(0.01)
 
@@ -228,7 +228,7 @@ async def test_a_voice_detector_that_dies_or_hangs_holds_up_nothing(
 
 
 async def test_a_fault_of_ours_is_a_failed_route_and_hangs_up(tmp_path: Path) -> None:
-    async def broken(pcm: Int16, rate: int) -> None:
+    async def broken(*_: Any) -> None:
         raise RuntimeError("no line")
 
     async with handing_off(tmp_path, play=broken) as (driver, progress, _):
@@ -275,8 +275,7 @@ async def test_closing_never_raises_and_leaves_no_line_up(tmp_path: Path) -> Non
     async with handing_off(tmp_path, mode="silent") as (driver, progress, _):
         driver.dial("h1", LOCAL, {"handoff": "h1"})
         await until(progress, LegState.RINGING)
-        leg = driver._leg
-        assert leg is not None
+        leg = driver._legs[""]
 
         async def fails() -> None:
             await type(leg.leg).hangup(leg.leg)
@@ -339,13 +338,13 @@ async def scripted(
     ear: Callable[[], Any] = lambda: None,
     limits: HandoffLimits | None = None,
     play: Callable[..., Awaitable[None]] | None = None,
-) -> AsyncIterator[tuple[HandoffDriver, list[TransferProgress]]]:
+) -> AsyncIterator[tuple[HandoffDriver, list[Any]]]:
     numbers = ["110-460100", "120", "119"]
     directory = DutyDirectory(
         DutyNumber(number, number[:3], "", "ws://127.0.0.1:9/line", number) for number in numbers
     )
     waiting = list(legs)
-    progress: list[TransferProgress] = []
+    progress: list[Any] = []
 
     async def nowhere(*_: Any) -> None: ...
 
@@ -445,3 +444,151 @@ async def test_the_officer_after_a_queue_is_a_person() -> None:
         ear.words = "你好请讲"
         await leg.plays(np.concatenate([np.tile(LOUD, 4), np.zeros(4000, np.int16)]))
         assert (await until(progress, LegState.CONFIRMED)).reason == "person_spoke"
+
+
+# ── several legs at once ──────────────────────────────────────────────────────────
+
+MEDICAL = Route("120", "120")
+
+
+def level(pcm: Int16) -> int:
+    return int(np.abs(pcm.astype(int)).max(initial=0))
+
+
+def of_line(progress: list[Any], line: str) -> list[LegState]:
+    return [event.state for event in progress if event.line == line]
+
+
+@asynccontextmanager
+async def three_way(
+    police: ScriptedLeg, medical: ScriptedLeg, **options: Any
+) -> AsyncIterator[tuple[HandoffDriver, list[Any]]]:
+    """110 and 120 are both off-hook and have both been acknowledged."""
+    async with scripted(police, medical, **options) as (driver, progress):
+        driver.dial("h1", LOCAL, {"caller": "13800000000"})
+        driver.dial("h1", MEDICAL, {"caller": "13800000000"}, "120")
+        for leg in (police, medical):
+            leg.comes_to(WireState.ANSWERED)
+            leg.comes_to(WireState.ACKNOWLEDGED)
+        await asyncio.sleep(0.05)
+        yield driver, progress
+
+
+async def converse(driver: HandoffDriver, caller: Int16, *talking: tuple[ScriptedLeg, int]) -> None:
+    """Half a second in which the caller and the far sides speak, each at a level of its own."""
+    for _ in range(25):
+        for leg, amplitude in talking:
+            leg.events.put(LegAudio(np.full(160, amplitude, np.int16).tobytes(), 8000))
+        await asyncio.sleep(0.01)
+        driver.send_caller_audio(caller, 8000)
+        await asyncio.sleep(0.01)
+
+
+async def test_two_lines_are_called_at_once_and_each_reports_for_itself() -> None:
+    police, medical = ScriptedLeg(), ScriptedLeg()
+    async with three_way(police, medical) as (_, progress):
+        for line in ("", "120"):
+            assert of_line(progress, line) == [
+                LegState.REQUESTED, LegState.ANSWERED, LegState.CONFIRMED,
+            ]  # fmt: skip
+        assert medical.start["number"] == "120"
+        assert medical.start["caller"] == "13800000000"
+
+
+async def test_everyone_hears_everyone_on_legs_that_no_endpoint_joins() -> None:
+    police, medical = ScriptedLeg(), ScriptedLeg()
+    heard: dict[str, int] = {}
+
+    async def play(pcm: Int16, rate: int, bridged: bool, line: str) -> None:
+        heard[line] = max(heard.get(line, 0), level(pcm))
+
+    async with three_way(police, medical, play=play) as (driver, _):
+        caller = np.full(160, 1000, np.int16)
+        await converse(driver, caller, (police, 4000), (medical, 2000))
+        # The caller at 1000; to it comes the other leg, and never one's own voice.
+        assert max(map(level, police.sent)) == 3000
+        assert max(map(level, medical.sent)) == 5000
+        assert (heard[""], heard["120"]) == (4000, 2000)
+
+
+async def test_a_leg_that_its_endpoint_has_joined_is_sent_nothing_and_is_heard_by_the_others() -> (
+    None
+):
+    police, medical = ScriptedLeg(bridged=True), ScriptedLeg()
+    async with three_way(police, medical) as (driver, _):
+        await converse(driver, np.full(160, 1000, np.int16), (police, 4000))
+        assert police.sent == []
+        assert max(map(level, medical.sent)) == 5000
+
+
+async def test_one_leg_ends_and_the_other_goes_on() -> None:
+    police, medical = ScriptedLeg(), ScriptedLeg()
+    async with three_way(police, medical) as (driver, progress):
+        medical.events.put(LegEnded(LegEndReason.ENDED))
+        await until(progress, LegState.ENDED)
+        assert of_line(progress, "")[-1] is LegState.CONFIRMED
+        assert driver.bridged
+        police.sent.clear()
+        driver.send_caller_audio(LOUD, 8000)
+        assert level(police.sent[0]) == 3000
+
+
+async def test_a_leg_is_released_without_a_word_about_it() -> None:
+    police, medical = ScriptedLeg(), ScriptedLeg()
+    async with three_way(police, medical) as (driver, progress):
+        driver.release()
+        await asyncio.sleep(0.05)
+        assert police.hung_up
+        assert of_line(progress, "")[-1] is LegState.CONFIRMED
+        assert not medical.hung_up
+        assert driver.bridged
+
+
+async def test_a_key_of_a_confirmed_leg_is_reported() -> None:
+    police, medical = ScriptedLeg(), ScriptedLeg()
+    async with three_way(police, medical) as (_, progress):
+        police.events.put(LegKey("*"))
+        await asyncio.sleep(0.05)
+        key = progress[-1]
+        assert isinstance(key, FarSideKey)
+        assert (key.handoff, key.destination, key.key, key.line) == ("h1", "110-460100", "*", "")
+
+
+async def test_a_key_of_an_answered_leg_acknowledges() -> None:
+    leg = ScriptedLeg()
+    async with scripted(leg) as (driver, progress):
+        driver.dial("h1", LOCAL, {})
+        leg.comes_to(WireState.ANSWERED)
+        leg.events.put(LegKey("1"))
+        assert (await until(progress, LegState.CONFIRMED)).reason == "acknowledged"
+
+
+async def test_a_far_side_that_took_the_caller_over_is_confirmed_and_ended() -> None:
+    leg = ScriptedLeg()
+    async with scripted(leg) as (driver, progress):
+        driver.dial("h1", LOCAL, {})
+        leg.events.put(LegEnded(LegEndReason.TRANSFERRED))
+        ended = await until(progress, LegState.ENDED)
+        assert ended.reason == "transferred"
+        assert states(progress)[-2:] == [LegState.CONFIRMED, LegState.ENDED]
+
+
+async def test_a_desk_s_key_comes_through_its_media_socket(tmp_path: Path) -> None:
+    async def desk(socket: Any) -> None:
+        await socket.send(messages.progress("answered"))
+        await socket.send(messages.progress("acknowledged"))
+        await socket.send(messages.dtmf("MZ1", "*"))
+        await socket.wait_closed()
+
+    keys: list[Any] = []
+    async with serve(desk, "127.0.0.1", 0) as server, handing_off(tmp_path) as running:
+        driver = running[0]
+        driver._report = keys.append
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/line"
+        driver._directory = DutyDirectory(
+            [DutyNumber("110-460100", "110", "460100", url, "海口110")]
+        )
+        driver.dial("h1", LOCAL, {"handoff": "h1"})
+        async with asyncio.timeout(3):
+            while not any(isinstance(each, FarSideKey) for each in keys):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)

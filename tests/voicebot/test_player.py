@@ -290,3 +290,14 @@ async def test_a_stop_silences_the_bot_and_not_the_far_side() -> None:
         after = levels(line)[sent:]
     assert 1300 not in after
     assert after.count(300) > 20
+
+
+async def test_several_far_sides_are_heard_at_once() -> None:
+    line = Line()
+    async with playing(line, []) as player:
+        for _ in range(30):
+            player.far_side(np.full(160, 1000, np.int16), RATE)
+            player.far_side(np.full(160, 2000, np.int16), RATE, False, "120")
+            player.far_side(np.full(160, 4000, np.int16), RATE, True, "119")
+            await asyncio.sleep(0.02)
+    assert max(levels(line)) == 3000, "119 is joined elsewhere"

@@ -19,15 +19,16 @@ import numpy as np
 import structlog
 
 from flows.actions import Route
-from flows.events import LegState, TransferProgress
+from flows.events import FarSideKey, LegState, TransferProgress
 from flows.far_side import Verdict, Who
 from telephony.call_control import Leg
 from telephony.codecs import Int16
 from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.errors import LegError, TelephonyError
-from telephony.leg_events import LegAudio, LegEnded, LegProgress
+from telephony.leg_events import LegAudio, LegEnded, LegKey, LegProgress
 from telephony.leg_state import LegEndReason
 from telephony.leg_state import LegState as WireState
+from voicebot.call.conference import Conference
 from voicebot.call.far_ear import MakeEar
 from voicebot.call.person import PersonWatch, Probabilities
 
@@ -69,6 +70,8 @@ class _Leg:
     handoff: str
     number: str
     leg: Leg
+    line: str = ""
+    """The line beside 110 whose leg it is; "" for the chain of 110 or of the seat."""
     task: asyncio.Task[None] | None = None
     off_hook: bool = False
     confirmed: bool = False
@@ -84,13 +87,13 @@ def _no_ear() -> None:
 
 
 class HandoffDriver:
-    """One call's outgoing legs, at most one at a time.
+    """One call's outgoing legs: one to 110 or a seat, and one to each line beside it.
 
     Parameters:
         directory: the numbers that may be dialled; nothing else ever is.
         new_leg: makes a leg to a number of the directory, not yet dialled.
-        report: takes the progress events.
-        play: takes the far side's audio (PCM16, rate, bridged); the caller hears it
+        report: takes the progress events, and keys pressed on a leg.
+        play: takes a far side's audio (PCM16, rate, bridged, line); the caller hears it
             through us unless the endpoint has `bridged` the leg.
         voice: makes a voice detector for 16 kHz audio.
         ear: makes an ear for the words of one leg, where there is a recogniser.
@@ -100,8 +103,8 @@ class HandoffDriver:
         self,
         directory: DutyDirectory,
         new_leg: Callable[[DutyNumber], Leg],
-        report: Callable[[TransferProgress], None],
-        play: Callable[[Int16, int, bool], Awaitable[None]],
+        report: Callable[[TransferProgress | FarSideKey], None],
+        play: Callable[[Int16, int, bool, str], Awaitable[None]],
         voice: Callable[[], Awaitable[Probabilities]],
         now: Callable[[], float],
         limits: HandoffLimits,
@@ -110,50 +113,67 @@ class HandoffDriver:
         self._directory, self._new_leg = directory, new_leg
         self._report, self._play, self._voice, self._ear = report, play, voice, ear
         self._now, self._limits = now, limits
-        self._leg: _Leg | None = None
+        self._legs: dict[str, _Leg] = {}
+        self._conference = Conference(now)
+        self._rate = 8000
+        """Of the caller's audio."""
         self._dossier: Mapping[str, Any] | None = None
         self._endings: set[asyncio.Task[None]] = set()
 
     @property
     def lines_in_use(self) -> int:
         """Legs that are up or being dialled."""
-        return int(self._leg is not None)
+        return len(self._legs)
 
     @property
     def bridged(self) -> bool:
-        """The far side is off-hook: caller and desk hear each other."""
-        return self._leg is not None and self._leg.off_hook
+        """A far side is off-hook: caller and desk hear each other."""
+        return any(leg.off_hook for leg in self._legs.values())
 
-    def dial(self, handoff: str, route: Route, start: Mapping[str, Any]) -> None:
-        """Originate a route; a leg that is still up for this hand-off is given up."""
-        if self._leg is not None:
-            self._spawn(self._end(self._leg))
-        self._leg = None
+    def dial(self, handoff: str, route: Route, start: Mapping[str, Any], line: str = "") -> None:
+        """Originate a route; a leg that is still up for the same line is given up."""
+        self.release(line)
         try:
             number = self._directory.resolve(route.destination)
             outgoing = self._new_leg(number)
         except TelephonyError as error:
-            self._tell(handoff, route.destination, LegState.FAILED, error.code)
+            self._report(
+                TransferProgress(
+                    self._now(), handoff, route.destination, LegState.FAILED, error.code, line
+                )
+            )
             return
-        leg = self._leg = _Leg(handoff, number.number, outgoing)
+        leg = self._legs[line] = _Leg(handoff, number.number, outgoing, line)
         leg.task = asyncio.create_task(self._run(leg, number, start))
 
+    def release(self, line: str = "") -> None:
+        """Hang up the leg to a line, without another word about it; harmless without one."""
+        leg = self._legs.pop(line, None)
+        if leg is not None:
+            self._conference.leave(line)
+            self._spawn(self._end(leg))
+
     def send_caller_audio(self, pcm: Int16, rate: int) -> None:
-        """The caller's audio, heard by the desk from the moment it is off-hook."""
-        if self._leg is not None and self._leg.off_hook and not self._leg.leg.bridged:
-            self._leg.leg.send_audio(pcm, rate)
+        """The caller's audio, heard by the desks from the moment they are off-hook.
+
+        With it each hears the others.
+        """
+        self._rate = rate
+        for line, leg in self._legs.items():
+            if leg.off_hook and not leg.leg.bridged:
+                leg.leg.send_audio(self._conference.mixed(line, pcm, rate), rate)
 
     def send_dossier(self, dossier: Mapping[str, Any]) -> None:
         """The dossier's newest state; also given to every leg dialled later."""
         self._dossier = dossier
-        if self._leg is not None and not self._leg.leg.send_dossier(dossier):
-            log.error("dossier_not_on_line", destination=self._leg.number)
+        for leg in self._legs.values():
+            if not leg.leg.send_dossier(dossier):
+                log.error("dossier_not_on_line", destination=leg.number)
 
     async def close(self) -> None:
         """Hang up whatever is up; never raises, and never waits for a dead desk."""
-        leg, self._leg = self._leg, None
-        if leg is not None:
-            self._spawn(self._end(leg))
+        for line in list(self._legs):
+            self.release(line)
         if self._endings:
             await asyncio.wait(self._endings, timeout=CLOSE_S)
 
@@ -162,8 +182,10 @@ class HandoffDriver:
         self._endings.add(task)
         task.add_done_callback(self._endings.discard)
 
-    def _tell(self, handoff: str, number: str, state: LegState, reason: str = "") -> None:
-        self._report(TransferProgress(self._now(), handoff, number, state, reason))
+    def _tell(self, leg: _Leg, state: LegState, reason: str = "") -> None:
+        self._report(
+            TransferProgress(self._now(), leg.handoff, leg.number, state, reason, leg.line)
+        )
 
     async def _end(self, leg: _Leg) -> None:
         """Give a leg up without another word about it."""
@@ -182,7 +204,7 @@ class HandoffDriver:
         """One leg from dialling to its end, which is reported once."""
         state, reason = LegState.FAILED, "internal"
         try:
-            self._tell(leg.handoff, leg.number, LegState.REQUESTED)
+            self._tell(leg, LegState.REQUESTED)
             await leg.leg.connect({**start, "number": number.number}, self._dossier)
             state, reason = await self._carry(leg)
         except LegError as error:
@@ -194,10 +216,11 @@ class HandoffDriver:
         except asyncio.CancelledError:
             await self._hang_up(leg)
             raise
-        if self._leg is leg:
-            self._leg = None
+        if self._legs.get(leg.line) is leg:
+            del self._legs[leg.line]
+            self._conference.leave(leg.line)
         try:
-            self._tell(leg.handoff, leg.number, state, reason)
+            self._tell(leg, state, reason)
         finally:
             await self._hang_up(leg)
 
@@ -220,22 +243,30 @@ class HandoffDriver:
         async for event in leg.leg:
             match event:
                 case LegProgress(state=WireState.RINGING):
-                    self._tell(leg.handoff, leg.number, LegState.RINGING)
+                    self._tell(leg, LegState.RINGING)
                 case LegProgress(state=WireState.ANSWERED):
                     # An answered leg on which nobody speaks is a failed leg.
-                    leg.off_hook = True
+                    self._off_hook(leg)
                     leg.answered_at = asyncio.get_running_loop().time()
                     self._wait(leg, self._limits.confirm_timeout_s)
-                    self._tell(leg.handoff, leg.number, LegState.ANSWERED)
+                    self._tell(leg, LegState.ANSWERED)
                 case LegProgress(state=WireState.ACKNOWLEDGED):
-                    leg.off_hook = True
+                    self._off_hook(leg)
                     self._confirm(leg, "acknowledged")
                 case LegAudio():
                     pcm = np.frombuffer(event.pcm, np.int16)
                     if not leg.confirmed:
                         person.push(pcm, event.rate, early=event.early)
                     if not event.early:
-                        await self._play(pcm, event.rate, leg.leg.bridged)
+                        self._conference.say(leg.line, pcm, event.rate, self._rate)
+                        await self._play(pcm, event.rate, leg.leg.bridged, leg.line)
+                case LegKey(key=key):
+                    if leg.confirmed:
+                        self._report(
+                            FarSideKey(self._now(), leg.handoff, leg.number, key, leg.line)
+                        )
+                    elif leg.off_hook:  # the desk of a telephone: it acknowledges by hand
+                        self._confirm(leg, "acknowledged")
                 case LegEnded(reason=reason):
                     if reason is LegEndReason.TRANSFERRED:
                         self._confirm(leg, reason.value)
@@ -280,8 +311,14 @@ class HandoffDriver:
 
     def _confirm(self, leg: _Leg, reason: str) -> None:
         deadline = leg.deadline
-        if deadline is None or leg.confirmed or deadline.expired() or self._leg is not leg:
+        current = self._legs.get(leg.line) is leg
+        if deadline is None or leg.confirmed or deadline.expired() or not current:
             return
         leg.confirmed = True
         deadline.reschedule(None)
-        self._tell(leg.handoff, leg.number, LegState.CONFIRMED, reason)
+        self._tell(leg, LegState.CONFIRMED, reason)
+
+    def _off_hook(self, leg: _Leg) -> None:
+        leg.off_hook = True
+        if not leg.leg.bridged and self._legs.get(leg.line) is leg:
+            self._conference.join(leg.line)

@@ -42,7 +42,8 @@ class Journal:
 
     def __init__(self, records: Records, live: LiveFeed, text: Callable[[act.Say], str]) -> None:
         self._records, self._live, self._text = records, live, text
-        self._call_id = self._caller = self._did = ""
+        self._call_id = self._caller = self._did = self._order = ""
+        self._trunk = "public"
         self._began = time.time()
         self._rows: list[dict[str, Any]] = []
         self._sequence = 0
@@ -62,11 +63,20 @@ class Journal:
 
     async def start(self, start: ev.CallStarted, recording: str) -> None:
         self._call_id, self._caller, self._did = start.call_id, start.caller, start.did
+        self._trunk, self._order = start.trunk, start.order
         self._began = time.time()
         await self._records.start_call(
             start.call_id, start.caller, start.did, self._began, recording
         )
-        self._publish(0.0, "call", state="started", caller=self._caller, did=self._did)
+        self._publish(
+            0.0,
+            "call",
+            state="started",
+            caller=self._caller,
+            did=self._did,
+            trunk=self._trunk,
+            order=self._order,
+        )
         self._flusher = asyncio.create_task(self._flush_often())
 
     async def finish(self, state: State) -> None:
@@ -161,7 +171,10 @@ class Journal:
                     destination=event.destination,
                     state=event.state.value,
                     reason=event.reason,
+                    line=event.line,
                 )
+            case ev.FarSideKey():
+                self._publish(event.at, "far_side_key", key=event.key, line=event.line)
             case ev.KeyPressed():
                 self._publish(event.at, "key", key=event.key)
             case ev.HungUp():
@@ -258,6 +271,8 @@ class Journal:
         self.dossier_changed = True
 
     def transfer(self, event: ev.TransferProgress) -> None:
+        if event.line:
+            return  # it stays in the event log: the hand-off's state is that of its own chain
         self._records.handoff_state(
             event.handoff, event.destination, event.state.value, self._began + event.at
         )
@@ -285,7 +300,10 @@ class Journal:
         """What goes with the call itself: number, region, category, lines."""
         known = self._handoffs[handoff]
         state = self._state.handoff
+        from_police = {"priority": self._trunk} if self._trunk != "public" else {}
         return {
+            **from_police,
+            **({"order": self._order} if self._order else {}),
             "caller": self._caller,
             "handoff": handoff,
             "region": (state.region if state else None) or known.region or "",
@@ -312,6 +330,8 @@ class Journal:
             call_id=self._call_id,
             caller=self._caller,
             did=self._did,
+            order=self._order,
+            priority=self._trunk if self._trunk != "public" else "",
             region=region,
             region_name=region_names().get(region) if region else None,
             category=(current.category if current else None) or opened.category,

@@ -53,11 +53,13 @@ class Mixer:
     Parameters:
         line: where the audio goes.
         tap: sees everything that was sent, for the recording.
-        far_side: the other party, while there is one.
+        now: seconds, of any clock.
     """
 
-    def __init__(self, line: Line, tap: Callable[[Int16], None], far_side: FarSide) -> None:
-        self._line, self._tap, self._far_side = line, tap, far_side
+    def __init__(self, line: Line, tap: Callable[[Int16], None], now: Callable[[], float]) -> None:
+        self._line, self._tap, self._now = line, tap, now
+        self._far_sides: dict[str, FarSide] = {}
+        """The other parties, by the line they were called for."""
         self._frame = round(line.rate * FRAME_SECONDS)
         self._speech: Speech | None = None
         self._wake = asyncio.Event()
@@ -76,10 +78,18 @@ class Mixer:
         self._speech = None
         self._began = None
 
-    def hear_far_side(self, pcm: Int16, rate: int, bridged: bool = False) -> None:
-        """Audio of the far side, as it comes; `bridged`: the caller hears it without us."""
-        self._far_side.bridged = bridged
-        self._far_side.push(pcm, rate)
+    @property
+    def loud_at(self) -> float:
+        """When a far side was last heard; −∞ for never."""
+        return max((each.loud_at for each in self._far_sides.values()), default=float("-inf"))
+
+    def hear_far_side(self, pcm: Int16, rate: int, bridged: bool = False, party: str = "") -> None:
+        """Audio of a far side, as it comes; `bridged`: the caller hears it without us."""
+        if party not in self._far_sides:
+            self._far_sides[party] = FarSide(self._line.rate, self._now)
+        far_side = self._far_sides[party]
+        far_side.bridged = bridged
+        far_side.push(pcm, rate)
         self._wake.set()
 
     async def run(self) -> None:
@@ -105,9 +115,10 @@ class Mixer:
         """There is something to send, be it the silence between two frames of the far side."""
         if self._speech is not None:
             return True
+        far_sides = self._far_sides.values()
         if self._began is None:
-            return self._far_side.ready(CUSHION_S)
-        return self._far_side.present
+            return any(each.ready(CUSHION_S) for each in far_sides)
+        return any(each.present for each in far_sides)
 
     async def _step(self) -> None:
         await self._pace()
@@ -139,12 +150,16 @@ class Mixer:
 
     def _next(self, speech: Speech | None) -> tuple[Int16 | None, Int16 | None]:
         """The next 20 ms, (to the line, as the caller hears it); None where there is nothing."""
-        far = self._far_side.take()
-        if speech is None and far is None:
-            far = np.zeros(self._frame, np.int16)
-        said = self._said(speech) if speech is not None else None
-        heard = _mixed(said, far)
-        return (said if self._far_side.bridged else heard), heard
+        to_line = heard = self._said(speech) if speech is not None else None
+        for far_side in self._far_sides.values():
+            far = far_side.take()
+            heard = _mixed(heard, far)
+            to_line = to_line if far_side.bridged else _mixed(to_line, far)
+        if speech is None and heard is None:
+            heard = np.zeros(self._frame, np.int16)
+            only_bridged = all(each.bridged for each in self._far_sides.values())
+            to_line = None if only_bridged else heard
+        return to_line, heard
 
     def _said(self, speech: Speech) -> Int16 | None:
         said = speech.pcm[speech.samples : speech.samples + self._frame]

@@ -18,7 +18,6 @@ from flows.actions import Say
 from flows.events import PlaybackFinished, PlaybackStarted
 from telephony.call_control import Line
 from telephony.codecs import Int16
-from voicebot.call.far_side import FarSide
 from voicebot.call.mixer import Mixer, Speech
 
 log = structlog.get_logger()
@@ -58,8 +57,7 @@ class Player:
         tap: Callable[[Int16], None],
     ) -> None:
         self._line, self._render, self._report, self._now = line, render, report, now
-        self._far_side = FarSide(line.rate, now)
-        self._mixer = Mixer(line, tap, self._far_side)
+        self._mixer = Mixer(line, tap, now)
         self._queue: deque[_Item] = deque()
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
@@ -76,14 +74,15 @@ class Player:
 
         A desk that is silent sends frames all the same; they do not count.
         """
-        return self._far_side.loud_at
+        return self._mixer.loud_at
 
-    def far_side(self, pcm: Int16, rate: int, bridged: bool = False) -> None:
-        """The far side's audio (PCM16 mono), as it comes; heard beside what the bot says.
+    def far_side(self, pcm: Int16, rate: int, bridged: bool = False, party: str = "") -> None:
+        """A far side's audio (PCM16 mono), as it comes; heard beside what the bot says.
 
         `bridged`: the endpoint plays it to the caller, and it is only recorded here.
+        `party` tells several far sides apart.
         """
-        self._mixer.hear_far_side(pcm, rate, bridged)
+        self._mixer.hear_far_side(pcm, rate, bridged, party)
 
     def say(self, say: Say) -> None:
         self._queue.append(_Item(say, asyncio.ensure_future(self._render(say))))

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import structlog
 from flows import actions as act
 from flows import events as ev
 from flows.dialogue import Policy, step
+from flows.handoff import due_at as handoff_due_at
 from flows.state import State
 from telephony.call_control import CallControl, Capability, Leg
 from telephony.codecs import FRAME_SECONDS, Int16
@@ -43,6 +45,7 @@ from voicebot.call.recorder import CallRecorder
 from voicebot.call.turn_audio import RATE
 from voicebot.call.voice import VoiceDetector
 from voicebot.config import Settings
+from voicebot.records.duty import duty_lines
 
 log = structlog.get_logger()
 
@@ -75,7 +78,8 @@ class CallSession:
         settings: Settings,
         policy: Policy,
     ) -> None:
-        self._line, self._start, self._engines = line, start, engines
+        self._line, self._engines = line, engines
+        self._start = replace(start, duty_lines=duty_lines(directory))
         self._journal, self._settings, self._policy = journal, settings, policy
         self._desk_token = desk_token
         self._state = State()
@@ -302,6 +306,11 @@ class CallSession:
                 self._driver.dial(
                     action.handoff, action.route, self._journal.line_parameters(action.handoff)
                 )
+            case act.DialLine():
+                start = self._journal.line_parameters(action.handoff)
+                self._driver.dial(action.handoff, action.route, start, action.line)
+            case act.ReleaseLeg():
+                self._driver.release(action.line)
             case act.UpdateDossier():
                 self._journal.update_handoff(action)
             case act.OpenTicket():
@@ -311,6 +320,9 @@ class CallSession:
             case act.HangUp():
                 self._closing = True
                 await self._line.hang_up()
+                self._ended.set()
+            case act.Leave():
+                self._closing = True
                 self._ended.set()
             case act.Decide() | act.SendLink():
                 pass  # on the record and on the screens already
@@ -354,8 +366,8 @@ class CallSession:
             self._post(ev.EngineFailed(self.now(), "speech", type(error).__name__))
             return np.zeros(0, np.int16)
 
-    async def _play_far_side(self, pcm: Int16, rate: int, bridged: bool) -> None:
-        self._player.far_side(pcm, rate, bridged)
+    async def _play_far_side(self, pcm: Int16, rate: int, bridged: bool, line: str) -> None:
+        self._player.far_side(pcm, rate, bridged, line)
 
     def _new_leg(self, number: DutyNumber) -> Leg:
         """To a desk's own media WebSocket, else by the telephone endpoint of this call."""
@@ -381,11 +393,15 @@ class CallSession:
         return None
 
     async def _watch_silence(self) -> None:
-        """Report silence on all sides, first at 2.4 s, then every 1.2 s."""
-        spoke_at, told = 0.0, 0.0
+        """Report silence on all sides, first at 2.4 s, then every 1.2 s; and what was put off."""
+        spoke_at, told, reminded = 0.0, 0.0, 0.0
         while True:
             await asyncio.sleep(0.05)
             now = self.now()
+            due = handoff_due_at(self._state)
+            if due is not None and reminded < due <= now:
+                reminded = now
+                self._post(ev.TimePassed(now))
             assert self._ears is not None
             if self._player.busy:
                 spoke_at = now

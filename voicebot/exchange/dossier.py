@@ -52,6 +52,10 @@ class Dossier(BaseModel):
     call_id: str
     caller: str
     did: str
+    order: str = ""
+    """Number of the police order (警单) that 110 sent the call with."""
+    priority: str = ""
+    """``110``: the call came from the police and goes ahead of the queue."""
     region: str | None = None
     region_name: str | None = None
     place: str | None = None

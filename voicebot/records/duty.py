@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from flows.events import DutyLine
+from flows.routes import LEG_LINES
 from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.errors import TelephonyError
 from voicebot.config import HandoffSettings
@@ -85,6 +87,15 @@ def seed(handoff: HandoffSettings) -> list[dict[str, Any]]:
 
 def _with_number(addresses: Mapping[str, str], number: str) -> dict[str, str]:
     return {key: address.replace("{number}", number) for key, address in addresses.items()}
+
+
+def duty_lines(directory: DutyDirectory) -> tuple[DutyLine, ...]:
+    """The numbers of the lines that are called beside 110 (R8)."""
+    return tuple(
+        DutyLine(number.kind, number.number, number.region)
+        for number in directory
+        if number.kind in LEG_LINES
+    )
 
 
 def write_seed(session: Session, handoff: HandoffSettings) -> None:
