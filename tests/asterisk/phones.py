@@ -359,7 +359,7 @@ class Phone:
     def heard(self, call: int = 1) -> Heard:
         """What arrived in that call until now."""
         end = next((e.at for e in self.seen("ended", call)), time.monotonic())
-        if not (self.folder / f"heard-{call}.pcm").exists():
+        if not (self.folder / f"heard-{call}.times").exists():
             return Heard(np.zeros(0, np.int16), np.zeros(0), end)
         times = np.fromfile(self.folder / f"heard-{call}.times", np.float64)
         samples = np.fromfile(self.folder / f"heard-{call}.pcm", np.int16)
