@@ -27,6 +27,8 @@ class AsteriskAccess:
         fallback_context: dialplan context whose extension s keeps a caller connected to
             humans without us.
         trunks: PJSIP endpoints that may be dialled.
+        refer_context: dialplan context that sends a REFER (`transfer`); "": there is none,
+            and no blind transfer.
         acknowledge_key: the key by which a desk says that it has the call (按键确认).
     """
 
@@ -37,6 +39,7 @@ class AsteriskAccess:
     watchdog_app: str = "voicebot-watchdog"
     fallback_context: str = "voicebot-fallback"
     trunks: tuple[str, ...] = ("police", "seats")
+    refer_context: str = ""
     acknowledge_key: str = "1"
 
     @property

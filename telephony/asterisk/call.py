@@ -13,6 +13,7 @@ from telephony.asterisk.ari import Ari, AriError
 from telephony.asterisk.dispatch import Dispatch
 from telephony.asterisk.leg import AsteriskLeg, LegPlace
 from telephony.asterisk.sound import Ear, Voice, make_bridge
+from telephony.asterisk.transfer import AsteriskTransfer
 from telephony.call_control import CallEvents, CallInfo, Capability, NotCapable
 from telephony.codecs import Int16
 from telephony.dialing import DutyNumber
@@ -22,6 +23,10 @@ from telephony.trunk_address import trunk_address
 log = structlog.get_logger()
 
 _KEYS = frozenset("0123456789*#")
+_Leg = AsteriskLeg | AsteriskTransfer
+_ALWAYS = frozenset(
+    {Capability.LEGS, Capability.HOLD, Capability.SEND_KEYS, Capability.OUTLIVES_US}
+)
 
 
 class AsteriskCall:
@@ -31,22 +36,23 @@ class AsteriskCall:
         gone: set when the caller is no longer ours: hung up, or released.
     """
 
-    capabilities = frozenset(
-        {Capability.LEGS, Capability.HOLD, Capability.SEND_KEYS, Capability.OUTLIVES_US}
-    )
-
     def __init__(
         self, ari: Ari, dispatch: Dispatch, info: CallInfo, channel: str, gone: asyncio.Event
     ) -> None:
         self._ari, self._dispatch, self._info, self._channel = ari, dispatch, info, channel
         self.rate = info.rate
+        self.capabilities = _ALWAYS | (
+            {Capability.BLIND_TRANSFER} if ari.access.refer_context else frozenset()
+        )
         self._bridge = BRIDGE + channel
         self._voice = Voice(ari, channel, self._bridge, info.rate)
         self._ear = Ear(ari, channel, channel, info.rate)
         self._hearing: asyncio.Task[None] | None = None
         self._events: CallEvents | None = None
         self._told = False
-        self.legs: set[AsteriskLeg] = set()
+        self.legs: set[_Leg] = set()
+        self.transfer: AsteriskTransfer | None = None
+        """The REFER that the caller is out of our hands for."""
         self._gone = gone
         self.released = False
 
@@ -95,7 +101,9 @@ class AsteriskCall:
             log.warning("caller_not_hung_up", reason=error.code)
         self.caller_gone()
 
-    def new_leg(self, number: DutyNumber, *, answer_timeout_s: float) -> AsteriskLeg:
+    def new_leg(
+        self, number: DutyNumber, *, answer_timeout_s: float
+    ) -> AsteriskLeg | AsteriskTransfer:
         address = trunk_address(number.url)
         if address is None or address.trunk not in self._ari.access.trunks:
             raise TelephonyError(
@@ -103,7 +111,7 @@ class AsteriskCall:
                 "The number's line is on no trunk of the Asterisk settings; "
                 "add the trunk there, or correct the duty directory.",
             )
-        if address.refer:
+        if address.refer and Capability.BLIND_TRANSFER not in self.capabilities:
             raise NotCapable(Capability.BLIND_TRANSFER)
         place = LegPlace(
             owner=self._channel,
@@ -113,15 +121,27 @@ class AsteriskCall:
             rate=self.rate,
             emergency=number.kind == "110",
         )
-        leg = AsteriskLeg(
-            self._ari,
-            self._dispatch,
-            place,
-            address,
-            answer_timeout_s=answer_timeout_s,
-            prepare=self._set_variables,
-            ended=self.legs.discard,
-        )
+        leg: _Leg
+        if address.refer:
+            leg = AsteriskTransfer(
+                self._ari,
+                place,
+                address,
+                answer_timeout_s=answer_timeout_s,
+                prepare=self._set_variables,
+                away=self._away,
+                ended=self.legs.discard,
+            )
+        else:
+            leg = AsteriskLeg(
+                self._ari,
+                self._dispatch,
+                place,
+                address,
+                answer_timeout_s=answer_timeout_s,
+                prepare=self._set_variables,
+                ended=self.legs.discard,
+            )
         self.legs.add(leg)
         return leg
 
@@ -190,6 +210,9 @@ class AsteriskCall:
                 if not failing:  # once, not fifty times a second
                     log.exception("audio_not_heard")
                 failing = True
+
+    def _away(self, transfer: AsteriskTransfer | None) -> None:
+        self.transfer = transfer
 
     async def _set_variables(self, values: Mapping[str, str]) -> None:
         try:

@@ -12,7 +12,7 @@ import structlog
 from telephony.asterisk.access import HEARTBEAT, AsteriskAccess
 from telephony.asterisk.ari import Ari, AriError, AriEvents, Event
 from telephony.asterisk.caretaking import Caretaker
-from telephony.asterisk.dispatch import Dispatch
+from telephony.asterisk.dispatch import Dispatch, channel_of
 from telephony.asterisk.offer import AsteriskOffer
 from telephony.call_control import IncomingCall
 
@@ -93,8 +93,13 @@ class AsteriskEndpoint:
 
     def _on(self, ari: Ari, event: Event) -> None:
         try:
-            # Channels that we made ourselves come without arguments.
-            if event["type"] == "StasisStart" and event["args"]:
+            # Channels that we made ourselves come without arguments, and callers who were
+            # referred in vain come back.
+            if (
+                event["type"] == "StasisStart"
+                and event["args"]
+                and not self._cared_for(channel_of(event))
+            ):
                 offer = AsteriskOffer(ari, self._dispatch, event)
                 self._offers[offer.channel] = offer
                 self._spawn(self._serve(offer))
@@ -163,6 +168,10 @@ class AsteriskEndpoint:
         for offer in offers:
             if offer.channel not in states:
                 offer.lost()
+
+    def _cared_for(self, caller: str) -> bool:
+        offer = self._offers.get(caller)
+        return offer is not None and offer.owned
 
     def _owned(self, caller: str) -> bool:
         """Its call is running here; its legs may outlive it."""

@@ -19,6 +19,10 @@ log = structlog.get_logger()
 ANSWER_S = 5.0
 """How long answering may take until the caller goes to the fallback instead."""
 
+_ENDS = frozenset({"ChannelHangupRequest", "ChannelDestroyed"})
+"""Of a caller in the dialplan. A channel that waits for the end of a REFER is destroyed only
+when that has come, however long ago they hung up (Asterisk 22.10.1)."""
+
 CAUSES = {Rejection.NOT_OURS: "1", Rejection.TOO_MANY: "19"}
 """Q.850 causes of rejections that end the call: SIP 404 and 480.
 Every other rejection leaves the caller to the dialplan's fallback."""
@@ -135,7 +139,13 @@ class AsteriskOffer:
         self.lost()
 
     def _on(self, event: Event) -> None:
+        transfer = self.call.transfer if self.call is not None else None
+        if transfer is not None and event["type"] not in _ENDS:
+            transfer.on(event)
+            return
         match event["type"]:
+            case "ChannelHangupRequest" if transfer is not None:
+                self.lost()
             case "StasisEnd" | "ChannelDestroyed":
                 self.lost()
             case "ChannelDtmfReceived" if self.call is not None:
