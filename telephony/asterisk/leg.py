@@ -118,9 +118,8 @@ class AsteriskLeg:
             self._answer_timeout_s, self._too_late
         )
         try:
-            if self._place.emergency:
-                self._spawn(self._mark_danger(uui))
-            await self._dial(caller, uui)
+            # Both, whatever becomes of the other: a busy 110 is no less in danger.
+            await asyncio.gather(self._mark_danger(uui), self._dial(caller, uui))
         except AriError as error:
             self._apply(LegInput.UNREACHABLE)
             raise LegError("unreachable", error.message) from error
@@ -187,6 +186,8 @@ class AsteriskLeg:
         )
 
     async def _mark_danger(self, uui: str) -> None:
+        if not self._place.emergency:
+            return
         await self._prepare(
             {"VB_DANGER": "1", "VB_POLICE": self._address.number, "VB_UUI_OUT": uui}
         )

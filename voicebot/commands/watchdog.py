@@ -12,6 +12,7 @@ import typer
 
 from telephony.asterisk.access import AsteriskAccess
 from voicebot.commands.session import open_settings
+from voicebot.config_telephony import Asterisk
 
 
 def watchdog(
@@ -40,13 +41,22 @@ def watchdog(
     access = AsteriskAccess(
         url=settings.url,
         user=user or settings.user,
-        password=settings.read_password(),
+        password=_password(settings),
         app=settings.app,
         watchdog_app=settings.watchdog_app,
         fallback_context=settings.fallback_context,
         trunks=settings.trunks,
     )
     asyncio.run(_run(access))
+
+
+def _password(settings: Asterisk) -> str:
+    """Errors: typer.Exit when the file holds none; OSError when it cannot be read."""
+    try:
+        return settings.read_password()
+    except IndexError:
+        typer.echo(f"{settings.password_file} is empty; its first line is the password.", err=True)
+        raise typer.Exit(1) from None
 
 
 async def _run(access: AsteriskAccess) -> None:
