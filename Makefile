@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests demo run test lint types contracts unit bench bench-latency bench-asr clean
+.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit bench bench-latency bench-asr clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,8 +18,12 @@ demo: setup ## three real-time calls: an answer, a hand-off to 110, a ticket; fi
 run: setup ## start the service on loopback and stay up
 	@$(BIN)/voicebot serve
 
-setup-tests: # `setup`, and the models that only tests need
+setup-tests: # `setup`, and what only tests need; Asterisk can be fetched by root alone
 	@scripts/setup.sh --all
+	@if [ "$$EUID" = 0 ]; then scripts/asterisk.sh; fi
+
+asterisk: ## fetch Asterisk 22 for the tests into .cache/asterisk (needs root)
+	@scripts/asterisk.sh
 
 test: setup-tests lint types contracts unit ## everything CI runs
 
@@ -35,11 +39,15 @@ contracts: ## who may import whom (docs/architecture.md)
 
 # A process for each folder: the engines of one (ONNX, Kaldi, CTranslate2, torch, LiteRT)
 # must not meet those of another while they are torn down. A folder that fails fails all.
-TEST_FOLDERS := flows asr kb telephony benchmarks voicebot end_to_end
+TEST_FOLDERS := flows asr kb telephony asterisk benchmarks voicebot end_to_end
+# Those with fixed ports run in a network namespace of their own where one can be made.
+ISOLATED := asterisk
 
 unit: ## the tests
 	@failed=; for folder in $(TEST_FOLDERS); do \
-	  echo "── tests/$$folder"; $(BIN)/pytest tests/$$folder || failed="$$failed $$folder"; \
+	  echo "── tests/$$folder"; alone=; \
+	  if [[ " $(ISOLATED) " == *" $$folder "* ]]; then alone=scripts/isolated.sh; fi; \
+	  $$alone $(BIN)/pytest tests/$$folder || failed="$$failed $$folder"; \
 	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 bench: bench-latency bench-asr ## both benchmarks, each against the plain alternative

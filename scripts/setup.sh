@@ -2,7 +2,7 @@
 # Makes a fresh machine ready: Debian packages, .venv, Python packages, models, data.
 # Every step is skipped when it was done before; a second run takes about a second.
 #
-#   scripts/setup.sh [--all]      --all: also the models that only tests need
+#   scripts/setup.sh [--all]      --all: also the packages and models that only tests need
 #
 # PYTHON               the interpreter to use (3.11 or 3.12)
 # VOICEBOT_TORCH_INDEX an extra package index for torch. Where pip uses pypi.org itself,
@@ -13,6 +13,8 @@ cd "$(dirname "$0")/.."
 readonly VENV=.venv
 readonly STAMP=$VENV/.setup-stamp
 readonly PACKAGES=(espeak-ng)
+# For Asterisk (scripts/asterisk.sh), SIP callers, and a network namespace for both.
+readonly TEST_PACKAGES=(debootstrap sip-tester iproute2)
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 fail() { printf '\033[31m%s\033[0m\n' "$*" >&2; exit 1; }
@@ -86,13 +88,13 @@ install_python_packages() {
 }
 
 main() {
-  local models=()
+  local models=() packages=("${PACKAGES[@]}")
   case ${1-} in
     "") ;;
-    --all) models=(--all) ;;
+    --all) models=(--all) packages+=("${TEST_PACKAGES[@]}") ;;
     *) fail "usage: scripts/setup.sh [--all]" ;;
   esac
-  install_debian_packages "${PACKAGES[@]}"
+  install_debian_packages "${packages[@]}"
   make_environment
   install_python_packages
   "$VENV/bin/voicebot" models fetch "${models[@]}"  # into paths.models
