@@ -195,6 +195,16 @@ async def test_a_missing_microphone_is_explained(visit: Visit) -> None:
     assert await visit.fault() == "mic_missing"
 
 
+async def test_a_page_that_may_not_use_a_microphone_says_so(visit: Visit) -> None:
+    await visit.page.add_init_script(
+        "Object.defineProperty(window, 'isSecureContext', { value: false })"
+    )
+    await visit.ready()
+    await visit.page.click("#dial button")
+    assert await visit.fault() == "insecure"
+    assert visit.sent == []
+
+
 @pytest.mark.parametrize("why", Rejection)
 async def test_each_refusal_is_explained(visit: Visit, why: Rejection) -> None:
     visit.service.refusal = why

@@ -74,7 +74,8 @@ async function dial(event) {
   call.addEventListener("level", ({ detail }) => showLevels(detail));
   call.addEventListener("ended", ({ detail }) => hungUp(detail));
   try {
-    await watch(callId);
+    await call.pickUp();
+    if (phone === call) await watch(callId);
     await call.call();
   } catch (fault) {
     if (phone !== call) return;

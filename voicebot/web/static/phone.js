@@ -6,6 +6,7 @@ const CALL_RATE = 16000;
 const OPEN_TIMEOUT_MS = 8000;
 const ANSWER_TIMEOUT_MS = 15000;
 const DRAIN_MS = 1000;
+const MAX_UNSENT = 45_000;      // bytes: 1 s of audio; what comes later than that is worth nothing
 
 /** A call that could not be begun or went wrong; `code` is one of words.js. */
 export class PhoneFault extends Error {
@@ -29,10 +30,22 @@ export class Phone extends EventTarget {
     this.levels = { mic: 0, bot: 0 };
   }
 
-  /** Rings; resolves once the service has the call. Throws PhoneFault. */
-  async call() {
+  /** Microphone and loudspeaker; to be called from a click. Throws PhoneFault. */
+  async pickUp() {
     try {
       await this.openAudio();
+      // Where a phone's screen goes dark, its microphone goes silent.
+      this.awake = await navigator.wakeLock?.request("screen").catch(() => undefined);
+    } catch (fault) {
+      this.close();
+      throw fault;
+    }
+  }
+
+  /** Rings; resolves once the call is on its way. Throws PhoneFault. */
+  async call() {
+    try {
+      if (this.over) throw new PhoneFault("cancelled");
       await this.openSocket();
     } catch (fault) {
       this.close();
@@ -88,6 +101,7 @@ export class Phone extends EventTarget {
     this.levels.mic = level;
     this.tell("level", this.levels);
     if (this.socket?.readyState !== WebSocket.OPEN) return;
+    if (this.socket.bufferedAmount > MAX_UNSENT) return;
     this.chunk += 1;
     const payload = btoa(String.fromCharCode(...new Uint8Array(frame)));
     const media = { track: "inbound", chunk: String(this.chunk), payload };
@@ -199,6 +213,7 @@ export class Phone extends EventTarget {
     this.over = true;
     clearTimeout(this.unanswered);
     this.socket?.close(1000);
+    this.awake?.release();
     this.stream?.getTracks().forEach((track) => { track.onended = null; track.stop(); });
     if (this.context && this.context.state !== "closed") this.context.close();
   }

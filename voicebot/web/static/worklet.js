@@ -5,6 +5,8 @@ const CALL_RATE = 16000;
 const FRAME = 320;              // samples: 20 ms
 const CUSHION = 960;            // samples: 60 ms are gathered before a stretch of sound begins
 const PATIENCE = 1280;          // … or 80 ms have passed since its first sample came
+const LATE = 6400;              // samples: 400 ms wait; from there on pauses are left out
+const PAUSE = 0.003;            // a frame without a sample above this is a pause
 const MAX_BUFFERED = 60 * CALL_RATE;
 const STEP = 16;                // samples: marks are exact to 1 ms
 const ZERO_CROSSINGS = 12;      // half length of the filter, in periods of the lower rate
@@ -131,6 +133,7 @@ class Speaker extends AudioWorkletProcessor {
       this.playing = this.buffered >= CUSHION || this.waited >= PATIENCE;
     }
     let filled = 0;
+    this.catchUp();
     while (this.queue.length && (this.playing || typeof this.queue[0] === "string")) {
       const item = this.queue[0];
       if (typeof item === "string") {
@@ -150,6 +153,14 @@ class Speaker extends AudioWorkletProcessor {
     if (this.playing && !this.queue.length) this.rest();
     this.measure(chunk);
     return chunk;
+  }
+
+  /** After a stall of the network the sound would stay late for as long as it lasts. */
+  catchUp() {
+    while (this.buffered > LATE && typeof this.queue[0] !== "string"
+        && this.queue[0].every((value) => Math.abs(value) < PAUSE)) {
+      this.buffered -= this.queue.shift().length;
+    }
   }
 
   rest() {
