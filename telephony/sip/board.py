@@ -109,7 +109,13 @@ class Board:
         peer = message.first(PEER_HEADER) if self._front and source == self._front else source
         self._last += 1
         rate = headers.audio_rate(message.body)
-        room = Room(self, self._last, rate, lambda: hold_music(self.settings.music))
+        room = Room(
+            self,
+            self._last,
+            rate,
+            lambda: hold_music(self.settings.music),
+            self.settings.acknowledge_key,
+        )
         room.caller = Party(self.account, room, CALLER, call_id)
         room.caller_number, room.did = headers.caller_of(message), headers.dialled_in(message)
         room_left = self.callers_left(new=1)

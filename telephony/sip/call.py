@@ -26,6 +26,8 @@ log = structlog.get_logger()
 MOST_HEARD = 250
 """Frames of the caller kept while the application is slow, 5 s; the oldest is dropped."""
 
+KEYS = frozenset("0123456789*#")
+
 CODES = {
     Rejection.FULL: 503,
     Rejection.STOPPING: 503,
@@ -97,6 +99,10 @@ class SipCall:
         self._tell("reject", code=CODES[why], headers=headers)
 
     async def closed(self) -> None:
+        """Waits for the caller's end, then ends what is left of the legs."""
+        await self._gone.wait()
+        if not self._released:
+            self._tell("close")
         await self._closed.wait()
 
     def listen(self, events: CallEvents) -> None:
@@ -153,9 +159,9 @@ class SipCall:
         self._tell("hold", on=on)
 
     async def send_keys(self, keys: str) -> None:
-        """Errors: TelephonyError `bad_keys`."""
-        if not keys or not set(keys) <= set("0123456789*#ABCD"):
-            raise TelephonyError("bad_keys", "Keys are 0 to 9, *, # and A to D.")
+        """Errors: ValueError for what is not 0-9, * and #."""
+        if not keys or not set(keys) <= KEYS:
+            raise ValueError("keys are 0-9, * and #")
         self._tell("keys", keys=keys)
 
     async def hang_up(self) -> None:
@@ -184,10 +190,8 @@ class SipCall:
         match message.op:
             case "answered":
                 self._answered.set()
-            case "key" if self._events is not None:
+            case "key" if self._events is not None and message.values["key"] in KEYS:
                 self._events.press(message.values["key"])
-            case "leg_responded" if leg is not None:
-                leg.responded()
             case "leg" if leg is not None:
                 leg.apply(LegInput(message.values["input"]))
             case "gone":

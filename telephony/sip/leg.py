@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -54,10 +53,7 @@ class SipLeg:
         self._call, self._index, self._uri = call, index, uri
         self._answer_timeout_s, self._refer = answer_timeout_s, refer
         self._state = LegState.IDLE
-        self._refused = False
-        """It ended before the trunk had said anything but "trying"."""
         self._events = LegEvents(MOST_FRAMES)
-        self._responded = asyncio.Event()
         self._resampler: StreamResampler | None = None
 
     @property
@@ -71,9 +67,9 @@ class SipLeg:
     async def connect(
         self, start_params: Mapping[str, Any], dossier: Mapping[str, Any] | None = None
     ) -> None:
-        """Dials; returns at the trunk's first response. The dossier goes other ways.
+        """Dials; whatever comes of it is told as events. The dossier goes other ways.
 
-        Errors: LegError `leg_used`, `unreachable`; the leg has then ended.
+        Errors: LegError `leg_used`.
         """
         if self._state is not LegState.IDLE:
             raise LegError("leg_used", "A leg is dialled once; make a new one.")
@@ -90,13 +86,6 @@ class SipLeg:
             answer_s=self._answer_timeout_s,
             refer=self._refer,
         )
-        try:
-            await self._responded.wait()
-        except BaseException:
-            await self.hangup()
-            raise
-        if self._refused:
-            raise LegError("unreachable", "The trunk of this number did not take the call.")
 
     def send_audio(self, pcm: bytes | Int16, rate: int) -> None:
         """Audio for the far side alone; the caller's and the bot's reaches it without us."""
@@ -128,9 +117,6 @@ class SipLeg:
 
     # From the media process.
 
-    def responded(self) -> None:
-        self._responded.set()
-
     def heard(self, pcm: bytes) -> None:
         if self._state is not LegState.ENDED:
             early = not self.off_hook
@@ -142,12 +128,9 @@ class SipLeg:
         if self._state is before:
             return False
         if self._state is LegState.ENDED:
-            self._refused = event is LegInput.UNREACHABLE
             self._events.put(LegEnded(END_REASONS[event]))
-            self._responded.set()
-        elif self._state in (LegState.RINGING, LegState.ANSWERED):
+        elif self._state in (LegState.RINGING, *_OFF_HOOK):
             self._events.put(LegProgress(self._state))
-            self._responded.set()
         return True
 
     def _tell(self, op: str, **values: object) -> None:

@@ -137,6 +137,7 @@ class MediaProcess:
             case Control("ready", values=values):
                 self.port = values["port"]
                 self.ready = True
+                log.info("sip_process_ready", pid=self.pid, priority=values["priority"])
                 self._began()
             case Control("beat", values=values):
                 self._room_told = values["room"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from telephony.leg_state import LegInput, LegState
 
-_BUSY = frozenset({486, 600, 603})
-"""Busy here, busy everywhere, declined by hand."""
+_BUSY = frozenset({486, 600})
 _NO_ANSWER = frozenset({408, 480, 487})
 
 _BEFORE_RINGING = (LegState.IDLE, LegState.CONNECTING)
@@ -24,6 +23,8 @@ def ending(state: LegState, code: int) -> tuple[LegInput, ...]:
     if state in _BEFORE_RINGING:
         if code in _BUSY:
             return LegInput.OPEN, LegInput.BUSY
+        if code == 603:  # declined by hand: somebody was reached
+            return LegInput.OPEN, LegInput.FAR_END
         if code == 480:  # the far side itself says that nobody answers
             return LegInput.OPEN, LegInput.DEADLINE
         return (LegInput.UNREACHABLE,)

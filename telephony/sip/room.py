@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 NO_RESPONSE_S = 2.0
 """A trunk that sends nothing at all for so long is unreachable."""
 
+_OFF_HOOK = (LegState.ANSWERED, LegState.ACKNOWLEDGED)
+
 
 @dataclass(frozen=True, slots=True)
 class Dial:
@@ -77,12 +79,19 @@ class Room:
     index: of the call, unique in the process.
     rate: Hz of the application's audio.
     music: makes the sound for a caller who waits.
+    acknowledge_key: by which a desk says that it has the call.
     """
 
     def __init__(
-        self, wiring: Wiring, index: int, rate: int, music: Callable[[], pj.AudioMedia]
+        self,
+        wiring: Wiring,
+        index: int,
+        rate: int,
+        music: Callable[[], pj.AudioMedia],
+        acknowledge_key: str,
     ) -> None:
         self._wiring, self.index, self.rate = wiring, index, rate
+        self._acknowledge_key = acknowledge_key
         self._make_music = music
         self._music: pj.AudioMedia | None = None
         self.caller: Party | None = None
@@ -99,7 +108,7 @@ class Room:
     @property
     def bridged(self) -> bool:
         """The caller is together with a leg that has answered."""
-        return any(leg.state is LegState.ANSWERED for leg in self._legs.values())
+        return any(leg.state in _OFF_HOOK for leg in self._legs.values())
 
     @property
     def has_legs(self) -> bool:
@@ -182,7 +191,7 @@ class Room:
     def tick(self, now: float) -> None:
         """Gives up legs whose deadline has passed; `now` on the monotonic clock."""
         for index, leg in list(self._legs.items()):
-            if leg.state in (LegState.ENDED, LegState.ANSWERED):
+            if leg.state is LegState.ENDED or leg.state in _OFF_HOOK:
                 continue
             waited = now - leg.dialled_at
             if waited > leg.dial.answer_s or (waited > NO_RESPONSE_S and not leg.responded):
@@ -203,14 +212,14 @@ class Room:
     def pressed(self, leg: int, key: str) -> None:
         if leg == CALLER:
             self._wiring.report("key", self.index, key=key)
+        elif leg in self._legs and key == self._acknowledge_key:
+            self._move(leg, LegInput.ACKNOWLEDGE)
 
     def provisional(self, leg: int, code: int) -> None:
         known = self._legs.get(leg)
         if known is None:
             return
-        if not known.responded:
-            known.responded = True
-            self._wiring.report("leg_responded", self.index, leg)
+        known.responded = True
         if (event := responses.progress(code)) is not None:
             if known.state is LegState.CONNECTING:
                 self._move(leg, LegInput.OPEN)
@@ -279,15 +288,15 @@ class Room:
 
     def _caller_gone(self) -> None:
         """Legs that ring are given up; one that is up the application may have a word for."""
+        self._wiring.report("gone", self.index)
         for index, leg in list(self._legs.items()):
-            if leg.state is not LegState.ANSWERED:
+            if leg.state not in _OFF_HOOK:
                 self._end(index, LegInput.HANG_UP)
         caller, music = self.caller, self._music
         self.caller = self._music = None
         self.line_changed(CALLER)
         self._wiring.retire(caller, music)
         self._close_port(CALLER)
-        self._wiring.report("gone", self.index)
         self._wiring.room_changed(self)
 
     def _node(self, node: Node) -> Any:

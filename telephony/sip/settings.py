@@ -30,6 +30,7 @@ class SipSettings:
         peers: addresses that calls are taken from; others get 403.
         police_peers: those that are the 110 trunk, as host or host:port.
         fallback: `NAME/NUMBER` dialled for a caller whose application is dead; "" for none.
+        acknowledge_key: the key by which a desk says that it has the call (按键确认).
         music: WAV file (8 or 16 kHz mono) that a caller on hold hears; "" for soft tones.
         log_file: PJSIP's own log; "" for none. It may hold numbers.
     """
@@ -46,6 +47,7 @@ class SipSettings:
     peers: tuple[str, ...] = ("127.0.0.1",)
     police_peers: tuple[str, ...] = ()
     fallback: str = ""
+    acknowledge_key: str = "1"
     music: str = ""
     log_file: str = ""
 

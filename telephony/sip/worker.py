@@ -31,8 +31,22 @@ GOODBYE_S = 1.0
 """How long PJSIP has for its last BYEs."""
 
 
+def ask_for_priority() -> bool:
+    """The real-time class for all threads of ours, where it is allowed (LimitRTPRIO=1).
+
+    Frames are due every 20 ms while recognisers want all of the machine; what this process
+    needs of it is a few percent.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except OSError:
+        return False
+    return True
+
+
 def run(sock: socket.socket) -> int:
     """Serves until the main process lets go and no caller is left; the exit status."""
+    priority = ask_for_priority()
     outputs: dict[tuple[int, int], OutQueue] = {}
     link = MainLink(sock, outputs)
     start = link.wait()
@@ -49,7 +63,7 @@ def run(sock: socket.socket) -> int:
     # Collected by hand: the collector must not end PJSIP's objects on its media thread.
     gc.disable()
     gc.freeze()
-    link.report("ready", port=board.agent.port)
+    link.report("ready", port=board.agent.port, priority=priority)
     serve(board, board.agent, link)
     return 0
 
@@ -58,6 +72,7 @@ def serve(board: Board, agent: Agent, link: MainLink) -> None:
     """The loop, and the end: PJSIP's objects first, then PJSIP."""
     orphaned = False
     beat_at = collect_at = 0.0
+    room_told = -1
     while not orphaned or board.rooms:
         agent.turn(TURN_MS)
         for control in link.controls():
@@ -69,9 +84,10 @@ def serve(board: Board, agent: Agent, link: MainLink) -> None:
             orphaned = True
             board.orphaned(now)
         board.tick(now)
-        if now >= beat_at:
-            beat_at = now + BEAT_S
-            link.report("beat", room=board.callers_left())
+        room = board.callers_left()
+        if now >= beat_at or room != room_told:
+            beat_at, room_told = now + BEAT_S, room
+            link.report("beat", room=room)
         if now >= collect_at:
             collect_at = now + 60.0
             gc.collect()

@@ -91,6 +91,12 @@ class Bot:
     def uri(self, number: str = "12345") -> str:
         return f"sip:{number}@127.0.0.1:{self.endpoint.port}"
 
+    async def has_room(self) -> None:
+        """Waits until a call can be taken."""
+        async with asyncio.timeout(5):
+            while not self.endpoint.room:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
+
     async def call(self) -> Served:
         """The next answered call."""
         return await asyncio.wait_for(self.calls.get(), 15)

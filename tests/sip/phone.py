@@ -1,7 +1,8 @@
 """A telephone for tests, in a process of its own: `python phone.py SPEC`.
 
 SPEC is JSON. One JSON line of the outcome is printed at the end, and a line for every
-event before it. The line "hang up" on its input ends its calls.
+event before it. The line "hang up" on its input ends its calls,
+"press KEYS" sends DTMF.
 
     listen      port to take calls on, 0 for a free one
     call        SIP URI to call; none: wait for a call
@@ -9,6 +10,7 @@ event before it. The line "hang up" on its input ends its calls.
     headers     further headers of the INVITE
     answer      final response to an incoming call: 200, 486, 0 to ring for ever
     answer_s    after so many seconds
+    refuse      final response before any ringing
     early       183 with early media before it
     codecs      names, the first first
     tone        Hz of what it says; 0 for silence
@@ -86,6 +88,11 @@ class Account(pj.Account):
         world.calls.append(call)
         say(event="invite", text=prm.rdata.wholeMsg)
         spec = world.spec
+        if spec.get("refuse"):
+            refusal = pj.CallOpParam()
+            refusal.statusCode = spec["refuse"]
+            call.hangup(refusal)
+            return
         reply = pj.CallOpParam()
         reply.statusCode = 183 if spec.get("early") else 180
         if spec.get("early") or spec.get("answer", 200) != 486 or spec.get("answer_s"):
@@ -176,12 +183,17 @@ class World:
                 if spec.get("talk_s") and not hung and now > first.up_at + spec["talk_s"]:
                     hung = True
                     first.hangup(pj.CallOpParam(True))
-            if select.select([sys.stdin], [], [], 0)[0] and sys.stdin.readline() == "hang up\n":
-                for call in self.calls:
-                    if not call.over:
-                        call.hangup(pj.CallOpParam(True))
+            if select.select([sys.stdin], [], [], 0)[0]:
+                self.told(sys.stdin.readline().strip())
             if first is not None and all(call.over for call in self.calls):
                 break
+
+    def told(self, line):
+        for call in self.calls:
+            if line == "hang up" and not call.over:
+                call.hangup(pj.CallOpParam(True))
+            elif line.startswith("press ") and call.up_at is not None:
+                call.dialDtmf(line.partition(" ")[2])
 
     def stop(self):
         for call in self.calls:

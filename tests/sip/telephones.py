@@ -70,6 +70,11 @@ class Telephone(Program):
         await self._process.stdin.drain()
         await self.wait("over")
 
+    async def press(self, keys: str) -> None:
+        await self.wait("state", state="CONFIRMED")
+        self._process.stdin.write(f"press {keys}\n".encode())
+        await self._process.stdin.drain()
+
     async def end(self) -> None:
         """Waits until it is on-hook."""
         await self.wait("end")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
 
 from telephony.call_control import Rejection, Trunk
-from telephony.errors import CallError, TelephonyError
+from telephony.errors import CallError
 from tests.sip.bot import BOT_HZ, running
 from tests.sip.telephones import has_tone, telephone
 
@@ -63,7 +65,7 @@ async def test_keys_both_ways(tmp_path):
         await caller.wait("key", key="#")
         async with asyncio.timeout(10):
             assert [await call.keys.get() for _ in range(5)] == list("12*#0")
-        with pytest.raises(TelephonyError, match="Keys are"):
+        with pytest.raises(ValueError, match="keys are"):
             await call.line.send_keys("1x")
 
 
@@ -196,27 +198,58 @@ async def test_more_calls_than_there_is_room_for(tmp_path):
                 assert (over["code"], over["retry_after"]) == (503, "5")
             await first.line.hang_up()
             await asyncio.wait_for(bot.over.get(), 5)
+            await bot.has_room()
             async with telephone(tmp_path, "d", **spec):
                 await bot.call()
             assert not second.gone.is_set()
 
 
-@pytest.mark.parametrize("transport", ["tcp"])
-async def test_other_transports(tmp_path, transport):
-    async with (
-        running(transport=transport) as bot,
-        telephone(
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A self-signed certificate and its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    files = (str(folder / "certificate.pem"), str(folder / "key.pem"))
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-out", files[0], "-keyout", files[1]],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return files
+
+
+@pytest.mark.parametrize(
+    ("transport", "srtp"),
+    [("tcp", "off"), ("tls", "off"), ("tls", "required"), ("udp", "optional")],
+)
+async def test_encrypted_and_other_transports(tmp_path, transport, srtp, certificate):
+    tls = dict(zip(("tls_certificate", "tls_key"), certificate, strict=True))
+    async with running(
+        transport=transport, srtp=srtp, **(tls if transport == "tls" else {})
+    ) as bot:
+        process = bot.endpoint.processes[0]
+        uri = bot.uri() if transport == "udp" else f"sip:12345@127.0.0.1:{process.port}"
+        async with telephone(
             tmp_path,
             "caller",
-            call=f"sip:12345@127.0.0.1:{bot.endpoint.processes[0].port};transport={transport}",
+            call=f"{uri};transport={transport}",
             transport=transport,
+            srtp={"off": 0, "optional": 1, "required": 2}[srtp],
             tone=440,
-        ) as caller,
+        ) as caller:
+            call = await bot.call()
+            await asyncio.sleep(1.0)
+            await caller.hang_up()
+            await asyncio.wait_for(bot.over.get(), 5)
+            assert has_tone(call.heard, 8000, 440)
+            await caller.end()
+            assert caller.hears(BOT_HZ)
+
+
+async def test_required_srtp_is_required(tmp_path):
+    async with (
+        running(srtp="required") as bot,
+        telephone(tmp_path, "caller", call=bot.uri()) as caller,
     ):
-        call = await bot.call()
-        await asyncio.sleep(0.8)
-        await caller.hang_up()
-        await asyncio.wait_for(bot.over.get(), 5)
-        assert has_tone(call.heard, 8000, 440)
-        await caller.end()
-        assert caller.hears(BOT_HZ)
+        assert (await caller.wait("over"))["code"] in (406, 415, 488)

@@ -144,10 +144,8 @@ async def test_a_dead_trunk_is_unreachable_within_two_seconds(tmp_path, unused_u
         call = await bot.call()
         for _ in range(3):  # each leaves its place to the next
             leg = call.leg("trunk:police/110")
-            with pytest.raises(LegError) as error:
-                await asyncio.wait_for(leg.connect(START), 3)
-            assert error.value.code == "unreachable"
-            assert await story(leg) == ["ended:unreachable"]
+            await leg.connect(START)
+            assert await asyncio.wait_for(story(leg), 4) == ["ended:unreachable"]
 
 
 async def test_a_refused_number_is_unreachable(tmp_path):
@@ -197,7 +195,7 @@ async def test_transfer_that_the_line_refuses(tmp_path):
     async with called(tmp_path, {}) as (_, call, caller, police):
         leg = call.leg("trunk:police/110?transfer=blind")
         await leg.connect(START)
-        assert (await story(leg))[-1] in ("ended:busy", "ended:unreachable")
+        assert (await story(leg))[-1] in ("ended:ended", "ended:unreachable")
         assert not call.gone.is_set()
         assert not police.all("invite")
         await caller.hang_up()

@@ -10,7 +10,7 @@ import signal
 import numpy as np
 import pytest
 
-from tests.sip.bot import BOT_HZ, running, story
+from tests.sip.bot import BOT_HZ, running, story, until
 from tests.sip.telephones import desk, has_tone, service, telephone
 
 CALLER_HZ, DESK_HZ, QUEUE_HZ = 440, 1000, 1300
@@ -131,12 +131,12 @@ async def test_a_worker_that_hangs_is_replaced(tmp_path):
 
 async def test_the_legs_of_a_dead_worker_are_lost(tmp_path):
     async with contextlib.AsyncExitStack() as stack:
-        police, address = await desk(stack, tmp_path, "desk", answer=0)
+        _, address = await desk(stack, tmp_path, "desk", answer=0)
         bot = await stack.enter_async_context(running(trunks={"police": address}))
         await stack.enter_async_context(telephone(tmp_path, "caller", call=bot.uri()))
         leg = (await bot.call()).leg("trunk:police/110")
         await leg.connect({})
-        await police.wait("invite")
+        await until(leg, "ringing")
         os.kill(bot.endpoint.processes[0].pid, signal.SIGKILL)
         assert (await asyncio.wait_for(story(leg), 5))[-1] == "ended:lost"
 
@@ -182,3 +182,29 @@ async def test_an_application_that_fails_leaves_its_caller_to_the_fallback(tmp_p
         )
         await queue.wait("media")
         assert not caller.all("over")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_new_main_process_takes_calls_while_the_old_callers_talk(
+    tmp_path, transport, unused_udp_port
+):
+    async with contextlib.AsyncExitStack() as stack:
+        police, address = await desk(stack, tmp_path, "desk", tone=DESK_HZ)
+        settings = {"port": unused_udp_port, "transport": transport, "trunks": {"police": address}}
+        spec = {
+            "call": f"sip:12345@127.0.0.1:{unused_udp_port};transport={transport}",
+            "transport": transport,
+            "tone": CALLER_HZ,
+        }
+        old = await stack.enter_async_context(service(settings=settings, dial="trunk:police/110"))
+        await old.wait("started")
+        caller = await stack.enter_async_context(telephone(tmp_path, "caller", **spec))
+        await old.wait("joined")
+        await old.close()
+        async with running(**settings) as bot, telephone(tmp_path, "second", **spec):
+            await bot.call()
+            assert not caller.all("over")
+            await caller.hang_up()
+            await police.wait("over")
+            await caller.end()
+            assert caller.hears(DESK_HZ, last_s=0.8)
