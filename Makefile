@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit bench bench-latency bench-asr clean
+.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial soak bench bench-latency bench-asr clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,9 +39,9 @@ contracts: ## who may import whom (docs/architecture.md)
 
 # A process for each folder: the engines of one (ONNX, Kaldi, CTranslate2, torch, LiteRT)
 # must not meet those of another while they are torn down. A folder that fails fails all.
-TEST_FOLDERS := flows asr kb telephony asterisk benchmarks voicebot end_to_end
+TEST_FOLDERS := flows asr kb telephony asterisk sip browser benchmarks voicebot end_to_end
 # Those with fixed ports run in a network namespace of their own where one can be made.
-ISOLATED := asterisk
+ISOLATED := asterisk sip
 
 unit: ## the tests
 	@failed=; for folder in $(TEST_FOLDERS); do \
@@ -49,6 +49,13 @@ unit: ## the tests
 	  if [[ " $(ISOLATED) " == *" $$folder "* ]]; then alone=scripts/isolated.sh; fi; \
 	  $$alone $(BIN)/pytest tests/$$folder || failed="$$failed $$folder"; \
 	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+
+# Hand-offs through Asterisk with random faults: N=50 of them; ARGS="--seed 7" repeats a trial.
+handoff-trial: setup-tests ## N hand-offs through a real Asterisk, with faults; ends with one JSON line
+	@scripts/isolated.sh $(BIN)/python -m benchmarks.handoff_trial --runs $(or $(N),50) $(ARGS)
+
+soak: setup-tests ## MINUTES of CALLS simultaneous calls: memory, pacing, delay
+	@scripts/isolated.sh $(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),120) --calls $(or $(CALLS),8) $(ARGS)
 
 bench: bench-latency bench-asr ## both benchmarks, each against the plain alternative
 

@@ -1,6 +1,7 @@
-"""Hand-offs through a real Asterisk with faults at random moments: is anybody dropped?
+"""Hand-offs over real SIP with faults at random moments: is anybody dropped?
 
     make handoff-trial N=50                     (ARGS="--seed 7 --keep var/trial" to repeat one)
+    make handoff-trial N=20 ARGS="--endpoint sip"       without a PBX
 
 Each run is one call: a person on the carrier's trunk says that the kitchen is on fire, the
 real service (recognition, triage, dialogue) hands over to 110's telephone through Asterisk,
@@ -29,7 +30,14 @@ import numpy.typing as npt
 
 from benchmarks.trial_service import TrialError, TrialService
 from benchmarks.voices import speak
-from tests.asterisk.pbx import CARRIER_PORTS, POLICE_PORT, SEATS_PORT, Pbx, installed
+from tests.asterisk.pbx import (
+    CARRIER_PORTS,
+    POLICE_PORT,
+    SEATS_PORT,
+    SIP_PORT,
+    Pbx,
+    installed,
+)
 from tests.asterisk.phones import (
     RATE,
     Heard,
@@ -74,6 +82,7 @@ FAULTS = (
     "ari_restarted",
     "media_cut",
 )
+OF_A_PBX = ("ari_restarted", "media_cut")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +119,10 @@ class Outcome:
     """Channels that outlived the call."""
 
 
-def plans(count: int, seed: int) -> list[Plan]:
+def plans(count: int, seed: int, kinds: Sequence[str] = FAULTS) -> list[Plan]:
     """Every fault about equally often, in random order, at random moments."""
     rng = random.Random(seed)
-    faults = [FAULTS[n % len(FAULTS)] for n in range(count)]
+    faults = [kinds[n % len(kinds)] for n in range(count)]
     rng.shuffle(faults)
     return [
         Plan(n, fault, round(rng.uniform(0.0, 9.0), 2), f"139{rng.randrange(10**8):08d}")
@@ -147,29 +156,30 @@ def heard_at(heard: Heard, voice: npt.NDArray[np.int16], likeness: float = 0.4) 
 class Trial:
     """The parties of all runs; one run at a time, since a dead bot is everybody's."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.folder, self.seed = folder, seed
+    def __init__(self, folder: Path, endpoint: str) -> None:
+        self.folder = folder
         self.voices = {name: self._voice(name, text) for name, text in VOICES.items()}
-        self.pbx = Pbx().start()
+        self.pbx = Pbx().start() if endpoint == "asterisk" else None
         self.service = TrialService(
             folder,
             {
-                "VOICEBOT_ASTERISK__URL": self.pbx.ari_url,
-                "VOICEBOT_ASTERISK__PASSWORD_FILE": str(self.pbx.password_file()),
+                **(_behind(self.pbx) if self.pbx is not None else _DIRECT),
                 "VOICEBOT_HANDOFF__DESK_URL": "trunk:police/{number}",
                 "VOICEBOT_HANDOFF__SEAT_URL": "trunk:seats/1001",
                 "VOICEBOT_HANDOFF__ANSWER_TIMEOUT_S": "6",
             },
         )
         self.service.start()
-        self.service.beside("watchdog")
+        if self.pbx is not None:
+            self.service.beside("watchdog")
         self.seats = Phone(SEATS_PORT, folder / "seats")
         self.seats.script(*answers(self._wav("seat")))
 
     def close(self) -> None:
         self.seats.close()
         self.service.close()
-        self.pbx.close()
+        if self.pbx is not None:
+            self.pbx.close()
 
     def run(self, plan: Plan) -> Outcome:
         """One call from its first ring to the last channel."""
@@ -263,17 +273,15 @@ class Trial:
         )
 
     def _fault(self, plan: Plan) -> Callable[[], object] | None:
-        return {
+        faults: dict[str, Callable[[], object]] = {
             "bot_killed": self.service.kill,
             "bot_frozen": lambda: self.service.freeze(True),
-            "ari_restarted": lambda: self.pbx.cli("module reload http"),
-            "media_cut": self._cut_media,
-        }.get(plan.fault)
-
-    def _cut_media(self) -> None:
-        for channel in self.pbx.channels():
-            if channel.startswith("WebSocket/"):
-                self.pbx.cli(f"channel request hangup {channel}")
+        }
+        pbx = self.pbx
+        if pbx is not None:
+            faults["ari_restarted"] = lambda: pbx.cli("module reload http")
+            faults["media_cut"] = lambda: _cut_media(pbx)
+        return faults.get(plan.fault)
 
     def _judge(
         self, outcome: Outcome, plan: Plan, police: Phone, heard: Heard, began: float
@@ -306,6 +314,8 @@ class Trial:
         return round(1000 * (max(caller, desk) - answer.at), 1)
 
     def _leftovers(self) -> list[str]:
+        if self.pbx is None:
+            return []
         deadline = time.monotonic() + 8
         while (left := self.pbx.channels()) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -320,6 +330,29 @@ class Trial:
         pcm = speak(text)
         write_wav(self._wav(name), pcm)
         return pcm
+
+
+def _behind(pbx: Pbx) -> dict[str, str]:
+    return {
+        "VOICEBOT_ASTERISK__URL": pbx.ari_url,
+        "VOICEBOT_ASTERISK__PASSWORD_FILE": str(pbx.password_file()),
+    }
+
+
+_DIRECT = {
+    "VOICEBOT_SIP__ENABLED": "true",
+    "VOICEBOT_SIP__PORT": str(SIP_PORT),
+    "VOICEBOT_SIP__TRUNKS": json.dumps(
+        {"police": f"sip:127.0.0.1:{POLICE_PORT}", "seats": f"sip:127.0.0.1:{SEATS_PORT}"}
+    ),
+    "VOICEBOT_SIP__FALLBACK": "seats/1001",
+}
+
+
+def _cut_media(pbx: Pbx) -> None:
+    for channel in pbx.channels():
+        if channel.startswith("WebSocket/"):
+            pbx.cli(f"channel request hangup {channel}")
 
 
 VOICES = {"caller": CALLER, "officer": OFFICER, "seat": AGENT}
@@ -354,17 +387,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="repeats a trial")
     parser.add_argument("--keep", type=Path, help="folder for what was heard and the logs")
     parser.add_argument("--fault", choices=FAULTS, help="this one alone")
+    parser.add_argument("--endpoint", choices=("asterisk", "sip"), default="asterisk")
     given = parser.parse_args()
-    if not installed():
+    if given.endpoint == "asterisk" and not installed():
         sys.exit("Asterisk is not there: run `make asterisk`.")
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(10**6)
     folder = (given.keep or Path(tempfile.mkdtemp(prefix="trial-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    planned = plans(given.runs, seed)
-    if given.fault:
-        planned = [Plan(p.number, given.fault, p.at_s, p.caller) for p in planned]
+    possible = [each for each in FAULTS if given.endpoint == "asterisk" or each not in OF_A_PBX]
+    planned = plans(given.runs, seed, (given.fault,) if given.fault else possible)
     outcomes: list[Outcome] = []
-    trial = Trial(folder, seed)
+    trial = Trial(folder, given.endpoint)
     try:
         for plan in planned:
             outcome = trial.run(plan)

@@ -174,6 +174,8 @@ class Service:
             info.did,
             did_region=dialled.region if dialled else None,
             known_region=await self.records.last_region(info.caller),
+            trunk=info.trunk.value,
+            order=info.order,
         )
         try:
             line = await call.answer()
