@@ -51,7 +51,7 @@ fetch() {
   mkdir -p "${TARGET%/*}"
   new=$(mktemp -d "$TARGET.new.XXXXXX")
   trap 'rm -rf --one-file-system "$new"' EXIT
-  say "Asterisk into $TARGET (500 MB, about a minute)"
+  say "Asterisk into $TARGET (500 MB, one or two minutes)"
   debootstrap --variant=minbase --include=asterisk "$SUITE" "$new" "$mirror" |
     while read -r kind rest; do
       [[ ! -t 2 ]] && { [[ $kind == I: ]] && printf '.' >&2; continue; }
