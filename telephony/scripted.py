@@ -21,7 +21,7 @@ from telephony.call_control import CallEvents, CallInfo, Capability, NotCapable,
 from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.dialing import DutyNumber
 from telephony.errors import CallError, LegError, TelephonyError
-from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegEvents, LegProgress
+from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegEvents, LegKey, LegProgress
 from telephony.leg_state import END_REASONS, LegInput, LegState, transition
 from telephony.trunk_address import trunk_address
 
@@ -47,6 +47,13 @@ class Acknowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class Press:
+    """A key of the desk's telephone; one that acknowledges is `Acknowledge` instead."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
     """Speech at the call's rate, at its own speed; before `Answer` it is early media."""
 
@@ -68,7 +75,7 @@ class HangUp:
     """BYE, or 603 before the answer."""
 
 
-Step = Wait | Ring | Answer | Acknowledge | Say | Busy | Unreachable | HangUp
+Step = Wait | Ring | Answer | Acknowledge | Press | Say | Busy | Unreachable | HangUp
 
 _INPUTS: dict[type[Step], tuple[LegInput, ...]] = {
     Ring: (LegInput.OPEN, LegInput.RING),
@@ -166,6 +173,10 @@ class ScriptedLeg:
             match step:
                 case Wait(seconds=seconds):
                     await asyncio.sleep(seconds)
+                case Press(key=key) if self.off_hook:
+                    self._events.put(LegKey(key))
+                case Press():
+                    pass
                 case Say(pcm=pcm):
                     await self._say(pcm)
                 case _:

@@ -23,7 +23,7 @@ from telephony.asterisk.dispatch import Dispatch
 from telephony.asterisk.sound import Ear, join
 from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.errors import LegError, TelephonyError
-from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegEvents, LegProgress
+from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegEvents, LegKey, LegProgress
 from telephony.leg_state import END_REASONS, LegInput, LegState, transition
 from telephony.sip.headers import user_to_user_value
 from telephony.trunk_address import TrunkAddress
@@ -203,8 +203,12 @@ class AsteriskLeg:
             self._events.put(LegAudio(pcm.tobytes(), self._place.rate, early))
 
     def _on(self, event: Event) -> None:
-        for each in causes.inputs(event, self._state, self._ari.access.acknowledge_key):
+        found = causes.inputs(event, self._state, self._ari.access.acknowledge_key)
+        for each in found:
             self._apply(each)
+        # The key that acknowledges is used up by that; every other one is the application's.
+        if event["type"] == "ChannelDtmfReceived" and not found and self.off_hook:
+            self._events.put(LegKey(str(event.get("digit", ""))))
 
     def _too_late(self) -> None:
         # Nothing at all from the far side is no unanswered telephone.

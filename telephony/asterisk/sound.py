@@ -24,7 +24,8 @@ log = structlog.get_logger()
 JOIN_S = 1.5
 """How long a new channel may take until it can be put into a bridge."""
 
-_JOIN_STEP_S = 0.005
+_JOIN_STEPS_S = (0.004, 0.04)
+"""Pause before it is tried again: at first, and at most."""
 _AGAIN_S = 0.1
 """Pause before a lost socket is made again."""
 
@@ -35,6 +36,7 @@ _NOT_YET = frozenset({400, 409, 422})
 async def join(ari: Ari, bridge: str, channel: str) -> None:
     """Puts a channel into a bridge as soon as it is in our application. Errors: AriError."""
     deadline = asyncio.get_running_loop().time() + JOIN_S
+    pause, longest = _JOIN_STEPS_S
     while True:
         try:
             await ari.post(f"bridges/{bridge}/addChannel", channel=channel)
@@ -43,7 +45,8 @@ async def join(ari: Ari, bridge: str, channel: str) -> None:
             late = asyncio.get_running_loop().time() > deadline
             if late or error.status not in _NOT_YET:
                 raise
-        await asyncio.sleep(_JOIN_STEP_S)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, longest)
 
 
 async def make_bridge(ari: Ari, bridge: str) -> None:

@@ -222,12 +222,12 @@ class Bot:
         taken = Taken(offer, control, Ears())
         control.listen(taken.ears)
         self._calls.put(taken)
+        over = [asyncio.create_task(each.wait()) for each in (taken.ears.gone, taken.done)]
         try:
-            gone = [asyncio.create_task(e.wait()) for e in (taken.ears.gone, taken.done)]
-            await asyncio.wait(gone, return_when=asyncio.FIRST_COMPLETED)
-            for task in gone:
-                task.cancel()
+            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for task in over:
+                task.cancel()
             await control.hang_up()
             await offer.closed()
 

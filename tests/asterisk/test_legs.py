@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from telephony.errors import TelephonyError
+from telephony.leg_events import LegKey
 from tests.asterisk.bot import POLICE, SEAT, Bot, LegLog, Taken, access_to, wait_until
 from tests.asterisk.pbx import Pbx
 from tests.asterisk.phones import (
@@ -223,9 +224,11 @@ def test_110_hangs_up_in_mid_sentence(
 def test_the_desk_acknowledges_by_a_key(
     bot: Bot, taken: Taken, police: Phone, person: Path
 ) -> None:
-    police.script(ring(0.1), ("answer", None), keys("1"))
+    police.script(ring(0.1), ("answer", None), keys("19"))
     leg = bot.dial(taken)
     leg.wait("acknowledged")
+    # That key has done its work; the next one is for the application.
+    wait_until(lambda: [e.key for _, e in leg.events if isinstance(e, LegKey)] == ["9"])
 
 
 def test_an_announcement_comes_after_the_answer(

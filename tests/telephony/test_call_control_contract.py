@@ -24,13 +24,14 @@ from telephony.call_control import (
 from telephony.codecs import Int16
 from telephony.dialing import DutyNumber
 from telephony.errors import CallError, LegError, TelephonyError
-from telephony.leg_events import LegAudio, LegEnded, LegProgress
+from telephony.leg_events import LegAudio, LegEnded, LegKey, LegProgress
 from telephony.leg_state import LegState
 from telephony.scripted import (
     Acknowledge,
     Answer,
     Busy,
     HangUp,
+    Press,
     Ring,
     Say,
     ScriptedLine,
@@ -336,6 +337,14 @@ async def test_what_was_sent_before_the_answer_is_early() -> None:
     await leg.connect({})
     early = [event.early async for event in _audio(leg, 3)]
     assert early == [True, True, False]
+
+
+async def test_keys_of_the_scripted_desk() -> None:
+    line = ScriptedLine(CallInfo("c-1", CALLER, "12345"))
+    line.desks["110"] = (Ring(), Press("1"), Answer(), Press("2"), HangUp())
+    leg = line.new_leg(POLICE, answer_timeout_s=5)
+    await leg.connect({})
+    assert [event.key async for event in leg if isinstance(event, LegKey)] == ["2"]
 
 
 async def _audio(leg: Leg, count: int) -> AsyncIterator[LegAudio]:
