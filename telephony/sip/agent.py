@@ -88,6 +88,8 @@ class Agent:
         if transport == "tls":
             config.tlsConfig.certFile = settings.tls_certificate
             config.tlsConfig.privKeyFile = settings.tls_key
+            config.tlsConfig.CaListFile = settings.tls_ca
+            config.tlsConfig.verifyServer = bool(settings.tls_ca)
             config.tlsConfig.method = pj.PJSIP_TLSV1_2_METHOD
         return int(self.endpoint.transportCreate(_KINDS[transport], config))
 

@@ -19,9 +19,10 @@ from telephony.sip.library import held_calls
 from telephony.sip.link import MainLink
 from telephony.sip.music import hold_music
 from telephony.sip.party import Party, guarded
-from telephony.sip.room import Dial, Room
+from telephony.sip.room import Room
 from telephony.sip.settings import SipSettings
 from telephony.sip.wire import CALLER, Control
+from telephony.sip.wiring import Dial
 
 log = logging.getLogger(__name__)
 
@@ -91,8 +92,8 @@ class Board:
         until = time.monotonic() + RETIRED_S
         self._retired += [(until, each) for each in objects if each is not None]
 
-    def room_changed(self, room: Room) -> None:
-        if room.is_over and self.rooms.get(room.index) is room:
+    def room_changed(self) -> None:
+        for room in [each for each in self.rooms.values() if each.is_over]:
             del self.rooms[room.index]
             self.report("closed", room.index)
             self.retire(room)

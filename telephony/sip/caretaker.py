@@ -8,8 +8,9 @@ from collections.abc import Callable
 from telephony.sip.care import ANSWER_S, Care, Step
 from telephony.sip.identity import leg_headers, own_uri
 from telephony.sip.music import BUSY, RINGING, Tones
-from telephony.sip.room import Dial, Room
+from telephony.sip.room import Room
 from telephony.sip.settings import SipSettings
+from telephony.sip.wiring import Dial
 
 log = logging.getLogger(__name__)
 

@@ -60,7 +60,7 @@ class SipEndpoint:
     async def run(self) -> None:
         """Answers calls until cancelled. Errors: OSError when the port is taken (UDP)."""
         if self.settings.front:
-            self._front = await Front.open(self.settings, self._choose)
+            self._front = await Front.open(self.settings, self._choose, self._ports)
             self.port = self._front.port
         try:
             async with asyncio.TaskGroup() as group:
@@ -89,6 +89,9 @@ class SipEndpoint:
             lived = loop.time() - began
             pause = FIRST_PAUSE_S if lived > SOON_S else min(2 * pause, LONGEST_PAUSE_S)
             await asyncio.sleep(pause)
+
+    def _ports(self) -> set[int]:
+        return {process.port for process in self.processes if process.ready}
 
     def _choose(self, sip_id: str) -> int | None:
         """The port of the process with the most room, for a new call; None when all are full."""

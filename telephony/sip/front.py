@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import cast
 
 import structlog
@@ -30,10 +30,16 @@ _METHODS = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "UPDATE", "PRACK", "INFO
 class Front(asyncio.DatagramProtocol):
     """Parameters:
     choose: the port of a process for a new call's Call-ID; None when there is no room.
+    ports: of the processes that are up.
     """
 
-    def __init__(self, settings: SipSettings, choose: Callable[[str], int | None]) -> None:
-        self._settings, self._choose = settings, choose
+    def __init__(
+        self,
+        settings: SipSettings,
+        choose: Callable[[str], int | None],
+        ports: Callable[[], Collection[int]],
+    ) -> None:
+        self._settings, self._choose, self._ports = settings, choose, ports
         self._routes: OrderedDict[str, int] = OrderedDict()
         self._transport: asyncio.DatagramTransport | None = None
         self._own = ""
@@ -42,11 +48,16 @@ class Front(asyncio.DatagramProtocol):
         """Datagrams that were no SIP message, or none of ours."""
 
     @classmethod
-    async def open(cls, settings: SipSettings, choose: Callable[[str], int | None]) -> Front:
+    async def open(
+        cls,
+        settings: SipSettings,
+        choose: Callable[[str], int | None],
+        ports: Callable[[], Collection[int]],
+    ) -> Front:
         """Errors: OSError when the address is taken."""
         loop = asyncio.get_running_loop()
         _, front = await loop.create_datagram_endpoint(
-            lambda: cls(settings, choose), local_addr=(settings.host, settings.port)
+            lambda: cls(settings, choose, ports), local_addr=(settings.host, settings.port)
         )
         return front
 
@@ -70,7 +81,7 @@ class Front(asyncio.DatagramProtocol):
             self._response(message, source)
 
     def _response(self, message: Datagram, source: tuple[str, int]) -> None:
-        out = returned(message, self._own) if source[1] in self._routes.values() else None
+        out = returned(message, self._own) if source[1] in self._ports() else None
         if out is None:
             self.dropped += 1
         else:
@@ -82,7 +93,9 @@ class Front(asyncio.DatagramProtocol):
             self._refuse(message, source, 403, "Forbidden")
             return
         if message.method == "OPTIONS" and not has_dialog(message):
-            self._refuse(message, source, 200, "OK")  # a trunk asks whether we are there
+            # A trunk asks whether we are there.
+            code, reason = (200, "OK") if self._ports() else (503, "Service Unavailable")
+            self._refuse(message, source, code, reason)
             return
         if message.method not in _METHODS:
             allow = "Allow: " + ", ".join(sorted(_METHODS | {"OPTIONS"}))
@@ -101,7 +114,7 @@ class Front(asyncio.DatagramProtocol):
         """The process that this request is for; None when it was refused."""
         sip_id = message.first("call-id")
         port = self._routes.get(sip_id)
-        if port is not None:
+        if port in self._ports():
             return port
         if message.method != "INVITE" or has_dialog(message):
             self._refuse(message, source, 481, "Call/Transaction Does Not Exist")

@@ -68,7 +68,7 @@ class MediaProcess:
     @property
     def room(self) -> int:
         """Callers that it can still take; 0 until it is ready."""
-        if not self.ready or self._gone.is_set():
+        if not self.ready:
             return 0
         now = asyncio.get_running_loop().time()
         self._pending = {each: at for each, at in self._pending.items() if now - at < PENDING_S}
@@ -151,6 +151,7 @@ class MediaProcess:
                 pass
 
     def _lost(self) -> None:
+        self.ready = False
         self._gone.set()
         calls, self._calls = self._calls, {}
         for call in calls.values():

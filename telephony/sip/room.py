@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import pjsua2 as pj
 
@@ -16,6 +16,7 @@ from telephony.sip.capacity import Use
 from telephony.sip.conference import MUSIC, Link, Node, Place, links
 from telephony.sip.party import Party, add_headers
 from telephony.sip.wire import CALLER
+from telephony.sip.wiring import Dial, Wiring
 
 log = logging.getLogger(__name__)
 
@@ -23,46 +24,6 @@ NO_RESPONSE_S = 2.0
 """A trunk that sends nothing at all for so long is unreachable."""
 
 _OFF_HOOK = (LegState.ANSWERED, LegState.ACKNOWLEDGED)
-
-
-@dataclass(frozen=True, slots=True)
-class Dial:
-    """A leg to dial.
-
-    Parameters:
-        uri: the far side.
-        caller_uri: what From says: the caller's own number.
-        headers: further headers of the INVITE or REFER.
-        answer_s: how long it may take until it is answered.
-        refer: hand the caller over by REFER instead.
-    """
-
-    uri: str
-    caller_uri: str
-    headers: dict[str, str]
-    answer_s: float
-    refer: bool = False
-
-
-class Wiring(Protocol):
-    """What a room needs of the process it lives in."""
-
-    @property
-    def account(self) -> pj.Account: ...
-
-    def open_port(self, call: int, leg: int, rate: int) -> pj.AudioMedia: ...
-
-    def close_port(self, call: int, leg: int) -> None: ...
-
-    def report(self, op: str, call: int = 0, leg: int = 0, **values: object) -> None: ...
-
-    def end(self, party: Party) -> None:
-        """Hangs up, and keeps the party until PJSIP has done with it."""
-
-    def retire(self, *objects: object) -> None:
-        """Keeps PJSIP's objects until none of its threads uses them any more."""
-
-    def room_changed(self, room: Room) -> None: ...
 
 
 @dataclass(slots=True)
@@ -158,7 +119,7 @@ class Room:
     def play(self, music: pj.AudioMedia | None) -> None:
         """A sound for the caller, until the next; None for none."""
         if self._music is not None:
-            self._links = {link for link in self._links if link[0] != MUSIC}
+            self.rewire(music=False)
             self._wiring.retire(self._music)
         self._music = music
         self.rewire()
@@ -232,7 +193,7 @@ class Room:
         else:
             self.provisional(leg, 180)
             self._move(leg, LegInput.ANSWER)
-        self._wiring.room_changed(self)
+        self._wiring.room_changed()
 
     def ended(self, leg: int, code: int) -> None:
         if leg == CALLER:
@@ -279,7 +240,7 @@ class Room:
             self.line_changed(leg)
             self._wiring.end(party)
         self._close_port(leg)
-        self._wiring.room_changed(self)
+        self._wiring.room_changed()
 
     def _close_port(self, leg: int) -> None:
         if self._ports.pop(leg, None) is not None:
@@ -297,7 +258,7 @@ class Room:
         self.line_changed(CALLER)
         self._wiring.retire(caller, music)
         self._close_port(CALLER)
-        self._wiring.room_changed(self)
+        self._wiring.room_changed()
 
     def _node(self, node: Node) -> Any:
         place, leg = node
@@ -308,12 +269,16 @@ class Room:
         party = self._party(leg)
         return party.media if party is not None else None
 
-    def rewire(self) -> None:
-        """Makes the links of the conference bridge those that there must be."""
+    def rewire(self, *, music: bool = True) -> None:
+        """Makes the links of the conference bridge those that there must be.
+
+        Parameters:
+            music: the caller hears the music, if there is any.
+        """
         parties = {CALLER: self.caller} | {index: leg.party for index, leg in self._legs.items()}
         up = [index for index, party in parties.items() if party is not None and party.media]
         ports = set() if self.is_left else set(up)
-        wanted = links(up, ports, waits=self._waits, music=self._music is not None)
+        wanted = links(up, ports, waits=self._waits, music=music and self._music is not None)
         for gone in self._links - wanted:
             source, sink = self._node(gone[0]), self._node(gone[1])
             if source is not None and sink is not None:

@@ -22,6 +22,7 @@ class SipSettings:
     Parameters:
         host, port: where calls are taken; port 0 takes a free one.
         transport: udp, tcp or tls.
+        tls_ca: file of the authorities that trunks are checked against; "" checks nothing.
         srtp: off, optional or required.
         processes: media processes.
         callers_per_process: callers that one process takes; what is left of its `SLOTS`
@@ -40,6 +41,7 @@ class SipSettings:
     transport: str = "udp"
     tls_certificate: str = ""
     tls_key: str = ""
+    tls_ca: str = ""
     srtp: str = "off"
     processes: int = 1
     callers_per_process: int = 2
