@@ -113,10 +113,12 @@ class KeyPressed:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Neither side has made a sound for `seconds`; reported once a second."""
+    """The caller has heard nothing for `seconds`; reported about once a second."""
 
     at: float
     seconds: float
+    talking: bool = False
+    """The caller's own voice is the only sound; else nobody made any."""
 
 
 @dataclass(frozen=True, slots=True)

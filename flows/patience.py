@@ -19,6 +19,10 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
     """Neither side has made a sound for a while; the caller is never left alone for 4 s."""
     limits = policy.limits
     patient = event.seconds < limits.silence_s
+    if event.talking:
+        # Someone who talks on to a 110 that does not answer must hear that we are there.
+        waiting = state.phase is Phase.HANDING_OFF and state.quiet and not patient
+        return _waiting(state, patient=False) if waiting else (state, ())
     if not state.quiet:
         if patient or event.at - state.said_at < limits.silence_s:
             return state, ()

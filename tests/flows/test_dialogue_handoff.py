@@ -23,7 +23,7 @@ from flows.actions import (
     Transcribe,
     UpdateDossier,
 )
-from flows.events import LegState, PlaybackFinished
+from flows.events import LegState, PlaybackFinished, Silence
 from flows.state import Phase
 from tests.flows.scripted_call import (
     Call,
@@ -635,3 +635,18 @@ def test_a_district_of_the_city_that_rings_refines_the_dossier_and_keeps_the_leg
     assert only(UpdateDossier, actions).region == "460203"
     failed = ringing.leg(LegState.BUSY)
     assert only(DialRoute, failed).route.destination == "110-460203"
+
+
+def test_a_caller_who_talks_on_to_a_silent_110_hears_that_we_are_there(ringing: Call) -> None:
+    ringing.leg(LegState.ANSWERED)
+    actions = ringing.take(Silence(ringing.after(2.4), 2.4, talking=True))
+    assert prompts(actions) == []
+    actions = ringing.take(Silence(ringing.after(1.2), 3.6, talking=True))
+    assert prompts(actions) == ["still_connecting"]
+    assert ringing.state.caller_speaking, "and is not thought to have ended"
+
+
+def test_a_caller_who_talks_at_length_to_the_bot_is_not_interrupted(call: Call) -> None:
+    call.begins()
+    call.partial("我想说一下我们小区的事情")
+    assert prompts(call.take(Silence(call.after(3.6), 3.6, talking=True))) == []

@@ -393,26 +393,34 @@ class CallSession:
         return None
 
     async def _watch_silence(self) -> None:
-        """Report silence on all sides, first at 2.4 s, then every 1.2 s; and what was put off."""
-        spoke_at, told, reminded = 0.0, 0.0, 0.0
+        """Report what the caller does not hear, and what was put off.
+
+        Silence is told first at 2.4 s, then every 1.2 s.
+        """
+        spoke_at, reminded = 0.0, 0.0
+        told = {False: 0.0, True: 0.0}
         while True:
             await asyncio.sleep(0.05)
             now = self.now()
-            due = handoff_due_at(self._state)
-            if due is not None and reminded < due <= now:
+            put_off = handoff_due_at(self._state)
+            if put_off is not None and reminded < put_off <= now:
                 reminded = now
                 self._post(ev.TimePassed(now))
             assert self._ears is not None
             if self._player.busy:
                 spoke_at = now
-            quiet = now - max(spoke_at, self._ears.voiced_at, self._player.far_side_loud_at)
+            heard_at = max(spoke_at, self._player.far_side_loud_at)
+            voiced_at = self._ears.voiced_at
+            talking = voiced_at > heard_at and now - voiced_at < SILENCE_FIRST_S
+            quiet = now - (heard_at if talking else max(heard_at, voiced_at))
+            told[not talking] = 0.0
             if quiet < SILENCE_FIRST_S:
-                told = 0.0
+                told[talking] = 0.0
                 continue
-            due = told + SILENCE_STEP_S if told else SILENCE_FIRST_S
+            due = told[talking] + SILENCE_STEP_S if told[talking] else SILENCE_FIRST_S
             if quiet >= due:
-                told = due
-                self._post(ev.Silence(now, round(quiet, 2)))
+                told[talking] = due
+                self._post(ev.Silence(now, round(quiet, 2), talking))
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
