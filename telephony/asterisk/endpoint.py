@@ -15,6 +15,7 @@ from telephony.asterisk.caretaking import Caretaker
 from telephony.asterisk.dispatch import Dispatch, channel_of
 from telephony.asterisk.offer import AsteriskOffer
 from telephony.call_control import IncomingCall
+from telephony.errors import TelephonyError
 
 log = structlog.get_logger()
 
@@ -112,8 +113,8 @@ class AsteriskEndpoint:
         try:
             await offer.read()
             await self._take(offer)
-        except AriError as error:
-            log.error("call_not_read", reason=error.code)
+        except TelephonyError as error:
+            log.error("call_failed", reason=error.code)
         except Exception:
             log.exception("call_failed")
         finally:

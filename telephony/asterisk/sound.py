@@ -137,7 +137,8 @@ class Voice:
                 await self._socket.closed.wait()
                 self.lost += 1
                 log.warning("voice_lost", lost=self.lost)
-                self._socket = None
+                socket, self._socket = self._socket, None
+                await socket.close()
             await asyncio.sleep(_AGAIN_S)
             with contextlib.suppress(TelephonyError):
                 await self._open()

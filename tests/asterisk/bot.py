@@ -209,6 +209,10 @@ class Bot:
         await self._stop.wait()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _take(self, offer: IncomingCall) -> None:
         self.offers.append(offer)

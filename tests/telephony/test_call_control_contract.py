@@ -26,7 +26,8 @@ from telephony.dialing import DutyNumber
 from telephony.errors import CallError, LegError, TelephonyError
 from telephony.leg_events import LegAudio, LegEnded, LegKey, LegProgress
 from telephony.leg_state import LegState
-from telephony.scripted import (
+from telephony.scripted import ScriptedLine
+from telephony.scripted_desk import (
     Acknowledge,
     Answer,
     Busy,
@@ -34,7 +35,6 @@ from telephony.scripted import (
     Press,
     Ring,
     Say,
-    ScriptedLine,
     Step,
     Unreachable,
     Wait,
