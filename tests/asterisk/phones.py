@@ -273,7 +273,10 @@ class Phone:
         self._news = threading.Condition()
         self._over = False
         self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("phone_process.py"), str(port), folder],
+            [
+                *(sys.executable, "-W", "ignore::DeprecationWarning"),  # audioop: gone in 3.13
+                *(Path(__file__).with_name("phone_process.py"), str(port), folder),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -39,6 +39,7 @@ from tests.asterisk.phones import (
     loop,
     refer,
     ring,
+    rings_for_ever,
     tone_wav,
 )
 
@@ -344,6 +345,21 @@ def test_when_110_fails_a_seat_takes_the_caller(
     heard = caller.heard(call)
     assert heard.longest_silence_s() < 2
     assert not heard.has_tone(BUSY_HZ)
+
+
+def test_when_110_rings_for_ever_a_seat_takes_the_caller_after_20_s(
+    pbx: Pbx, caller: Phone, police: Phone, seats: Phone, voices: dict[int, Path]
+) -> None:
+    police.script(*rings_for_ever())
+    seats.script(*answers(voices[SEAT_HZ]))
+    with stasis(pbx) as ari:
+        call = caller.call("12345", steps=(answered(), loop(voices[CALLER_HZ])))
+        give_up_in_danger(ari)
+    rang = police.wait_for("rings").at
+    heard = caller.wait_until_tone(SEAT_HZ, call=call, timeout_s=30)
+    assert 19 < seats.wait_for("incoming").at - rang < 22
+    assert heard.longest_silence_s() < 2
+    assert police.wait_for("ended").code == 487
 
 
 def test_after_110_has_gone_the_caller_is_not_alone(
