@@ -6,6 +6,10 @@ POST /api/audiosocket), once and for a few seconds; a UUID nobody announced is h
 
 Asterisk plays what it is sent without a way to take it back: a barge-in is exact to the
 60 ms that the application sends ahead.
+
+What the caller meets at the end is Asterisk's, and was tried with 22.10: after a goodbye
+(0x00), or when the connection breaks because we are dead, the dialplan goes on behind
+AudioSocket(), which should be a queue with humans; an error (0xff) hangs the caller up.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from telephony.audio_socket_packets import (
     Packet,
     PacketReader,
 )
-from telephony.call_control import CallInfo, IncomingCall, Rejection
+from telephony.call_control import CallInfo, Capability, IncomingCall, Rejection
 from telephony.codecs import Int16
 from telephony.errors import TelephonyError
 from telephony.plain_line import PlainLine
@@ -43,9 +47,20 @@ MAX_UNIDENTIFIED = 64
 class AudioSocketLine(PlainLine):
     """The control of an AudioSocket call."""
 
+    capabilities = frozenset({Capability.OUTLIVES_US})
+
     def __init__(self, rate: int) -> None:
         super().__init__(rate)
+        self.farewell = Packet(HANGUP)
         self._inward: StreamResampler | None = None
+
+    async def hang_up(self) -> None:
+        if not self.gone.is_set():
+            self.farewell = Packet(ERROR)
+            self.gone.set()
+
+    async def release(self) -> None:
+        self.gone.set()
 
     def encode(self, pcm: Int16) -> bytes:
         return Packet(AUDIO[self.rate], pcm.astype("<i2", copy=False).tobytes()).encode()
@@ -85,15 +100,21 @@ class AudioSocketCall:
 
     async def answer(self) -> AudioSocketLine:
         line = AudioSocketLine(self.info.rate)
-        self._carrying = asyncio.create_task(line.carry(self._read(line), self._write))
+        self._carrying = asyncio.create_task(self._carry(line))
         return line
 
     async def reject(self, why: Rejection, retry_after_s: int = 0) -> None:
-        """The endpoint hangs up; Asterisk's dialplan goes on with the caller."""
+        """The dialplan goes on with the caller: the endpoint's goodbye is all that it takes."""
 
     async def closed(self) -> None:
         if self._carrying is not None:
             await self._carrying
+
+    async def _carry(self, line: AudioSocketLine) -> None:
+        try:
+            await line.carry(self._read(line), self._write)
+        finally:
+            self._writer.write(line.farewell.encode())
 
     async def _read(self, line: AudioSocketLine) -> None:
         packets = self._early

@@ -24,7 +24,7 @@ from telephony.audio_socket_packets import (
     Packet,
     PacketReader,
 )
-from telephony.call_control import IncomingCall, Rejection
+from telephony.call_control import Capability, IncomingCall, Rejection
 from telephony.errors import TelephonyError
 
 from .test_audio_fork import Ear
@@ -163,9 +163,28 @@ async def test_a_call_is_heard_answered_and_hung_up() -> None:
         writer.write(Packet(KEY, b"0").encode())
         assert await reader.readexactly(323) == b"\x10\x01\x40" + heard
         answered.set()
-        assert await everything(reader) == GOODBYE
+        # An error first: on a mere goodbye Asterisk would go on with the caller.
+        assert await everything(reader) == Packet(ERROR).encode() + GOODBYE
         assert (ear.keys, len(np.concatenate(ear.pcm))) == (["0"], 160)
         assert not ear.gone.is_set()
+        writer.close()
+
+
+async def test_a_call_that_is_released_is_left_to_the_dialplan() -> None:
+    announcements = Announcements()
+    announcements.announce(NAME, "", "12345")
+
+    async def take(call: IncomingCall) -> None:
+        line = await call.answer()
+        assert Capability.OUTLIVES_US in line.capabilities
+        await line.release()
+        await line.hang_up()  # as the application does at the end of every call
+        await call.closed()
+
+    async with endpoint(take, announcements) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(HELLO)
+        assert await everything(reader) == GOODBYE + GOODBYE
         writer.close()
 
 
