@@ -9,10 +9,10 @@ greeting, or by a stretch of speech too long for an announcement to hide in.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from asr import phonetics
@@ -85,26 +85,14 @@ class FarSideHeard:
 
 
 @dataclass(frozen=True, slots=True)
-class _Phrases:
+class Announcements:
+    """Phrases and what each is a sign of; all are looked for at once."""
+
     texts: tuple[str, ...]
+    kinds: tuple[str, ...]
     patterns: phonetics.PatternSet
     limits: tuple[float, ...]
 
-    def find(self, stream: tuple[str, ...]) -> tuple[str, int] | None:
-        """The phrase that is heard last in the stream, and where it ends."""
-        found = self.patterns.find(stream, max_cost=self.limits)
-        if not found:
-            return None
-        index, match = max(found, key=lambda each: each[1].end)
-        return self.texts[index], match.end
-
-    def nearest(self, stream: tuple[str, ...]) -> float | None:
-        """The cost of the phrase that sounds most like a part of the stream; None for none."""
-        found = self.patterns.find(stream, max_cost=self.limits)
-        return 1.0 + found[0][1].cost if found else None
-
-
-Announcements = Mapping[str, _Phrases]
 
 REFUSALS = ("busy", "no_answer", "unavailable")
 KINDS = (*REFUSALS, "queue", "opening", "person")
@@ -127,19 +115,21 @@ def load_announcements(path: Path = DEFAULT_FILE) -> Announcements:
         tables = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise AnnouncementError(f"{path}: it cannot be read: {error}") from error
-    result = {}
+    texts: list[str] = []
+    kinds: list[str] = []
     for kind in KINDS:
-        texts = tuple(tables.get(kind, {}).get("phrases", ()))
-        if not texts:
+        phrases = tables.get(kind, {}).get("phrases", ())
+        if not phrases:
             raise AnnouncementError(f"{path}: there is no [{kind}] with phrases")
-        sounds = [phonetics.to_syllables(text) for text in texts]
         least = 2 if kind == "person" else 3
-        for text, syllables in zip(texts, sounds, strict=True):
-            if len(syllables) < least:
+        for text in phrases:
+            if len(phonetics.to_syllables(text)) < least:
                 raise AnnouncementError(f"{path}: [{kind}] {text} is too short to be sure of")
-        limits = tuple(_limit(len(syllables)) for syllables in sounds)
-        result[kind] = _Phrases(texts, phonetics.PatternSet(sounds), limits)
-    return result
+        texts += phrases
+        kinds += [kind] * len(phrases)
+    sounds = [phonetics.to_syllables(text) for text in texts]
+    limits = tuple(_limit(len(syllables)) for syllables in sounds)
+    return Announcements(tuple(texts), tuple(kinds), phonetics.PatternSet(sounds), limits)
 
 
 def _limit(length: int) -> float:
@@ -147,29 +137,53 @@ def _limit(length: int) -> float:
     return {2: 0.08, 3: 0.14, 4: 0.18}.get(length, 0.22)
 
 
-def judge(heard: FarSideHeard, announcements: Announcements | None = None) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What of an announcement, or of a person's turn, is in the words of an utterance."""
+
+    refused: str = ""
+    """The kind of the refusal that sounds most like it."""
+    announced: str = ""
+    given: str = ""
+    """The words that give us the turn, where no announcement comes after them."""
+    formal: bool = False
+
+
+@lru_cache(maxsize=256)
+def _found(stream: tuple[str, ...], path: Path) -> _Found:
+    known = load_announcements(path)
+    heard: dict[str, list[tuple[phonetics.Match, str]]] = {kind: [] for kind in KINDS}
+    for index, match in known.patterns.find(stream, max_cost=known.limits):
+        heard[known.kinds[index]].append((match, known.texts[index]))
+    refused = [(match.cost, kind) for kind in REFUSALS for match, _ in heard[kind]]
+    announced, given = _last(heard["queue"]), _last(heard["person"])
+    return _Found(
+        min(refused)[1] if refused else "",
+        announced[1],
+        given[1] if given[0] > announced[0] else "",
+        bool(heard["opening"]),
+    )
+
+
+def _last(heard: Sequence[tuple[phonetics.Match, str]]) -> tuple[int, str]:
+    """Where the last of them ends, and which it is."""
+    return max(((match.end, text) for match, text in heard), default=(0, ""))
+
+
+def judge(heard: FarSideHeard, path: Path = DEFAULT_FILE) -> Verdict:
     """Who it is, as far as this utterance tells; asked again whenever more of it is heard."""
     if heard.syllables is None:
         return Verdict(Who.PERSON, "voice") if _voice(heard) else UNDECIDED
-    known = announcements if announcements is not None else load_announcements()
-    stream = heard.syllables[-NEWEST:]
-    refused = [(found, kind) for kind in REFUSALS if (found := known[kind].nearest(stream))]
-    if refused:
-        return Verdict(Who.REFUSED, min(refused)[1])
+    found = _found(heard.syllables[-NEWEST:], path)
+    if found.refused:
+        return Verdict(Who.REFUSED, found.refused)
     if heard.early:
         return UNDECIDED
-    announced = known["queue"].find(stream)
-    given = known["person"].find(stream)
-    if (
-        given is not None
-        and (announced is None or announced[1] < given[1])
-        and heard.pause_s >= TURN_PAUSE_S
-    ):
-        # Words that give us the turn, after all that was announced.
-        return Verdict(Who.PERSON, given[0])
-    if announced is not None:
-        return Verdict(Who.QUEUE, announced[0])
-    return _by_time(heard, formal=known["opening"].find(stream) is not None)
+    if found.given and heard.pause_s >= TURN_PAUSE_S:
+        return Verdict(Who.PERSON, found.given)
+    if found.announced:
+        return Verdict(Who.QUEUE, found.announced)
+    return _by_time(heard, formal=found.formal)
 
 
 def _voice(heard: FarSideHeard) -> bool:

@@ -38,6 +38,9 @@ MAX_WAITING = 100
 MAKE_S = 1.0
 """How long a detector may take to be made before loudness must do."""
 
+BATCH_S = 0.06
+"""Audio that is listened to at once: fewer, longer jobs for threads that all calls share."""
+
 TICK_S = 0.1
 """Without a frame for so long the far side is silent."""
 
@@ -115,6 +118,8 @@ class PersonWatch:
         while not self._decided:
             if not self._frames:
                 await self._next_frame()
+                if self._frames:
+                    await asyncio.sleep(BATCH_S - FRAME_SECONDS)
                 continue
             pcm, rate, early = self._frames.popleft()
             while self._frames and self._frames[0][1:] == (rate, early):
