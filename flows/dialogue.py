@@ -123,7 +123,7 @@ def _dispatch(state: State, event: Event, policy: Policy) -> Step:
         case TransferProgress():
             return seatless.transfer(state, event, policy)
         case FarSideKey():
-            return handoff.key(state, event)
+            return handoff.key(state, event, policy)
         case EngineFailed():
             return patience.engine_failed(state, event, policy)
         case _:
@@ -157,7 +157,7 @@ def _started(state: State, event: CallStarted, policy: Policy) -> Step:
 def _playback_finished(state: State, event: PlaybackFinished) -> Step:
     after = speaking.finished(state, event)
     if after is None:
-        return state, ()
+        return speaking.stopped(state, event), ()
     if after.phase is Phase.CLOSING:
         return replying.goodbye_said(after)
     return dossier.keep_company(after)

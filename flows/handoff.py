@@ -22,7 +22,7 @@ from flows.actions import (
     UpdateDossier,
 )
 from flows.events import FarSideKey, LegState, TransferProgress, Written
-from flows.policy import Step
+from flows.policy import Policy, Step
 from flows.routes import LEG_LINES, POLICE, SEAT, police_routes
 from flows.speaking import hush, say
 from flows.state import HandoffState, Phase, State
@@ -30,9 +30,6 @@ from flows.triage import Assessment
 
 REDIAL_S = 3.0
 """Pause before an exhausted chain starts over: a desk that is busy needs a moment."""
-
-HAND_BACK_KEY = "*"
-"""What 110 presses to give the caller back to 12345."""
 
 
 def unsettled(state: State) -> bool:
@@ -321,14 +318,14 @@ def due_at(state: State) -> float | None:
 # ── 110 hands the call back ───────────────────────────────────────────────────────
 
 
-def key(state: State, event: FarSideKey) -> Step:
+def key(state: State, event: FarSideKey, policy: Policy) -> Step:
     """One key of 110's gives the caller back to 12345: 110 stands down, and only 110 can."""
     handoff = state.handoff
     if (
         handoff is None
         or event.handoff != handoff.id
         or event.line
-        or event.key != HAND_BACK_KEY
+        or event.key != policy.hand_back_key
         or event.destination != handoff.route.destination
         or not (handoff.connected and handoff.route.kind == POLICE)
     ):

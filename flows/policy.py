@@ -45,3 +45,5 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     greetings: Mapping[str, str] = field(default_factory=dict)
     """Prompt id by dialled number, where it is not the ordinary greeting (R16)."""
+    hand_back_key: str = "*"
+    """What 110 presses to give a caller back to 12345."""
