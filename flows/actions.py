@@ -26,6 +26,8 @@ class Say:
     values: Mapping[str, str] = field(default_factory=dict)
     entry: str | None = None
     interruptible: bool = True
+    heard_s: float = 0.0
+    """Seconds of it that the caller has heard before: it goes on with that sentence."""
 
 
 @dataclass(frozen=True, slots=True)

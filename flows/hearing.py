@@ -8,7 +8,7 @@ from flows import answering, danger, dossier, handoff, judging, replying, small_
 from flows.actions import Action, Transcribe
 from flows.events import CallerSpeaking, Ear, Heard, SearchResult, TurnEnded
 from flows.policy import Policy, Step
-from flows.speaking import hush, interruptible
+from flows.speaking import cut_off, hush, interruptible
 from flows.state import CallerTurn, Phase, State
 
 
@@ -50,7 +50,7 @@ def heard(state: State, event: Heard, policy: Policy) -> Step:
         and interruptible(state)
         and not small_talk.backchannel(turn.transcript, turn.syllables)
     ):
-        state, actions = hush(state)
+        state, actions = hush(cut_off(state))
         if state.phase is Phase.CLOSING:
             state = replace(state, phase=Phase.LISTENING)
 

@@ -23,7 +23,7 @@ from flows.actions import Decide, HangUp
 from flows.answering import settled
 from flows.events import Ear
 from flows.policy import Policy, Step
-from flows.speaking import hush, say, say_again
+from flows.speaking import go_on, hush, say, say_again
 from flows.state import CallerTurn, Phase, State
 
 MOST_REPEATS = 2
@@ -195,6 +195,9 @@ def _small_talk(state: State, turn: CallerTurn) -> Step | None:
     state = settled(state, turn)
     if not state.quiet:
         return state, ()  # said along with the bot
+    resumed = go_on(state) if noise else None
+    if resumed is not None:
+        return resumed
     more = yes and state.served and turn.asked != "more"
     state, said = say(state, "anything_else" if more else "go_on")
     return state, (said,)
@@ -222,6 +225,9 @@ def _not_heard(state: State, turn: CallerTurn, policy: Policy) -> Step:
     state = settled(state, turn)
     if not state.quiet or state.phase in (Phase.CLOSING, Phase.TICKET_WRITING):
         return state, ()
+    resumed = go_on(state)
+    if resumed is not None:
+        return resumed
     state = replace(state, unheard=state.unheard + 1)
     if state.unheard >= policy.limits.unheard and not state.seat_failed:
         return handoff.to_human(state, "not_understood", "failure_human")

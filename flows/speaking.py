@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows.actions import Action, Purpose, Say, StopSpeaking
+from flows.actions import Action, Decide, Purpose, Say, StopSpeaking
 from flows.events import PlaybackFinished, PlaybackStarted
 from flows.state import State
 
@@ -54,8 +54,32 @@ def say_again(state: State) -> tuple[State, Say]:
     """Queue once more what the caller did not catch."""
     if state.said is None:
         return say(state, "go_on")
-    spoken = replace(state.said, utterance=_next(state))
+    spoken = replace(state.said, utterance=_next(state), heard_s=0.0)
     return replace(_queue(state, spoken), repeats=state.repeats + 1), spoken
+
+
+def cut_off(state: State) -> State:
+    """The caller speaks over the bot: it is remembered what is about to be stopped."""
+    said = state.said
+    interrupted = said is not None and said.utterance == state.speaking
+    return replace(state, cut=said if interrupted else None)
+
+
+def go_on(state: State) -> tuple[State, tuple[Action, ...]] | None:
+    """It was a noise that stopped the bot: it goes on, once, where it was."""
+    cut = state.cut
+    if cut is None or not cut.heard_s or not state.quiet:
+        return None
+    spoken = replace(cut, utterance=_next(state))
+    return _queue(state, spoken), (Decide("resumed", "打断的声音不是话，接着说"), spoken)
+
+
+def stopped(state: State, event: PlaybackFinished) -> State:
+    """How much was heard of what was stopped; a second time it is not taken up again."""
+    cut = state.cut
+    if cut is None or not event.interrupted or event.utterance != cut.utterance:
+        return state
+    return replace(state, cut=None if cut.heard_s else replace(cut, heard_s=event.seconds))
 
 
 def _next(state: State) -> str:
@@ -76,6 +100,7 @@ def _queue(state: State, spoken: Say) -> State:
         question_id=spoken.utterance if question else state.question_id,
         question_at=None if question else state.question_at,
         said_at=state.at,
+        cut=None,
     )
 
 

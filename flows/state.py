@@ -65,6 +65,8 @@ class State:
     """The prompt said last; empty after an answer."""
     said: Say | None = None
     """What a caller means who says 再说一遍."""
+    cut: Say | None = None
+    """What the caller's voice stopped, until anything else is said."""
     repeats: int = 0
     """How often it was said again."""
     said_at: float = 0.0

@@ -264,6 +264,64 @@ def test_matters_outside_both_scopes_are_explained(call: Call) -> None:
 # ── interrupting ──────────────────────────────────────────────────────────────────
 
 
+def cut(call: Call, noise: str, heard_s: float = 4.0) -> None:
+    """The answer is being said, and a voice over it stops it after a while."""
+    call.asks(QUESTION, ("gjj-1", 0.9))
+    call.being_heard()
+    answer = call.state.speaking
+    assert answer is not None
+    call.begins()
+    call.partial(noise)
+    call.take(ev.PlaybackFinished(call.at, answer, interrupted=True, seconds=heard_s))
+
+
+def test_a_noise_that_stopped_the_answer_lets_it_go_on_where_it_was(call: Call) -> None:
+    cut(call, "那个那个")
+    call.ends()
+    resumed = only(Say, call.final(""))
+    assert (resumed.entry, resumed.heard_s) == ("gjj-1", 4.0)
+    assert call.state.unheard == 0
+
+
+def test_a_word_of_agreement_over_the_answer_lets_it_go_on(call: Call) -> None:
+    cut(call, "那个")
+    call.ends()
+    resumed = only(Say, call.final("嗯"))
+    assert (resumed.entry, resumed.heard_s) == ("gjj-1", 4.0)
+
+
+def test_an_answer_is_taken_up_again_once(call: Call) -> None:
+    cut(call, "那个那个")
+    call.ends()
+    call.final("")
+    call.being_heard()
+    answer = call.state.speaking
+    assert answer is not None
+    call.begins()
+    call.partial("那个那个")
+    call.take(ev.PlaybackFinished(call.at, answer, interrupted=True, seconds=1.0))
+    call.ends()
+    assert prompts(call.final("")) == ["not_heard"]
+
+
+def test_a_new_question_over_the_answer_is_answered_and_the_old_one_is_over(call: Call) -> None:
+    cut(call, "公积金")
+    call.ends()
+    call.final("公积金贷款怎么办")
+    answered = only(Say, call.knows("公积金贷款怎么办", ("gjj-2", 0.9)))
+    assert (answered.entry, answered.heard_s) == ("gjj-2", 0.0)
+    assert call.state.cut is None
+
+
+def test_asked_to_say_it_again_the_bot_begins_at_the_beginning(call: Call) -> None:
+    cut(call, "那个那个")
+    call.ends()
+    call.final("")
+    call.hear_out()
+    again = only(Say, call.says("再说一遍"))
+    assert (again.entry, again.heard_s) == ("gjj-1", 0.0)
+
+
 @pytest.fixture
 def answering(call: Call) -> Call:
     call.asks(QUESTION, ("gjj-1", 0.9))

@@ -42,6 +42,7 @@ from voicebot.call.journal import Journal
 from voicebot.call.player import Player
 from voicebot.call.preparing import Preparer
 from voicebot.call.recorder import CallRecorder
+from voicebot.call.resuming import resume_point
 from voicebot.call.turn_audio import RATE
 from voicebot.call.voice import VoiceDetector
 from voicebot.config import Settings
@@ -359,7 +360,8 @@ class CallSession:
 
     async def _render(self, say: act.Say) -> Int16:
         try:
-            return await asyncio.to_thread(self._engines.speak, say, self._line.rate)
+            pcm = await asyncio.to_thread(self._engines.speak, say, self._line.rate)
+            return pcm[resume_point(pcm, self._line.rate, say.heard_s) :]
         except Exception as error:
             # Nothing to hear, but the call goes on: silence brings the next prompt.
             log.exception("speech_failed", prompt=say.prompt, entry=say.entry)
