@@ -40,6 +40,9 @@ VOICE_S = 0.4
 WORDLESS_S = 5.0
 """Voice without understandable words that counts as a person all the same."""
 
+WORDLESS_PAUSE_S = 1.5
+"""Silence after a short call that no word was understood of: music does not wait so long."""
+
 LEAST_VOICE_S = 0.25
 """Voice in the shortest greeting: 喂."""
 
@@ -198,6 +201,9 @@ def _by_time(heard: FarSideHeard, *, formal: bool) -> Verdict:
             return Verdict(Who.PERSON, "greeting")
         if heard.voice_s >= (FORMAL_SPEECH_S if formal else SPEECH_S) and words >= heard.voice_s:
             return Verdict(Who.PERSON, "speech")
-    if heard.voice_s >= max(WORDLESS_S, words) and not heard.queued:
+    if heard.queued:
+        return UNDECIDED
+    called = not words and heard.voice_s >= VOICE_S and heard.pause_s >= WORDLESS_PAUSE_S
+    if called or heard.voice_s >= max(WORDLESS_S, words):
         return Verdict(Who.PERSON, "voice")
     return UNDECIDED

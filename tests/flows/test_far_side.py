@@ -66,6 +66,9 @@ def test_speech_without_a_pause_that_is_no_announcement_is_a_person() -> None:
 def test_voice_in_which_no_words_are_understood_is_a_person_only_after_a_while() -> None:
     assert judge(FarSideHeard((), 3.0, 0.0)).who is Who.UNDECIDED
     assert judge(FarSideHeard((), 5.0, 0.0)).who is Who.PERSON
+    assert judge(FarSideHeard((), 0.5, 0.7)).who is Who.UNDECIDED
+    assert judge(FarSideHeard((), 0.5, 1.5)).who is Who.PERSON
+    assert judge(FarSideHeard((), 0.5, 1.5, queued=True)).who is Who.UNDECIDED
     assert judge(FarSideHeard((), 5.0, 0.0, queued=True)).who is Who.UNDECIDED
 
 

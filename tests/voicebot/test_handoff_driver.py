@@ -592,3 +592,27 @@ async def test_a_desk_s_key_comes_through_its_media_socket(tmp_path: Path) -> No
         async with asyncio.timeout(3):
             while not any(isinstance(each, FarSideKey) for each in keys):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
+
+
+async def test_a_busy_tone_after_the_conversation_is_the_far_side_s_end() -> None:
+    leg = ScriptedLeg()
+    async with scripted(leg) as (driver, progress):
+        driver.dial("h1", LOCAL, {})
+        leg.comes_to(WireState.ACKNOWLEDGED)
+        busy = tone([(0.35, 0.35)], 6.0)
+        for at in range(0, len(busy) - 159, 160):
+            leg.events.put(LegAudio(busy[at : at + 160].tobytes(), 8000))
+        assert (await until(progress, LegState.ENDED)).reason == "ended"
+
+
+async def test_one_blip_of_a_busy_tone_in_a_conversation_is_nothing() -> None:
+    leg = ScriptedLeg()
+    async with scripted(leg) as (driver, progress):
+        driver.dial("h1", LOCAL, {})
+        leg.comes_to(WireState.ACKNOWLEDGED)
+        noise = np.random.default_rng(1).normal(0, 2000, 8000).astype(np.int16)
+        mixed = np.concatenate([tone([(0.35, 0.35)], 1.6), noise] * 4)
+        for at in range(0, len(mixed) - 159, 160):
+            leg.events.put(LegAudio(mixed[at : at + 160].tobytes(), 8000))
+        await asyncio.sleep(0.3)
+        assert states(progress)[-1] is LegState.CONFIRMED

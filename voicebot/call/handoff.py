@@ -22,6 +22,7 @@ from flows.actions import Route
 from flows.events import FarSideKey, LegState, TransferProgress
 from flows.far_side import Verdict, Who
 from telephony.call_control import Leg
+from telephony.call_progress import CallProgress, Tone
 from telephony.codecs import Int16
 from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.errors import LegError, TelephonyError
@@ -45,6 +46,10 @@ _FAILURES = {
 }
 
 _REFUSALS = {"in_band_busy": LegState.BUSY, "busy": LegState.BUSY, "no_answer": LegState.NO_ANSWER}
+
+HUNG_UP_PERIODS = 4
+"""Periods of busy tone in a conversation that mean that the far side has hung up: many exchanges
+say it in the voice channel alone."""
 
 SPEAKING_S = 3.0
 """How long who begins to speak has to say what tells a person from an announcement."""
@@ -80,6 +85,9 @@ class _Leg:
     deadline: asyncio.Timeout | None = None
     refusal: tuple[LegState, str] | None = None
     """What the far side itself gave to understand."""
+    tones: CallProgress | None = None
+    busy: int = 0
+    """Periods of a busy tone after the conversation."""
 
 
 def _no_ear() -> None:
@@ -257,6 +265,8 @@ class HandoffDriver:
                     pcm = np.frombuffer(event.pcm, np.int16)
                     if not leg.confirmed:
                         person.push(pcm, event.rate, early=event.early)
+                    elif _rings_off(leg, pcm, event.rate):
+                        return LegState.ENDED, LegEndReason.ENDED.value
                     if not event.early:
                         self._conference.say(leg.line, pcm, event.rate, self._rate)
                         await self._play(pcm, event.rate, leg.leg.bridged, leg.line)
@@ -322,3 +332,15 @@ class HandoffDriver:
         leg.off_hook = True
         if not leg.leg.bridged and self._legs.get(leg.line) is leg:
             self._conference.join(leg.line)
+
+
+def _rings_off(leg: _Leg, pcm: Int16, rate: int) -> bool:
+    """Whether a busy tone tells that the far side of a conversation is gone."""
+    if leg.tones is None:
+        leg.tones = CallProgress(rate)
+    tone = leg.tones.push(pcm)
+    if tone in (Tone.BUSY, Tone.CONGESTION):
+        leg.busy += 1
+    elif not leg.tones.in_tone:
+        leg.busy = 0
+    return leg.busy >= HUNG_UP_PERIODS
