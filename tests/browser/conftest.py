@@ -88,6 +88,8 @@ class Visit:
     page: Any
     sent: list[dict[str, Any]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set at each message of the page."""
 
     @property
     def marks(self) -> list[str]:
@@ -115,6 +117,21 @@ class Visit:
         """The code of the fault that is shown, once there is one."""
         await self.page.wait_for_selector("#fault:not([hidden])", timeout=20_000)
         return str(await self.page.get_attribute("#fault", "data-code"))
+
+    async def played(self, name: str) -> None:
+        """Until the page has sent this mark back."""
+        async with asyncio.timeout(15):
+            while name not in self.marks:
+                self.news.clear()
+                await self.news.wait()
+
+    async def meter(self, side: str, condition: str) -> None:
+        """Until the level meter of `mic` or `bot` shows, say, ``> 30``."""
+        await self.page.wait_for_function(
+            f"Number(document.getElementById('level-{side}').getAttribute('aria-valuenow'))"
+            f" {condition}",
+            timeout=15_000,
+        )
 
     async def hears(self, hertz: float) -> None:
         """Waits until this tone comes from the loudspeaker; 0: nothing."""
@@ -148,6 +165,7 @@ def _listen_in(visit: Visit) -> None:
         message = json.loads(data)
         if message["event"] != "media":
             visit.sent.append(message)
+            visit.news.set()
 
     visit.page.on("websocket", lambda socket: socket.on("framesent", frame))
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))

@@ -24,22 +24,21 @@ async def test_the_service_hears_the_microphone(visit: Visit) -> None:
     heard = np.concatenate(call.pcm[50:])
     assert {len(frame) for frame in call.pcm} == {320}
     assert pitch(heard, 16000) == pytest.approx(MICROPHONE_HZ, abs=3)
-    assert int(await visit.page.get_attribute("#level-mic", "aria-valuenow")) > 30
+    await visit.meter("mic", "> 30")
     assert visit.complaints == []
 
 
 async def test_the_page_plays_what_the_service_says(visit: Visit) -> None:
     await visit.ready()
     call = await visit.dial()
-    saying = asyncio.create_task(call.say("answer:a1", tone(1000, 2.0, 16000)))
+    saying = asyncio.create_task(call.say("answer:a1", tone(1000, 5.0, 16000)))
     await visit.hears(1000)
-    assert int(await visit.page.get_attribute("#level-bot", "aria-valuenow")) > 30
+    await visit.meter("bot", "> 30")
     assert "end:answer:a1" not in visit.marks  # it is still being played
     await saying
+    await visit.played("end:answer:a1")
     await visit.hears(0)
-    await visit.page.wait_for_function(
-        "() => document.getElementById('level-bot').getAttribute('aria-valuenow') === '0'"
-    )
+    await visit.meter("bot", "=== 0")
     assert visit.marks[-2:] == ["begin:answer:a1", "end:answer:a1"]
     assert visit.complaints == []
 
@@ -77,9 +76,7 @@ async def test_a_muted_microphone_sends_silence(visit: Visit) -> None:
     await visit.ready()
     call = await visit.dial()
     await visit.page.click("#mute")
-    await visit.page.wait_for_function(
-        "() => document.getElementById('level-mic').getAttribute('aria-valuenow') === '0'"
-    )
+    await visit.meter("mic", "=== 0")
     call.pcm.clear()
     call.heard_enough.clear()
     await asyncio.wait_for(call.heard_enough.wait(), 20)
