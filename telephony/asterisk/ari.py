@@ -6,6 +6,7 @@ Only what is called is here, under ARI's own names; the reference is Asterisk's
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -22,6 +23,12 @@ from telephony.errors import TelephonyError
 
 REQUEST_S = 2.0
 """How long one request may take; Asterisk answers in about 2 ms."""
+
+INSIST_S = 5.0
+"""How long what must not stay undone is tried again while Asterisk cannot be reached."""
+
+_AGAIN_S = (0.05, 0.5)
+"""Pause before it is tried again: at first, and at most."""
 
 Event = dict[str, Any]
 
@@ -66,14 +73,26 @@ class Ari:
         """Errors: AriError."""
         return await self._request("GET", path, query)
 
-    async def post(self, path: str, *, body: Mapping[str, Any] | None = None, **query: str) -> Any:
-        """Errors: AriError."""
-        return await self._request("POST", path, query, body)
+    async def post(
+        self,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        insist_s: float = 0.0,
+        **query: str,
+    ) -> Any:
+        """Errors: AriError.
+
+        Parameters:
+            insist_s: how long it is tried again while there is no answer; only for what
+                does no harm when it is done twice.
+        """
+        return await self._insist("POST", path, query, body, insist_s)
 
     async def delete(self, path: str, **query: str) -> None:
-        """Deletes; harmless when it is gone already. Errors: AriError."""
+        """Deletes, trying for `INSIST_S`; harmless when it is gone already. Errors: AriError."""
         with contextlib.suppress(_Gone):
-            await self._request("DELETE", path, query)
+            await self._insist("DELETE", path, query, None, INSIST_S)
 
     async def variable(self, channel: str, name: str) -> str:
         """A channel variable or dialplan function; "" when it has no value. Errors: AriError."""
@@ -86,12 +105,18 @@ class Ari:
     async def set_variables(self, channel: str, values: Mapping[str, str]) -> None:
         """Sets channel variables and dialplan functions, in order. Errors: AriError."""
         for name, value in values.items():
-            await self.post(f"channels/{channel}/variable", variable=name, value=value)
+            await self.post(
+                f"channels/{channel}/variable", insist_s=INSIST_S, variable=name, value=value
+            )
 
     async def proceed(self, channel: str, context: str) -> None:
         """Back to the dialplan, at extension s. Errors: AriError."""
         await self.post(
-            f"channels/{channel}/continue", context=context, extension="s", priority="1"
+            f"channels/{channel}/continue",
+            insist_s=INSIST_S,
+            context=context,
+            extension="s",
+            priority="1",
         )
 
     @contextlib.asynccontextmanager
@@ -121,6 +146,29 @@ class Ari:
             ) from error
         async with contextlib.aclosing(AriEvents(socket, self.problems)) as events:
             yield events
+
+    async def _insist(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+        insist_s: float,
+    ) -> Any:
+        """The request, again and again while it gets no answer, for so long."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + insist_s
+        (pause, longest), again = _AGAIN_S, False
+        while True:
+            try:
+                return await self._request(method, path, query, body)
+            except AriError as error:
+                if again and error.status == httpx.codes.CONFLICT:
+                    return None  # it was done, and only the answer was lost
+                if error.status or clock() + pause > deadline:
+                    raise
+            await asyncio.sleep(pause)
+            pause, again = min(2 * pause, longest), True
 
     async def _request(
         self,

@@ -33,6 +33,9 @@ log = structlog.get_logger()
 MAX_QUEUED_S = 2.0
 """Audio of a leg kept while nobody takes it."""
 
+DIAL_S = 3.0
+"""How long dialling is tried again while Asterisk cannot be reached."""
+
 _SPARE_S = 2
 """How much later Asterisk itself gives a ringing leg up: when we are dead."""
 
@@ -173,6 +176,7 @@ class AsteriskLeg:
             endpoint=f"PJSIP/{address.number}@{address.trunk}",
             app=ari.access.app,
             channelId=self.channel,
+            insist_s=DIAL_S,
             body={"variables": _signalled(caller, self._place.did, uui)},
         )
         await join(ari, self._place.bridge, self.channel)
@@ -181,6 +185,7 @@ class AsteriskLeg:
             return
         await ari.post(
             f"channels/{self.channel}/dial",
+            insist_s=DIAL_S,
             caller=self._place.owner,
             timeout=str(ceil(self._answer_timeout_s) + _SPARE_S),
         )

@@ -29,8 +29,8 @@ _JOIN_STEPS_S = (0.004, 0.04)
 _AGAIN_S = 0.1
 """Pause before a lost socket is made again."""
 
-_NOT_YET = frozenset({400, 409, 422})
-"""What Asterisk answers while a channel is not in our application yet."""
+_NOT_YET = frozenset({0, 400, 409, 422})
+"""What Asterisk answers while a channel is not in our application yet; 0 is no answer."""
 
 
 async def join(ari: Ari, bridge: str, channel: str) -> None:
@@ -60,24 +60,26 @@ async def _open_channel(ari: Ari, channel: str, rate: int, direction: str) -> Me
 
     Errors: TelephonyError.
     """
-    made = await ari.post(
-        "channels/externalMedia",
-        app=ari.access.app,
-        channelId=channel,
-        external_host="INCOMING",
-        transport="websocket",
-        encapsulation="none",
-        connection_type="server",
-        format="slin16" if rate == 16000 else "slin",
-        direction=direction,
-        transport_data="f(json)",
-    )
-    connection = made.get("channelvars", {}).get("MEDIA_WEBSOCKET_CONNECTION_ID", "")
-    if not connection:
-        raise CallError("no_media", "Asterisk gave no media connection.")
     try:
+        made = await ari.post(
+            "channels/externalMedia",
+            app=ari.access.app,
+            channelId=channel,
+            external_host="INCOMING",
+            transport="websocket",
+            encapsulation="none",
+            connection_type="server",
+            format="slin16" if rate == 16000 else "slin",
+            direction=direction,
+            transport_data="f(json)",
+        )
+        connection = made.get("channelvars", {}).get("MEDIA_WEBSOCKET_CONNECTION_ID", "")
+        if not connection:
+            raise CallError("no_media", "Asterisk gave no media connection.")
         return await open_media_socket(ari.access.media_url(connection))
-    except CallError:
+    except BaseException:
+        # It may be there, even when the answer did not arrive: without a socket it waits
+        # for one for ever.
         await ari.delete(f"channels/{channel}")
         raise
 

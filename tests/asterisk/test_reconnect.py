@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,3 +154,21 @@ def test_ten_calls_one_after_the_other_leave_nothing(pbx: Pbx, caller: Phone) ->
             caller.wait_for("ended", call=call)
         wait_until(lambda: not pbx.channels(), 3)
         wait_until(lambda: "vb-" not in pbx.cli("bridge show all"), 3)
+
+
+def test_what_could_not_be_asked_for_is_asked_for_again(
+    cable: Cable, bot: Bot, taken: Taken, caller: Phone, police: Phone, pbx: Pbx, tmp_path: Path
+) -> None:
+    """Requests fail for half a second, while 110 is dialled and while the caller hangs up."""
+    police.script(*answers(tone_wav(tmp_path / "p.wav", POLICE_HZ)))
+    cable.cut(REST, stay_down=True)
+    threading.Timer(0.5, cable.mend).start()
+    leg = bot.dial(taken)
+    leg.wait("answered")
+    caller.wait_until_tone(POLICE_HZ)
+    cable.cut(REST, stay_down=True)
+    caller.hang_up()
+    time.sleep(0.5)
+    cable.mend()
+    police.wait_for("ended", timeout_s=2)
+    wait_until(lambda: not pbx.channels(), 3, pbx.channels)
