@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import soundfile
+from fastapi import Response
 
 from telephony.loopback_server import LoopbackServer
 from tests.browser.service import ScriptedService, tone
@@ -41,6 +42,17 @@ AudioNode.prototype.connect = function (target, ...rest) {
   return connect.call(this, target, ...rest);
 };
 """
+
+ECHO = """
+registerProcessor("echo", class extends AudioWorkletProcessor {
+  constructor() {
+    super();
+    this.port.onmessage = () => this.port.postMessage("here");
+  }
+  process() { return true; }
+});
+"""
+"""What was posted to the audio thread before it, has arrived when this one answers."""
 
 
 def _missing(what: str) -> None:
@@ -149,7 +161,9 @@ async def visit(browser: Any, tmp_path: Path) -> AsyncIterator[Visit]:
     service = ScriptedService(settings, records)
     context = await browser.new_context(permissions=["microphone"], locale="zh-CN")
     try:
-        async with LoopbackServer(create_app(service)) as server:
+        app = create_app(service)
+        app.add_api_route("/echo.js", lambda: Response(ECHO, media_type="text/javascript"))
+        async with LoopbackServer(app) as server:
             page = await context.new_page()
             await page.add_init_script(LISTEN)
             visit = Visit(service, server, page)

@@ -16,6 +16,12 @@ RENDER = """
 async ({ rate, seconds, node, steps, hertz }) => {
   const context = new OfflineAudioContext(1, seconds * rate, rate);
   await context.audioWorklet.addModule("/call/worklet.js");
+  await context.audioWorklet.addModule("/echo.js");
+  const echo = new AudioWorkletNode(context, "echo", { numberOfInputs: 0 });
+  const delivered = () => new Promise((resolve) => {
+    echo.port.onmessage = resolve;
+    echo.port.postMessage("there?");
+  });
   const heard = [];
   const frames = [];
   const worklet = new AudioWorkletNode(context, node, node === "speaker"
@@ -37,12 +43,12 @@ async ({ rate, seconds, node, steps, hertz }) => {
         if (message.audio) message.audio = Float32Array.from(message.audio);
         worklet.port.postMessage(message);
       }
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await delivered();
       context.resume();
     });
   }
   const rendered = await context.startRendering();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await delivered();
   return { pcm: Array.from(rendered.getChannelData(0)), marks: heard, frames };
 }
 """
