@@ -162,6 +162,7 @@ async def test_when_a_desk_dies_or_freezes_in_conversation_the_next_takes_over(
             )
             async with asyncio.timeout(40):
                 await asyncio.to_thread(until_greeted, police)
+            await asyncio.sleep(2.0)  # until it is plain that a person spoke
             died = time.time()
             police.send_signal(how)
             report, record = await calling

@@ -616,3 +616,17 @@ async def test_one_blip_of_a_busy_tone_in_a_conversation_is_nothing() -> None:
             leg.events.put(LegAudio(mixed[at : at + 160].tobytes(), 8000))
         await asyncio.sleep(0.3)
         assert states(progress)[-1] is LegState.CONFIRMED
+
+
+async def test_who_is_speaking_when_time_is_up_is_not_hung_up_on() -> None:
+    leg, ear = ScriptedLeg(), Hearing()
+    limits = HandoffLimits(confirm_timeout_s=0.6)
+    async with scripted(leg, ear=lambda: ear, limits=limits) as (driver, progress):
+        driver.dial("h1", LOCAL, {})
+        leg.comes_to(WireState.ANSWERED)
+        ear.words = "您好这里是"  # so far it could be anything
+        playing = asyncio.create_task(leg.plays(np.tile(LOUD, 60)))
+        assert (await until(progress, LegState.CONFIRMED)).reason == "person_spoke"
+        await asyncio.sleep(0.1)
+        assert driver.bridged
+        playing.cancel()

@@ -234,18 +234,23 @@ class HandoffDriver:
 
     async def _carry(self, leg: _Leg) -> tuple[LegState, str]:
         """Audio and progress of a connected leg; gives its end."""
+        person = PersonWatch(self._voice, self._ear, lambda news: self._learn(leg, news))
         try:
-            async with asyncio.timeout(None) as deadline:
-                leg.deadline = deadline
-                person = PersonWatch(self._voice, self._ear, lambda news: self._learn(leg, news))
-                try:
+            try:
+                async with asyncio.timeout(None) as deadline:
+                    leg.deadline = deadline
                     return await self._follow(leg, person)
-                finally:
-                    person.close()
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            return leg.refusal or (LegState.NO_ANSWER, "nobody_spoke")
+            except TimeoutError:
+                if not deadline.expired():
+                    raise
+                if leg.refusal is not None or not person.somebody:
+                    return leg.refusal or (LegState.NO_ANSWER, "nobody_spoke")
+            # Nobody is hung up on who is speaking, however slow we are to understand.
+            leg.confirmed = True
+            self._tell(leg, LegState.CONFIRMED, "person_spoke")
+            return await self._follow(leg, person)
+        finally:
+            person.close()
 
     async def _follow(self, leg: _Leg, person: PersonWatch) -> tuple[LegState, str]:
         async for event in leg.leg:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import structlog
 
-from flows.far_side import PAUSE_S, FarSideHeard, Verdict, Who, judge
+from flows.far_side import PAUSE_S, VOICE_S, FarSideHeard, Verdict, Who, judge
 from telephony.call_progress import CallProgress, Tone
 from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.resampling import StreamResampler
@@ -101,6 +101,16 @@ class PersonWatch:
         """Audio of the far side, PCM16 mono; `early`: from before it answered."""
         self._frames.append((pcm, rate, early))
         self._arrived.set()
+
+    @property
+    def somebody(self) -> bool:
+        """Speech is being heard that is no announcement so far: when time is up, a person."""
+        utterance = self._utterance
+        return (
+            utterance.voice_s >= VOICE_S
+            and utterance.syllables != ()
+            and not (utterance.early or utterance.queue)
+        )
 
     def close(self) -> None:
         """Stop listening."""
