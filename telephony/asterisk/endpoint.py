@@ -60,6 +60,10 @@ class AsteriskEndpoint:
         try:
             while True:
                 try:
+                    # Said before there is an application: no caller comes to us while the
+                    # watchdog still believes us dead.
+                    with contextlib.suppress(AriError):
+                        await self._say_alive(ari)
                     async with ari.events(self._access.app) as events:
                         pause = _FIRST_PAUSE_S
                         await self._connected(ari, events)
@@ -135,13 +139,16 @@ class AsteriskEndpoint:
         told = False
         while True:
             try:
-                await ari.post(f"events/user/{HEARTBEAT}", application=self._access.watchdog_app)
+                await self._say_alive(ari)
                 told, pause = False, HEARTBEAT_S
             except AriError as error:
                 if not told:
                     log.warning("no_watchdog", reason=error.code)
                 told, pause = True, UNHEARD_S if error.gone else HEARTBEAT_S
             await asyncio.sleep(pause)
+
+    async def _say_alive(self, ari: Ari) -> None:
+        await ari.post(f"events/user/{HEARTBEAT}", application=self._access.watchdog_app)
 
     async def _tidy(self, ari: Ari) -> None:
         """After a time without events: what has become of our calls, and of others'."""

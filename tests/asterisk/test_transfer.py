@@ -88,7 +88,8 @@ def test_the_caller_hangs_up_while_being_referred(
     leg = bot.dial(taken, REFERRED)
     police.wait_for("rings")
     # Their telephone's own hang-up would be of the new call alone.
-    pbx.cli(f"channel request hangup {pbx.channels()[0]}")
+    (channel,) = [name for name in pbx.channels() if name.startswith("PJSIP/carrier")]
+    pbx.cli(f"channel request hangup {channel}")
     wait_until(taken.ears.gone.is_set, 3)
     leg.wait("ended:hung_up", 3)
     police.then(1, reject(486))
