@@ -14,7 +14,7 @@ readonly VENV=.venv
 readonly STAMP=$VENV/.setup-stamp
 readonly PACKAGES=(espeak-ng)
 # For Asterisk (scripts/asterisk.sh), SIP callers, and a network namespace for both.
-readonly TEST_PACKAGES=(debootstrap sip-tester iproute2)
+readonly TEST_PACKAGES=(debootstrap sip-tester iproute2 chromium)
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 fail() { printf '\033[31m%s\033[0m\n' "$*" >&2; exit 1; }

@@ -30,7 +30,7 @@ from telephony.access import is_loopback
 from telephony.errors import TelephonyError
 from telephony.trunk_address import check_line_url
 from voicebot.config_base import Section
-from voicebot.config_telephony import Admission, Asterisk, Sip
+from voicebot.config_telephony import Admission, Asterisk, AudioSocket, Sip
 from voicebot.errors import VoicebotError
 from voicebot.exchange.address import unsafe
 
@@ -258,6 +258,7 @@ class Settings(BaseSettings):
     handoff: HandoffSettings = Field(default_factory=lambda: HandoffSettings.model_validate({}))
     asterisk: Asterisk = Field(default_factory=Asterisk)
     sip: Sip = Field(default_factory=lambda: Sip.model_validate({}))
+    audio_socket: AudioSocket = Field(default_factory=lambda: AudioSocket.model_validate({}))
     admission: Admission = Field(default_factory=lambda: Admission.model_validate({}))
     recordings: Recordings = Field(default_factory=Recordings)
     database: Database = Field(default_factory=Database)

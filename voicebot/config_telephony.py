@@ -89,6 +89,21 @@ class Sip(Section):
         return self
 
 
+class AudioSocket(Section):
+    """[audio_socket] Asterisk's AudioSocket, announced over POST /api/audiosocket."""
+
+    port: int = Field(0, ge=0, le=65535)
+    """TCP port; 0: none."""
+    host: str = "127.0.0.1"
+    """A loopback address: the protocol knows neither TLS nor tokens."""
+
+    @model_validator(mode="after")
+    def _on_loopback(self) -> AudioSocket:
+        if not is_loopback(self.host):
+            raise ValueError("audio_socket.host must be a loopback address")
+        return self
+
+
 class Admission(Section):
     """[admission] How many calls are answered at a time."""
 

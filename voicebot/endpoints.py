@@ -15,6 +15,8 @@ import structlog
 
 from telephony.asterisk.access import AsteriskAccess
 from telephony.asterisk.endpoint import AsteriskEndpoint
+from telephony.audio_socket import AudioSocketEndpoint
+from telephony.audio_socket_packets import Announcements
 from telephony.call_control import IncomingCall
 from telephony.errors import TelephonyError
 from telephony.sip.endpoint import SipEndpoint
@@ -61,8 +63,12 @@ def asterisk_access(settings: Asterisk) -> AsteriskAccess:
     )
 
 
-def endpoints(settings: Settings, take: Take) -> dict[str, Run]:
+def endpoints(settings: Settings, take: Take, announcements: Announcements) -> dict[str, Run]:
     """What is to be run, by name.
+
+    Parameters:
+        take: has a call from its offer to its last record.
+        announcements: the AudioSocket calls that are to come.
 
     Raises:
         EndpointError: an endpoint's settings cannot be used.
@@ -79,6 +85,9 @@ def endpoints(settings: Settings, take: Take) -> dict[str, Run]:
         except TelephonyError as error:
             raise EndpointError(f"sip: {error.message}") from None
         found["sip"] = SipEndpoint(sip, take).run
+    audio = settings.audio_socket
+    if audio.port:
+        found["audio_socket"] = AudioSocketEndpoint(audio.host, audio.port, take, announcements).run
     return found
 
 
@@ -99,7 +108,7 @@ async def _kept_up(name: str, run: Run) -> None:
     while True:
         try:
             await run()
-        except OSError as error:  # a port in use, most of all
+        except (OSError, TelephonyError) as error:  # a port in use, most of all
             if str(error) != told:
                 log.error("endpoint_not_open", endpoint=name, reason=str(error))
             told = str(error)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import structlog
 import uvicorn
 
+from telephony.audio_socket_packets import Announcements
 from voicebot.app import CALLS_END_S, Service, open_service
 from voicebot.config import Settings
 from voicebot.endpoints import endpoints, running
@@ -44,10 +45,11 @@ async def _serve(settings: Settings) -> int:
     try:
         with _bind(host, port) as bound, only_service(settings.paths.state):
             await asyncio.to_thread(_prepare, settings)
+            announcements = Announcements()
             async with open_service(settings) as service:
                 server = _Server(
                     uvicorn.Config(
-                        create_app(service),
+                        create_app(service, announcements),
                         log_config=None,
                         access_log=False,
                         # Whoever reaches this port is who is in the audit.
@@ -59,11 +61,16 @@ async def _serve(settings: Settings) -> int:
                         timeout_graceful_shutdown=CALLS_END_S,
                     )
                 )
-                scheme = "wss" if settings.server.tls_certificate else "ws"
-                log.info("ready", media=f"{scheme}://{host}:{bound.getsockname()[1]}/media")
+                secure = "s" if settings.server.tls_certificate else ""
+                address = f"{host}:{bound.getsockname()[1]}"
+                log.info(
+                    "ready",
+                    media=f"ws{secure}://{address}/media",
+                    page=f"http{secure}://{address}/call",
+                )
                 stopping.server = server
                 draining = asyncio.create_task(_drain(stopping, service, server))
-                async with running(endpoints(settings, service.take)):
+                async with running(endpoints(settings, service.take, announcements)):
                     await server.serve(sockets=[bound])
                     draining.cancel()
                     await service.ended()
