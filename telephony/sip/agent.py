@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 
 import pjsua2 as pj
@@ -74,13 +73,6 @@ class Agent:
     def stop_listening(self) -> None:
         """Leaves the port to another process; TCP and TLS connections go on."""
         self.endpoint.transportClose(self._transport)
-
-    def stop(self) -> None:
-        """Ends PJSIP. Calls and ports must be gone before: it aborts over one collected later."""
-        self.account.shutdown()
-        del self.account
-        gc.collect()
-        self.endpoint.libDestroy()
 
     def _listen(self, settings: SipSettings, transport: str, port: int) -> int:
         config = pj.TransportConfig()

@@ -59,21 +59,24 @@ class OutQueue:
 
 
 class AudioPort(pj.AudioMediaPort):  # type: ignore[misc]
-    """Frames between one party and the main process.
+    """Frames between one party and the main process; used again for the next party.
+
+    It is never destroyed: PJSIP's media thread calls it for as long as it exists, and would
+    find a half-collected object.
 
     Parameters:
         name: for PJSIP's log.
         rate: Hz, 8000 or 16000.
-        heard: takes what the party says, a frame of 20 ms.
         read, write: how frames are copied (`frames.pick`).
     """
 
-    def __init__(
-        self, name: str, rate: int, heard: Callable[[bytes], None], read: Reader, write: Writer
-    ) -> None:
+    def __init__(self, name: str, rate: int, read: Reader, write: Writer) -> None:
         super().__init__()
-        self._heard, self._read, self._write = heard, read, write
+        self.rate = rate
+        self.heard: Callable[[bytes], None] | None = None
+        """Takes what the party says, a frame of 20 ms; None while there is no party."""
         self.out = OutQueue(rate // 50 * 2)
+        self._read, self._write = read, write
         layout = pj.MediaFormatAudio()
         layout.type = pj.PJMEDIA_TYPE_AUDIO
         layout.init(pj.PJMEDIA_FORMAT_PCM, rate, 1, FRAME_US, 16)
@@ -86,5 +89,7 @@ class AudioPort(pj.AudioMediaPort):  # type: ignore[misc]
         frame.size = len(pcm)
 
     def onFrameReceived(self, frame: pj.MediaFrame) -> None:
-        # No bytes come while the party sends no RTP: that is silence, and time goes on.
-        self._heard(self._read(frame.buf) or self.out.silence)
+        heard = self.heard
+        if heard is not None:
+            # No bytes come while the party sends no RTP: that is silence, and time goes on.
+            heard(self._read(frame.buf) or self.out.silence)

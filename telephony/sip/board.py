@@ -15,9 +15,9 @@ from telephony.sip.capacity import callers_left, may_dial
 from telephony.sip.caretaker import Caretaker
 from telephony.sip.datagram import PEER_HEADER
 from telephony.sip.frames import pick
-from telephony.sip.library import held_calls
+from telephony.sip.library import held_calls, is_up
 from telephony.sip.link import MainLink
-from telephony.sip.music import hold_music
+from telephony.sip.music import Sound, make_sound
 from telephony.sip.party import Party, guarded
 from telephony.sip.room import Room
 from telephony.sip.settings import SipSettings
@@ -25,9 +25,6 @@ from telephony.sip.wire import CALLER, Control
 from telephony.sip.wiring import Dial
 
 log = logging.getLogger(__name__)
-
-RETIRED_S = 1.0
-"""How long PJSIP's objects are kept after their end: its media thread may still be in one."""
 
 RETRY_AFTER_S = 5
 """Seconds; what a call is told that finds the process full."""
@@ -51,9 +48,14 @@ class Board:
         """New calls are taken."""
         self._ports: dict[tuple[int, int], AudioPort] = {}
         self._read, self._write = pick()
-        self._retired: list[tuple[float, object]] = []
+        self._free: list[AudioPort] = []
+        self._sounds: dict[Sound, pj.AudioMedia] = {}
         self._ending: list[Party] = []
-        """Legs given up whose goodbye is on its way."""
+        """Parties whose goodbye is on its way, or that may not go yet.
+
+        Where one of them is destroyed PJSUA2 hangs up the call of its id, and that may be
+        the next caller's by then: it goes only while nobody else has the id.
+        """
         self._last = 0
         self.agent: Agent | None = None
         self.caretaker = Caretaker(settings, self.dial)
@@ -66,20 +68,29 @@ class Board:
     # Wiring for the rooms.
 
     def open_port(self, call: int, leg: int, rate: int) -> pj.AudioMedia:
-        port = AudioPort(
-            f"call{call}-{leg}",
-            rate,
-            lambda pcm: self._link.audio(call, leg, pcm),
-            self._read,
-            self._write,
-        )
+        free = [port for port in self._free if port.rate == rate]
+        if free:
+            self._free.remove(free[0])
+            port = free[0]
+        else:
+            name = f"port{len(self._ports) + len(self._free)}"
+            port = AudioPort(name, rate, self._read, self._write)
+        port.out.clear()
+        port.heard = lambda pcm: self._link.audio(call, leg, pcm)
         self._ports[call, leg] = port
         self._outputs[call, leg] = port.out
         return port
 
     def close_port(self, call: int, leg: int) -> None:
         self._outputs.pop((call, leg), None)
-        self.retire(self._ports.pop((call, leg), None))
+        port = self._ports.pop((call, leg))
+        port.heard = None
+        self._free.append(port)
+
+    def sound(self, sound: Sound) -> pj.AudioMedia:
+        if sound not in self._sounds:
+            self._sounds[sound] = make_sound(sound, self.settings.music)
+        return self._sounds[sound]
 
     def report(self, op: str, call: int = 0, leg: int = 0, **values: object) -> None:
         self._link.report(op, call, leg, **values)
@@ -88,15 +99,10 @@ class Board:
         party.end()
         self._ending.append(party)
 
-    def retire(self, *objects: object) -> None:
-        until = time.monotonic() + RETIRED_S
-        self._retired += [(until, each) for each in objects if each is not None]
-
     def room_changed(self) -> None:
         for room in [each for each in self.rooms.values() if each.is_over]:
             del self.rooms[room.index]
             self.report("closed", room.index)
-            self.retire(room)
 
     # Calls from outside.
 
@@ -114,7 +120,6 @@ class Board:
             self,
             self._last,
             rate,
-            lambda: hold_music(self.settings.music),
             self.settings.acknowledge_key,
         )
         room.caller = Party(self.account, room, CALLER, call_id)
@@ -199,10 +204,7 @@ class Board:
                 task(now)
             except Exception:
                 log.exception("a call is in trouble; the others go on")
-        self.retire(*(party for party in self._ending if party.over))
-        self._ending = [party for party in self._ending if not party.over]
-        while self._retired and self._retired[0][0] < now:
-            self._retired.pop(0)
+        self._ending = [each for each in self._ending if not each.over or is_up(each.slot)]
 
     def orphaned(self, now: float) -> None:
         """The main process is dead: no new calls, and those that are up are kept."""
@@ -214,11 +216,3 @@ class Board:
                 self.caretaker.take(room, now)
             else:
                 room.reject(503, {"Retry-After": str(RETRY_AFTER_S)})
-
-    def forget(self) -> None:
-        """Lets go of every object of PJSIP, which must happen before it ends."""
-        self.rooms.clear()
-        self._ports.clear()
-        self._outputs.clear()
-        self._retired.clear()
-        self._ending.clear()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from telephony.sip.care import ANSWER_S, Care, Step
 from telephony.sip.identity import leg_headers, own_uri
-from telephony.sip.music import BUSY, RINGING, Tones
+from telephony.sip.music import Sound
 from telephony.sip.room import Room
 from telephony.sip.settings import SipSettings
 from telephony.sip.wiring import Dial
@@ -46,9 +46,9 @@ class Caretaker:
     def _do(self, room: Room, step: Step) -> None:
         match step:
             case Step.RING_BACK:
-                room.play(Tones(RINGING))
+                room.play(Sound.RING_BACK)
             case Step.BUSY:
-                room.play(Tones(BUSY))
+                room.play(Sound.BUSY)
             case Step.QUIET:
                 room.play(None)
             case Step.HANG_UP:

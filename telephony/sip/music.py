@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from enum import Enum, auto
 
 import pjsua2 as pj
+
+log = logging.getLogger(__name__)
 
 Note = tuple[int, int, int]
 """Hz, milliseconds on, milliseconds off."""
 
-SOFT: tuple[Note, ...] = ((523, 400, 200), (659, 400, 200), (784, 400, 1400))
-RINGING: tuple[Note, ...] = ((450, 1000, 2500),)
-"""Ring-back (回铃音): 450 Hz as in GB/T 3380, its pause cut to keep silences under 4 s."""
-BUSY: tuple[Note, ...] = ((450, 350, 350),)
-"""Busy tone (忙音), GB/T 3380."""
+
+class Sound(Enum):
+    MUSIC = auto()
+    RING_BACK = auto()
+    """回铃音: 450 Hz as in GB/T 3380, its pause cut to keep silences under 4 s."""
+    BUSY = auto()
+    """忙音, GB/T 3380."""
+
+
+_NOTES: dict[Sound, tuple[Note, ...]] = {
+    Sound.MUSIC: ((523, 400, 200), (659, 400, 200), (784, 400, 1400)),
+    Sound.RING_BACK: ((450, 1000, 2500),),
+    Sound.BUSY: ((450, 350, 350),),
+}
 
 
 class Tones(pj.ToneGenerator):  # type: ignore[misc]
@@ -31,13 +44,14 @@ class Tones(pj.ToneGenerator):  # type: ignore[misc]
         self.play(listed, True)
 
 
-def hold_music(path: str) -> pj.AudioMedia:
-    """The music on hold: the WAV file at `path`, or soft tones when there is none to read."""
-    if path:
+def make_sound(sound: Sound, music: str) -> pj.AudioMedia:
+    """A source of that sound, for ever; `music` is the file of the music, "" for tones."""
+    if sound is Sound.MUSIC and music:
         player = pj.AudioMediaPlayer()
         try:
-            player.createPlayer(path, 0)
-        except pj.Error:
-            return Tones(SOFT)
-        return player
-    return Tones(SOFT)
+            player.createPlayer(music, 0)
+        except pj.Error as error:
+            log.warning("the music on hold cannot be read: %s", error.reason)
+        else:
+            return player
+    return Tones(_NOTES[sound])

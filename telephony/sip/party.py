@@ -67,6 +67,8 @@ class Party(pj.Call):  # type: ignore[misc]
         self.media: pj.AudioMedia | None = None
         """The line's end in the conference bridge, while audio is up."""
         self.over = False
+        self.slot = call_id
+        """PJSIP's id of the call, once there is one."""
 
     def respond(self, code: int, headers: dict[str, str] | None = None) -> None:
         """Sends a response to the INVITE; a final one that is no 2xx ends the call."""
@@ -87,6 +89,7 @@ class Party(pj.Call):  # type: ignore[misc]
     @guarded
     def onCallState(self, prm: pj.OnCallStateParam) -> None:
         info = self.getInfo()
+        self.slot = info.id
         if info.state == pj.PJSIP_INV_STATE_EARLY and info.role == pj.PJSIP_ROLE_UAC:
             self._events.provisional(self.leg, info.lastStatusCode)
         elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:

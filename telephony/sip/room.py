@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import queue
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,8 @@ import pjsua2 as pj
 from telephony.leg_state import LegInput, LegState, transition
 from telephony.sip import responses
 from telephony.sip.capacity import Use
-from telephony.sip.conference import MUSIC, Link, Node, Place, links
+from telephony.sip.conference import Link, Node, Place, links
+from telephony.sip.music import Sound
 from telephony.sip.party import Party, add_headers
 from telephony.sip.wire import CALLER
 from telephony.sip.wiring import Dial, Wiring
@@ -39,7 +40,6 @@ class Room:
     """Parameters:
     index: of the call, unique in the process.
     rate: Hz of the application's audio.
-    music: makes the sound for a caller who waits.
     acknowledge_key: by which a desk says that it has the call.
     """
 
@@ -48,12 +48,10 @@ class Room:
         wiring: Wiring,
         index: int,
         rate: int,
-        music: Callable[[], pj.AudioMedia],
         acknowledge_key: str,
     ) -> None:
         self._wiring, self.index, self.rate = wiring, index, rate
         self._acknowledge_key = acknowledge_key
-        self._make_music = music
         self._music: pj.AudioMedia | None = None
         self.caller: Party | None = None
         self.caller_number = ""
@@ -63,6 +61,7 @@ class Room:
         self._ports: dict[int, pj.AudioMedia] = {}
         self._links: set[Link] = set()
         self._waits = False
+        self._keys: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
         self.is_left = False
         """The application has left; there are no ports to it."""
 
@@ -114,14 +113,13 @@ class Room:
 
     def hold(self, on: bool) -> None:
         self._waits = on
-        self.play(self._make_music() if on else None)
+        self.play(Sound.MUSIC if on else None)
 
-    def play(self, music: pj.AudioMedia | None) -> None:
+    def play(self, sound: Sound | None) -> None:
         """A sound for the caller, until the next; None for none."""
         if self._music is not None:
             self.rewire(music=False)
-            self._wiring.retire(self._music)
-        self._music = music
+        self._music = self._wiring.sound(sound) if sound is not None else None
         self.rewire()
 
     def send_keys(self, keys: str) -> None:
@@ -150,7 +148,9 @@ class Room:
         self._end(leg, why)
 
     def tick(self, now: float) -> None:
-        """Gives up legs whose deadline has passed; `now` on the monotonic clock."""
+        """Keys, and legs whose deadline has passed; `now` on the monotonic clock."""
+        while not self._keys.empty():
+            self._take_key(*self._keys.get())
         for index, leg in list(self._legs.items()):
             if leg.state is LegState.ENDED or leg.state in _OFF_HOOK:
                 continue
@@ -171,6 +171,10 @@ class Room:
         self.rewire()
 
     def pressed(self, leg: int, key: str) -> None:
+        """Comes on PJSIP's thread for RTP."""
+        self._keys.put((leg, key))
+
+    def _take_key(self, leg: int, key: str) -> None:
         if leg == CALLER:
             self._wiring.report("key", self.index, key=key)
         elif leg in self._legs and key == self._acknowledge_key:
@@ -243,8 +247,9 @@ class Room:
         self._wiring.room_changed()
 
     def _close_port(self, leg: int) -> None:
-        if self._ports.pop(leg, None) is not None:
-            self._links = {link for link in self._links if (Place.PORT, leg) not in link}
+        if leg in self._ports:
+            self.rewire(without=leg)
+            del self._ports[leg]
             self._wiring.close_port(self.index, leg)
 
     def _caller_gone(self) -> None:
@@ -253,10 +258,11 @@ class Room:
         for index, leg in list(self._legs.items()):
             if leg.state not in _OFF_HOOK:
                 self._end(index, LegInput.HANG_UP)
-        caller, music = self.caller, self._music
-        self.caller = self._music = None
+        self.play(None)
+        caller, self.caller = self.caller, None
         self.line_changed(CALLER)
-        self._wiring.retire(caller, music)
+        if caller is not None:
+            self._wiring.end(caller)
         self._close_port(CALLER)
         self._wiring.room_changed()
 
@@ -269,15 +275,16 @@ class Room:
         party = self._party(leg)
         return party.media if party is not None else None
 
-    def rewire(self, *, music: bool = True) -> None:
+    def rewire(self, *, music: bool = True, without: int | None = None) -> None:
         """Makes the links of the conference bridge those that there must be.
 
         Parameters:
             music: the caller hears the music, if there is any.
+            without: a party whose port is going.
         """
         parties = {CALLER: self.caller} | {index: leg.party for index, leg in self._legs.items()}
         up = [index for index, party in parties.items() if party is not None and party.media]
-        ports = set() if self.is_left else set(up)
+        ports = set() if self.is_left else set(up) & set(self._ports) - {without}
         wanted = links(up, ports, waits=self._waits, music=music and self._music is not None)
         for gone in self._links - wanted:
             source, sink = self._node(gone[0]), self._node(gone[1])

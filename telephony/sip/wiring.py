@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pjsua2 as pj
 
+from telephony.sip.music import Sound
 from telephony.sip.party import Party
 
 
@@ -42,10 +43,10 @@ class Wiring(Protocol):
     def report(self, op: str, call: int = 0, leg: int = 0, **values: object) -> None: ...
 
     def end(self, party: Party) -> None:
-        """Hangs up, and keeps the party until PJSIP has done with it."""
+        """Hangs up, if that is still to be done, and keeps the party until it may go."""
 
-    def retire(self, *objects: object) -> None:
-        """Keeps PJSIP's objects until none of its threads uses them any more."""
+    def sound(self, sound: Sound) -> pj.AudioMedia:
+        """The source of a sound; all rooms share it."""
 
     def room_changed(self) -> None:
         """A room may be over, or its callers and legs others."""

@@ -12,6 +12,7 @@ import numpy as np
 from telephony.call_control import CallControl, CallInfo, IncomingCall, Leg
 from telephony.codecs import Int16
 from telephony.dialing import DutyNumber
+from telephony.errors import CallError
 from telephony.leg_events import LegAudio, LegEnded, LegProgress
 from telephony.sip.endpoint import SipEndpoint
 from telephony.sip.settings import SipSettings
@@ -77,7 +78,10 @@ class Bot:
         self.offers.put_nowait(call)
         if self.decide is not None and await self.decide(call):
             return
-        line = await call.answer()
+        try:
+            line = await call.answer()
+        except CallError:  # hung up meanwhile
+            return
         served = Served(call.info, line)
         line.listen(served)
         served.speak()
