@@ -115,6 +115,8 @@ class PersonWatch:
     def close(self) -> None:
         """Stop listening."""
         self._task.cancel()
+        if self._ear is not None:
+            self._ear.renew()  # a decode under way is of no use any more
 
     async def _run(self) -> None:
         try:
