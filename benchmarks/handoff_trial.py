@@ -205,7 +205,8 @@ class Trial:
             if phone.seen("ended", call):
                 outcome.dropped = outcome.dropped or "hung up"
             phone.then(call, hang_up())
-            outcome.leftovers = self._leftovers()
+            phone.wait_for("ended", call=call, timeout_s=10)
+        outcome.leftovers = self._leftovers()  # desks may have gone on among themselves
         return outcome
 
     def _desk(self, plan: Plan) -> tuple[Step, ...]:

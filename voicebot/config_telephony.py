@@ -27,6 +27,9 @@ class Asterisk(Section):
     """Stasis application of `voicebot watchdog`."""
     fallback_context: str = "voicebot-fallback"
     """Dialplan context (extension s) that keeps callers connected to humans without us."""
+    refer_context: str = ""
+    """Dialplan context that sends REFER (deploy/asterisk: voicebot-refer); empty: no blind
+    transfers."""
     trunks: tuple[str, ...] = ("police", "seats")
     """PJSIP endpoints that `trunk:NAME/NUMBER` of the duty directory may name."""
 

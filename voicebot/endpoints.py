@@ -60,6 +60,7 @@ def asterisk_access(settings: Asterisk) -> AsteriskAccess:
         settings.watchdog_app,
         settings.fallback_context,
         settings.trunks,
+        settings.refer_context,
     )
 
 
