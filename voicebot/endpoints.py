@@ -13,7 +13,6 @@ from typing import Any
 
 import structlog
 
-from telephony.asterisk.access import AsteriskAccess
 from telephony.asterisk.endpoint import AsteriskEndpoint
 from telephony.audio_socket import AudioSocketEndpoint
 from telephony.audio_socket_packets import Announcements
@@ -21,9 +20,8 @@ from telephony.call_control import IncomingCall
 from telephony.errors import TelephonyError
 from telephony.sip.endpoint import SipEndpoint
 from telephony.sip.settings import SipSettings
+from voicebot.asterisk_access import EndpointError, asterisk_access
 from voicebot.config import Settings
-from voicebot.config_telephony import Asterisk
-from voicebot.errors import VoicebotError
 
 log = structlog.get_logger()
 
@@ -31,37 +29,6 @@ RETRY_S = 5.0
 
 Take = Callable[[IncomingCall], Awaitable[None]]
 Run = Callable[[], Coroutine[Any, Any, None]]
-
-
-class EndpointError(VoicebotError):
-    """An endpoint's settings cannot be used."""
-
-    code = "voicebot.endpoint"
-
-
-def asterisk_access(settings: Asterisk) -> AsteriskAccess:
-    """What the endpoint and the watchdog need to know of an Asterisk.
-
-    Raises:
-        EndpointError: the password file cannot be read.
-    """
-    try:
-        password = settings.read_password()
-    except (OSError, IndexError):
-        raise EndpointError(
-            f"asterisk.password_file {settings.password_file} cannot be read; its first line "
-            "must be the ARI password."
-        ) from None
-    return AsteriskAccess(
-        settings.url,
-        settings.user,
-        password,
-        settings.app,
-        settings.watchdog_app,
-        settings.fallback_context,
-        settings.trunks,
-        settings.refer_context,
-    )
 
 
 def endpoints(settings: Settings, take: Take, announcements: Announcements) -> dict[str, Run]:

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from telephony.asterisk.access import AsteriskAccess
+from voicebot.asterisk_access import asterisk_access
 from voicebot.commands.session import open_settings
-from voicebot.config_telephony import Asterisk
 
 
 def watchdog(
@@ -38,25 +38,10 @@ def watchdog(
         raise typer.Exit(1)
     if password_file is not None:
         settings = settings.model_copy(update={"password_file": str(password_file)})
-    access = AsteriskAccess(
-        url=settings.url,
-        user=user or settings.user,
-        password=_password(settings),
-        app=settings.app,
-        watchdog_app=settings.watchdog_app,
-        fallback_context=settings.fallback_context,
-        trunks=settings.trunks,
-    )
+    if user:
+        settings = settings.model_copy(update={"user": user})
+    access = asterisk_access(settings)
     asyncio.run(_run(access))
-
-
-def _password(settings: Asterisk) -> str:
-    """Errors: typer.Exit when the file holds none; OSError when it cannot be read."""
-    try:
-        return settings.read_password()
-    except IndexError:
-        typer.echo(f"{settings.password_file} is empty; its first line is the password.", err=True)
-        raise typer.Exit(1) from None
 
 
 async def _run(access: AsteriskAccess) -> None:
