@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from telephony.asterisk.access import AsteriskAccess
-from voicebot.asterisk_access import asterisk_access
 from voicebot.commands.session import open_settings
+
+if TYPE_CHECKING:
+    from telephony.asterisk.access import AsteriskAccess
 
 
 def watchdog(
@@ -32,6 +33,8 @@ def watchdog(
       voicebot watchdog
       voicebot watchdog --user watchdog --password-file /etc/voicebot/watchdog.password
     """
+    from voicebot.asterisk_access import asterisk_access
+
     settings = open_settings(quiet=False).asterisk
     if not settings.url:
         typer.echo("There is no Asterisk in the settings ([asterisk] url).", err=True)
