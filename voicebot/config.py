@@ -193,6 +193,10 @@ class HandoffSettings(Section):
     """How long a desk may ring, seconds."""
     confirm_timeout_s: float = Field(8.0, gt=0)
     """How long after answering a person must be heard, seconds."""
+    queue_patience_s: float = Field(15.0, gt=0)
+    """How long a queue announcement gives it beyond that, each time, seconds."""
+    queue_timeout_s: float = Field(45.0, gt=0)
+    """How long 110's own queue may keep the caller before the next route, seconds."""
     desk_url: str = "ws://127.0.0.1:8446/line"
     """Line of the duty desks: a media WebSocket, or `trunk:NAME/{number}`."""
     desk_http: str = "http://127.0.0.1:8446"

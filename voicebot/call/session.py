@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +34,7 @@ from voicebot.call.ears import Ears
 from voicebot.call.echo import EchoGate
 from voicebot.call.endpointing import EndpointingLimits
 from voicebot.call.engines import Engines
+from voicebot.call.event_queue import EventQueue
 from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
 from voicebot.call.handoff import HandoffDriver, HandoffLimits, Probabilities
 from voicebot.call.intake import Intake
@@ -43,15 +43,13 @@ from voicebot.call.player import Player
 from voicebot.call.preparing import Preparer
 from voicebot.call.recorder import CallRecorder
 from voicebot.call.resuming import resume_point
+from voicebot.call.silence import SilenceWatch
 from voicebot.call.turn_audio import RATE
 from voicebot.call.voice import VoiceDetector
 from voicebot.config import Settings
 from voicebot.records.duty import duty_lines
 
 log = structlog.get_logger()
-
-SILENCE_FIRST_S = 2.4
-SILENCE_STEP_S = 1.2
 
 HANG_UP_PATIENCE_S = 2.0
 """A caller who is gone ends the call after this, whatever becomes of the event."""
@@ -84,8 +82,7 @@ class CallSession:
         self._journal, self._settings, self._policy = journal, settings, policy
         self._desk_token = desk_token
         self._state = State()
-        self._events: deque[ev.Event] = deque()
-        self._arrived = asyncio.Event()
+        self._events = EventQueue()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._began = time.monotonic()
         self._ended = asyncio.Event()
@@ -97,7 +94,7 @@ class CallSession:
             line.rate, self.now, self._at_once, self._hear_now, self._ears_are_behind
         )
         self._preparer = Preparer(
-            engines.embedder, engines.work_executor, policy, lambda: self._state, self._enqueue
+            engines.embedder, engines.work_executor, policy, lambda: self._state, self._events.put
         )
         self._player = Player(line, self._render, self._post, self.now, self._record_sent)
         self._driver = HandoffDriver(
@@ -107,7 +104,11 @@ class CallSession:
             self._play_far_side,
             self._new_voice,
             self.now,
-            HandoffLimits(settings.handoff.confirm_timeout_s),
+            HandoffLimits(
+                settings.handoff.confirm_timeout_s,
+                settings.handoff.queue_patience_s,
+                settings.handoff.queue_timeout_s,
+            ),
             self._new_far_ear,
         )
         self._ears: Ears | None = None
@@ -152,7 +153,7 @@ class CallSession:
                 self._intake.keep_time,
                 self._intake.feed,
                 self._recorder.run,
-                self._watch_silence,
+                self._watch_time,
             )
         ]
         try:
@@ -234,30 +235,11 @@ class CallSession:
         if isinstance(event, ev.Heard) and event.ear is ev.Ear.TRANSCRIBER:
             self._preparer.take(event)  # and from there to the queue
         else:
-            self._enqueue(event)
-
-    def _enqueue(self, event: ev.Event) -> None:
-        # Of an ear's hypotheses for a turn only the newest matters: under load they
-        # are skipped rather than queued.
-        if isinstance(event, ev.Heard):
-            for index, waiting in enumerate(self._events):
-                if (
-                    isinstance(waiting, ev.Heard)
-                    and not waiting.final
-                    and (waiting.ear, waiting.turn) == (event.ear, event.turn)
-                ):
-                    del self._events[index]
-                    break
-        self._events.append(event)
-        self._arrived.set()
+            self._events.put(event)
 
     async def _take_events(self) -> None:
         while True:
-            if not self._events:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            event = self._events.popleft()
+            event = await self._events.get()
             try:
                 await self._take(event)
             except Exception:
@@ -394,13 +376,9 @@ class CallSession:
             return TranscribingEar(engines.transcriber, engines.pool)
         return None
 
-    async def _watch_silence(self) -> None:
-        """Report what the caller does not hear, and what was put off.
-
-        Silence is told first at 2.4 s, then every 1.2 s.
-        """
-        spoke_at, reminded = 0.0, 0.0
-        told = {False: 0.0, True: 0.0}
+    async def _watch_time(self) -> None:
+        """Report what the caller does not hear, and what was put off."""
+        silence, reminded = SilenceWatch(), 0.0
         while True:
             await asyncio.sleep(0.05)
             now = self.now()
@@ -409,20 +387,14 @@ class CallSession:
                 reminded = now
                 self._post(ev.TimePassed(now))
             assert self._ears is not None
-            if self._player.busy:
-                spoke_at = now
-            heard_at = max(spoke_at, self._player.far_side_loud_at)
-            voiced_at = self._ears.voiced_at
-            talking = voiced_at > heard_at and now - voiced_at < SILENCE_FIRST_S
-            quiet = now - (heard_at if talking else max(heard_at, voiced_at))
-            told[not talking] = 0.0
-            if quiet < SILENCE_FIRST_S:
-                told[talking] = 0.0
-                continue
-            due = told[talking] + SILENCE_STEP_S if told[talking] else SILENCE_FIRST_S
-            if quiet >= due:
-                told[talking] = due
-                self._post(ev.Silence(now, round(quiet, 2), talking))
+            event = silence.look(
+                now,
+                speaking=self._player.busy,
+                voiced_at=self._ears.voiced_at,
+                far_side_at=self._player.far_side_loud_at,
+            )
+            if event is not None:
+                self._post(event)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
