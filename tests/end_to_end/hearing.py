@@ -47,13 +47,18 @@ def on_callers_clock(record: Mapping[str, Any], report: CallReport, moment: str)
 
 
 def assert_handed_over(record: Mapping[str, Any], report: CallReport) -> None:
-    """A person was heard by the caller, who was never left in silence until then or after."""
-    assert report.recording is not None
-    heard, rate = channel(report.recording, 1)
-    connected = on_callers_clock(record, report, "connected_at")
-    assert sound_s(heard, rate, connected) > 0.5, "the caller hears the officer"
-    assert any(each.purpose == "unmarked" and each.end > connected for each in report.heard), (
-        "and it is no prompt of the bot's"
+    """A person was heard by the caller, who was never left in silence until then or after.
+
+    Sound that is no prompt of the bot's is a person. A greeting is over by the time that it
+    is known to be one.
+    """
+    requested = on_callers_clock(record, report, "requested_at")
+    assert on_callers_clock(record, report, "connected_at") > requested
+    spoken = sum(
+        each.end - max(each.start, requested)
+        for each in report.heard
+        if each.purpose == "unmarked" and each.end > requested
     )
+    assert spoken > 0.5, "the caller hears the officer"
     assert longest_gap(report) < 4.0
     assert report.closed_by != "service"
