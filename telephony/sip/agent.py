@@ -12,6 +12,9 @@ from telephony.sip.timers import shorten
 BRIDGE_RATE = 16000
 """Hz of the conference bridge: G.722 keeps its width, G.711 is resampled by PJMEDIA."""
 
+RTP_PORT, RTP_PORTS = 16384, 16000
+"""First port of RTP, and how many from there on; below those that Linux gives out itself."""
+
 _KINDS = {
     "udp": pj.PJSIP_TRANSPORT_UDP,
     "tcp": pj.PJSIP_TRANSPORT_TCP,
@@ -122,6 +125,10 @@ def _account_config(settings: SipSettings, port: int) -> pj.AccountConfig:
     scheme = "sips" if settings.transport == "tls" else "sip"
     config.idUri = f"{scheme}:voicebot@{settings.host}:{port}"
     config.mediaConfig.transportConfig.boundAddress = settings.host
+    # Not the first free port: a telephone that died may have left somebody sending to it.
+    config.mediaConfig.transportConfig.port = RTP_PORT
+    config.mediaConfig.transportConfig.portRange = RTP_PORTS
+    config.mediaConfig.transportConfig.randomizePort = True
     config.mediaConfig.srtpUse = _SRTP[settings.srtp]
     config.mediaConfig.srtpSecureSignaling = 0
     config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL

@@ -19,6 +19,10 @@ ANSWER_S = 60.0
 BUSY_S = 3.0
 """How long the busy tone is heard before the caller is hung up."""
 
+DEAD_S = 60.0
+"""Without audio from any party for so long there is no call any more: telephones and trunks
+that die say no goodbye, and nobody else would end it."""
+
 
 class Step(Enum):
     WAIT = auto()
@@ -48,6 +52,8 @@ class Care:
     joined: bool = False
     tried_at: float | None = None
     busy_at: float | None = None
+    packets: int = -1
+    packets_at: float = 0.0
 
     def step(self, now: float, *, bridged: bool, has_legs: bool) -> Step:
         """What to do now.
@@ -74,6 +80,12 @@ class Care:
             return Step.WAIT
         self.tried_at = now
         return Step.DIAL
+
+    def is_dead(self, now: float, packets: int) -> bool:
+        """Nobody has sent audio for `DEAD_S`; `packets` is what has come so far, from all."""
+        if packets != self.packets:
+            self.packets, self.packets_at = packets, now
+        return now - self.packets_at >= DEAD_S
 
     def _tone(self, wanted: Step) -> Step:
         if self.tone is wanted:

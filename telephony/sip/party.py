@@ -66,6 +66,7 @@ class Party(pj.Call):  # type: ignore[misc]
         self._events, self.leg = events, leg
         self.media: pj.AudioMedia | None = None
         """The line's end in the conference bridge, while audio is up."""
+        self._media_index = 0
         self.over = False
         self.slot = call_id
         """PJSIP's id of the call, once there is one."""
@@ -79,6 +80,16 @@ class Party(pj.Call):  # type: ignore[misc]
             self.answer(parameters)
         else:
             self.hangup(parameters)
+
+    def packets(self) -> int:
+        """RTP packets that have come from it so far; 0 while its audio is down."""
+        if self.over or self.media is None:
+            return 0
+        try:
+            statistics = self.getStreamStat(self._media_index)
+            return int(statistics.rtcp.rxStat.pkt)
+        except pj.Error:
+            return 0
 
     def end(self) -> None:
         """BYE, CANCEL or a refusal, whichever fits; harmless when it is over."""
@@ -113,7 +124,7 @@ class Party(pj.Call):  # type: ignore[misc]
                 pj.PJSUA_CALL_MEDIA_ACTIVE,
                 pj.PJSUA_CALL_MEDIA_REMOTE_HOLD,
             ):
-                self.media = self.getAudioMedia(index)
+                self.media, self._media_index = self.getAudioMedia(index), index
                 break
         self._events.line_changed(self.leg)
 

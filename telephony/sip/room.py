@@ -85,6 +85,11 @@ class Room:
         legs = sum(leg.party is not None for leg in self._legs.values())
         return Use(int(self.caller is not None), legs)
 
+    def packets(self) -> int:
+        """RTP packets that have come from anybody here so far."""
+        parties = [self.caller, *(leg.party for leg in self._legs.values())]
+        return sum(party.packets() for party in parties if party is not None)
+
     def answer(self) -> None:
         if self.caller is not None and not self.caller.over:
             self.caller.respond(200)

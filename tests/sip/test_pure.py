@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from telephony.errors import TelephonyError
 from telephony.leg_state import LegInput, LegState, transition
 from telephony.sip.capacity import Use, callers_left, may_dial
-from telephony.sip.care import BUSY_S, GIVE_UP_S, Care, Step
+from telephony.sip.care import BUSY_S, DEAD_S, GIVE_UP_S, Care, Step
 from telephony.sip.conference import MUSIC, Place, links
 from telephony.sip.headers import (
     audio_rate,
@@ -145,6 +145,14 @@ def test_a_caller_who_was_left_ends_up_somewhere(seen, fallback):
             break
     assert steps[-1] is Step.HANG_UP
     assert fallback or Step.DIAL not in steps
+
+
+def test_a_call_without_audio_from_anybody_is_over():
+    care = Care(True, 0.0)
+    assert not care.is_dead(10.0, 5)
+    assert not care.is_dead(10.0 + DEAD_S - 1, 5)
+    assert care.is_dead(10.0 + DEAD_S, 5)
+    assert not care.is_dead(80.0, 6)
 
 
 USES = st.lists(st.builds(Use, st.integers(0, 1), st.integers(0, 2)), max_size=3)
