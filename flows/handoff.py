@@ -293,8 +293,10 @@ def _route_failed(state: State, handoff: HandoffState, event: TransferProgress) 
     if not handoff.waiting or (not state.quiet and state.prompt == "next_route"):
         # The others on the line would hear it, or the caller is being told so already.
         return state, (failed, *dialled)
+    # News before patience: the next desk may answer before both are said.
+    state, hushed = hush(state) if state.prompt == "still_connecting" else (state, ())
     state, told = say(state, "next_route")
-    return state, (failed, *dialled, told)
+    return state, (failed, *hushed, *dialled, told)
 
 
 def redial(state: State) -> Step:

@@ -135,7 +135,7 @@ class Leg(Protocol):
         """Audio for the far side of a leg that is not `bridged`; never waits."""
 
     def send_dossier(self, dossier: Mapping[str, Any]) -> bool:
-        """The dossier's newest state, where the leg can carry it; False when it cannot be."""
+        """The dossier's newest state, where the leg carries it; False when it should have."""
 
     async def hangup(self) -> None:
         """Ends the leg; harmless when it has ended already."""

@@ -100,8 +100,8 @@ class SipLeg:
             self._call.send(Audio(self._call.index, self._index, samples.tobytes()))
 
     def send_dossier(self, dossier: Mapping[str, Any]) -> bool:
-        """False: a SIP leg carries the hand-off id alone."""
-        return False
+        """True: the hand-off's id in User-to-User stands for whatever the dossier has become."""
+        return True
 
     async def hangup(self) -> None:
         """Ends the leg; harmless when it has ended already."""

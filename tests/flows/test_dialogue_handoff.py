@@ -650,3 +650,17 @@ def test_a_caller_who_talks_at_length_to_the_bot_is_not_interrupted(call: Call) 
     call.begins()
     call.partial("我想说一下我们小区的事情")
     assert prompts(call.take(Silence(call.after(3.6), 3.6, talking=True))) == []
+
+
+def test_the_news_of_the_next_route_comes_before_words_of_patience(ringing: Call) -> None:
+    ringing.ends()
+    ringing.leg(LegState.ANSWERED)
+    ringing.is_silent()
+    ringing.being_heard()
+    actions = ringing.leg(LegState.NO_ANSWER)
+    assert [type(each) for each in actions if not isinstance(each, Decide)] == [
+        StopSpeaking,
+        DialRoute,
+        Say,
+    ]
+    assert prompts(actions) == ["next_route"]
