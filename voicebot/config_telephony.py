@@ -65,6 +65,10 @@ class Sip(Section):
     transport: str = Field("udp", pattern="^(udp|tcp|tls)$")
     tls_certificate: str = ""
     tls_key: str = ""
+    tls_ca: str = ""
+    """PEM file of the authorities that trunks are checked against; empty: not checked."""
+    music: str = ""
+    """WAV file (8 or 16 kHz mono) for callers on hold; empty: soft tones."""
     srtp: str = Field("off", pattern="^(off|optional|required)$")
     processes: int = Field(2, ge=1, le=64)
     """Media processes; each holds four calls, legs included."""
