@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import soundfile as sf
 
 from benchmarks.trial_service import TrialError, TrialService
 from benchmarks.voices import speak
@@ -39,10 +40,12 @@ from tests.asterisk.pbx import (
     installed,
 )
 from tests.asterisk.phones import (
+    FRAME,
     RATE,
     Heard,
     Phone,
     Step,
+    announcement_then_person,
     answered,
     answers,
     busy_notice,
@@ -60,6 +63,7 @@ from tests.asterisk.phones import (
 
 CALLER = "我家厨房着火了，火很大，快派人来，有人被困在里面。"
 OFFICER = "你好，海口一一零，请讲，你在什么位置？"
+ANNOUNCEMENT = "您好，这里是海口市公安局报警服务台，正在为您转接人工，请稍候。"
 AGENT = "您好，一二三四五人工座席为您服务，请问有什么可以帮您？"
 
 DROPPED_S = 4.0
@@ -76,6 +80,8 @@ FAULTS = (
     "silent_desk",
     "hangs_up_at_once",
     "desk_hangs_up_in_sentence",
+    "desk_killed",
+    "announcement_then_person",
     "caller_hangs_up",
     "bot_killed",
     "bot_frozen",
@@ -90,8 +96,8 @@ class Plan:
     """One run.
 
     Parameters:
-        at_s: when the fault comes, seconds after the answer, or after 110's telephone
-            was reached for faults of the desk.
+        at_s: when the fault comes, seconds after the answer; the desk's own comes so long
+            after it has gone off-hook, or half as long.
     """
 
     number: int
@@ -115,6 +121,10 @@ class Outcome:
     number_carried: bool | None = None
     ring_ms: float | None = None
     both_hear_ms: float | None = None
+    too_early: bool | None = None
+    """110 counted as connected before anybody had spoken there."""
+    recorded: bool | None = None
+    """The recording holds the caller and 110; None where the bot was dead meanwhile."""
     leftovers: list[str] = field(default_factory=list)
     """Channels that outlived the call."""
 
@@ -153,6 +163,31 @@ def heard_at(heard: Heard, voice: npt.NDArray[np.int16], likeness: float = 0.4) 
     return float(heard.times[found[0] // (RATE // 50)]) if len(found) else None
 
 
+def heard_since(heard: Heard, voice: npt.NDArray[np.int16]) -> float | None:
+    """Since when a voice that is played again and again has been heard without a gap.
+
+    Its own pauses are none: what must have been heard at every moment is known from where
+    one part of it was found.
+    """
+    found = [
+        (at, part)
+        for part in range(0, len(voice) - PART, PART // 2)
+        if (at := heard_at(heard, voice[part:])) is not None
+    ]
+    if not found:
+        return None
+    at, part = min(found)
+    first = int(np.searchsorted(heard.times, at))
+    # The end of the loop, as often as it takes, and its beginning until that part.
+    again = -(-first * FRAME // len(voice))
+    played = np.concatenate([np.tile(voice, again), voice[:part]])[-first * FRAME :]
+    due = Heard(played, heard.times[:first]).sounding() if first else np.zeros(0, np.bool_)
+    # The edges of a word fall into one frame or the next.
+    due = due & np.append(True, due[:-1]) & np.append(due[1:], True)
+    missed = np.flatnonzero(due & ~heard.sounding()[:first])
+    return float(heard.times[missed[-1] + 1 if len(missed) else 0])
+
+
 class Trial:
     """The parties of all runs; one run at a time, since a dead bot is everybody's."""
 
@@ -174,6 +209,8 @@ class Trial:
             self.service.beside("watchdog")
         self.seats = Phone(SEATS_PORT, folder / "seats")
         self.seats.script(*answers(self._wav("seat")))
+        self._callers: set[str] = set()
+        """Numbers of the runs before: a desk that was dead gets their INVITEs late."""
 
     def close(self) -> None:
         self.seats.close()
@@ -201,11 +238,13 @@ class Trial:
             finally:
                 self.service.freeze(False)
             hung_up = time.monotonic()
-            self._judge(outcome, plan, police, phone.heard(call).between(up, hung_up), began)
             if phone.seen("ended", call):
-                outcome.dropped = outcome.dropped or "hung up"
+                outcome.dropped = "hung up"
+            self._judge(outcome, plan, police, phone.heard(call).between(up, hung_up), began)
             phone.then(call, hang_up())
             phone.wait_for("ended", call=call, timeout_s=10)
+        if outcome.connected == "110" and plan.fault in ("none", "media_cut", "ari_restarted"):
+            outcome.recorded = self._recorded(began)
         outcome.leftovers = self._leftovers()  # desks may have gone on among themselves
         return outcome
 
@@ -224,24 +263,27 @@ class Trial:
             "silent_desk": silent_after_answer,
             "hangs_up_at_once": hangs_up_at_once,
             "desk_hangs_up_in_sentence": lambda: hangs_up_after(wav, 1.0 + plan.at_s / 2),
+            "announcement_then_person": lambda: announcement_then_person(
+                self._wav("announcement"), wav
+            ),
         }
 
     def _go_on(
         self, plan: Plan, outcome: Outcome, police: Phone, phone: Phone, call: int, up: float
     ) -> None:
         """Until somebody human has had the caller for a while, or patience is over."""
-        pending = self._fault(plan)
+        pending = self._fault(plan, police)
         wav = self._wav("officer")
         rescripted, together_since, party = False, 0.0, ""
         while time.monotonic() - up < PATIENCE_S:
             now = time.monotonic()
-            if pending is not None and now - up >= plan.at_s:
+            if pending is not None and self._due(plan, police, now - up):
                 pending()
                 pending = None
                 together_since, party = 0.0, ""  # it must hold after the fault
             if plan.fault == "caller_hangs_up" and now - up >= plan.at_s:
                 return
-            if not rescripted and police.seen("incoming"):
+            if plan.fault != "desk_killed" and not rescripted and police.seen("incoming"):
                 rescripted = True  # the fault is of the first call alone
                 police.script(*answers(wav, after_s=0.3))
             if phone.seen("ended", call):
@@ -256,6 +298,14 @@ class Trial:
                 outcome.connected = party
                 return
             time.sleep(0.2)
+
+    @staticmethod
+    def _due(plan: Plan, police: Phone, since_up: float) -> bool:
+        """The moment of a fault has come."""
+        if plan.fault != "desk_killed":
+            return since_up >= plan.at_s
+        up = police.seen("up")
+        return bool(up) and time.monotonic() - up[0].at >= plan.at_s / 2
 
     def _party(self, heard: Heard) -> str:
         for name, connected in (("officer", "110"), ("seat", "human")):
@@ -273,10 +323,11 @@ class Trial:
             for at in range(PART, len(voice) - PART, PART)
         )
 
-    def _fault(self, plan: Plan) -> Callable[[], object] | None:
+    def _fault(self, plan: Plan, police: Phone) -> Callable[[], object] | None:
         faults: dict[str, Callable[[], object]] = {
             "bot_killed": self.service.kill,
             "bot_frozen": lambda: self.service.freeze(True),
+            "desk_killed": police.kill,
         }
         pbx = self.pbx
         if pbx is not None:
@@ -289,10 +340,15 @@ class Trial:
     ) -> None:
         outcome.silence_s = round(heard.longest_silence_s(), 2)
         if outcome.silence_s > DROPPED_S and plan.fault != "caller_hangs_up":
-            outcome.dropped = f"{outcome.silence_s:.1f} s of silence"
+            outcome.dropped = outcome.dropped or f"{outcome.silence_s:.1f} s of silence"
         if not outcome.connected and plan.fault != "caller_hangs_up":
             outcome.dropped = outcome.dropped or f"nobody in {PATIENCE_S:.0f} s"
-        incoming = police.seen("incoming")
+        incoming = [
+            each
+            for each in police.seen("incoming")
+            if not any(caller in each.headers.get("from", "") for caller in self._callers)
+        ]
+        self._callers.add(plan.caller)
         if incoming:
             outcome.number_carried = all(
                 plan.caller in each.headers.get(name, "")
@@ -302,17 +358,38 @@ class Trial:
             asked = self.service.first(began, kind="transfer", state="requested")
             if asked is not None and asked < incoming[0].at:
                 outcome.ring_ms = round(1000 * (incoming[0].at - asked), 1)
+        if plan.fault == "announcement_then_person":
+            confirmed = self.service.first(began, kind="transfer", state="confirmed")
+            spoke = [each.at for each in police.seen("plays") if each.call == 1][1:]
+            outcome.too_early = confirmed is not None and not (spoke and spoke[0] <= confirmed)
         if outcome.connected == "110" and plan.fault not in self._desk_scripts(plan):
             outcome.both_hear_ms = self._both_hear(heard, police)
 
     def _both_hear(self, heard: Heard, police: Phone) -> float | None:
         """From 110's off-hook until caller and desk have both heard the other."""
         answer = police.seen("up")[0]
-        caller = heard_at(heard.between(answer.at), self.voices["officer"])
-        desk = police.heard(answer.call).first_sound_at(answer.at)
+        # A desk tells that it is off-hook a little after it is.
+        caller = heard_since(heard.between(answer.at - 0.1), self.voices["officer"])
+        desk = heard_since(police.heard(answer.call), self.voices["caller"])
         if caller is None or desk is None:
             return None
         return round(1000 * (max(caller, desk) - answer.at), 1)
+
+    def _recorded(self, began: float) -> bool:
+        """Left is the caller, right everybody else."""
+        folder = self.service.folder / "state" / "recordings"
+        path = max(folder.glob("*.wav"), key=lambda each: each.stat().st_mtime)
+        pcm, rate = sf.read(path, dtype="int16", always_2d=True)
+        if rate != RATE or time.time() - path.stat().st_mtime > time.monotonic() - began + 5:
+            return False
+        frames = len(pcm) // FRAME
+        times = np.arange(frames) * FRAME / RATE
+        left, right = (
+            Heard(np.ascontiguousarray(pcm[: frames * FRAME, side]), times) for side in (0, 1)
+        )
+        return heard_at(left, self.voices["caller"]) is not None and (
+            heard_at(right, self.voices["officer"]) is not None
+        )
 
     def _leftovers(self) -> list[str]:
         if self.pbx is None:
@@ -356,7 +433,7 @@ def _cut_media(pbx: Pbx) -> None:
             pbx.cli(f"channel request hangup {channel}")
 
 
-VOICES = {"caller": CALLER, "officer": OFFICER, "seat": AGENT}
+VOICES = {"caller": CALLER, "officer": OFFICER, "seat": AGENT, "announcement": ANNOUNCEMENT}
 
 
 def summary(outcomes: Sequence[Outcome], seed: int) -> dict[str, object]:
@@ -377,6 +454,9 @@ def summary(outcomes: Sequence[Outcome], seed: int) -> dict[str, object]:
         "ring_ms_p50": percentile(rings, 0.5),
         "ring_ms_p95": percentile(rings, 0.95),
         "both_hear_ms_p95": percentile(hears, 0.95),
+        "recorded": sum(bool(each.recorded) for each in outcomes),
+        "not_recorded": sum(each.recorded is False for each in outcomes),
+        "too_early": sum(bool(each.too_early) for each in outcomes),
         "leftovers": sum(len(each.leftovers) for each in outcomes),
         "seed": seed,
     }
@@ -407,6 +487,8 @@ def main() -> int:
                 f"{plan.number:3d}/{len(planned)}  {plan.fault:26s} at {plan.at_s:4.1f} s  "
                 f"{outcome.connected or '-':6s} silence {outcome.silence_s:4.1f} s  "
                 f"ring {outcome.ring_ms} ms  hear {outcome.both_hear_ms} ms  "
+                f"{'TOO EARLY ' if outcome.too_early else ''}"
+                f"{'NOT RECORDED ' if outcome.recorded is False else ''}"
                 f"{'DROPPED: ' + outcome.dropped if outcome.dropped else ''}"
                 f"{' LEFT: ' + ' '.join(outcome.leftovers) if outcome.leftovers else ''}",
                 flush=True,

@@ -8,6 +8,9 @@ from telephony.leg_state import LegInput, LegState
 _BUSY = frozenset({17})
 _NO_ANSWER = frozenset({18, 19})
 """Q.850: no user responding, no answer from user."""
+_LOST = frozenset({27, 38, 41, 44})
+"""Destination or network out of order, temporary failure; Asterisk's own for a leg without
+audio (`rtp_timeout`): nobody has hung up."""
 
 _DIAL = {
     "PROGRESS": LegInput.OPEN,
@@ -28,14 +31,19 @@ def inputs(event: Event, state: LegState, acknowledge_key: str) -> tuple[LegInpu
         case "Dial":
             found = _DIAL.get(str(event.get("dialstatus", "")))
             return _reached(found) if found else ()
-        case "ChannelStateChange" if event["channel"].get("state") == "Up":
-            return _reached(LegInput.ANSWER)
-        case "ChannelStateChange" if event["channel"].get("state") == "Ringing":
-            return _reached(LegInput.RING)
+        case "ChannelStateChange":
+            match event.get("channel"):
+                case {"state": "Up"}:
+                    return _reached(LegInput.ANSWER)
+                case {"state": "Ringing"}:
+                    return _reached(LegInput.RING)
+                case _:
+                    return ()
         case "ChannelDtmfReceived" if event.get("digit") == acknowledge_key:
             return (LegInput.ACKNOWLEDGE,) if state is LegState.ANSWERED else ()
         case "ChannelDestroyed":
-            return _ended(int(event.get("cause", 0)), state)
+            cause = event.get("cause")
+            return _ended(cause if isinstance(cause, int) else 0, state)
         case _:
             return ()
 
@@ -46,7 +54,7 @@ def _reached(found: LegInput) -> tuple[LegInput, ...]:
 
 def _ended(cause: int, state: LegState) -> tuple[LegInput, ...]:
     if state in (LegState.ANSWERED, LegState.ACKNOWLEDGED):
-        return (LegInput.FAR_END,)
+        return (LegInput.CLOSED,) if cause in _LOST else (LegInput.FAR_END,)
     if cause in _BUSY:
         return LegInput.OPEN, LegInput.BUSY
     if cause in _NO_ANSWER:

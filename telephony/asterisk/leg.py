@@ -19,6 +19,7 @@ import structlog
 from telephony.asterisk import causes
 from telephony.asterisk.access import LEG
 from telephony.asterisk.ari import Ari, AriError, Event
+from telephony.asterisk.arrivals import Arrivals, until_stalled
 from telephony.asterisk.dispatch import Dispatch
 from telephony.asterisk.sound import Ear, join
 from telephony.codecs import FRAME_SECONDS, Int16
@@ -88,6 +89,7 @@ class AsteriskLeg:
         self._state = LegState.IDLE
         self._events = LegEvents(round(MAX_QUEUED_S / FRAME_SECONDS))
         self._ear = Ear(ari, place.owner, self.channel, place.rate)
+        self._arrivals = Arrivals()
         self._tasks: set[asyncio.Task[None]] = set()
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -207,7 +209,14 @@ class AsteriskLeg:
             early = not self.off_hook
             self._events.put(LegAudio(pcm.tobytes(), self._place.rate, early))
 
+    async def _watch(self) -> None:
+        await until_stalled(self._ari, self.channel, self._arrivals)
+        log.warning("leg_without_audio")
+        self._apply(LegInput.CLOSED)
+
     def _on(self, event: Event) -> None:
+        if event["type"] in ("ChannelHold", "ChannelUnhold"):
+            self._arrivals.held = event["type"] == "ChannelHold"
         found = causes.inputs(event, self._state, self._ari.access.acknowledge_key)
         for each in found:
             self._apply(each)
@@ -229,6 +238,8 @@ class AsteriskLeg:
         elif self._state in (LegState.RINGING, LegState.ANSWERED, LegState.ACKNOWLEDGED):
             if self.off_hook and self._deadline is not None:
                 self._deadline.cancel()
+            if self._state is LegState.ANSWERED:
+                self._spawn(self._watch())
             self._events.put(LegProgress(self._state))
 
     def _end(self, why: LegInput, *, keep: bool) -> None:

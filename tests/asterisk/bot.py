@@ -125,14 +125,20 @@ def wait_until(condition: Any, timeout_s: float = 10.0, what: Any = "it") -> flo
 
 
 class Bot:
-    """Answers every call, unless it is told to reject them, and keeps it."""
+    """Answers every call, unless it is told to reject them, and keeps it.
 
-    def __init__(self, access: AsteriskAccess, *, reject: Rejection | None = None) -> None:
+    Parameters:
+        room: how many calls it keeps at a time; the others are rejected as `FULL`.
+    """
+
+    def __init__(
+        self, access: AsteriskAccess, *, reject: Rejection | None = None, room: int = 1000
+    ) -> None:
         self.access = access
         self.offers: list[IncomingCall] = []
         self.fails = False
         """The application raises as soon as it gets a call."""
-        self._reject = reject
+        self._reject, self._room = reject, room
         self._calls: queue.Queue[Taken] = queue.Queue()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._run()])
@@ -218,10 +224,18 @@ class Bot:
         self.offers.append(offer)
         if self.fails:
             raise RuntimeError("told to fail")
-        if self._reject is not None:
-            await offer.reject(self._reject)
+        why = self._reject or (Rejection.FULL if self._room <= 0 else None)
+        if why is not None:
+            await offer.reject(why)
             await offer.closed()
             return
+        self._room -= 1
+        try:
+            await self._keep(offer)
+        finally:
+            self._room += 1
+
+    async def _keep(self, offer: IncomingCall) -> None:
         control = await offer.answer()
         taken = Taken(offer, control, Ears())
         control.listen(taken.ears)

@@ -218,6 +218,8 @@ class Call(pj.Call):  # type: ignore[misc]
                 self.dialDtmf(argument)
             elif name == "refer":
                 self.xfer(argument, pj.CallOpParam())
+            elif name == "hold":
+                self.setHold(pj.CallOpParam())
             elif name == "hang_up":
                 self._tell("hangs_up", call=self.number)
                 self.hangup(pj.CallOpParam())

@@ -13,6 +13,7 @@ hears with the time of every frame, so that tests judge by what a person would h
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -77,6 +78,11 @@ def keys(digits: str) -> Step:
 
 def refer(uri: str) -> Step:
     return ("refer", uri)
+
+
+def hold() -> Step:
+    """Holds the call (re-INVITE)."""
+    return ("hold", None)
 
 
 def hang_up() -> Step:
@@ -392,6 +398,8 @@ class Phone:
 
     def close(self) -> None:
         """Hangs up what there is and ends."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
         if self._process.poll() is None and self._process.stdin is not None:
             try:
                 self._process.stdin.close()
@@ -400,6 +408,10 @@ class Phone:
                 self._process.kill()
         self._process.wait(5)
         self._reader.join(5)
+
+    def freeze(self) -> None:
+        """Sends nothing from now on; it is still there."""
+        self._process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """Gone without a word, as when a desk's power fails."""

@@ -293,6 +293,9 @@ def test_four_callers_at_a_time_get_four_seats(
         timeout=30,
     )
     assert done.returncode == 0, done.stdout.decode("utf-8", "replace")[-2000:]
+    # Each call ended by the caller's own BYE, and nothing of it is left.
+    assert {seats.wait_for("ended", call=call).code for call in (1, 2, 3, 4)} == {200}
+    assert pbx.channels() == []
     for call in (1, 2, 3, 4):
         heard = seats.heard(call)
         assert heard.between(heard.times[0] + 1).has_tone(CALLER_HZ)

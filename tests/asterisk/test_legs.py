@@ -23,6 +23,7 @@ from tests.asterisk.phones import (
     declines,
     hangs_up_after,
     hangs_up_at_once,
+    hold,
     keys,
     loop,
     reject,
@@ -219,6 +220,33 @@ def test_110_hangs_up_in_mid_sentence(
     assert not caller.seen("ended")
     bot.talk(taken, BOT_HZ, 2)
     caller.wait_until_tone(BOT_HZ)
+
+
+def test_a_desk_without_power_is_lost_within_4_s_and_has_not_hung_up(
+    bot: Bot, taken: Taken, caller: Phone, police: Phone, person: Path, pbx: Pbx
+) -> None:
+    police.script(*answers(person))
+    leg = bot.dial(taken)
+    caller.wait_until_tone(POLICE_HZ)
+    began = time.monotonic()
+    police.kill()
+    leg.wait("ended:lost", 4)
+    print(f"MEASURED desk without power → next route {time.monotonic() - began:.1f} s")
+    assert not caller.seen("ended")
+    wait_until(lambda: not [name for name in pbx.channels() if "police" in name], 3)
+
+
+def test_a_desk_that_holds_the_call_is_not_lost(
+    bot: Bot, taken: Taken, caller: Phone, police: Phone, person: Path
+) -> None:
+    police.script(*answers(person))
+    leg = bot.dial(taken)
+    caller.wait_until_tone(POLICE_HZ)
+    police.then(1, hold())
+    caller.wait_until_heard(lambda heard: not heard.last(0.3).has_tone(POLICE_HZ))
+    police.freeze()
+    time.sleep(3.5)
+    assert leg.states()[-1] == "answered"
 
 
 def test_the_desk_acknowledges_by_a_key(
