@@ -34,6 +34,8 @@ DANGER = (
     "你好，我在海口市龙华区，想问个事情，哎呀，厨房着火了，火很大，满屋子都是烟，"
     "我妈妈还在里面出不来，这里是国贸路二十八号，你们快点派人来，快点。"
 )
+KNIFE = "你好，我在海口市龙华区国贸路二十八号，楼下有人拿着刀追人，你们快点派人来。"
+"""Danger for 110 alone: nobody else is called beside it."""
 CONSULTATION = "请问社保卡丢了怎么补办？"
 MATTER = "我想反映一下，我们这边公园里的直饮水机坏了三个月，一直没有人修。"
 
@@ -136,7 +138,7 @@ async def test_when_the_local_110_fails_the_next_is_tried_and_the_caller_is_told
 ) -> None:
     async with desk(service, tmp_path, speak(OFFICER), modes=dict.fromkeys(LOCAL, mode)):
         report, record = await call(
-            service, [speak(DANGER)], quiet_s=6.0, max_s=60.0, record_dir=tmp_path
+            service, [speak(KNIFE)], quiet_s=6.0, max_s=60.0, record_dir=tmp_path
         )
     assert record["outcome"] == "handed_off"
     assert record["handoffs"][0]["destination"] == "110-460000"
