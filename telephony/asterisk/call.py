@@ -175,6 +175,15 @@ class AsteriskCall:
             leg.taken_over()
         self._gone.set()
 
+    def taken_away(self) -> None:
+        """Somebody else controls the call: caller and legs that are off-hook stay together."""
+        if not self.released:
+            for leg in list(self.legs):
+                if leg.off_hook:
+                    leg.taken_over()
+            self.caller_gone()
+            self.released = True
+
     def pressed(self, key: str) -> None:
         """The caller pressed a key."""
         if self._events is not None and key in _KEYS:

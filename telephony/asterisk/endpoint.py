@@ -11,7 +11,7 @@ import structlog
 
 from telephony.asterisk.access import HEARTBEAT, AsteriskAccess
 from telephony.asterisk.ari import Ari, AriError, AriEvents, Event
-from telephony.asterisk.caretaking import Caretaker
+from telephony.asterisk.caretaking import Caretaker, channels
 from telephony.asterisk.dispatch import Dispatch, channel_of
 from telephony.asterisk.offer import AsteriskOffer
 from telephony.call_control import IncomingCall
@@ -29,6 +29,9 @@ SWEEP_S = 0.5
 """How often callers without an owner are looked at, while there are any."""
 IDLE_SWEEP_S = 10.0
 SETTLE_S = 0.25
+
+STAND_BY_S = 2.0
+"""How often we look whether the application is free, after another instance took it."""
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
@@ -50,6 +53,11 @@ class AsteriskEndpoint:
         self.connected = asyncio.Event()
         """Asterisk's events are coming in."""
 
+    @property
+    def offered(self) -> int:
+        """Calls that are not done with."""
+        return len(self._offers)
+
     async def run(self) -> None:
         """Until cancelled; the application's work on running calls is then cancelled too.
 
@@ -66,7 +74,10 @@ class AsteriskEndpoint:
                         await self._say_alive(ari)
                     async with ari.events(self._access.app) as events:
                         pause = _FIRST_PAUSE_S
-                        await self._connected(ari, events)
+                        replaced = await self._connected(ari, events)
+                    if replaced:
+                        await self._stand_by(ari)
+                        continue
                     log.warning("asterisk_lost")
                 except AriError as error:
                     log.warning("asterisk_not_reached", reason=error.code)
@@ -80,8 +91,11 @@ class AsteriskEndpoint:
             await asyncio.gather(*self._calls, return_exceptions=True)
             await ari.aclose()
 
-    async def _connected(self, ari: Ari, events: AriEvents) -> None:
-        """One connection, from its first event to its last."""
+    async def _connected(self, ari: Ari, events: AriEvents) -> bool:
+        """One connection, from its first event to its last.
+
+        True: another instance has the application now, and with it the events of our calls.
+        """
         self.connected.set()
         log.info("asterisk_connected")
         beside = [
@@ -90,11 +104,33 @@ class AsteriskEndpoint:
         ]
         try:
             async for event in events:
+                if event["type"] == "ApplicationReplaced":
+                    return True
                 self._on(ari, event)
+            return False
         finally:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+
+    async def _stand_by(self, ari: Ari) -> None:
+        """The newest instance has the calls; of two that both want them nobody would.
+
+        It looks after our callers as after everybody's it does not know: who is with 110 or
+        a seat stays there, and the others go to the fallback. And we must not say any more
+        that we live: the watchdog would not know when the other one is dead.
+        """
+        log.error("application_taken", app=self._access.app, calls=len(self._offers))
+        self.connected.clear()
+        for offer in list(self._offers.values()):
+            offer.taken_away()
+        while True:
+            await asyncio.sleep(STAND_BY_S)
+            try:
+                await ari.get(f"applications/{self._access.app}")
+            except AriError as error:
+                if error.gone:
+                    return
 
     def _on(self, ari: Ari, event: Event) -> None:
         try:
@@ -170,11 +206,14 @@ class AsteriskEndpoint:
         # Before the question: what comes while it is on its way is not in the answer.
         offers = list(self._offers.values())
         legs = [leg for offer in offers if offer.call is not None for leg in offer.call.legs]
-        states = {str(each["id"]): str(each["state"]) for each in await ari.get("channels")}
+        listed = await ari.get("channels")
+        states = {str(each["id"]): str(each["state"]) for each in listed}
+        callers = {each.id for each in channels(listed, self._access.app) if each.caller}
         for leg in legs:
             leg.found(states.get(leg.channel))
         for offer in offers:
-            if offer.channel not in states:
+            # A caller in the dialplan is somebody else's now, unless we sent them there.
+            if offer.channel not in (states if offer.away else callers):
                 offer.lost()
 
     def _cared_for(self, caller: str) -> bool:

@@ -56,6 +56,11 @@ class AsteriskOffer:
         """The application has left the caller to those they are talking to."""
         return self.call is not None and self.call.released
 
+    @property
+    def away(self) -> bool:
+        """The caller is in the dialplan for us: a REFER is under way."""
+        return self.call is not None and self.call.transfer is not None
+
     async def read(self) -> None:
         """Asks Asterisk for what the event does not tell. Errors: AriError."""
         native, uui = await asyncio.gather(
@@ -125,6 +130,12 @@ class AsteriskOffer:
             self._gone.set()
             if self.call is not None:
                 self.call.caller_gone()
+
+    def taken_away(self) -> None:
+        """Another instance of ours has the caller now."""
+        self._gone.set()
+        if self.call is not None:
+            self.call.taken_away()
 
     async def _fall_back(self, why: str) -> None:
         """The dialplan keeps the caller connected. Never raises."""

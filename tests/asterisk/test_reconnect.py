@@ -14,7 +14,7 @@ from tests.asterisk.bot import Bot, Taken, access_to, wait_until
 from tests.asterisk.cable import EVENTS, MEDIA, REST, Cable
 from tests.asterisk.pbx import Pbx
 from tests.asterisk.phones import Phone, answered, answers, keys, loop, rings_for_ever, tone_wav
-from tests.asterisk.processes import controller
+from tests.asterisk.processes import controller, watchdog
 
 CALLER_HZ, BOT_HZ, POLICE_HZ, SEAT_HZ = 440.0, 700.0, 1000.0, 1500.0
 
@@ -172,3 +172,49 @@ def test_what_could_not_be_asked_for_is_asked_for_again(
     cable.mend()
     police.wait_for("ended", timeout_s=2)
     wait_until(lambda: not pbx.channels(), 3, pbx.channels)
+
+
+def test_a_caller_whom_the_watchdog_has_taken_is_not_hung_up_afterwards(
+    cable: Cable, bot: Bot, taken: Taken, caller: Phone, seats: Phone, pbx: Pbx, tmp_path: Path
+) -> None:
+    """The controller lives and is cut off; when it is back, the caller is with a seat."""
+    seats.script(*answers(tone_wav(tmp_path / "s.wav", SEAT_HZ)))
+    with watchdog(pbx):
+        cable.cut(EVENTS, REST, stay_down=True)
+        caller.wait_until_tone(SEAT_HZ)
+        cable.mend()
+        wait_until(taken.ears.gone.is_set, 5)
+        wait_until(lambda: not bot.endpoint.offered, 5)
+    assert taken.ears.ends == 1
+    assert caller.heard().last(0.3).has_tone(SEAT_HZ, 0.8)
+    assert not caller.seen("ended")
+
+
+def test_a_second_instance_has_the_calls_and_the_first_stands_by(
+    pbx: Pbx, caller: Phone, police: Phone, tmp_path: Path
+) -> None:
+    police.script(*answers(tone_wav(tmp_path / "p.wav", POLICE_HZ)))
+    with Bot(access_to(pbx)) as first:
+        caller.call("12345", steps=(answered(), loop(tone_wav(tmp_path / "c.wav", CALLER_HZ))))
+        taken = first.call()
+        leg = first.dial(taken)
+        caller.wait_until_tone(POLICE_HZ)
+        with Bot(access_to(pbx)) as second:
+            wait_until(taken.ears.gone.is_set, 3)
+            leg.wait("ended:transferred")
+            wait_until(lambda: not first.endpoint.offered, 3)
+            # Nobody says that the first one lives; it would hide the death of the second.
+            assert not first.endpoint.connected.is_set()
+            call = caller.call("12345", steps=(answered(),))
+            second.talk(second.call(), BOT_HZ)
+            caller.wait_until_tone(BOT_HZ, call=call)
+            caller.hang_up(call)
+            wait_until(lambda: not second.endpoint.offered, 3)
+            assert caller.heard().last(0.5).has_tone(POLICE_HZ, 0.8)
+            assert not police.seen("ended")
+            caller.hang_up()
+            police.wait_for("ended", timeout_s=3)
+        wait_until(first.endpoint.connected.is_set, 5)
+        call = caller.call("12345", steps=(answered(),))
+        first.talk(first.call(), BOT_HZ)
+        caller.wait_until_tone(BOT_HZ, call=call)
