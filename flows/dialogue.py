@@ -59,6 +59,7 @@ from flows.events import (
     KeyPressed,
     PlaybackFinished,
     PlaybackStarted,
+    Released,
     SearchResult,
     Silence,
     TransferProgress,
@@ -93,6 +94,8 @@ def step(state: State, event: Event, policy: Policy) -> Step:
     state = replace(state, at=max(state.at, event.at))
     if isinstance(event, HungUp):
         return patience.closing(state)
+    if isinstance(event, Released):
+        return patience.released(state)
     state, redialled = handoff.redial(state)
     state, actions = _dispatch(state, event, policy)
     return state, (*redialled, *actions)

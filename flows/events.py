@@ -203,6 +203,14 @@ class HungUp:
     by: str = "caller"
 
 
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The service is being stopped and has left the call: the caller stays with whoever is on
+    the line, or goes to the endpoint's fallback, which is a human."""
+
+    at: float
+
+
 Event = (
     CallStarted
     | CallerSpeaking
@@ -219,4 +227,5 @@ Event = (
     | TimePassed
     | EngineFailed
     | HungUp
+    | Released
 )

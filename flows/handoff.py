@@ -244,8 +244,11 @@ def _side_gone(state: State, handoff: HandoffState, line: str) -> Step:
     gone = Decide("line_released", f"{line}已挂断")
     if handoff.talking:
         return state, (gone,)
+    if handoff.released and handoff.handed_back:
+        state, resumed = _resume(state)
+        return state, (gone, *_stop_calling(handoff), *resumed)
     if handoff.released:
-        state, over = _resume(state) if handoff.handed_back else _over(state)
+        state, over = _over(state)
         return state, (gone, *over)
     state, alone = _alone(state, handoff)
     return state, (gone, *alone)
@@ -339,13 +342,13 @@ def key(state: State, event: FarSideKey, policy: Policy) -> Step:
     if any(side.connected for side in handoff.sides):
         state, actions = _released(state, replace(handoff, handed_back=True))
         return state, (*handed, *actions)
-    beside = tuple(
-        ReleaseLeg(handoff.id, side.line)
-        for side in handoff.sides
-        if not (side.reached or side.given_up)
-    )
     state, resumed = _resume(state)
-    return state, (*handed, *beside, *resumed)
+    return state, (*handed, *_stop_calling(handoff), *resumed)
+
+
+def _stop_calling(handoff: HandoffState) -> tuple[Action, ...]:
+    """Lines that are still being called: nobody may come into a call that is 12345's again."""
+    return tuple(ReleaseLeg(handoff.id, side.line) for side in handoff.sides if not side.over)
 
 
 def _resume(state: State) -> Step:

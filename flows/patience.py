@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows import dossier, handoff, replying, sides, ticket_dialogue, ticket_number, ticket_writing
-from flows.actions import Action, Decide, HangUp, Search
+from flows.actions import Action, Decide, HangUp, Leave, Search, UpdateDossier
 from flows.events import Ear, EngineFailed, Silence
 from flows.policy import Policy, Step
 from flows.speaking import say, silenced
@@ -20,6 +20,8 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
     limits = policy.limits
     patient = event.seconds < limits.silence_s
     if event.talking:
+        if not (state.quiet or patient or event.at - state.said_at < limits.silence_s):
+            state = silenced(state)  # it was never heard: its playback is lost
         # Someone who talks on to a 110 that does not answer must hear that we are there.
         waiting = state.phase is Phase.HANDING_OFF and state.quiet and not patient
         return _waiting(state, patient=False) if waiting else (state, ())
@@ -173,3 +175,18 @@ def closing(state: State) -> tuple[State, tuple[Action, ...]]:
     tickets = ticket_writing.save(state)
     ended = replace(state, phase=Phase.ENDED)
     return ended, (*police, *sides.notices(state), *tickets, HangUp(ended.outcome))
+
+
+def released(state: State) -> Step:
+    """The service leaves: nobody hangs up, and what was begun must be safe all the same."""
+    handoff = state.handoff
+    noted: tuple[Action, ...] = ()
+    if handoff is not None and handoff.to_police and not (handoff.connected or handoff.released):
+        note = "系统停止服务，来电未断开，由线路继续转接"
+        noted = (
+            UpdateDossier(handoff.id, handoff.region, handoff.lines, handoff.flags, note=note),
+        )
+    tickets = ticket_writing.save(silenced(state))
+    ended = replace(state, phase=Phase.ENDED, left=True)
+    why = Decide("caller_left", "系统停止服务，来电留给在线的人或人工队列")
+    return ended, (why, *noted, *sides.notices(state), *tickets, Leave(ended.outcome))

@@ -119,6 +119,9 @@ class State:
     reached: str | None = None
     """``110``, another line or ``seat`` once a person there has been reached."""
 
+    left: bool = False
+    """The service was stopped, and the caller left to a human."""
+
     @property
     def turn(self) -> CallerTurn | None:
         """The newest turn."""
@@ -179,7 +182,7 @@ class State:
         """What the call came to, as counted in the figures (R17)."""
         if self.reached in (POLICE, *LEG_LINES):
             return "handed_off"
-        if self.reached == SEAT:
+        if self.reached == SEAT or self.left:
             return "human"
         if self.ticket_written:
             return "ticket"

@@ -30,6 +30,7 @@ class ScriptedLine:
     Parameters:
         capabilities: what the endpoint that is stood in for can do.
         trunks: trunks that it may dial.
+        bridged: it joins legs to the caller itself; else the application does.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class ScriptedLine:
             {Capability.LEGS, Capability.HOLD, Capability.SEND_KEYS, Capability.OUTLIVES_US}
         ),
         trunks: tuple[str, ...] = ("police", "seats"),
+        bridged: bool = True,
     ) -> None:
         self.info, self.rate, self.capabilities = info, info.rate, capabilities
-        self._trunks = trunks
+        self._trunks, self._bridged = trunks, bridged
         self.desks: dict[str, tuple[Step, ...]] = {}
         """What the desk of each duty number does; it rings for ever where none is given."""
         self.legs: list[ScriptedLeg] = []
@@ -55,6 +57,9 @@ class ScriptedLine:
         self.held = False
         self.answered = False
         self.rejected: Rejection | None = None
+        self.retry_after_s = 0
+        self.hang_ups = 0
+        """How often the application hung up."""
         self.released = False
         self._events: CallEvents | None = None
         self._gone = asyncio.Event()
@@ -91,7 +96,7 @@ class ScriptedLine:
         return self
 
     async def reject(self, why: Rejection, retry_after_s: int = 0) -> None:
-        self.rejected = why
+        self.rejected, self.retry_after_s = why, retry_after_s
         self._gone.set()
 
     async def closed(self) -> None:
@@ -114,6 +119,7 @@ class ScriptedLine:
         self.cleared += 1
 
     async def hang_up(self) -> None:
+        self.hang_ups += 1
         self._end()
 
     def new_leg(self, number: DutyNumber, *, answer_timeout_s: float) -> ScriptedLeg:
@@ -128,6 +134,7 @@ class ScriptedLine:
             self.desks.get(number.number, (Ring(),)),
             self.rate,
             answer_timeout_s=answer_timeout_s,
+            bridged=self._bridged,
         )
         self.legs.append(leg)
         return leg

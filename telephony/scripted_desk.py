@@ -63,7 +63,19 @@ class HangUp:
     """BYE, or 603 before the answer."""
 
 
-Step = Wait | Ring | Answer | Acknowledge | Press | Say | Busy | Unreachable | HangUp
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """The leg breaks, without a goodbye."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """The far side has taken the caller over (REFER succeeded)."""
+
+
+Step = (
+    Wait | Ring | Answer | Acknowledge | Press | Say | Busy | Unreachable | HangUp | Lose | TakeOver
+)
 
 _INPUTS: dict[type[Step], tuple[LegInput, ...]] = {
     Ring: (LegInput.OPEN, LegInput.RING),
@@ -72,6 +84,8 @@ _INPUTS: dict[type[Step], tuple[LegInput, ...]] = {
     Busy: (LegInput.OPEN, LegInput.BUSY),
     Unreachable: (LegInput.UNREACHABLE,),
     HangUp: (LegInput.OPEN, LegInput.FAR_END),
+    Lose: (LegInput.OPEN, LegInput.CLOSED),
+    TakeOver: (LegInput.OPEN, LegInput.TAKEN_OVER),
 }
 
 

@@ -19,7 +19,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 
 from flows import events as ev
 from flows.dialogue import Limits, Policy
-from telephony.call_control import CallInfo, IncomingCall, Rejection
+from telephony.call_control import CallControl, CallInfo, Capability, IncomingCall, Rejection
 from telephony.dialing import DutyDirectory
 from telephony.errors import CallError, MediaStreamError
 from telephony.numbers import caller_number
@@ -45,6 +45,9 @@ KNOWLEDGE_CHECK_S = 2.0
 """How soon a running service takes up a newly published knowledge base (R18)."""
 KNOWLEDGE_RETRY_S = 60.0
 """The longest pause between attempts to read one that cannot be read."""
+
+LEAVING_S = 3.0
+"""How long an endpoint has to take over a caller whom the service leaves."""
 
 CALLS_END_S = 5
 """How long running calls have to end when the service is stopped."""
@@ -99,7 +102,10 @@ class Service:
         self._admission.stop()
         await self._until_no_call(self.settings.admission.drain_s)
         left = await asyncio.gather(
-            *(session.leave() for session in list(self._sessions.values())),
+            *(
+                asyncio.wait_for(session.leave(), LEAVING_S)
+                for session in list(self._sessions.values())
+            ),
             return_exceptions=True,
         )
         for error in left:
@@ -193,12 +199,39 @@ class Service:
             policy=self._policy,
         )
         recording = recording_path(self._recordings, info.call_id)
+        self._sessions[info.call_id] = session
         try:
             await session.run(recording, self._vault.kept_as(recording))
+        except BaseException:
+            if Capability.OUTLIVES_US not in line.capabilities:
+                await _ended_by_us(line, call)
+            # Else the endpoint finds the caller neither hung up nor released, and keeps them.
+            raise
+        else:
+            if not (session.left and await _ended_by_others(call)):
+                await _ended_by_us(line, call)
         finally:
-            await line.hang_up()
-            await call.closed()
             await asyncio.to_thread(self._vault.seal, recording)
+
+
+async def _ended_by_others(call: IncomingCall) -> bool:
+    """Who has the caller ends our part of the call; we do so only if that does not come."""
+    try:
+        async with asyncio.timeout(LEAVING_S):
+            await call.closed()
+    except TimeoutError:
+        log.error("call_not_ended_by_others")
+        return False
+    return True
+
+
+async def _ended_by_us(line: CallControl, call: IncomingCall) -> None:
+    try:
+        async with asyncio.timeout(LEAVING_S):
+            await line.hang_up()
+    except Exception:
+        log.exception("caller_not_hung_up")
+    await call.closed()
 
 
 async def _text(websocket: WebSocket) -> str | bytes:

@@ -664,3 +664,11 @@ def test_the_news_of_the_next_route_comes_before_words_of_patience(ringing: Call
         Say,
     ]
     assert prompts(actions) == ["next_route"]
+
+
+def test_a_lost_playback_does_not_silence_the_bot_for_who_talks_on(ringing: Call) -> None:
+    ringing.leg(LegState.BUSY)  # the next route is announced, and its playback is lost
+    assert not ringing.state.quiet
+    ringing.begins()
+    actions = ringing.take(Silence(ringing.after(3.7), 3.6, talking=True))
+    assert prompts(actions) == ["still_connecting"]

@@ -20,6 +20,7 @@ from flows.actions import (
     Leave,
     NotifyLine,
     OpenTicket,
+    ReleaseLeg,
     Say,
     Search,
     UpdateDossier,
@@ -83,6 +84,7 @@ class Watched:
         for action in actions:
             self.check(before, event, action)
         self.check_danger_open(before, event, actions)
+        self.check_nobody_comes_late(before, actions)
         if before.phase is Phase.ENDED:
             assert actions == ()
         return actions
@@ -114,7 +116,11 @@ class Watched:
                     before.handoff.connected or before.handoff.released
                 )
                 over = isinstance(action, Leave) or had_it
-                assert isinstance(event, ev.HungUp) or (released and over) or not self.danger
+                gone = isinstance(event, ev.HungUp)
+                if isinstance(event, ev.Released):
+                    assert isinstance(action, Leave), "the caller is not ours to hang up"
+                    gone = True
+                assert gone or (released and over) or not self.danger
                 if isinstance(action, HangUp) and released:
                     assert self.state.handoff is not None
                     assert not self.state.handoff.talking, "others are still on the line"
@@ -162,6 +168,16 @@ class Watched:
                 assert update.note == "中断"
                 assert "interrupted" in update.flags
 
+    def check_nobody_comes_late(self, before: State, actions: tuple[Action, ...]) -> None:
+        """A hand-off that is over leaves no line behind that would come into the call later."""
+        handoff, now = before.handoff, self.state.handoff
+        if handoff is None or (now is not None and now.id == handoff.id):
+            return
+        given_up = {action.line for action in every(ReleaseLeg, actions)}
+        last = {side.line for side in handoff.sides if side.connected}
+        for side in handoff.sides:
+            assert side.over or side.line in given_up | last
+
     def check_say(self, say: Say) -> None:
         assert say.utterance not in self.utterances
         self.utterances.add(say.utterance)
@@ -198,6 +214,8 @@ class Watched:
         self.check_way_to("0", "我要人工", police=False)
         if state.phase is not Phase.CONNECTED:
             self.check_company()
+        if state.phase is Phase.HANDING_OFF:
+            self.check_company_of_who_talks_on()
 
     def check_somebody_comes(self) -> None:
         """While no human has the call, 110 or another line is being called, or soon will be."""
@@ -268,6 +286,17 @@ class Watched:
             late = bool(every(Say, actions) or every(HangUp, actions))
             assert heard or (late and not quick), f"silence in {self.state.phase}"
 
+    def check_company_of_who_talks_on(self) -> None:
+        """Who talks on to a 110 that is not there hears that we are."""
+        state = self.state
+        quiet_since = max(state.at, state.said_at)
+        heard = False
+        for seconds in (2.4, 3.6):
+            event = ev.Silence(quiet_since + seconds + 0.01, seconds, talking=True)
+            state, actions = step(state, event, POLICY)
+            heard = heard or bool(every(Say, actions))
+        assert heard
+
     def check_replay(self) -> None:
         state = State()
         for event, actions in zip(self.events, self.steps, strict=True):
@@ -321,7 +350,7 @@ EVENTS = st.one_of(
     ),
     st.builds(ev.TurnEnded, TIMES, NUMBERS),
     st.builds(ev.KeyPressed, TIMES, st.sampled_from([*"0123456789*#", "", "A"])),
-    st.builds(ev.Silence, TIMES, st.floats(0, 20)),
+    st.builds(ev.Silence, TIMES, st.floats(0, 20), st.booleans()),
     st.builds(ev.SearchResult, TIMES, NUMBERS, WORDS, DECISIONS, ENTRIES, st.booleans()),
     st.builds(ev.PlaybackStarted, TIMES, NUMBERS.map("u{}".format)),
     st.builds(ev.PlaybackFinished, TIMES, NUMBERS.map("u{}".format), st.booleans()),
@@ -335,6 +364,7 @@ EVENTS = st.one_of(
         st.sampled_from(["listener", "transcriber", "knowledge_base", "speech", "?"]),
     ),
     st.builds(ev.HungUp, TIMES),
+    st.builds(ev.Released, TIMES),
 )
 
 
@@ -428,7 +458,11 @@ class AnyCall(RuleBasedStateMachine):
             )
             self.call.take(progress)
 
-    @rule(leg=LEGS, reason=st.sampled_from(["", "", "lost"]), which=st.integers(0, 1))
+    @rule(
+        leg=LEGS,
+        reason=st.sampled_from(["", "", "", "lost", "transferred"]),
+        which=st.integers(0, 1),
+    )
     def side(self, leg: LegState, reason: str, which: int) -> None:
         handoff = self.call.state.handoff
         if handoff is not None and handoff.sides:
@@ -453,6 +487,20 @@ class AnyCall(RuleBasedStateMachine):
     def silence(self, seconds: float) -> None:
         self.call.take(ev.Silence(self.at(seconds), seconds))
 
+    @rule(seconds=st.sampled_from([2.4, 3.6, 4.8]))
+    def talks_on(self, seconds: float) -> None:
+        self.call.take(ev.Silence(self.at(seconds), seconds, talking=True))
+
+    @rule()
+    def two_lines_beside_110(self) -> None:
+        """What takes random rules long to bring about."""
+        self.whole_turn("我家着火了")
+        self.whole_turn("我在三亚孩子晕倒")
+        handoff = self.call.state.handoff
+        if handoff is not None:
+            self.side(LegState.CONFIRMED, "", 0)
+            self.leg(LegState.CONFIRMED, "")
+
     @rule(keys=st.text("0123456789*#", min_size=1, max_size=11))
     def keys(self, keys: str) -> None:
         for key in keys:
@@ -466,6 +514,11 @@ class AnyCall(RuleBasedStateMachine):
     def hangs_up(self, sure: bool) -> None:
         if sure:
             self.call.take(ev.HungUp(self.at()))
+
+    @rule(sure=st.sampled_from([False, False, False, False, True]))
+    def is_left(self, sure: bool) -> None:
+        if sure:
+            self.call.take(ev.Released(self.at()))
 
     @invariant()
     def the_call_can_go_on_from_here(self) -> None:

@@ -13,13 +13,14 @@ from flows.actions import (
     HangUp,
     Leave,
     NotifyLine,
+    OpenTicket,
     ReleaseLeg,
     Route,
     Search,
     StopSpeaking,
     UpdateDossier,
 )
-from flows.events import DutyLine, LegState
+from flows.events import DutyLine, LegState, Released
 from flows.sides import MOST_ROUNDS
 from flows.state import Phase
 from tests.flows.scripted_call import (
@@ -331,3 +332,42 @@ def test_with_120_on_the_line_110_only_leaves_and_the_bot_goes_on_after_it(call:
     assert every(Search, call.says("公积金怎么提取")) == []
     assert prompts(call.side(LegState.ENDED, "120")) == ["handed_back"]
     assert call.state.phase is Phase.LISTENING
+
+
+def test_nobody_is_called_any_more_into_a_call_that_is_the_bots_again(call: Call) -> None:
+    call.begins()
+    call.partial("我家着火了")  # 119 is called too, and rings on
+    with_120(call)
+    call.leg(LegState.CONFIRMED)
+    call.far_side_presses("*")
+    actions = call.side(LegState.ENDED, "120")
+    assert only(ReleaseLeg, actions).line == "119"
+    assert prompts(actions) == ["handed_back"]
+
+
+# ── the service is stopped ────────────────────────────────────────────────────────
+
+
+def test_a_caller_who_is_left_to_the_fallback_has_not_hung_up(call: Call) -> None:
+    actions = call.take(Released(call.after(0.5)))
+    assert only(Leave, actions).outcome == "human"
+    update = only(UpdateDossier, actions)
+    assert "未断开" in update.note
+    assert "interrupted" not in update.flags
+    assert [notice.line for notice in every(NotifyLine, actions)] == ["120"]
+
+
+def test_a_caller_who_is_left_to_110_was_handed_off(with_110: Call) -> None:
+    actions = with_110.take(Released(with_110.after(0.5)))
+    assert only(Leave, actions).outcome == "handed_off"
+    assert every(UpdateDossier, actions) == []
+
+
+def test_a_ticket_is_safe_when_the_service_stops() -> None:
+    call = Call()
+    call.start()
+    call.presses("0")
+    call.leg(LegState.BUSY)
+    call.hear_out()
+    call.says("路灯坏了三天了")
+    assert only(OpenTicket, call.take(Released(call.after(0.5)))).matter

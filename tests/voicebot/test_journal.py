@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from flows.actions import Handoff, OpenTicket, Route
-from flows.events import CallStarted, LegState, TransferProgress
-from flows.state import State
+from flows.actions import Handoff, OpenTicket, ReleaseLeg, Route, UpdateDossier
+from flows.events import CallStarted, LegState, TimePassed, TransferProgress
+from flows.state import HandoffState, State
 from voicebot.call.journal import Journal
 
 
@@ -78,3 +78,32 @@ async def test_a_leg_beside_110_is_not_the_state_of_the_hand_off() -> None:
     journal.transfer(TransferProgress(1.0, "c1-h1", "120", LegState.CONFIRMED, line="120"))
     journal.transfer(TransferProgress(1.0, "c1-h1", "110-460000", LegState.BUSY))
     assert saved.states == ["110-460000"]
+
+
+async def test_how_far_the_legs_beside_110_have_come_is_in_the_dossier() -> None:
+    journal = await started(Saved())
+    journal.dossier(HANDOFF, State())
+    assert journal.grown_dossier(State()) is None
+    journal.transfer(TransferProgress(1.0, "c1-h1", "120", LegState.CONFIRMED, line="120"))
+    grown = journal.grown_dossier(State())
+    assert grown is not None
+    assert grown["line_states"] == {"120": "confirmed"}
+    assert journal.grown_dossier(State()) is None, "the desk has seen it"
+
+
+async def test_a_dossier_stays_as_it_was_when_the_call_goes_on() -> None:
+    saved = Saved()
+    journal = await started(saved)
+    journal.dossier(HANDOFF, State())
+    known = HandoffState(
+        "c1-h1", "danger", HANDOFF.routes, "", region="460200", category=4, lines=("119",)
+    )
+    journal.note(TimePassed(1.0), (), State(handoff=known))
+    journal.note(TimePassed(2.0), (), State())
+    journal.update_handoff(UpdateDossier("c1-h1", note="110按键移交回12345"))
+    journal.released(2.0, ReleaseLeg("c1-h1"))
+    grown = journal.grown_dossier(State())
+    assert grown is not None
+    assert (grown["region"], grown["category"]) == ("460200", 4)
+    assert list(grown["lines"]) == ["119"]
+    assert saved.states == ["seat"]

@@ -301,3 +301,29 @@ async def test_several_far_sides_are_heard_at_once() -> None:
             player.far_side(np.full(160, 4000, np.int16), RATE, True, "119")
             await asyncio.sleep(0.02)
     assert max(levels(line)) == 3000, "119 is joined elsewhere"
+
+
+class Stuck(Line):
+    """A line that takes nothing any more and says nothing of it."""
+
+    async def send_audio(self, pcm: Int16) -> None:
+        await asyncio.Event().wait()
+
+    async def clear(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_line_that_hangs_holds_up_nothing_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("voicebot.call.mixer.SEND_S", 0.1)
+    monkeypatch.setattr("voicebot.call.player.FLUSH_S", 0.1)
+    reports: list[object] = []
+    async with playing(Stuck(), reports) as player:
+        player.say(say("u1"))
+        await until(lambda: not player.busy)
+        player.say(say("u2"))
+        async with asyncio.timeout(2):
+            await player.stop()
+    ends = [report for report in reports if isinstance(report, PlaybackFinished)]
+    assert [(end.utterance, end.interrupted) for end in ends] == [("u1", False), ("u2", True)]

@@ -51,10 +51,11 @@ class Conference:
             return caller
         frame = round(rate * FRAME_SECONDS)
         mix = caller.astype(np.int32)
-        for begin in range(0, len(caller) - frame + 1, frame):
+        for begin in range(0, len(caller), frame):
+            part = mix[begin : begin + frame]  # endpoints differ in how much comes at a time
             for speaker in others.values():
-                taken = speaker.take()
+                taken = speaker.take(len(part))
                 if taken is not None:
-                    mix[begin : begin + frame] += taken
+                    part += taken
         heard: Int16 = np.clip(mix, -32768, 32767).astype(np.int16)
         return heard

@@ -39,3 +39,7 @@ class EventQueue:
             self._arrived.clear()
             await self._arrived.wait()
         return self._events.popleft()
+
+    def get_nowait(self) -> ev.Event | None:
+        """The oldest, None where there is none."""
+        return self._events.popleft() if self._events else None

@@ -70,9 +70,9 @@ class FarSide:
         """There is enough to begin with; `ahead_s` more is wanted, to be sent in advance."""
         return self._flowing or len(self._buffer) >= round((JITTER_S + ahead_s) * self._rate)
 
-    def take(self) -> Int16 | None:
-        """The next 20 ms; None while there is nothing to hear."""
-        frame = round(FRAME_SECONDS * self._rate)
+    def take(self, samples: int | None = None) -> Int16 | None:
+        """The next 20 ms, or so many samples; None while there is nothing to hear."""
+        frame = round(FRAME_SECONDS * self._rate) if samples is None else samples
         self._flowing = self.ready() and len(self._buffer) >= frame
         if not self._flowing:
             return None

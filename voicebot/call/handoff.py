@@ -47,6 +47,9 @@ _FAILURES = {
 
 _REFUSALS = {"in_band_busy": LegState.BUSY, "busy": LegState.BUSY, "no_answer": LegState.NO_ANSWER}
 
+OVERDUE_S = 5.0
+"""A leg that has not told its end so long after its time to answer is dead: its endpoint is."""
+
 HUNG_UP_PERIODS = 4
 """Periods of busy tone in a conversation that mean that the far side has hung up: many exchanges
 say it in the voice channel alone."""
@@ -68,6 +71,8 @@ class HandoffLimits:
     """After an announcement that somebody will come."""
     queue_timeout_s: float = 45.0
     """After answering, however often a queue announces itself."""
+    answer_timeout_s: float = 12.0
+    """How long a desk may ring; the leg itself sees to it."""
 
 
 @dataclass(slots=True)
@@ -86,6 +91,8 @@ class _Leg:
     refusal: tuple[LegState, str] | None = None
     """What the far side itself gave to understand."""
     tones: CallProgress | None = None
+    failing: bool = False
+    """What it was sent could not be taken; said once."""
     busy: int = 0
     """Periods of a busy tone after the conversation."""
 
@@ -126,6 +133,7 @@ class HandoffDriver:
         self._rate = 8000
         """Of the caller's audio."""
         self._dossier: Mapping[str, Any] | None = None
+        self._closed = False
         self._endings: set[asyncio.Task[None]] = set()
 
     @property
@@ -140,14 +148,20 @@ class HandoffDriver:
 
     def dial(self, handoff: str, route: Route, start: Mapping[str, Any], line: str = "") -> None:
         """Originate a route; a leg that is still up for the same line is given up."""
+        if self._closed:
+            return
         self.release(line)
         try:
             number = self._directory.resolve(route.destination)
             outgoing = self._new_leg(number)
-        except TelephonyError as error:
+        except Exception as error:
+            # Whatever it is, the chain must go on.
+            if not isinstance(error, TelephonyError):
+                log.exception("leg_not_made", destination=route.destination)
+            code = error.code if isinstance(error, TelephonyError) else "internal"
             self._report(
                 TransferProgress(
-                    self._now(), handoff, route.destination, LegState.FAILED, error.code, line
+                    self._now(), handoff, route.destination, LegState.FAILED, code, line
                 )
             )
             return
@@ -169,17 +183,28 @@ class HandoffDriver:
         self._rate = rate
         for line, leg in self._legs.items():
             if leg.off_hook and not leg.leg.bridged:
-                leg.leg.send_audio(self._conference.mixed(line, pcm, rate), rate)
+                try:
+                    leg.leg.send_audio(self._conference.mixed(line, pcm, rate), rate)
+                except Exception:
+                    if not leg.failing:  # once, not fifty times a second
+                        log.exception("leg_not_sent", destination=leg.number)
+                    leg.failing = True
 
     def send_dossier(self, dossier: Mapping[str, Any]) -> None:
         """The dossier's newest state; also given to every leg dialled later."""
         self._dossier = dossier
         for leg in self._legs.values():
-            if not leg.leg.send_dossier(dossier):
+            try:
+                sent = leg.leg.send_dossier(dossier)
+            except Exception:
+                log.exception("dossier_not_sent", destination=leg.number)
+                continue
+            if not sent:
                 log.error("dossier_not_on_line", destination=leg.number)
 
     async def close(self) -> None:
         """Hang up whatever is up; never raises, and never waits for a dead desk."""
+        self._closed = True
         for line in list(self._legs):
             self.release(line)
         if self._endings:
@@ -213,7 +238,8 @@ class HandoffDriver:
         state, reason = LegState.FAILED, "internal"
         try:
             self._tell(leg, LegState.REQUESTED)
-            await leg.leg.connect({**start, "number": number.number}, self._dossier)
+            async with asyncio.timeout(self._limits.answer_timeout_s + OVERDUE_S):
+                await leg.leg.connect({**start, "number": number.number}, self._dossier)
             state, reason = await self._carry(leg)
         except LegError as error:
             reason = error.code
@@ -237,12 +263,16 @@ class HandoffDriver:
         person = PersonWatch(self._voice, self._ear, lambda news: self._learn(leg, news))
         try:
             try:
-                async with asyncio.timeout(None) as deadline:
+                overdue = self._limits.answer_timeout_s + OVERDUE_S
+                async with asyncio.timeout(overdue) as deadline:
                     leg.deadline = deadline
                     return await self._follow(leg, person)
             except TimeoutError:
                 if not deadline.expired():
                     raise
+                if not leg.off_hook and leg.refusal is None:
+                    log.error("leg_overdue", destination=leg.number)
+                    return LegState.NO_ANSWER, "overdue"
                 if leg.refusal is not None or not person.somebody:
                     return leg.refusal or (LegState.NO_ANSWER, "nobody_spoke")
             # Nobody is hung up on who is speaking, however slow we are to understand.

@@ -15,7 +15,7 @@ import structlog
 
 from flows import actions as act
 from flows import events as ev
-from flows.state import State
+from flows.state import HandoffState, State
 from voicebot.call.live import LiveFeed
 from voicebot.exchange.dossier import Dossier, TranscriptTurn
 from voicebot.records import codec
@@ -53,10 +53,15 @@ class Journal:
         self._speaking: dict[str, None] = {}
         """Utterances that have begun and not ended."""
         self._handoffs: dict[str, act.Handoff] = {}
+        self._known: dict[str, HandoffState] = {}
+        """What was known of each hand-off last; it stays true when the call has gone on."""
+        self._line_states: dict[str, dict[str, str]] = {}
+        """By hand-off and line: how far the legs beside 110 have come."""
         self._notes: list[str] = []
         self._revision = 0
         self._state = State()
-        self.dossier_changed = False
+        self._to_deliver = self._to_show = False
+        """The dossier has grown since it was last put on record, since the desk last saw it."""
         self._flusher: asyncio.Task[None] | None = None
 
     # ── the call ──────────────────────────────────────────────────────────────────
@@ -84,14 +89,15 @@ class Journal:
             self._flusher.cancel()
         self._close_turns(time.time() - self._began)
         await self._flush()
-        for handoff in self._handoffs:
-            await self._records.update_dossier(handoff, self._dossier(handoff, state))
+        await self._deliver(state)
         await self._records.finish_call(self._call_id, state.outcome, time.time(), state.region)
         self._publish(time.time() - self._began, "call", state="ended", outcome=state.outcome)
 
     def note(self, event: ev.Event, actions: Sequence[act.Action], state: State) -> None:
         """An event was taken and these actions decided; called for each, in order."""
         self._state = state
+        if state.handoff is not None:
+            self._known[state.handoff.id] = state.handoff
         self._row(event.at, "in", event)
         self._show_event(event)
         for action in actions:
@@ -115,11 +121,20 @@ class Journal:
         while True:
             await asyncio.sleep(FLUSH_S)
             await self._flush()
-            if self._handoffs and self.dossier_changed:
-                self.dossier_changed = False
-                for handoff in self._handoffs:
-                    await self._records.update_dossier(handoff, self._dossier(handoff, self._state))
+            if self._handoffs and self._to_deliver:
+                self._to_deliver = False
+                await self._deliver(self._state)
                 await asyncio.sleep(DOSSIER_EVERY_S)
+
+    async def _deliver(self, state: State) -> None:
+        for handoff in self._handoffs:
+            try:
+                await self._records.update_dossier(handoff, self._dossier(handoff, state))
+            except Exception:
+                log.exception("dossier_not_updated", handoff=handoff)
+
+    def _grown(self) -> None:
+        self._to_deliver = self._to_show = bool(self._handoffs)
 
     async def _flush(self) -> None:
         rows, self._rows = self._rows, []
@@ -180,6 +195,9 @@ class Journal:
             case ev.HungUp():
                 self._close_turns(event.at)
                 self._publish(event.at, "hung_up", by=event.by)
+            case ev.Released():
+                self._close_turns(event.at)
+                self._publish(event.at, "hung_up", by="service")
             case _:
                 pass
 
@@ -224,8 +242,7 @@ class Journal:
                 characters=bool(event.text),
             ),
         )
-        if self._handoffs:
-            self.dossier_changed = True
+        self._grown()
 
     def _turn(self, key: str, turn: TranscriptTurn) -> None:
         index = self._turn_index.get(key)
@@ -268,14 +285,32 @@ class Journal:
     def update_handoff(self, action: act.UpdateDossier) -> None:
         if action.note:
             self._notes.append(action.note)
-        self.dossier_changed = True
+        self._grown()
 
     def transfer(self, event: ev.TransferProgress) -> None:
-        if event.line:
-            return  # it stays in the event log: the hand-off's state is that of its own chain
+        if event.line:  # the hand-off's own state is that of its own chain
+            self._line_state(event.handoff, event.line, event.state)
+            return
         self._records.handoff_state(
             event.handoff, event.destination, event.state.value, self._began + event.at
         )
+
+    def released(self, at: float, action: act.ReleaseLeg) -> None:
+        """A leg was hung up by us; nothing more is heard of it."""
+        known = self._known.get(action.handoff)
+        if action.line:
+            self._line_state(action.handoff, action.line, ev.LegState.ENDED)
+        elif known is not None:
+            self._records.handoff_state(
+                action.handoff,
+                known.route.destination,
+                ev.LegState.ENDED.value,
+                self._began + at,
+            )
+
+    def _line_state(self, handoff: str, line: str, state: ev.LegState) -> None:
+        self._line_states.setdefault(handoff, {})[line] = state.value
+        self._grown()
 
     async def save_ticket(self, action: act.OpenTicket) -> bool:
         return await self._records.save_ticket(
@@ -316,13 +351,18 @@ class Journal:
         self._handoffs[action.handoff] = action
         return self._dossier(action.handoff, state)
 
-    def current_dossier(self, state: State) -> dict[str, Any]:
-        """The newest hand-off's dossier."""
+    def grown_dossier(self, state: State) -> dict[str, Any] | None:
+        """The newest hand-off's dossier, if there is more in it than when this was last asked."""
+        if not (self._to_show and self._handoffs):
+            return None
+        self._to_show = False
         return self._dossier(next(reversed(self._handoffs)), state)
 
     def _dossier(self, handoff: str, state: State) -> dict[str, Any]:
         opened = self._handoffs[handoff]
-        current = state.handoff if state.handoff and state.handoff.id == handoff else None
+        current = self._known.get(handoff)
+        if state.handoff is not None and state.handoff.id == handoff:
+            current = state.handoff
         region = (current.region if current else None) or opened.region
         self._revision += 1
         return Dossier(
@@ -336,6 +376,7 @@ class Journal:
             region_name=region_names().get(region) if region else None,
             category=(current.category if current else None) or opened.category,
             lines=current.lines if current else opened.lines,
+            line_states=dict(self._line_states.get(handoff, {})),
             flags=current.flags if current else opened.flags,
             reason=current.reason if current else opened.reason,
             evidence=opened.evidence,

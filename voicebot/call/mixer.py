@@ -23,6 +23,9 @@ log = structlog.get_logger()
 CUSHION_S = 0.06
 """Audio sent ahead of time; covers the scheduling gaps of a loaded machine."""
 
+SEND_S = 1.0
+"""How long a line may take one frame; one that takes longer has failed."""
+
 
 @dataclass(slots=True, eq=False)
 class Speech:
@@ -101,7 +104,9 @@ class Mixer:
                 await self._wake.wait()
                 continue
             try:
-                await self._step()
+                await self._pace()
+                async with asyncio.timeout(SEND_S):
+                    await self._step()
                 self._failing = False
             except Exception:
                 if not self._failing:  # once, not fifty times a second
@@ -121,7 +126,6 @@ class Mixer:
         return any(each.present for each in far_sides)
 
     async def _step(self) -> None:
-        await self._pace()
         if not self._due():  # it was taken back meanwhile
             return
         speech = self._speech

@@ -22,6 +22,9 @@ from voicebot.call.mixer import Mixer, Speech
 
 log = structlog.get_logger()
 
+FLUSH_S = 0.5
+"""How long a line may take to drop what it has: a dead one must hold up nothing else."""
+
 PAUSE_S = 0.12
 """Between two utterances, so that they do not run into each other."""
 
@@ -94,7 +97,7 @@ class Player:
         playing, self._playing = self._playing, None
         self._stop.set()
         self._mixer.drop()
-        await self._line.clear()
+        await self._clear()
         for item in dropped:
             item.audio.cancel()
             self._report(PlaybackFinished(self._now(), item.say.utterance, interrupted=True))
@@ -105,6 +108,13 @@ class Player:
                     self._now(), playing.say.utterance, True, self._seconds(playing.speech)
                 )
             )
+
+    async def _clear(self) -> None:
+        try:
+            async with asyncio.timeout(FLUSH_S):
+                await self._line.clear()
+        except Exception:
+            log.exception("line_not_cleared")
 
     async def run(self) -> None:
         """Plays until cancelled."""

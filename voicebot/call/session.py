@@ -54,6 +54,12 @@ log = structlog.get_logger()
 HANG_UP_PATIENCE_S = 2.0
 """A caller who is gone ends the call after this, whatever becomes of the event."""
 
+LAST_EVENTS_S = 2.0
+"""How long what happened at the very end may take to be decided on."""
+
+LAST_WRITES_S = 5.0
+"""How long the end of a call waits for writes and searches that are under way."""
+
 
 class CallSession:
     """One answered call.
@@ -89,6 +95,8 @@ class CallSession:
         self._echo = EchoGate(line.rate)
         self._to_ears = StreamResampler(line.rate, RATE)
         self._closing = False
+        self.left = False
+        """The far side has taken the caller's line over: it is not ours to hang up."""
         self._recorder: CallRecorder | None = None
         self._intake = Intake(
             line.rate, self.now, self._at_once, self._hear_now, self._ears_are_behind
@@ -108,6 +116,7 @@ class CallSession:
                 settings.handoff.confirm_timeout_s,
                 settings.handoff.queue_patience_s,
                 settings.handoff.queue_timeout_s,
+                settings.handoff.answer_timeout_s,
             ),
             self._new_far_ear,
         )
@@ -162,12 +171,41 @@ class CallSession:
             for task in workers:
                 task.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-            await self._driver.close()
-            await ears.close()
-            self._recorder.close()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._journal.finish(self._state)
+            await self._wind_up(ears, self._recorder)
             structlog.contextvars.unbind_contextvars("call_id")
+
+    async def _wind_up(self, ears: Ears, recorder: CallRecorder) -> None:
+        """Legs down, files closed, the record complete; whatever fails, the rest is done."""
+
+        async def close_recording() -> None:
+            recorder.close()
+
+        for last in (
+            self._take_rest,
+            self._driver.close,
+            ears.close,
+            close_recording,
+            self._writes_done,
+            self._take_rest,  # a write that was confirmed meanwhile counts in the figures
+            lambda: self._journal.finish(self._state),
+        ):
+            try:
+                await last()
+            except Exception:
+                log.exception("call_not_wound_up")
+
+    async def _take_rest(self) -> None:
+        """What had happened when the call ended, and was not yet decided on."""
+        async with asyncio.timeout(LAST_EVENTS_S):
+            while (event := self._events.get_nowait()) is not None:
+                await self._take(event)
+
+    async def _writes_done(self) -> None:
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=LAST_WRITES_S)
+            for task in late:
+                log.error("work_given_up", work=task.get_name())
+                task.cancel()
 
     async def _open_ears(self) -> Ears:
         turn = self._settings.turn
@@ -205,9 +243,10 @@ class CallSession:
         Where it cannot, the call goes on until the service ends.
         """
         if Capability.OUTLIVES_US in self._line.capabilities:
-            self._closing = True
             await self._line.release()
-            self._ended.set()
+            self._closing = True
+            self._post(ev.Released(self.now()))
+            asyncio.get_running_loop().call_later(HANG_UP_PATIENCE_S, self._ended.set)
 
     # ── audio ─────────────────────────────────────────────────────────────────────
 
@@ -254,9 +293,7 @@ class CallSession:
             )
         else:
             self._state, actions = step(self._state, event, self._policy)
-        self._journal.note(event, actions, self._state)
-        if isinstance(event, ev.TransferProgress):
-            self._journal.transfer(event)
+        self._note(event, actions)
         for action in actions:
             try:
                 await self._do(action)
@@ -264,6 +301,15 @@ class CallSession:
                 # One action that fails must not take the others with it.
                 log.exception("action_failed", kind=type(action).__name__)
         self._renew_dossier()
+
+    def _note(self, event: ev.Event, actions: tuple[act.Action, ...]) -> None:
+        try:
+            self._journal.note(event, actions, self._state)
+            if isinstance(event, ev.TransferProgress):
+                self._journal.transfer(event)
+        except Exception:
+            # What cannot be put on record is done all the same.
+            log.exception("event_not_noted", kind=type(event).__name__)
 
     # ── actions ───────────────────────────────────────────────────────────────────
 
@@ -280,7 +326,10 @@ class CallSession:
                 self._ears.transcribe_now(action.turn)
             case act.Handoff():
                 # Dialled and written at the same moment: danger waits for nothing.
-                self._driver.send_dossier(self._journal.dossier(action, self._state))
+                try:
+                    self._driver.send_dossier(self._journal.dossier(action, self._state))
+                except Exception:
+                    log.exception("dossier_not_made")
                 self._driver.dial(
                     action.handoff, action.routes[0], self._journal.line_parameters(action.handoff)
                 )
@@ -294,6 +343,7 @@ class CallSession:
                 self._driver.dial(action.handoff, action.route, start, action.line)
             case act.ReleaseLeg():
                 self._driver.release(action.line)
+                self._journal.released(self.now(), action)
             case act.UpdateDossier():
                 self._journal.update_handoff(action)
             case act.OpenTicket():
@@ -302,18 +352,22 @@ class CallSession:
                 self._spawn(self._journal.notify_line(action))
             case act.HangUp():
                 self._closing = True
-                await self._line.hang_up()
-                self._ended.set()
+                try:
+                    async with asyncio.timeout(HANG_UP_PATIENCE_S):
+                        await self._line.hang_up()
+                finally:
+                    self._ended.set()
             case act.Leave():
-                self._closing = True
+                self._closing = self.left = True
                 self._ended.set()
             case act.Decide() | act.SendLink():
                 pass  # on the record and on the screens already
 
     def _renew_dossier(self) -> None:
         """The desk that has the call sees the dossier grow."""
-        if self._journal.dossier_changed:
-            self._driver.send_dossier(self._journal.current_dossier(self._state))
+        dossier = self._journal.grown_dossier(self._state)
+        if dossier is not None:
+            self._driver.send_dossier(dossier)
 
     async def _write(self, ref: str, writing: Coroutine[Any, Any, bool]) -> None:
         try:

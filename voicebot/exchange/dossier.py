@@ -63,6 +63,8 @@ class Dossier(BaseModel):
     category: int | None = Field(None, ge=1, le=7)
     lines: tuple[str, ...] = ()
     """Other lines to bring in: 119, 120, 122, 12395, power, water, gas, railway."""
+    line_states: dict[str, str] = Field(default_factory=dict)
+    """How far the call to each of them has come, as `flows.events.LegState` has it."""
     flags: tuple[str, ...] = ()
     """extremism, revenge, gathering, coerced, child …"""
     reason: str = ""
