@@ -491,8 +491,8 @@ class AnyCall(RuleBasedStateMachine):
     def talks_on(self, seconds: float) -> None:
         self.call.take(ev.Silence(self.at(seconds), seconds, talking=True))
 
-    @rule()
-    def two_lines_beside_110(self) -> None:
+    @rule(back=st.booleans(), gone=st.booleans())
+    def two_lines_beside_110(self, back: bool, gone: bool) -> None:
         """What takes random rules long to bring about."""
         self.whole_turn("我家着火了")
         self.whole_turn("我在三亚孩子晕倒")
@@ -500,6 +500,10 @@ class AnyCall(RuleBasedStateMachine):
         if handoff is not None:
             self.side(LegState.CONFIRMED, "", 0)
             self.leg(LegState.CONFIRMED, "")
+        if back:
+            self.far_side_key("*", "")
+        if gone:
+            self.side(LegState.ENDED, "", 0)
 
     @rule(keys=st.text("0123456789*#", min_size=1, max_size=11))
     def keys(self, keys: str) -> None:

@@ -110,3 +110,24 @@ def test_when_the_bot_is_silent_everything_is_heard(
     gate.heard(np.zeros(2 * RATE, np.int16))
     quiet = (people * 0.05).astype(np.int16)
     assert np.array_equal(gate.heard(quiet), quiet)
+
+
+def test_an_echo_is_not_heard_after_a_stall_whose_audio_came_late(
+    voices: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    bot, _ = voices
+    came = echo(bot, 0.2, 0.3)
+    gate, ears = EchoGate(RATE), []
+    filled = 0.0
+    """Silence put in the place of what came after all, seconds: `Intake.ahead_s`."""
+    for begin in range(0, len(bot) - FRAME + 1, FRAME):
+        now = begin / RATE
+        if now >= 3.0 and not filled:
+            filled = 0.6
+            gate.heard(np.zeros(round(filled * RATE), np.int16))
+        gate.sent(bot[begin : begin + FRAME].astype(np.int16), max(0.0, now - 0.06) + filled)
+        ears.append(gate.heard(came[begin : begin + FRAME].astype(np.int16)))
+    later = round(4.5 * RATE)
+    heard, real = loud(np.concatenate(ears)[later:]), loud(came[later:])
+    assert real.sum() > 100
+    assert heard.sum() < 0.02 * real.sum()

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 
 from telephony.codecs import Int16
-from voicebot.call.intake import BACKLOG_S, GAP_S, Intake
+from voicebot.call.intake import AHEAD_S, BACKLOG_S, GAP_S, Intake
 
 RATE = 8000
 FRAME = np.full(RATE // 50, 1000, np.int16)
@@ -105,3 +106,26 @@ async def test_ears_that_hang_hold_nothing_up_and_are_reported_once() -> None:
         world.stuck.set()
         await until_heard(world, round((BACKLOG_S - 0.1) * RATE))
     assert sum(map(len, world.heard)) <= (BACKLOG_S + 0.1) * RATE
+
+
+async def test_audio_that_comes_after_its_place_was_filled_is_ahead_of_the_clock() -> None:
+    world = World()
+    async with intake(world) as made:
+        world.at = 0.5
+        await until_heard(world, RATE // 2)  # half a second of nothing, filled
+        for _ in range(25):
+            made.push(FRAME)  # and there it is
+        assert made.ahead_s == pytest.approx(0.5, abs=AHEAD_S)
+        world.at = 1.5  # a pause takes it back
+        await until_heard(world, round(1.5 * RATE))
+        made.push(FRAME)
+        assert made.ahead_s < AHEAD_S
+
+
+async def test_ordinary_jitter_is_not() -> None:
+    world = World()
+    async with intake(world) as made:
+        for index in range(50):
+            world.at = index * 0.02 + (0.06 if index % 3 else 0.0)
+            made.push(FRAME)
+        assert made.ahead_s == 0.0

@@ -79,7 +79,7 @@ class EchoGate:
         self._open_until = 0
 
     def sent(self, pcm: Int16, at_s: float) -> None:
-        """Audio on its way to the caller, sent `at_s` seconds into the call."""
+        """Audio on its way to the caller, sent when the caller's had come to `at_s` seconds."""
         begin = max(self._sent_end, round(at_s * self._rate))
         self._append(np.zeros(min(begin - self._sent_end, self._kept), np.int16))
         self._sent_end = begin

@@ -21,6 +21,9 @@ GAP_S = 0.2
 AT_ONCE_S = 0.1
 """Most audio given to the ears in one go when they have fallen behind."""
 
+AHEAD_S = 0.1
+"""Change of `Intake.ahead_s` that counts; less is jitter."""
+
 BACKLOG_S = 5.0
 """Audio that may wait for the ears; the oldest is dropped first."""
 
@@ -55,11 +58,17 @@ class Intake:
         self._queued = 0
         self._came = asyncio.Event()
         self._late = False
+        self.ahead_s = 0.0
+        """How far the audio is ahead of the clock: what came late, after silence had been put
+        in its place. What happens now belongs to that much later a place in it."""
 
     def push(self, pcm: Int16) -> None:
         """A packet of the caller's, any length. Never waits."""
         self._newest = self._now()
         self._take(pcm)
+        ahead_s = max(0.0, self._samples / self._rate - self._newest)
+        if abs(ahead_s - self.ahead_s) > AHEAD_S:
+            self.ahead_s = ahead_s
 
     async def keep_time(self) -> None:
         """Puts silence where no packets come, until cancelled."""

@@ -256,7 +256,7 @@ class CallSession:
             self._recorder.said(pcm)
 
     def _record_sent(self, pcm: Int16) -> None:
-        self._echo.sent(pcm, self.now())
+        self._echo.sent(pcm, self.now() + self._intake.ahead_s)
         if self._recorder is not None:
             self._recorder.sent(pcm)
 
