@@ -212,7 +212,7 @@ class AriEvents(AsyncIterator[Event]):
                 raise StopAsyncIteration from None
             try:
                 event = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 event = None
             if isinstance(event, dict) and isinstance(event.get("type"), str):
                 return event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 
 import structlog
 
@@ -22,6 +23,8 @@ ANSWER_S = 5.0
 _ENDS = frozenset({"ChannelHangupRequest", "ChannelDestroyed"})
 """Of a caller in the dialplan. A channel that waits for the end of a REFER is destroyed only
 when that has come, however long ago they hung up (Asterisk 22.10.1)."""
+
+_NUMBER = re.compile(r"[0-9A-Za-z+*#._()-]{1,64}")
 
 CAUSES = {Rejection.NOT_OURS: "1", Rejection.TOO_MANY: "19"}
 """Q.850 causes of rejections that end the call: SIP 404 and 480.
@@ -72,7 +75,7 @@ class AsteriskOffer:
         self.info = CallInfo(
             call_id=self.channel,
             caller=caller_number(signalled),
-            did=did,
+            did=caller_number(did),
             rate=wire_rate(native),
             trunk=Trunk.POLICE if origin == "police" else Trunk.PUBLIC,
             order=user_to_user(uui),
@@ -166,8 +169,14 @@ class AsteriskOffer:
 
 
 def caller_number(signalled: str) -> str:
-    """The number, as it was signalled; "" for one that is withheld."""
-    return "" if signalled.lower() in ("anonymous", "unavailable", "restricted") else signalled
+    """The number, as it was signalled; "" for one that is withheld.
+
+    It goes into headers, records and screens, and a stranger wrote it: it ends where
+    something comes that no number or name of a user has.
+    """
+    found = _NUMBER.match(signalled)
+    number = found[0] if found else ""
+    return "" if number.lower() in ("anonymous", "unavailable", "restricted") else number
 
 
 def wire_rate(native: str) -> int:

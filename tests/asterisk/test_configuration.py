@@ -42,6 +42,7 @@ from tests.asterisk.phones import (
     rings_for_ever,
     tone_wav,
 )
+from tests.asterisk.raw_sip import WELL_FORMED, invite, send_raw
 
 CALLER_HZ, SEAT_HZ, POLICE_HZ, BUSY_HZ = 440, 1000, 700, 450
 NUMBER = "13800138000"
@@ -433,15 +434,6 @@ def test_after_a_restart_calls_are_taken_again(
 
 # What strangers may send
 
-WELL_FORMED = {
-    "first": "INVITE sip:12345@127.0.0.1 SIP/2.0",
-    "from": "From: <sip:13800138000@127.0.0.1>;tag=1",
-    "to": "To: <sip:12345@127.0.0.1>",
-    "cseq": "CSeq: 1 INVITE",
-    "extra": "X-Extra: 1",
-    "length": "Content-Length: 120",
-    "sdp": "c=IN IP4 127.0.0.1",
-}
 MALFORMED: dict[str, dict[str, str | bytes]] = {
     "no CSeq number": {"cseq": "CSeq: INVITE"},
     "CSeq of another method": {"cseq": "CSeq: 1 BYE"},
@@ -497,7 +489,7 @@ def test_a_caller_whose_headers_are_no_utf8_still_reaches_the_voice_bot(
             "extra": b"User-to-User: \xff\xfe6d31;encoding=hex" + b"A" * 600,
             "length": "Content-Length: [len]",
         }
-        send_raw(lines, CARRIER_PORTS[2])
+        send_raw(lines)
         start = ari.event("StasisStart")
         assert start["args"] == ["caller", "12345"]
         assert start["channel"]["caller"]["number"] == NUMBER
@@ -524,26 +516,6 @@ def test_2000_broken_datagrams_neither_end_nor_swell_it(
     caller = new_phone(CARRIER_PORTS[0])
     assert caller.wait_for("ended", call=caller.call("99999")).code == 404
     assert resident_kb(pbx.pid) - before < 60_000
-
-
-def invite(lines: dict[str, str | bytes] | dict[str, str], call_id: str) -> bytes:
-    text = {k: v if isinstance(v, bytes) else v.encode() for k, v in lines.items()}
-    body = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\n%s\r\nt=0 0\r\nm=audio 29000 RTP/AVP 8\r\n"
-    sdp = body % text["sdp"]
-    via = b"Via: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bK%s" % (CARRIER_PORTS[2], call_id.encode())
-    head = [
-        *(text["first"], via, text["from"], text["to"], b"Call-ID: " + call_id.encode()),
-        *(text["cseq"], b"Contact: <sip:caller@127.0.0.1:%d>" % CARRIER_PORTS[2]),
-        *(b"Max-Forwards: 70", text["extra"], b"Content-Type: application/sdp"),
-        b"Content-Length: %d" % len(sdp),
-    ]
-    return b"\r\n".join([*head, b"", sdp])
-
-
-def send_raw(lines: dict[str, str | bytes], port: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as carrier:
-        carrier.bind(("127.0.0.1", port))
-        carrier.sendto(invite(lines, f"raw-{time.monotonic_ns()}"), ("127.0.0.1", SIP_PORT))
 
 
 def resident_kb(pid: int) -> int:

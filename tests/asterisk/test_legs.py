@@ -31,6 +31,7 @@ from tests.asterisk.phones import (
     rings_for_ever,
     tone_wav,
 )
+from tests.asterisk.raw_sip import WELL_FORMED, send_raw
 
 CALLER_HZ, BOT_HZ, POLICE_HZ, SEAT_HZ = 440.0, 700.0, 1000.0, 1500.0
 
@@ -293,6 +294,24 @@ def test_released_callers_stay_with_110_and_go_to_humans_after_it(
     assert again.headers["user-to-user"] == offer.headers["user-to-user"]
     assert "13800138000" in again.headers["p-asserted-identity"]
     caller.wait_until_heard(lambda heard: heard.between(again.at + 0.3).has_tone(POLICE_HZ, 0.5))
+
+
+@pytest.mark.parametrize("header", ["from", "extra"])
+def test_what_a_stranger_writes_as_a_number_becomes_no_header(
+    bot: Bot, police: Phone, person: Path, header: str
+) -> None:
+    odd = '"A\\" <sip:110@x>;b=\\"" <sip:138%0D%0AX-Injected%3A%20yes%22%3E@127.0.0.1>'
+    names = {"from": f"From: {odd};tag=1", "extra": f"P-Asserted-Identity: {odd}"}
+    send_raw({**WELL_FORMED, header: names[header]})
+    police.script(*answers(person))
+    taken = bot.call()
+    # What it is worth may be seen: the same everywhere, and nothing else.
+    assert taken.offer.info.caller == "138X-Injectedyes"
+    bot.dial(taken)
+    offer = police.wait_for("incoming")
+    assert "x-injected" not in offer.headers
+    assert offer.headers["from"].startswith("<sip:138X-Injectedyes@")
+    assert offer.headers["p-asserted-identity"].startswith("<sip:138X-Injectedyes@")
 
 
 def test_no_leg_without_a_trunk(bot: Bot, taken: Taken) -> None:
