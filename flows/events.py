@@ -93,6 +93,8 @@ class Heard:
     end: float = 0.0
     embeddings: Mapping[str, Embedding] = field(default_factory=dict, compare=False)
     """Sentence embeddings of the texts that triage asked for; not part of the log."""
+    embedded: tuple[str, ...] | None = None
+    """The texts of `embeddings`, so that a replay has no more and no fewer; None: not logged."""
     plain: bool = False
     """Taken without them: danger was plain already, or the embedder failed."""
 

@@ -88,3 +88,12 @@ def test_a_changed_decision_shows(rows: list[dict[str, Any]], policy: Policy) ->
 def test_a_missing_decision_shows(rows: list[dict[str, Any]], policy: Policy) -> None:
     without = [row for row in rows if row["kind"] != "Handoff"]
     assert not all(each.same for each in compare(without, policy, embed))
+
+
+def test_a_replay_has_the_embeddings_that_the_call_had(policy: Policy) -> None:
+    """The call had gone on while they were computed, and this text came without."""
+    heard = ev.Heard(4.0, 1, ev.Ear.TRANSCRIBER, "厨房着火了", final=True, embedded=())
+    started = ev.CallStarted(0.0, "C1", "13800138000", "12345")
+    logged = log_of([started, heard, ev.TurnEnded(4.5, 1)], policy)
+    assert not any(row["kind"] == "Handoff" for row in logged)
+    assert all(each.same for each in compare(logged, policy, embed))

@@ -7,6 +7,7 @@ counted by the loudness, and the dialogue's triage goes by keywords.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -560,6 +561,20 @@ async def test_what_cannot_be_put_on_record_is_done_all_the_same(
     monkeypatch.setattr(journal, method, broken)
     line.press("1")
     await call.in_phase(Phase.CONNECTED)
+    await call.hung_up()
+
+
+async def test_a_database_that_hangs_keeps_nobody_from_being_answered(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebot.records.store.ASKED_S", 0.1)
+    free = threading.Event()
+    for query in ("known", "last_region"):
+        monkeypatch.setattr(f"voicebot.records.reading.{query}", lambda *_: free.wait(10))
+    try:
+        call = await called(service, ScriptedLine(offered()))
+    finally:
+        free.set()
     await call.hung_up()
 
 

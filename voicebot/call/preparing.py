@@ -86,10 +86,11 @@ class Preparer:
     def _prepared(self, state: State, event: Heard) -> Heard:
         texts = texts_to_embed(state, event, self._policy)
         if not texts:
-            return event
+            return replace(event, embedded=())
         turns = conversation(with_hypothesis(state, event))
         known = self._policy.triage.assess(turns, state.embeddings)
         if known.action == "handoff" and (known.route == "110_now" or known.request == "police"):
             return replace(event, plain=True)
         vectors = self._embedder.embed(texts)
-        return replace(event, embeddings=dict(zip(texts, vectors, strict=True)))
+        vectors_of = dict(zip(texts, vectors, strict=True))
+        return replace(event, embeddings=vectors_of, embedded=texts)

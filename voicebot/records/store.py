@@ -39,6 +39,9 @@ ORDINARY_DATABASE_S = 1.0
 ORDINARY_SPOOL_S = 1.0
 OPEN_TIMEOUT_S = 10.0
 
+ASKED_S = 1.0
+"""How long a call that is offered waits for what the database knows of it."""
+
 
 class Records:
     """Calls, event logs, transcripts, tickets, hand-offs, audit.
@@ -221,8 +224,9 @@ class Records:
     async def known(self, call_id: str) -> bool:
         """A call of this id is on record; False as well when the database is away."""
         try:
-            return await self._read(reading.known, call_id)
-        except RecordsUnavailable:
+            async with asyncio.timeout(ASKED_S):
+                return await self._read(reading.known, call_id)
+        except (RecordsUnavailable, TimeoutError):
             return False
 
     async def calls(self, limit: int = 50) -> list[dict[str, Any]]:
@@ -240,8 +244,9 @@ class Records:
     async def last_region(self, caller: str) -> str | None:
         """The last region that this number's caller confirmed; None if unknown or away."""
         try:
-            return await self._read(reading.last_region, caller)
-        except RecordsUnavailable:
+            async with asyncio.timeout(ASKED_S):
+                return await self._read(reading.last_region, caller)
+        except (RecordsUnavailable, TimeoutError):
             return None
 
     async def outbox(
