@@ -41,7 +41,7 @@ contracts: ## who may import whom (docs/architecture.md)
 # must not meet those of another while they are torn down. A folder that fails fails all.
 TEST_FOLDERS := flows asr kb telephony asterisk sip browser benchmarks voicebot end_to_end
 # Those with fixed ports run in a network namespace of their own where one can be made.
-ISOLATED := asterisk sip
+ISOLATED := asterisk sip end_to_end
 
 unit: ## the tests
 	@failed=; for folder in $(TEST_FOLDERS); do \

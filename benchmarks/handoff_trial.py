@@ -208,7 +208,7 @@ class Trial:
         if self.pbx is not None:
             self.service.beside("watchdog")
         self.seats = Phone(SEATS_PORT, folder / "seats")
-        self.seats.script(*answers(self._wav("seat")))
+        self.seats.script(*answers(self.wav("seat")))
         self._callers: set[str] = set()
         """Numbers of the runs before: a desk that was dead gets their INVITEs late."""
 
@@ -230,7 +230,7 @@ class Trial:
             police.script(*self._desk(plan))
             began = time.monotonic()
             call = phone.call(
-                "12345", caller=plan.caller, steps=(answered(), loop(self._wav("caller")))
+                "12345", caller=plan.caller, steps=(answered(), loop(self.wav("caller")))
             )
             up = phone.wait_for("up", call=call, timeout_s=10).at
             try:
@@ -250,11 +250,11 @@ class Trial:
 
     def _desk(self, plan: Plan) -> tuple[Step, ...]:
         script = self._desk_scripts(plan).get(plan.fault)
-        return script() if script else answers(self._wav("officer"), after_s=0.6)
+        return script() if script else answers(self.wav("officer"), after_s=0.6)
 
     def _desk_scripts(self, plan: Plan) -> dict[str, Callable[[], tuple[Step, ...]]]:
         """What 110's desk does by fault, where the fault is the desk's."""
-        wav = self._wav("officer")
+        wav = self.wav("officer")
         return {
             "busy": lambda: (reject(486),),
             "declines": declines,
@@ -264,7 +264,7 @@ class Trial:
             "hangs_up_at_once": hangs_up_at_once,
             "desk_hangs_up_in_sentence": lambda: hangs_up_after(wav, 1.0 + plan.at_s / 2),
             "announcement_then_person": lambda: announcement_then_person(
-                self._wav("announcement"), wav
+                self.wav("announcement"), wav
             ),
         }
 
@@ -273,7 +273,7 @@ class Trial:
     ) -> None:
         """Until somebody human has had the caller for a while, or patience is over."""
         pending = self._fault(plan, police)
-        wav = self._wav("officer")
+        wav = self.wav("officer")
         rescripted, together_since, party = False, 0.0, ""
         while time.monotonic() - up < PATIENCE_S:
             now = time.monotonic()
@@ -401,12 +401,13 @@ class Trial:
             self.pbx.cli(f"channel request hangup {channel}")
         return left
 
-    def _wav(self, name: str) -> Path:
+    def wav(self, name: str) -> Path:
+        """What the caller, the officer or the seat says, as a telephone plays it."""
         return self.folder / f"{name}.wav"
 
     def _voice(self, name: str, text: str) -> npt.NDArray[np.int16]:
         pcm = speak(text)
-        write_wav(self._wav(name), pcm)
+        write_wav(self.wav(name), pcm)
         return pcm
 
 
