@@ -96,6 +96,9 @@ class Sound(pj.AudioMediaPort):  # type: ignore[misc]
         self._loop = frames if for_ever else []
         self._to_play = collections.deque(frames)
 
+    def go_on_like(self, other: Sound) -> None:
+        self._loop = other._loop
+
     @property
     def playing(self) -> bool:
         return bool(self._to_play)
@@ -172,7 +175,7 @@ class Call(pj.Call):  # type: ignore[misc]
         self.sound = Sound(f"sound-{self.number}", phone.folder, self.number)
         self.sound.on_wire = phone.wire is not None
         self.confirmed = self.ended = self._media = False
-        self._tell, self._wire = phone.tell, phone.wire
+        self._phone, self._tell, self._wire = phone, phone.tell, phone.wire
         self._script: Iterator[None] = iter(())
 
     def follow(self, steps: list[list[Any]]) -> None:
@@ -257,6 +260,13 @@ class Call(pj.Call):  # type: ignore[misc]
         if self._wire is not None:
             transport = self.getMedTransportInfo(index)
             self._wire.listen(int(transport.localRtpName.rsplit(":", 1)[1]), self.sound)
+
+    def onCallTransferRequest(self, request: Any) -> None:
+        """REFER: the new call is one of its own, and sounds like this one."""
+        call = Call(self._phone)
+        self._phone.calls.append(call)
+        call.sound.go_on_like(self.sound)
+        request.newCall = call
 
     def onDtmfDigit(self, event: Any) -> None:
         self._tell("key", call=self.number, key=event.digit)

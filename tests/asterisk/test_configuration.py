@@ -42,7 +42,7 @@ from tests.asterisk.phones import (
     rings_for_ever,
     tone_wav,
 )
-from tests.asterisk.raw_sip import WELL_FORMED, invite, send_raw
+from tests.asterisk.raw_sip import WELL_FORMED, answers_options, invite, send_raw
 
 CALLER_HZ, SEAT_HZ, POLICE_HZ, BUSY_HZ = 440, 1000, 700, 450
 NUMBER = "13800138000"
@@ -216,10 +216,10 @@ def test_without_a_voice_bot_a_seat_answers_and_both_hear_each_other(
 def test_the_caller_hears_music_while_a_seat_rings(
     pbx: Pbx, caller: Phone, seats: Phone, voices: dict[int, Path]
 ) -> None:
-    seats.script(ring(6.0), *answers(voices[SEAT_HZ])[1:])
+    seats.script(ring(3.0), *answers(voices[SEAT_HZ])[1:])
     call = caller.call("12345", steps=(answered(), loop(voices[CALLER_HZ])))
     heard = caller.wait_until_tone(SEAT_HZ, call=call, timeout_s=15)
-    assert heard.end - heard.times[0] > 6
+    assert heard.end - heard.times[0] > 3
     assert heard.longest_silence_s() < 2
 
 
@@ -287,7 +287,7 @@ def test_four_callers_at_a_time_get_four_seats(
         [
             *(sipp, "-sf", SCENARIOS / "caller.xml", "-s", "12345", "-key", "caller", NUMBER),
             *("-i", "127.0.0.1", "-p", str(CARRIER_PORTS[1]), f"127.0.0.1:{SIP_PORT}"),
-            *("-m", "4", "-l", "4", "-r", "4", "-d", "3000", "-nostdin", "-timeout", "20"),
+            *("-m", "4", "-l", "4", "-r", "4", "-d", "1500", "-nostdin", "-timeout", "20"),
         ],
         cwd=tmp_path,
         capture_output=True,
@@ -351,19 +351,21 @@ def test_when_110_fails_a_seat_takes_the_caller(
     assert not heard.has_tone(BUSY_HZ)
 
 
-def test_when_110_rings_for_ever_a_seat_takes_the_caller_after_20_s(
+def test_when_110_rings_for_ever_a_seat_takes_the_caller_after_a_while(
     pbx: Pbx, caller: Phone, police: Phone, seats: Phone, voices: dict[int, Path]
 ) -> None:
+    pbx.set_global("VB_RING_S", "3")  # 20 as deployed
     police.script(*rings_for_ever())
     seats.script(*answers(voices[SEAT_HZ]))
     with stasis(pbx) as ari:
         call = caller.call("12345", steps=(answered(), loop(voices[CALLER_HZ])))
         give_up_in_danger(ari)
     rang = police.wait_for("rings").at
-    heard = caller.wait_until_tone(SEAT_HZ, call=call, timeout_s=30)
-    assert 19 < seats.wait_for("incoming").at - rang < 22
+    heard = caller.wait_until_tone(SEAT_HZ, call=call, timeout_s=10)
+    assert 2.5 < seats.wait_for("incoming").at - rang < 4.5
     assert heard.longest_silence_s() < 2
     assert police.wait_for("ended").code == 487
+    pbx.set_global("VB_RING_S", "20")
 
 
 def test_after_110_has_gone_the_caller_is_not_alone(
@@ -457,23 +459,24 @@ MALFORMED: dict[str, dict[str, str | bytes]] = {
 }
 
 
-@pytest.mark.parametrize("case", MALFORMED)
-def test_a_malformed_invite_does_no_harm(
-    pbx: Pbx, new_phone: Callable[[int], Phone], sipp: str, tmp_path: Path, case: str
+def test_malformed_invites_do_no_harm(
+    pbx: Pbx, new_phone: Callable[[int], Phone], sipp: str, tmp_path: Path
 ) -> None:
-    lines = {**WELL_FORMED, **MALFORMED[case]}
-    pairs = [part for name, value in lines.items() for part in ("-key", name, value)]
-    subprocess.run(
-        [
-            *(sipp, "-sf", SCENARIOS / "malformed.xml", "-i", "127.0.0.1"),
-            *("-p", str(CARRIER_PORTS[2]), f"127.0.0.1:{SIP_PORT}", *pairs),
-            *("-m", "5", "-r", "50", "-nostdin", "-timeout", "5"),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        timeout=20,
-    )
-    hang_up_everything(pbx)
+    for case, odd in MALFORMED.items():
+        lines = {**WELL_FORMED, **odd}
+        pairs = [part for name, value in lines.items() for part in ("-key", name, value)]
+        subprocess.run(
+            [
+                *(sipp, "-sf", SCENARIOS / "malformed.xml", "-i", "127.0.0.1"),
+                *("-p", str(CARRIER_PORTS[2]), f"127.0.0.1:{SIP_PORT}", *pairs),
+                *("-m", "5", "-r", "50", "-nostdin", "-timeout", "5"),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            timeout=20,
+        )
+        hang_up_everything(pbx)
+        assert answers_options(), case
     caller = new_phone(CARRIER_PORTS[0])
     assert caller.wait_for("ended", call=caller.call("99999")).code == 404
 

@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from telephony.call_control import Capability, NotCapable
-from tests.asterisk.bot import POLICE, Bot, Taken, access_to, wait_until
+from tests.asterisk.bot import POLICE, SEAT, Bot, Taken, access_to, wait_until
 from tests.asterisk.pbx import Pbx
 from tests.asterisk.phones import (
     Phone,
+    Step,
     answered,
     answers,
     busy,
+    declines,
     loop,
     reject,
+    ring,
     rings_for_ever,
     tone_wav,
 )
 
 CONTEXT = "voicebot-refer"
+"""Of deploy/asterisk."""
 REFERRED = dataclasses.replace(POLICE, url="trunk:police/110?transfer=blind")
-
-_DIALPLAN = (
-    "s,1,Transfer,PJSIP/${VB_REFER_TO}",
-    's,2,GotoIf,$["${TRANSFERSTATUS}" = "SUCCESS"]?5',
-    "s,3,Stasis,voicebot,referred,${VB_DID}",
-    "s,4,Goto,voicebot-fallback,s,1",
-    "s,5,Hangup",
-)
 
 
 @pytest.fixture
 def bot(pbx: Pbx) -> Iterator[Bot]:
-    for line in _DIALPLAN:
-        extension, priority, application, *arguments = line.split(",", 3)
-        command = f"{application}({''.join(arguments)})".replace('"', '\\"')
-        pbx.cli(f'dialplan add extension {extension},{priority},"{command}" into {CONTEXT} replace')
     with Bot(dataclasses.replace(access_to(pbx), refer_context=CONTEXT)) as bot:
         yield bot
 
@@ -67,17 +58,51 @@ def test_110_takes_the_caller_over(
     assert not police.seen("ended")
 
 
-def test_110_is_busy_and_the_caller_is_given_back(
-    bot: Bot, taken: Taken, caller: Phone, police: Phone
+@pytest.mark.parametrize(
+    ("script", "end"),
+    [
+        (busy(), "ended:busy"),
+        (declines(), "ended:ended"),
+        ((reject(503),), "ended:ended"),
+        ((ring(0.1), reject(480)), "ended:no_answer"),
+    ],
+)
+def test_a_refused_caller_is_given_back_and_the_next_route_is_tried(
+    bot: Bot,
+    taken: Taken,
+    caller: Phone,
+    police: Phone,
+    seats: Phone,
+    tmp_path: Path,
+    script: tuple[Step, ...],
+    end: str,
 ) -> None:
-    police.script(*busy())
-    began = time.monotonic()
+    police.script(*script)
+    seats.script(*answers(tone_wav(tmp_path / "seat.wav", 1500)))
     leg = bot.dial(taken, REFERRED)
-    leg.wait("ended:busy")
-    print(f"MEASURED busy REFER → next route {1000 * (time.monotonic() - began):.0f} ms")
+    leg.wait(end)
+    failed = police.wait_for("ended").at
     bot.talk(taken, 700, 3)
     caller.wait_until_tone(700)
     wait_until(lambda: taken.ears.heard().last(0.4).has_tone(440, 0.8))
+    again = bot.dial(taken, SEAT)
+    print(f"MEASURED refused REFER → next route {seats.wait_for('rings').at - failed:.2f} s")
+    again.wait("answered")
+    caller.wait_until_tone(1500)
+    seats.wait_until_tone(440)
+    assert taken.ears.ends == 0
+
+
+def test_a_caller_who_is_refused_late_is_given_back_all_the_same(
+    bot: Bot, taken: Taken, caller: Phone, police: Phone
+) -> None:
+    police.script(*rings_for_ever())
+    leg = bot.dial(taken, REFERRED, answer_timeout_s=1.0)
+    leg.wait("ended:no_answer", 3)
+    # The caller's own switch still tries: only it can give them back.
+    police.then(1, reject(486))
+    bot.talk(taken, 700, 3)
+    caller.wait_until_tone(700)
     assert taken.ears.ends == 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from telephony.asterisk.watchdog import DEAD_S, GRACE_S
 from tests.asterisk.bot import wait_until
 from tests.asterisk.pbx import Pbx
 from tests.asterisk.phones import (
@@ -132,7 +133,7 @@ def test_a_healthy_controller_is_left_alone(
     with controller(pbx) as bot:
         call = calls_in(caller, tmp_path)
         bot.wait_for("call")
-        time.sleep(5)
+        time.sleep(DEAD_S + GRACE_S + 0.5)
         assert not dog.said("controller_dead")
         assert not seats.seen("incoming")
         assert not caller.seen("ended", call)
