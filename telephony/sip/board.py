@@ -18,7 +18,7 @@ from telephony.sip.frames import pick
 from telephony.sip.library import held_calls, is_up
 from telephony.sip.link import MainLink
 from telephony.sip.music import Sound, make_sound
-from telephony.sip.party import Party, guarded
+from telephony.sip.party import Party
 from telephony.sip.room import Room
 from telephony.sip.settings import SipSettings
 from telephony.sip.wire import CALLER, Control
@@ -108,20 +108,19 @@ class Board:
 
     def offered(self, call_id: int, text: str, source: str) -> None:
         """An INVITE: refused, or a room that rings until the main process decides."""
-        self._offered(call_id, text, source)
+        try:
+            self._offered(call_id, text, source)
+        except Exception:
+            log.exception("a call cannot be offered")
+            if room := self.rooms.get(self._last):
+                room.reject(500, {})  # nobody rings for ever
 
-    @guarded
     def _offered(self, call_id: int, text: str, source: str) -> None:
         message = headers.parse(text)
         peer = message.first(PEER_HEADER) if self._front and source == self._front else source
         self._last += 1
         rate = headers.audio_rate(message.body)
-        room = Room(
-            self,
-            self._last,
-            rate,
-            self.settings.acknowledge_key,
-        )
+        room = Room(self, self._last, rate, self.settings)
         room.caller = Party(self.account, room, CALLER, call_id)
         room.caller_number, room.did = headers.caller_of(message), headers.dialled_in(message)
         room_left = self.callers_left(new=1)
@@ -191,11 +190,22 @@ class Board:
         """Dials a leg if there is room for one."""
         others = [each.use for each in self.rooms.values() if each is not room]
         limit = self.settings.callers_per_process
+        while not dial.refer and not may_dial(others, held_calls(), limit) and self._hurry():
+            pass
         if not dial.refer and not may_dial(others, held_calls(), limit):
             log.error("no room for a further leg")
             self.report("leg", room.index, leg, input="unreachable")
             return
         room.dial(leg, dial)
+
+    def _hurry(self) -> bool:
+        """Makes room at the cost of a goodbye that nobody answers; False when there is none."""
+        held = held_calls()
+        for party in list(self._ending):
+            party.terminate()
+            if held_calls() < held:
+                return True
+        return False
 
     def tick(self, now: float) -> None:
         """What time brings; called every 20 ms or so."""

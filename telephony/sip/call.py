@@ -190,8 +190,11 @@ class SipCall:
         match message.op:
             case "answered":
                 self._answered.set()
-            case "key" if self._events is not None and message.values["key"] in KEYS:
-                self._events.press(message.values["key"])
+            case "key" if message.values["key"] in KEYS:
+                if leg is not None:
+                    leg.pressed(message.values["key"])
+                elif self._events is not None and message.leg == CALLER:
+                    self._events.press(message.values["key"])
             case "leg" if leg is not None:
                 leg.apply(LegInput(message.values["input"]))
             case "gone":

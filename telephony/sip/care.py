@@ -1,8 +1,9 @@
 """What becomes of a caller whom the application has left, alive or dead; pure.
 
-Together with a leg they stay until either hangs up. Alone they hear the ring-back tone and
-the fallback, which is a human queue, is dialled until somebody answers; where none is
-configured they hear the busy tone and are hung up.
+Together with a leg they stay until either hangs up. Alone, be it that the leg is gone
+without a word, they hear the ring-back tone and the fallback, which is a human queue, is
+dialled until somebody answers; where none is configured they hear the busy tone and are
+hung up.
 """
 
 from __future__ import annotations
@@ -18,10 +19,6 @@ ANSWER_S = 60.0
 """How long the fallback may ring at each attempt."""
 BUSY_S = 3.0
 """How long the busy tone is heard before the caller is hung up."""
-
-DEAD_S = 60.0
-"""Without audio from any party for so long there is no call any more: telephones and trunks
-that die say no goodbye, and nobody else would end it."""
 
 
 class Step(Enum):
@@ -52,21 +49,22 @@ class Care:
     joined: bool = False
     tried_at: float | None = None
     busy_at: float | None = None
-    packets: int = -1
-    packets_at: float = 0.0
 
-    def step(self, now: float, *, bridged: bool, has_legs: bool) -> Step:
+    def step(self, now: float, *, bridged: bool, has_legs: bool, was_lost: bool) -> Step:
         """What to do now.
 
         Parameters:
             bridged: a leg has answered.
             has_legs: a leg is on its way or up.
+            was_lost: the last that was up has not hung up, but is gone without a word.
         """
         if bridged:
             self.joined = True
             return self._tone(Step.QUIET)
-        if self.joined:  # the other side has hung up
+        if self.joined and not was_lost:  # the other side has hung up
             return Step.HANG_UP
+        if self.joined:
+            self.joined, self.left_at, self.tried_at = False, now, None
         if self.busy_at is not None:
             return Step.HANG_UP if now - self.busy_at >= BUSY_S else Step.WAIT
         if has_legs:
@@ -80,12 +78,6 @@ class Care:
             return Step.WAIT
         self.tried_at = now
         return Step.DIAL
-
-    def is_dead(self, now: float, packets: int) -> bool:
-        """Nobody has sent audio for `DEAD_S`; `packets` is what has come so far, from all."""
-        if packets != self.packets:
-            self.packets, self.packets_at = packets, now
-        return now - self.packets_at >= DEAD_S
 
     def _tone(self, wanted: Step) -> Step:
         if self.tone is wanted:

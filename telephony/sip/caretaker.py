@@ -17,9 +17,6 @@ log = logging.getLogger(__name__)
 FIRST_LEG = 60_000
 """Index of the first leg of ours, above those of the application."""
 
-LOOK_S = 2.0
-"""How often it is looked whether anybody still sends audio."""
-
 
 class Caretaker:
     """Parameters:
@@ -30,7 +27,6 @@ class Caretaker:
         self._settings, self._dial = settings, dial
         self._cares: dict[Room, Care] = {}
         self._last = FIRST_LEG
-        self._look_at = 0.0
 
     def take(self, room: Room, now: float) -> None:
         """The application has left this room; harmless when it had before."""
@@ -40,18 +36,18 @@ class Caretaker:
             room.left()
 
     def tick(self, now: float) -> None:
-        if now >= self._look_at:
-            self._look_at = now + LOOK_S
-            for room, care in list(self._cares.items()):
-                if care.is_dead(now, room.packets()):
-                    log.warning("call %d: no party is there any more", room.index)
-                    room.close()
         for room, care in list(self._cares.items()):
             if room.caller is None:
                 room.close()
                 del self._cares[room]
             else:
-                self._do(room, care.step(now, bridged=room.bridged, has_legs=room.has_legs))
+                step = care.step(
+                    now,
+                    bridged=room.bridged,
+                    has_legs=room.has_legs,
+                    was_lost=room.was_lost,
+                )
+                self._do(room, step)
 
     def _do(self, room: Room, step: Step) -> None:
         match step:

@@ -21,6 +21,8 @@ from telephony.sip.settings import SipSettings
 log = structlog.get_logger()
 
 RETRY_AFTER_S = 5
+LARGEST = 3900
+"""Bytes; PJSIP cuts a datagram at 4000, and aborts on an INVITE that was cut."""
 MOST_ROUTES = 10_000
 """Calls whose process is remembered; the oldest is forgotten first."""
 
@@ -81,7 +83,8 @@ class Front(asyncio.DatagramProtocol):
             self._response(message, source)
 
     def _response(self, message: Datagram, source: tuple[str, int]) -> None:
-        out = returned(message, self._own) if source[1] in self._ports() else None
+        ours = source[0] == self._settings.host and source[1] in self._ports()
+        out = returned(message, self._own) if ours else None
         if out is None:
             self.dropped += 1
         else:
@@ -101,13 +104,12 @@ class Front(asyncio.DatagramProtocol):
             allow = "Allow: " + ", ".join(sorted(_METHODS | {"OPTIONS"}))
             self._refuse(message, source, 405, "Method Not Allowed", allow)
             return
-        port = self._route(message, source)
-        if port is None:
-            return
         out = forwarded(message, self._own, source)
         if out is None:
             self._refuse(message, source, 483, "Too Many Hops")
-        else:
+        elif len(out.to_bytes()) > LARGEST:
+            self._refuse(message, source, 513, "Message Too Large")
+        elif (port := self._route(message, source)) is not None:
             self._send(out, (self._settings.host, port))
 
     def _route(self, message: Datagram, source: tuple[str, int]) -> int | None:

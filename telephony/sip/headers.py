@@ -74,7 +74,8 @@ def number_of(value: str) -> str:
         user = unquote(user.partition(";")[0].partition(":")[0])
     if re.fullmatch(r"\+?[\d().\- ]+", user):
         user = user.translate(_VISUAL)
-    return "" if user.lower() in _HIDDEN else user[:64]
+    # Neither bytes that are no UTF-8 nor a line break become part of a number.
+    return user[:64] if user.isprintable() and user.lower() not in _HIDDEN else ""
 
 
 def caller_of(message: SipText) -> str:

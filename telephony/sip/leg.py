@@ -9,7 +9,7 @@ import numpy as np
 
 from telephony.codecs import Int16
 from telephony.errors import LegError
-from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegEvents, LegProgress
+from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegEvents, LegKey, LegProgress
 from telephony.leg_state import END_REASONS, LegInput, LegState, transition
 from telephony.resampling import StreamResampler
 from telephony.sip.identity import leg_headers, own_uri
@@ -121,6 +121,10 @@ class SipLeg:
         if self._state is not LegState.ENDED:
             early = not self.off_hook
             self._events.put(LegAudio(pcm, self._call.rate, early))
+
+    def pressed(self, key: str) -> None:
+        if self.off_hook:
+            self._events.put(LegKey(key))
 
     def apply(self, event: LegInput) -> bool:
         """Moves on by the table; True when the state has changed."""

@@ -13,7 +13,12 @@ from typing import Any, Protocol
 
 import pjsua2 as pj
 
+from telephony.sip.library import session_of, terminate
+
 log = logging.getLogger(__name__)
+
+_NOBODY = frozenset({408, 481, 503})
+"""Nothing has answered, or nobody who knows the call."""
 
 
 class PartyEvents(Protocol):
@@ -30,6 +35,8 @@ class PartyEvents(Protocol):
     def ended(self, leg: int, code: int) -> None: ...
 
     def transfer_progress(self, code: int, final: bool) -> None: ...
+
+    def is_there(self, leg: int) -> None: ...
 
 
 def guarded(method: Callable[..., None]) -> Callable[..., None]:
@@ -67,6 +74,9 @@ class Party(pj.Call):  # type: ignore[misc]
         self.media: pj.AudioMedia | None = None
         """The line's end in the conference bridge, while audio is up."""
         self._media_index = 0
+        self.must_send = False
+        """Audio is to come all the time; not while the far side holds the call."""
+        self._session = 0
         self.over = False
         self.slot = call_id
         """PJSIP's id of the call, once there is one."""
@@ -91,6 +101,18 @@ class Party(pj.Call):  # type: ignore[misc]
         except pj.Error:
             return 0
 
+    def ask(self) -> None:
+        """OPTIONS within the call; whatever is answered is told as `is_there`."""
+        parameters = pj.CallSendRequestParam()
+        parameters.method = "OPTIONS"
+        if not self.over:
+            self.sendRequest(parameters)
+
+    def terminate(self) -> None:
+        """Frees its place at once, whatever is still to be answered."""
+        if not self.over and self._session:
+            terminate(self._session)
+
     def end(self) -> None:
         """BYE, CANCEL or a refusal, whichever fits; harmless when it is over."""
         if not self.over and self.getId() != pj.PJSUA_INVALID_ID:
@@ -112,12 +134,18 @@ class Party(pj.Call):  # type: ignore[misc]
     @guarded
     def onCallTsxState(self, prm: pj.OnCallTsxStateParam) -> None:
         tsx = prm.e.body.tsxState.tsx
-        if tsx.method == "INVITE" and tsx.role == pj.PJSIP_ROLE_UAC and tsx.statusCode == 100:
+        if tsx.method == "INVITE":
+            self._session = session_of(int(tsx.pjTransaction)) or self._session
+        if tsx.role != pj.PJSIP_ROLE_UAC:
+            return
+        if tsx.method == "INVITE" and tsx.statusCode == 100:
             self._events.provisional(self.leg, 100)
+        elif tsx.method == "OPTIONS" and tsx.statusCode >= 200 and tsx.statusCode not in _NOBODY:
+            self._events.is_there(self.leg)
 
     @guarded
     def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:
-        self.media = None
+        self.media, self.must_send = None, False
         info = self.getInfo()  # kept: the list in it dies with it
         for index, media in enumerate(info.media):
             if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status in (
@@ -125,6 +153,8 @@ class Party(pj.Call):  # type: ignore[misc]
                 pj.PJSUA_CALL_MEDIA_REMOTE_HOLD,
             ):
                 self.media, self._media_index = self.getAudioMedia(index), index
+                active = media.status == pj.PJSUA_CALL_MEDIA_ACTIVE
+                self.must_send = active and bool(media.dir & pj.PJMEDIA_DIR_DECODING)
                 break
         self._events.line_changed(self.leg)
 

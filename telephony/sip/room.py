@@ -1,21 +1,23 @@
-"""One caller with the legs dialled for them, and the sound between all of them."""
+"""One caller with the legs dialled for them."""
 
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import pjsua2 as pj
 
 from telephony.leg_state import LegInput, LegState, transition
 from telephony.sip import responses
+from telephony.sip.bridge import Bridge
 from telephony.sip.capacity import Use
-from telephony.sip.conference import Link, Node, Place, links
 from telephony.sip.music import Sound
 from telephony.sip.party import Party, add_headers
+from telephony.sip.presence import LOOK_S, Presence, Step
+from telephony.sip.settings import SipSettings
 from telephony.sip.wire import CALLER
 from telephony.sip.wiring import Dial, Wiring
 
@@ -34,13 +36,14 @@ class _Leg:
     state: LegState = LegState.CONNECTING
     dialled_at: float = field(default_factory=time.monotonic)
     responded: bool = False
+    presence: Presence | None = None
+    """Once it is off-hook."""
 
 
 class Room:
     """Parameters:
     index: of the call, unique in the process.
     rate: Hz of the application's audio.
-    acknowledge_key: by which a desk says that it has the call.
     """
 
     def __init__(
@@ -48,22 +51,21 @@ class Room:
         wiring: Wiring,
         index: int,
         rate: int,
-        acknowledge_key: str,
+        settings: SipSettings,
     ) -> None:
         self._wiring, self.index, self.rate = wiring, index, rate
-        self._acknowledge_key = acknowledge_key
-        self._music: pj.AudioMedia | None = None
+        self._settings = settings
+        self._presence = Presence(math.inf, settings.caller_timeout_s)
+        self._look_at = 0.0
+        self._bridge = Bridge(wiring, index, rate, self._lines)
         self.caller: Party | None = None
         self.caller_number = ""
         self.did = ""
         self.is_answered = False
         self._legs: dict[int, _Leg] = {}
-        self._ports: dict[int, pj.AudioMedia] = {}
-        self._links: set[Link] = set()
-        self._waits = False
         self._keys: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
-        self.is_left = False
-        """The application has left; there are no ports to it."""
+        self.was_lost = False
+        """The last leg that was up has not hung up: it is gone without a word."""
 
     @property
     def bridged(self) -> bool:
@@ -85,11 +87,6 @@ class Room:
         legs = sum(leg.party is not None for leg in self._legs.values())
         return Use(int(self.caller is not None), legs)
 
-    def packets(self) -> int:
-        """RTP packets that have come from anybody here so far."""
-        parties = [self.caller, *(leg.party for leg in self._legs.values())]
-        return sum(party.packets() for party in parties if party is not None)
-
     def answer(self) -> None:
         if self.caller is not None and not self.caller.over:
             self.caller.respond(200)
@@ -105,10 +102,7 @@ class Room:
 
     def left(self) -> None:
         """The application is gone: nothing of its audio is heard any more, and no music."""
-        self._waits, self.is_left = False, True
-        for leg in list(self._ports):
-            self._close_port(leg)
-        self.play(None)
+        self._bridge.left()
 
     def close(self) -> None:
         """Ends everything."""
@@ -117,15 +111,11 @@ class Room:
         self.hang_up()
 
     def hold(self, on: bool) -> None:
-        self._waits = on
-        self.play(Sound.MUSIC if on else None)
+        self._bridge.hold(on)
 
     def play(self, sound: Sound | None) -> None:
         """A sound for the caller, until the next; None for none."""
-        if self._music is not None:
-            self.rewire(music=False)
-        self._music = self._wiring.sound(sound) if sound is not None else None
-        self.rewire()
+        self._bridge.play(sound)
 
     def send_keys(self, keys: str) -> None:
         if self.caller is not None and not self.caller.over:
@@ -156,6 +146,9 @@ class Room:
         """Keys, and legs whose deadline has passed; `now` on the monotonic clock."""
         while not self._keys.empty():
             self._take_key(*self._keys.get())
+        if now >= self._look_at:
+            self._look_at = now + LOOK_S
+            self._look(now)
         for index, leg in list(self._legs.items()):
             if leg.state is LegState.ENDED or leg.state in _OFF_HOOK:
                 continue
@@ -163,17 +156,37 @@ class Room:
             if waited > leg.dial.answer_s or (waited > NO_RESPONSE_S and not leg.responded):
                 self._end(index, responses.given_up(leg.state))
 
+    def _look(self, now: float) -> None:
+        """Who is still there."""
+        if self.caller is not None and self.is_answered:
+            self._look_at_line(CALLER, self.caller, self._presence, now)
+        for index, leg in list(self._legs.items()):
+            if leg.party is not None and leg.presence is not None:
+                self._look_at_line(index, leg.party, leg.presence, now)
+
+    def _look_at_line(self, leg: int, party: Party, presence: Presence, now: float) -> None:
+        must_send = leg != CALLER and party.must_send
+        match presence.look(now, party.packets(), must_send=must_send):
+            case Step.ASK:
+                party.ask()
+            case Step.LOST if leg == CALLER:
+                log.warning("call %d: the caller is gone without a word", self.index)
+                self._caller_gone()
+            case Step.LOST:
+                log.warning("call %d: a leg is gone without a word", self.index)
+                self._end(leg, LegInput.CLOSED)
+
     # Party events, on the PJSIP thread.
 
+    def is_there(self, leg: int) -> None:
+        known = self._legs.get(leg)
+        if leg == CALLER:
+            self._presence.answered()
+        elif known is not None and known.presence is not None:
+            known.presence.answered()
+
     def line_changed(self, leg: int) -> None:
-        """The audio of a line is up, down or another."""
-        line: Node = (Place.LINE, leg)
-        self._links = {link for link in self._links if line not in link}
-        party = self._party(leg)
-        up = party is not None and party.media is not None
-        if up and not self.is_left and leg not in self._ports:
-            self._ports[leg] = self._wiring.open_port(self.index, leg, self.rate)
-        self.rewire()
+        self._bridge.line_changed(leg)
 
     def pressed(self, leg: int, key: str) -> None:
         """Comes on PJSIP's thread for RTP."""
@@ -182,8 +195,13 @@ class Room:
     def _take_key(self, leg: int, key: str) -> None:
         if leg == CALLER:
             self._wiring.report("key", self.index, key=key)
-        elif leg in self._legs and key == self._acknowledge_key:
-            self._move(leg, LegInput.ACKNOWLEDGE)
+            return
+        known = self._legs.get(leg)
+        if known is None or known.state not in _OFF_HOOK:
+            return
+        # The key that acknowledges is used up by that; every other is the application's.
+        if key != self._settings.acknowledge_key or not self._move(leg, LegInput.ACKNOWLEDGE):
+            self._wiring.report("key", self.index, leg, key=key)
 
     def provisional(self, leg: int, code: int) -> None:
         known = self._legs.get(leg)
@@ -201,7 +219,9 @@ class Room:
             self._wiring.report("answered", self.index)
         else:
             self.provisional(leg, 180)
-            self._move(leg, LegInput.ANSWER)
+            if self._move(leg, LegInput.ANSWER):
+                limits = self._settings.media_timeout_s, self._settings.caller_timeout_s
+                self._legs[leg].presence = Presence(*limits)
         self._wiring.room_changed()
 
     def ended(self, leg: int, code: int) -> None:
@@ -225,11 +245,14 @@ class Room:
 
     # Within.
 
-    def _party(self, leg: int) -> Party | None:
-        if leg == CALLER:
-            return self.caller
-        known = self._legs.get(leg)
-        return known.party if known is not None else None
+    def _lines(self) -> dict[int, pj.AudioMedia]:
+        """Parties whose audio is up."""
+        parties = {CALLER: self.caller} | {index: leg.party for index, leg in self._legs.items()}
+        return {
+            index: party.media
+            for index, party in parties.items()
+            if party is not None and party.media is not None
+        }
 
     def _move(self, leg: int, event: LegInput) -> bool:
         known = self._legs[leg]
@@ -242,23 +265,22 @@ class Room:
         known = self._legs.get(leg)
         if known is None:
             return
+        was_up = known.state in _OFF_HOOK
         for event in events:
             self._move(leg, event)
+        if was_up and known.state is LegState.ENDED:
+            self.was_lost = LegInput.CLOSED in events
         party, known.party = known.party, None
         if party is not None:
             self.line_changed(leg)
             self._wiring.end(party)
-        self._close_port(leg)
+        self._bridge.close_port(leg)
         self._wiring.room_changed()
-
-    def _close_port(self, leg: int) -> None:
-        if leg in self._ports:
-            self.rewire(without=leg)
-            del self._ports[leg]
-            self._wiring.close_port(self.index, leg)
 
     def _caller_gone(self) -> None:
         """Legs that ring are given up; one that is up the application may have a word for."""
+        if self.caller is None:
+            return
         self._wiring.report("gone", self.index)
         for index, leg in list(self._legs.items()):
             if leg.state not in _OFF_HOOK:
@@ -266,35 +288,6 @@ class Room:
         self.play(None)
         caller, self.caller = self.caller, None
         self.line_changed(CALLER)
-        if caller is not None:
-            self._wiring.end(caller)
-        self._close_port(CALLER)
+        self._wiring.end(caller)
+        self._bridge.close_port(CALLER)
         self._wiring.room_changed()
-
-    def _node(self, node: Node) -> Any:
-        place, leg = node
-        if place is Place.MUSIC:
-            return self._music
-        if place is Place.PORT:
-            return self._ports.get(leg)
-        party = self._party(leg)
-        return party.media if party is not None else None
-
-    def rewire(self, *, music: bool = True, without: int | None = None) -> None:
-        """Makes the links of the conference bridge those that there must be.
-
-        Parameters:
-            music: the caller hears the music, if there is any.
-            without: a party whose port is going.
-        """
-        parties = {CALLER: self.caller} | {index: leg.party for index, leg in self._legs.items()}
-        up = [index for index, party in parties.items() if party is not None and party.media]
-        ports = set() if self.is_left else set(up) & set(self._ports) - {without}
-        wanted = links(up, ports, waits=self._waits, music=music and self._music is not None)
-        for gone in self._links - wanted:
-            source, sink = self._node(gone[0]), self._node(gone[1])
-            if source is not None and sink is not None:
-                source.stopTransmit(sink)
-        for new in wanted - self._links:
-            self._node(new[0]).startTransmit(self._node(new[1]))
-        self._links = wanted

@@ -12,6 +12,9 @@ from telephony.errors import TelephonyError
 SLOTS = 4
 """Calls, legs included, that one process can hold: the wheel's PJSUA_MAX_CALLS."""
 
+MIN_CALLER_TIMEOUT_S = 3.5
+"""An answer to our question takes up to 3 s of it."""
+
 _TRUNK = re.compile(r"(?P<scheme>sips?):(?P<host>[A-Za-z0-9.\-\[\]:]+)(?P<rest>;[\w=;.-]+)?")
 
 
@@ -34,6 +37,10 @@ class SipSettings:
         acknowledge_key: the key by which a desk says that it has the call (按键确认).
         music: WAV file (8 or 16 kHz mono) that a caller on hold hears; "" for soft tones.
         log_file: PJSIP's own log; "" for none. It may hold numbers.
+        media_timeout_s: a leg that is off-hook and sends no audio for so long is lost; more
+            for trunks that leave silence out without comfort noise.
+        caller_timeout_s: a caller who sends no audio for so long, and does not answer when
+            asked, is gone.
     """
 
     host: str = "127.0.0.1"
@@ -52,10 +59,18 @@ class SipSettings:
     acknowledge_key: str = "1"
     music: str = ""
     log_file: str = ""
+    media_timeout_s: float = 2.0
+    caller_timeout_s: float = 20.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.callers_per_process <= SLOTS:
             raise TelephonyError("bad_setting", f"callers_per_process must be 1 to {SLOTS}.")
+        if not (0.5 <= self.media_timeout_s <= self.caller_timeout_s >= MIN_CALLER_TIMEOUT_S):
+            raise TelephonyError(
+                "bad_setting",
+                "media_timeout_s must be at least 0.5, and caller_timeout_s at least "
+                f"{MIN_CALLER_TIMEOUT_S:g} and not less than media_timeout_s.",
+            )
         for name, address in self.trunks.items():
             if not _TRUNK.fullmatch(address):
                 raise TelephonyError(

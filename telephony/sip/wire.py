@@ -5,7 +5,7 @@ message boundaries and the order, several threads may send without a lock, and t
 of either side is seen as the end of the stream.
 
     byte 0   what it is: control, audio or clear
-    control  UTF-8 JSON, an object whose member `op` names it
+    control  JSON, an object whose member `op` names it
     audio    call (u32), leg (u16), PCM: 16-bit mono in host order
     clear    call (u32), leg (u16): drop what is queued for that party
 
@@ -76,7 +76,7 @@ def encode(message: Message) -> bytes:
         match message:
             case Control(op, call, leg, values):
                 named = {"op": op, "call": call, "leg": leg, "values": dict(values)}
-                data = _CONTROL + json.dumps(named, ensure_ascii=False).encode()
+                data = _CONTROL + json.dumps(named).encode()  # ASCII: any text can be written
             case Audio(call, leg, pcm):
                 data = _AUDIO + _PARTY.pack(call, leg) + pcm
             case Clear(call, leg):

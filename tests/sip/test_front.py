@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telephony.call_control import Rejection
 from telephony.sip.datagram import forwarded, read, reply, returned
 from tests.sip.bot import running
 from tests.sip.telephones import telephone
@@ -81,7 +82,7 @@ def ask(port: int, data: bytes, timeout: float = 1.0) -> str:
         sock.settimeout(timeout)
         sock.sendto(data, ("127.0.0.1", port))
         try:
-            return sock.recv(65536).decode().partition("\r\n")[0]
+            return sock.recv(65536).decode("latin-1").partition("\r\n")[0]
         except TimeoutError:
             return ""
 
@@ -100,6 +101,39 @@ async def test_what_the_front_answers_itself():
             (b"\r\n\r\n", ""),
         ):
             assert await asyncio.to_thread(ask, bot.endpoint.port, data, 0.5) == answer
+
+
+async def test_what_pjsip_would_cut_is_refused():
+    """It aborts on an INVITE that did not fit, with all the calls of the process."""
+    async with running() as bot:
+        process = bot.endpoint.processes[0]
+        for size in (4000, 9000):
+            data = invite(**{"X-Long": "x" * size})
+            answer = await asyncio.to_thread(ask, bot.endpoint.port, data)
+            assert answer == "SIP/2.0 513 Message Too Large"
+        assert bot.endpoint.room == 2
+        assert bot.endpoint.processes == [process]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"Call-ID": "RAW@x"}, {"P-Asserted-Identity": "<sip:RAW@x>"}, {"From": "<sip:%0d@x>"}]
+)
+async def test_bytes_that_are_no_text_are_no_number_and_take_no_room(odd):
+    fields = {"Contact": "<sip:1@127.0.0.1:9>", "Content-Length": "0", **odd}
+    data = invite(**fields).replace(b"body", b"").replace(b"RAW", b"\xd5\xc5")
+
+    async def refuse(call):
+        await call.reject(Rejection.FULL)
+        return True
+
+    async with running() as bot:
+        bot.decide = refuse
+        assert await asyncio.to_thread(ask, bot.endpoint.port, data)
+        info = (await asyncio.wait_for(bot.offers.get(), 5)).info
+        assert info.caller == ("" if "From" in odd else "1")
+        async with asyncio.timeout(6):
+            while bot.endpoint.room != 2:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
 
 
 MALFORMED = (

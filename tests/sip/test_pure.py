@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from telephony.errors import TelephonyError
 from telephony.leg_state import LegInput, LegState, transition
 from telephony.sip.capacity import Use, callers_left, may_dial
-from telephony.sip.care import BUSY_S, DEAD_S, GIVE_UP_S, Care, Step
+from telephony.sip.care import BUSY_S, GIVE_UP_S, Care, Step
 from telephony.sip.conference import MUSIC, Place, links
 from telephony.sip.headers import (
     audio_rate,
@@ -21,6 +23,8 @@ from telephony.sip.headers import (
     user_to_user_value,
 )
 from telephony.sip.identity import leg_headers, own_uri
+from telephony.sip.presence import ASK_S, LOOK_S, PAUSE_S, Presence
+from telephony.sip.presence import Step as Seen
 from telephony.sip.responses import ending, given_up, progress, refer_ending
 from telephony.sip.settings import SLOTS, SipSettings
 
@@ -36,6 +40,8 @@ from telephony.sip.settings import SLOTS, SipSettings
         ("<sip:13800138000:secret@x>", "13800138000"),
         ('"Anonymous" <sip:anonymous@anonymous.invalid>', ""),
         ("<sip:carrier.example>", ""),
+        ("<sip:%0d%0aX-Evil:%201@x>", ""),
+        ("<sip:139\udcff@x>", ""),
         ("nonsense", ""),
         ("", ""),
     ],
@@ -130,29 +136,84 @@ def test_nobody_hears_themselves_and_a_waiting_caller_hears_no_leg(lines, waits,
     assert all(a == b for (p, a), (q, b) in wanted if p is Place.LINE and q is Place.PORT)
 
 
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60), st.booleans())
+@given(st.lists(st.tuples(*[st.booleans()] * 3), max_size=60), st.booleans())
 def test_a_caller_who_was_left_ends_up_somewhere(seen, fallback):
     care, now, steps = Care(fallback, 0.0), 0.0, []
-    for bridged, has_legs in seen:
+    for bridged, has_legs, lost in seen:
         now += 0.5
-        steps.append(care.step(now, bridged=bridged, has_legs=has_legs or bridged))
+        has_legs |= bridged
+        steps.append(care.step(now, bridged=bridged, has_legs=has_legs, was_lost=lost))
         if steps[-1] is Step.HANG_UP:
             return
     for _ in range(round(2 * (GIVE_UP_S + BUSY_S)) + 10):
         now += 0.5
-        steps.append(care.step(now, bridged=False, has_legs=False))
+        steps.append(care.step(now, bridged=False, has_legs=False, was_lost=False))
         if steps[-1] is Step.HANG_UP:
             break
     assert steps[-1] is Step.HANG_UP
     assert fallback or Step.DIAL not in steps
 
 
-def test_a_call_without_audio_from_anybody_is_over():
+@pytest.mark.parametrize("was_lost", [True, False])
+def test_who_has_lost_the_other_side_is_taken_on_and_whose_other_side_hung_up_is_not(was_lost):
     care = Care(True, 0.0)
-    assert not care.is_dead(10.0, 5)
-    assert not care.is_dead(10.0 + DEAD_S - 1, 5)
-    assert care.is_dead(10.0 + DEAD_S, 5)
-    assert not care.is_dead(80.0, 6)
+    care.step(1.0, bridged=True, has_legs=True, was_lost=False)
+    steps = [
+        care.step(1000.0 + tick, bridged=False, has_legs=False, was_lost=was_lost)
+        for tick in range(2)
+    ]
+    assert steps == ([Step.RING_BACK, Step.DIAL] if was_lost else [Step.HANG_UP] * 2)
+
+
+def seen(presence: Presence, counts: Iterable[int], *, must_send: bool = True) -> list[Seen]:
+    """What is done at each look, until something is."""
+    steps = []
+    for at, count in enumerate(counts):
+        steps.append(presence.look(at * LOOK_S, count, must_send=must_send))
+    return steps
+
+
+def looks(seconds: float) -> int:
+    return round(seconds / LOOK_S)
+
+
+def test_a_line_that_stops_sending_is_lost():
+    sent = [*range(1, 9)]
+    steps = seen(Presence(2.0, 20.0), [*sent, *[8] * looks(2.0)])
+    assert steps.index(Seen.LOST) == len(steps) - 1
+    assert set(steps[:-1]) == {Seen.WAIT}
+
+
+def test_a_line_that_never_sends_has_twice_as_long():
+    steps = seen(Presence(2.0, 20.0), [0] * (looks(4.0) + 1))
+    assert steps.index(Seen.LOST) == looks(4.0)
+
+
+def test_a_stall_of_ours_is_not_held_against_the_far_side():
+    presence = Presence(2.0, 20.0)
+    assert [presence.look(at, 7, must_send=True) for at in (0.0, 0.25, 60.0)] == [Seen.WAIT] * 3
+    assert presence.look(60.25, 8, must_send=True) is Seen.WAIT
+
+
+def test_whoever_leaves_silence_out_or_holds_the_call_is_asked_before_they_are_lost():
+    pauses = [1, *[1] * looks(PAUSE_S), 2, *[2] * looks(20.0)]
+    for presence, counts, must_send in (
+        (Presence(2.0, 20.0), pauses, True),
+        (Presence(2.0, 20.0), [5] * (looks(20.0) + 1), False),
+    ):
+        steps = seen(presence, counts, must_send=must_send)
+        assert steps.index(Seen.LOST) == len(steps) - 1
+        assert steps.index(Seen.ASK) == steps.index(Seen.LOST) - looks(ASK_S)
+        assert steps.count(Seen.ASK) == 1
+
+
+def test_who_answers_is_there():
+    presence = Presence(2.0, 20.0)
+    assert Seen.ASK in seen(presence, [0] * looks(19.0), must_send=False)
+    presence.answered()
+    steps = [presence.look(19.0 + at * LOOK_S, 0, must_send=False) for at in range(looks(19.0))]
+    assert Seen.ASK in steps
+    assert Seen.LOST not in steps
 
 
 USES = st.lists(st.builds(Use, st.integers(0, 1), st.integers(0, 2)), max_size=3)
@@ -182,6 +243,9 @@ def test_settings_are_checked():
         {"trunks": {"police": "http://x"}},
         {"trunks": {"police": "sip:a b"}},
         {"fallback": "nowhere/1"},
+        {"media_timeout_s": 0.1},
+        {"caller_timeout_s": 1.0},
+        {"media_timeout_s": 30.0},
     ):
         with pytest.raises(TelephonyError):
             SipSettings(**bad)
