@@ -19,10 +19,10 @@ from telephony.errors import TelephonyError
 
 log = structlog.get_logger()
 
-HEARTBEAT_S = 0.5
+HEARTBEAT_S = 0.25
 """How often we say that we live."""
 
-UNHEARD_S = 2.0
+UNHEARD_S = 1.0
 """And how often we try while no watchdog is there to hear it."""
 
 SWEEP_S = 0.5

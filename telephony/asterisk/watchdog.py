@@ -1,7 +1,7 @@
 """A process of its own that keeps callers connected to humans when the voice bot is dead.
 
 Channels of a dead ARI controller stay where they are and no dialplan runs for them, so
-somebody has to continue them. The controller says twice a second that it lives; when it
+somebody has to continue them. The controller says four times a second that it lives; when it
 has not for `DEAD_S` (killed, frozen or cut off), every caller who is with nobody goes to
 the fallback, and those who are with 110 or a seat are looked after until it is back.
 Calls of a healthy controller are never touched, and never even looked at.
@@ -20,10 +20,11 @@ from telephony.asterisk.caretaking import Caretaker
 
 log = structlog.get_logger()
 
-DEAD_S = 1.7
-"""Without a heartbeat for so long the controller is dead: three were missed."""
+DEAD_S = 1.2
+"""Without a heartbeat for so long the controller is dead: four were missed. A caller may have
+heard nothing for 2 s when it dies, and may not for more than 4."""
 
-GRACE_S = 1.5
+GRACE_S = 1.0
 """How much longer the first one may take: a controller that nobody heard says it seldom."""
 
 LOOK_S = 0.1
