@@ -17,7 +17,7 @@ def asterisk_access(settings: Asterisk) -> AsteriskAccess:
     """What the endpoint and the watchdog need to know of an Asterisk.
 
     Raises:
-        EndpointError: the password file cannot be read.
+        EndpointError: the password file or the certificates cannot be read.
     """
     try:
         password = settings.read_password()
@@ -26,7 +26,7 @@ def asterisk_access(settings: Asterisk) -> AsteriskAccess:
             f"asterisk.password_file {settings.password_file} cannot be read; its first line "
             "must be the ARI password."
         ) from None
-    return AsteriskAccess(
+    access = AsteriskAccess(
         settings.url,
         settings.user,
         password,
@@ -35,4 +35,12 @@ def asterisk_access(settings: Asterisk) -> AsteriskAccess:
         settings.fallback_context,
         settings.trunks,
         settings.refer_context,
+        settings.tls_ca,
     )
+    try:
+        access.tls()
+    except OSError:
+        raise EndpointError(
+            f"asterisk.tls_ca {settings.tls_ca} cannot be read; it must hold certificates (PEM)."
+        ) from None
+    return access

@@ -21,6 +21,9 @@ class Asterisk(Section):
     """ARI password; better in `password_file`."""
     password_file: str = ""
     """File whose first line is the ARI password, readable by the service alone."""
+    tls_ca: str = ""
+    """Certificates (PEM) that Asterisk's own is checked with over https, such as a self-signed
+    one; empty: those of the system."""
     app: str = "voicebot"
     """Stasis application that calls are sent to."""
     watchdog_app: str = "voicebot-watchdog"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
@@ -29,6 +30,8 @@ class AsteriskAccess:
         trunks: PJSIP endpoints that may be dialled.
         refer_context: dialplan context that sends a REFER (`transfer`); "": there is none,
             and no blind transfer.
+        tls_ca: certificates (PEM) that Asterisk's own is checked with, such as a self-signed
+            one; "": those of the system.
         acknowledge_key: the key by which a desk says that it has the call (按键确认).
     """
 
@@ -40,12 +43,22 @@ class AsteriskAccess:
     fallback_context: str = "voicebot-fallback"
     trunks: tuple[str, ...] = ("police", "seats")
     refer_context: str = ""
+    tls_ca: str = ""
     acknowledge_key: str = "1"
 
     @property
     def events_url(self) -> str:
         """WebSocket of ARI's events."""
         return f"{_websocket(self.url)}/events"
+
+    def tls(self) -> ssl.SSLContext | None:
+        """How Asterisk is known by https; None for http.
+
+        Errors: OSError when `tls_ca` cannot be read (ssl.SSLError is one).
+        """
+        if urlsplit(self.url).scheme != "https":
+            return None
+        return ssl.create_default_context(cafile=self.tls_ca or None)
 
     def media_url(self, connection: str) -> str:
         """WebSocket of the audio of one chan_websocket connection."""

@@ -56,12 +56,14 @@ class Ari:
 
     def __init__(self, access: AsteriskAccess, *, timeout_s: float = REQUEST_S) -> None:
         self.access = access
+        self.tls = access.tls()
         self._http = httpx.AsyncClient(
             base_url=access.url.rstrip("/") + "/",
             auth=(access.user, access.password),
             timeout=timeout_s,
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
             trust_env=False,
+            verify=self.tls or True,
         )
         self.problems: Counter[str] = Counter()
         """Events that could not be read, by kind."""
@@ -136,6 +138,7 @@ class Ari:
                 ping_interval=1.0,
                 ping_timeout=2.0,
                 max_size=1 << 20,
+                ssl=self.tls,
                 proxy=None,
             )
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections import Counter, deque
 
 import numpy as np
@@ -137,13 +138,16 @@ class MediaSocket:
         self._wake_in.set()
 
 
-async def open_media_socket(url: str, *, open_s: float = 1.0) -> MediaSocket:
+async def open_media_socket(
+    url: str, *, tls: ssl.SSLContext | None = None, open_s: float = 1.0
+) -> MediaSocket:
     """Errors: CallError `no_media`."""
     try:
         socket = await connect(
             url,
             subprotocols=[Subprotocol("media")],
             compression=None,
+            ssl=tls,
             open_timeout=open_s,
             close_timeout=0.2,
             ping_interval=None,

@@ -76,7 +76,7 @@ async def _open_channel(ari: Ari, channel: str, rate: int, direction: str) -> Me
         connection = made.get("channelvars", {}).get("MEDIA_WEBSOCKET_CONNECTION_ID", "")
         if not connection:
             raise CallError("no_media", "Asterisk gave no media connection.")
-        return await open_media_socket(ari.access.media_url(connection))
+        return await open_media_socket(ari.access.media_url(connection), tls=ari.tls)
     except BaseException:
         # It may be there, even when the answer did not arrive: without a socket it waits
         # for one for ever.
