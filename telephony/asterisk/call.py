@@ -12,7 +12,7 @@ from telephony.asterisk.access import BRIDGE
 from telephony.asterisk.ari import Ari, AriError
 from telephony.asterisk.dispatch import Dispatch
 from telephony.asterisk.leg import AsteriskLeg, LegPlace
-from telephony.asterisk.sound import Ear, Voice, make_bridge
+from telephony.asterisk.sound import Ear, Voice, join, make_bridge
 from telephony.asterisk.transfer import AsteriskTransfer
 from telephony.call_control import CallEvents, CallInfo, Capability, NotCapable
 from telephony.codecs import Int16
@@ -146,13 +146,20 @@ class AsteriskCall:
         return leg
 
     async def hold(self, on: bool) -> None:
-        """Out of the bridge and to the music, or back. Errors: AriError."""
-        if on:
-            await self._ari.post(f"bridges/{self._bridge}/removeChannel", channel=self._channel)
-            await self._ari.post(f"channels/{self._channel}/moh")
-        else:
+        """Out of the bridge and to the music, or back; not to where neither is.
+
+        Errors: AriError.
+        """
+        if not on:
             await self._ari.delete(f"channels/{self._channel}/moh")
-            await self._ari.post(f"bridges/{self._bridge}/addChannel", channel=self._channel)
+            await join(self._ari, self._bridge, self._channel)
+            return
+        await self._ari.post(f"bridges/{self._bridge}/removeChannel", channel=self._channel)
+        try:
+            await self._ari.post(f"channels/{self._channel}/moh")
+        except AriError:
+            await join(self._ari, self._bridge, self._channel)
+            raise
 
     async def send_keys(self, keys: str) -> None:
         """Errors: AriError; ValueError for what is not 0–9, * and #."""

@@ -1,8 +1,9 @@
 """A controller that can be killed: answers every call and hums at 700 Hz.
 
-    controller_process.py URL PASSWORD [dial]
+    controller_process.py URL PASSWORD [dial] [hold]
 
-With `dial` it dials 110 for every caller. It says on stdout what it has done: `ready`,
+With `dial` it dials 110 for every caller; with `hold` it puts the caller on hold, once 110
+has answered if it dials. It says on stdout what it has done: `ready`,
 `call`, and the states of its leg.
 """
 
@@ -15,6 +16,7 @@ from telephony.asterisk.access import AsteriskAccess
 from telephony.asterisk.endpoint import AsteriskEndpoint
 from telephony.call_control import CallControl, IncomingCall
 from telephony.leg_events import LegEnded, LegProgress
+from telephony.leg_state import LegState
 from tests.asterisk.bot import POLICE, Ears, tone
 
 
@@ -29,8 +31,15 @@ async def dial(control: CallControl, caller: str) -> None:
         match event:
             case LegProgress(state=state):
                 say(state.value)
+                if "hold" in sys.argv and state is LegState.ANSWERED:
+                    await hold(control)
             case LegEnded(reason=reason):
                 say(f"ended:{reason.value}")
+
+
+async def hold(control: CallControl) -> None:
+    await control.hold(True)
+    say("held")
 
 
 async def hum(control: CallControl) -> None:
@@ -47,6 +56,8 @@ async def take(offer: IncomingCall) -> None:
     beside = [asyncio.create_task(hum(control))]
     if "dial" in sys.argv:
         beside.append(asyncio.create_task(dial(control, offer.info.caller)))
+    elif "hold" in sys.argv:
+        await hold(control)
     await ears.gone.wait()
     say("gone")
     for task in beside:

@@ -69,7 +69,10 @@ class Spoken:
                 self._news.notify_all()
 
 
-def controller(pbx: Pbx, *, dial: bool = False) -> Spoken:
+def controller(pbx: Pbx, *, dial: bool = False, does: str = "") -> Spoken:
+    """Parameters:
+    does: `dial`, `hold`, or both: what it does with every caller.
+    """
     started = Spoken(
         [
             sys.executable,
@@ -77,7 +80,7 @@ def controller(pbx: Pbx, *, dial: bool = False) -> Spoken:
             "tests.asterisk.controller_process",
             pbx.ari_url,
             pbx.password(),
-            *(["dial"] if dial else []),
+            *(["dial"] if dial else does.split()),
         ]
     )
     started.wait_for("ready", 20)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telephony.asterisk.access import AsteriskAccess
+from telephony.asterisk.ari import Ari, AriError
 from telephony.asterisk.arrivals import LOOK_S, STALLED_S, Arrivals
+from telephony.asterisk.call import AsteriskCall
 from telephony.asterisk.causes import inputs
-from telephony.asterisk.dispatch import channel_of
+from telephony.asterisk.dispatch import Dispatch, channel_of
+from telephony.call_control import CallInfo
 from telephony.leg_state import LegInput, LegState
 
 ANYTHING = st.recursive(
@@ -74,6 +79,29 @@ def test_no_event_is_too_odd_to_be_read(kind: str, rest: dict[str, Any], state: 
     event = {**rest, "type": kind}
     channel_of(event)
     assert isinstance(inputs(event, state, "1"), tuple)
+
+
+class NoMusic(Ari):
+    """An Asterisk that does all but play music."""
+
+    def __init__(self) -> None:
+        super().__init__(AsteriskAccess("http://127.0.0.1:1/ari", "u", "p"))
+        self.asked: list[str] = []
+
+    async def post(self, path: str, **_: Any) -> Any:
+        self.asked.append(path.rpartition("/")[2])
+        if path.endswith("/moh"):
+            raise AriError("ari_refused", "no music", 500)
+
+
+async def test_without_music_a_caller_on_hold_is_put_back() -> None:
+    ari = NoMusic()
+    info = CallInfo("C", "13800138000", "12345")
+    call = AsteriskCall(ari, Dispatch(), info, "C", asyncio.Event())
+    with pytest.raises(AriError):
+        await call.hold(True)
+    assert ari.asked == ["removeChannel", "moh", "addChannel"]
+    await ari.aclose()
 
 
 @given(ANYTHING, st.sampled_from(LegState))

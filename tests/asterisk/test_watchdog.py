@@ -178,3 +178,33 @@ def test_the_dog_ends_when_it_is_told(dog: Spoken) -> None:
     dog.kill(signal.SIGTERM)
     assert dog.process.wait(3) == 0
     assert not dog.said("Traceback")
+
+
+@pytest.mark.usefixtures("manned")
+def test_a_caller_on_hold_comes_to_a_seat(
+    pbx: Pbx, dog: Spoken, caller: Phone, seats: Phone, tmp_path: Path
+) -> None:
+    """Out of the bridge, with the music: nobody else's channel is there."""
+    with controller(pbx, does="hold") as bot:
+        calls_in(caller, tmp_path)
+        bot.wait_for("held")
+        died = bot.kill()
+        assert seats.wait_for("incoming", after=died, timeout_s=5).at - died < 3.0
+        heard = caller.wait_until_heard(lambda heard: heard.last(0.5).has_tone(SEAT_HZ, 0.9))
+        assert heard.longest_silence_s() < 4.0
+        wait_until(lambda: "vb-" not in pbx.cli("bridge show all"), 3)
+
+
+@pytest.mark.usefixtures("manned")
+def test_a_caller_on_hold_beside_110_is_not_left_with_the_music(
+    pbx: Pbx, dog: Spoken, caller: Phone, police: Phone, tmp_path: Path
+) -> None:
+    with controller(pbx, does="dial hold") as bot:
+        calls_in(caller, tmp_path)
+        bot.wait_for("held")
+        bot.kill()
+        again = police.wait_for("incoming", call=2, timeout_s=5)
+        caller.wait_until_heard(
+            lambda heard: heard.between(again.at).last(0.5).has_tone(POLICE_HZ, 0.9)
+        )
+        police.wait_for("ended", call=1, timeout_s=3)
