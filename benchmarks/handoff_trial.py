@@ -182,10 +182,10 @@ def heard_since(heard: Heard, voice: npt.NDArray[np.int16]) -> float | None:
     again = -(-first * FRAME // len(voice))
     played = np.concatenate([np.tile(voice, again), voice[:part]])[-first * FRAME :]
     due = Heard(played, heard.times[:first]).sounding() if first else np.zeros(0, np.bool_)
-    # The edges of a word fall into one frame or the next.
-    due = due & np.append(True, due[:-1]) & np.append(due[1:], True)
-    missed = np.flatnonzero(due & ~heard.sounding()[:first])
-    return float(heard.times[missed[-1] + 1 if len(missed) else 0])
+    silent = due & ~heard.sounding()[:first]
+    # Three frames together: the edges of a word fall into one frame or the next.
+    missed = np.flatnonzero(silent[:-2] & silent[1:-1] & silent[2:])
+    return float(heard.times[missed[-1] + 3 if len(missed) else 0])
 
 
 class Trial:
