@@ -13,6 +13,7 @@ dispatcher): docs/sip.md.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 """Before a process that has ended is started again; doubled while it ends soon again."""
 SOON_S = 10.0
+COMING_S = 3.0
+"""How long a new call waits for a process that is being started, instead of being refused."""
 
 Take = Callable[[IncomingCall], Awaitable[None]]
 
@@ -41,6 +44,8 @@ class SipEndpoint:
         self.settings, self._take = settings, take
         self._front: Front | None = None
         self._processes: list[MediaProcess | None] = [None] * settings.processes
+        self._turned_at = [-math.inf] * settings.processes
+        """When the process of each slot was started, or ended."""
         self._calls: set[asyncio.Task[None]] = set()
         self.started = asyncio.Event()
         """Every process has come up once: calls are answered."""
@@ -60,7 +65,7 @@ class SipEndpoint:
     async def run(self) -> None:
         """Answers calls until cancelled. Errors: OSError when the port is taken (UDP)."""
         if self.settings.front:
-            self._front = await Front.open(self.settings, self._choose, self._ports)
+            self._front = await Front.open(self.settings, self._choose, self._ports, self._coming)
             self.port = self._front.port
         try:
             async with asyncio.TaskGroup() as group:
@@ -83,8 +88,9 @@ class SipEndpoint:
             process = self._processes[slot] = MediaProcess(
                 self.settings, port, front, self._offered, self._ready
             )
-            began = loop.time()
+            began = self._turned_at[slot] = loop.time()
             await process.run()
+            self._turned_at[slot] = loop.time()
             log.error("sip_process_ended", slot=slot, pid=process.pid)
             lived = loop.time() - began
             pause = FIRST_PAUSE_S if lived > SOON_S else min(2 * pause, LONGEST_PAUSE_S)
@@ -92,6 +98,13 @@ class SipEndpoint:
 
     def _ports(self) -> set[int]:
         return {process.port for process in self.processes if process.ready}
+
+    def _coming(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        return any(
+            now - turned_at < COMING_S and not (process and process.ready)
+            for process, turned_at in zip(self._processes, self._turned_at, strict=True)
+        )
 
     def _choose(self, sip_id: str) -> int | None:
         """The port of the process with the most room, for a new call; None when all are full."""

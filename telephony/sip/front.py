@@ -33,6 +33,7 @@ class Front(asyncio.DatagramProtocol):
     """Parameters:
     choose: the port of a process for a new call's Call-ID; None when there is no room.
     ports: of the processes that are up.
+    coming: a process will be up in a moment.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Front(asyncio.DatagramProtocol):
         settings: SipSettings,
         choose: Callable[[str], int | None],
         ports: Callable[[], Collection[int]],
+        coming: Callable[[], bool],
     ) -> None:
         self._settings, self._choose, self._ports = settings, choose, ports
+        self._coming = coming
         self._routes: OrderedDict[str, int] = OrderedDict()
         self._transport: asyncio.DatagramTransport | None = None
         self._own = ""
@@ -55,11 +58,12 @@ class Front(asyncio.DatagramProtocol):
         settings: SipSettings,
         choose: Callable[[str], int | None],
         ports: Callable[[], Collection[int]],
+        coming: Callable[[], bool],
     ) -> Front:
         """Errors: OSError when the address is taken."""
         loop = asyncio.get_running_loop()
         _, front = await loop.create_datagram_endpoint(
-            lambda: cls(settings, choose, ports), local_addr=(settings.host, settings.port)
+            lambda: cls(settings, choose, ports, coming), local_addr=(settings.host, settings.port)
         )
         return front
 
@@ -113,7 +117,9 @@ class Front(asyncio.DatagramProtocol):
             self._send(out, (self._settings.host, port))
 
     def _route(self, message: Datagram, source: tuple[str, int]) -> int | None:
-        """The process that this request is for; None when it was refused."""
+        """The process that this request is for; None when there is none: it was refused, or
+        is left to its next retransmission.
+        """
         sip_id = message.first("call-id")
         port = self._routes.get(sip_id)
         if port in self._ports():
@@ -121,7 +127,10 @@ class Front(asyncio.DatagramProtocol):
         if message.method != "INVITE" or has_dialog(message):
             self._refuse(message, source, 481, "Call/Transaction Does Not Exist")
             return None
-        port = self._choose(sip_id)
+        # As PJSUA2 reads it, who reports the call by it.
+        port = self._choose(sip_id.encode("latin-1").decode(errors="surrogateescape"))
+        if port is None and self._coming():
+            return None
         if port is None:
             later = f"Retry-After: {RETRY_AFTER_S}"
             self._refuse(message, source, 503, "Service Unavailable", later)

@@ -77,6 +77,9 @@ class Party(pj.Call):  # type: ignore[misc]
         self.must_send = False
         """Audio is to come all the time; not while the far side holds the call."""
         self._session = 0
+        self._responded = call_id != pj.PJSUA_INVALID_ID
+        """The far side has said something."""
+        self._given_up = False
         self.over = False
         self.slot = call_id
         """PJSIP's id of the call, once there is one."""
@@ -113,9 +116,25 @@ class Party(pj.Call):  # type: ignore[misc]
         if not self.over and self._session:
             terminate(self._session)
 
+    def drop(self) -> None:
+        """Ends a line where nobody is any more: BYE, whose answer is not waited for."""
+        if self._session and not self.over:
+            parameters = pj.CallSendRequestParam()
+            parameters.method = "BYE"
+            with contextlib.suppress(pj.Error):
+                self.sendRequest(parameters)
+        self.terminate()
+
     def end(self) -> None:
-        """BYE, CANCEL or a refusal, whichever fits; harmless when it is over."""
-        if not self.over and self.getId() != pj.PJSUA_INVALID_ID:
+        """BYE, CANCEL or a refusal, whichever fits; harmless when it is over.
+
+        A CANCEL has to wait for the first response (RFC 3261, 9.1). PJSIP can wait for it,
+        but such a call is out of our hands then, and could not be terminated.
+        """
+        if self.over or self.getId() == pj.PJSUA_INVALID_ID:
+            return
+        self._given_up = not self._responded and bool(self._session)
+        if not self._given_up:
             with contextlib.suppress(pj.Error):
                 self.hangup(pj.CallOpParam(True))
 
@@ -123,6 +142,7 @@ class Party(pj.Call):  # type: ignore[misc]
     def onCallState(self, prm: pj.OnCallStateParam) -> None:
         info = self.getInfo()
         self.slot = info.id
+        self._heard_of(info.state in (pj.PJSIP_INV_STATE_EARLY, pj.PJSIP_INV_STATE_CONFIRMED))
         if info.state == pj.PJSIP_INV_STATE_EARLY and info.role == pj.PJSIP_ROLE_UAC:
             self._events.provisional(self.leg, info.lastStatusCode)
         elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
@@ -138,6 +158,7 @@ class Party(pj.Call):  # type: ignore[misc]
             self._session = session_of(int(tsx.pjTransaction)) or self._session
         if tsx.role != pj.PJSIP_ROLE_UAC:
             return
+        self._heard_of(tsx.method == "INVITE" and 100 <= tsx.statusCode < 300)
         if tsx.method == "INVITE" and tsx.statusCode == 100:
             self._events.provisional(self.leg, 100)
         elif tsx.method == "OPTIONS" and tsx.statusCode >= 200 and tsx.statusCode not in _NOBODY:
@@ -157,6 +178,11 @@ class Party(pj.Call):  # type: ignore[misc]
                 self.must_send = active and bool(media.dir & pj.PJMEDIA_DIR_DECODING)
                 break
         self._events.line_changed(self.leg)
+
+    def _heard_of(self, responded: bool) -> None:
+        self._responded |= responded
+        if responded and self._given_up:
+            self.end()
 
     @guarded
     def onDtmfDigit(self, prm: pj.OnDtmfDigitParam) -> None:

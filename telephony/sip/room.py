@@ -171,9 +171,11 @@ class Room:
                 party.ask()
             case Step.LOST if leg == CALLER:
                 log.warning("call %d: the caller is gone without a word", self.index)
+                party.drop()
                 self._caller_gone()
             case Step.LOST:
                 log.warning("call %d: a leg is gone without a word", self.index)
+                party.drop()
                 self._end(leg, LegInput.CLOSED)
 
     # Party events, on the PJSIP thread.

@@ -2,7 +2,7 @@
 
 SPEC is JSON. One JSON line of the outcome is printed at the end, and a line for every
 event before it. The line "hang up" on its input ends its calls,
-"press KEYS" sends DTMF.
+"press KEYS" sends DTMF, "hold" and "resume" are re-INVITEs.
 
     listen      port to take calls on, 0 for a free one
     call        SIP URI to call; none: wait for a call
@@ -192,6 +192,12 @@ class World:
         for call in self.calls:
             if line == "hang up" and not call.over:
                 call.hangup(pj.CallOpParam(True))
+            elif line == "hold":
+                call.setHold(pj.CallOpParam(True))
+            elif line == "resume":
+                again = pj.CallOpParam(True)
+                again.opt.flag = pj.PJSUA_CALL_UNHOLD
+                call.reinvite(again)
             elif line.startswith("press ") and call.up_at is not None:
                 call.dialDtmf(line.partition(" ")[2])
 

@@ -66,13 +66,16 @@ class Telephone(Program):
         self._record = record
 
     async def hang_up(self) -> None:
-        self._process.stdin.write(b"hang up\n")
-        await self._process.stdin.drain()
+        await self.do("hang up")
         await self.wait("over")
 
     async def press(self, keys: str) -> None:
         await self.wait("state", state="CONFIRMED")
-        self._process.stdin.write(f"press {keys}\n".encode())
+        await self.do(f"press {keys}")
+
+    async def do(self, what: str) -> None:
+        """A line of its input, see phone.py."""
+        self._process.stdin.write(what.encode() + b"\n")
         await self._process.stdin.drain()
 
     async def end(self) -> None:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from telephony.call_control import Rejection
 from telephony.sip.datagram import forwarded, read, reply, returned
+from telephony.sip.front import Front
+from telephony.sip.settings import SipSettings
 from tests.sip.bot import running
 from tests.sip.telephones import telephone
 
@@ -101,6 +103,20 @@ async def test_what_the_front_answers_itself():
             (b"\r\n\r\n", ""),
         ):
             assert await asyncio.to_thread(ask, bot.endpoint.port, data, 0.5) == answer
+
+
+@pytest.mark.parametrize(
+    ("coming", "answer"), [(True, ""), (False, "SIP/2.0 503 Service Unavailable")]
+)
+async def test_a_call_waits_for_a_process_that_is_being_started(coming, answer):
+    """It is sent again anyway; nothing else is."""
+    front = await Front.open(SipSettings(port=0), lambda _: None, lambda: (), lambda: coming)
+    try:
+        assert await asyncio.to_thread(ask, front.port, invite(), 0.3) == answer
+        bye = await asyncio.to_thread(ask, front.port, method("BYE"), 0.3)
+        assert bye.startswith("SIP/2.0 481")
+    finally:
+        front.close()
 
 
 async def test_what_pjsip_would_cut_is_refused():

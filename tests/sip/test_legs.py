@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 
 import numpy as np
 import pytest
@@ -200,19 +199,3 @@ async def test_transfer_that_the_line_refuses(tmp_path):
         assert not call.gone.is_set()
         assert not police.all("invite")
         await caller.hang_up()
-
-
-async def test_a_desk_that_is_gone_without_a_word_is_lost(tmp_path):
-    async with called(tmp_path, {}) as (_, call, caller, police):
-        clock = asyncio.get_running_loop().time
-        leg = call.leg("trunk:police/110")
-        await leg.connect(START)
-        await until(leg, "answered")
-        await police.wait("media")
-        await asyncio.sleep(0.5)  # it has been heard
-        police.signal(signal.SIGKILL)
-        died = clock()
-        assert await asyncio.wait_for(story(leg), 10) == ["ended:lost"]
-        assert 1.5 < clock() - died < 3.5
-        assert not call.gone.is_set()
-        assert not caller.all("over")

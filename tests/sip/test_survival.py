@@ -87,6 +87,20 @@ async def test_a_bridged_caller_stays_until_somebody_hangs_up(tmp_path):
         assert police.hears(CALLER_HZ, last_s=1.5)
 
 
+async def test_an_orphaned_caller_whose_110_dies_too_reaches_the_fallback(tmp_path):
+    async with served(tmp_path, dial="trunk:police/110") as (main, caller, police, queue, _):
+        await police.wait("media")
+        main.signal(signal.SIGKILL)
+        await asyncio.sleep(0.5)
+        police.signal(signal.SIGKILL)
+        await queue.wait("media")
+        await asyncio.sleep(1.0)
+        await caller.hang_up()
+        await caller.end()
+        assert caller.hears(QUEUE_HZ, last_s=0.8)
+        assert longest_silence_s(*caller.heard) < 4
+
+
 async def test_without_a_fallback_there_is_a_busy_tone_and_the_end(tmp_path):
     async with served(tmp_path, fallback=False) as (main, caller, *_):
         main.signal(signal.SIGKILL)
@@ -117,6 +131,18 @@ async def test_a_worker_that_dies_takes_only_its_calls(tmp_path):
         assert [each.done() for each in gone].count(True) == 1
         async with telephone(tmp_path, "c", call=bot.uri()):
             await bot.call()
+
+
+async def test_a_call_that_comes_while_the_worker_is_started_again_is_served(tmp_path):
+    async with running() as bot:
+        victim = bot.endpoint.processes[0]
+        os.kill(victim.pid, signal.SIGKILL)
+        async with asyncio.timeout(5):
+            while victim.ready:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.001)
+        async with telephone(tmp_path, "caller", call=bot.uri()) as caller:
+            await bot.call()
+            assert not caller.all("over")
 
 
 async def test_a_worker_that_hangs_is_replaced(tmp_path):
