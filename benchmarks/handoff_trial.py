@@ -177,12 +177,13 @@ def heard_since(heard: Heard, voice: npt.NDArray[np.int16]) -> float | None:
     if not found:
         return None
     at, part = min(found)
-    first = int(np.searchsorted(heard.times, at))
-    # The end of the loop, as often as it takes, and its beginning until that part.
-    again = -(-first * FRAME // len(voice))
-    played = np.concatenate([np.tile(voice, again), voice[:part]])[-first * FRAME :]
-    due = Heard(played, heard.times[:first]).sounding() if first else np.zeros(0, np.bool_)
-    silent = due & ~heard.sounding()[:first]
+    # What must have been heard until the end of that part: the loop, as often as it takes.
+    frames = int(np.searchsorted(heard.times, at)) + PART // FRAME
+    played = np.concatenate(
+        [np.tile(voice, -(-frames * FRAME // len(voice))), voice[: part + PART]]
+    )
+    due = Heard(played[-frames * FRAME :], heard.times[:frames]).sounding()
+    silent = due & ~heard.sounding()[:frames]
     # Three frames together: the edges of a word fall into one frame or the next.
     missed = np.flatnonzero(silent[:-2] & silent[1:-1] & silent[2:])
     return float(heard.times[missed[-1] + 3 if len(missed) else 0])
