@@ -25,7 +25,7 @@ def watchdog(
     """Keep Asterisk's callers connected to humans while the voice bot is dead.
 
     It runs beside `voicebot serve`, as a process of its own. When the voice bot has not
-    said for 1.2 s that it lives, every caller who is with nobody goes to the dialplan's
+    said for 1.7 s that it lives, every caller who is with nobody goes to the dialplan's
     fallback; callers who are with 110 or a seat stay with them.
 
     \b
