@@ -75,16 +75,16 @@ async def test_an_unbridged_caller_reaches_the_fallback(tmp_path, how):
 async def test_a_bridged_caller_stays_until_somebody_hangs_up(tmp_path):
     async with served(tmp_path, dial="trunk:police/110") as (main, caller, police, queue, _):
         main.signal(signal.SIGKILL)
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(1.5)
         assert not caller.all("over")
         assert not police.all("over")
         assert not queue.all("invite")
         await police.hang_up()
         await caller.end()
-        assert caller.hears(DESK_HZ, last_s=1.5)
-        assert not caller.hears(BOT_HZ, last_s=1.5)
+        assert caller.hears(DESK_HZ, last_s=1.0)
+        assert not caller.hears(BOT_HZ, last_s=1.0)
         await police.end()
-        assert police.hears(CALLER_HZ, last_s=1.5)
+        assert police.hears(CALLER_HZ, last_s=1.0)
 
 
 async def test_an_orphaned_caller_whose_110_dies_too_reaches_the_fallback(tmp_path):
