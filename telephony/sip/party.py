@@ -173,7 +173,8 @@ class Party(pj.Call):  # type: ignore[misc]
                 pj.PJSUA_CALL_MEDIA_ACTIVE,
                 pj.PJSUA_CALL_MEDIA_REMOTE_HOLD,
             ):
-                self.media, self._media_index = self.getAudioMedia(index), index
+                with contextlib.suppress(pj.Error):  # neither side sends: there is no audio
+                    self.media, self._media_index = self.getAudioMedia(index), index
                 active = media.status == pj.PJSUA_CALL_MEDIA_ACTIVE
                 self.must_send = active and bool(media.dir & pj.PJMEDIA_DIR_DECODING)
                 break

@@ -17,6 +17,7 @@ event before it. The line "hang up" on its input ends its calls,
     keys        DTMF it presses, once connected for 0.3 s
     talk_s      hangs up after so long; 0: waits for the other side
     record      WAV file of what it hears (16 kHz)
+    old_hold    holds by the address 0.0.0.0 (RFC 2543)
     refer       "accept" or "reject": answer to a REFER
 """
 
@@ -133,6 +134,8 @@ class World:
         account.mediaConfig.transportConfig.boundAddress = "127.0.0.1"
         account.mediaConfig.srtpUse = spec.get("srtp", 0)
         account.mediaConfig.srtpSecureSignaling = 0
+        if spec.get("old_hold"):
+            account.callConfig.holdType = pj.PJSUA_CALL_HOLD_TYPE_RFC2543
         self.account = Account()
         self.account.world = self
         self.account.create(account)

@@ -152,6 +152,35 @@ async def test_bytes_that_are_no_text_are_no_number_and_take_no_room(odd):
                 await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize(("address", "way"), [("0.0.0.0", "sendrecv"), ("127.0.0.1", "inactive")])
+async def test_an_offer_without_audio_either_way_is_no_fault_of_ours(address, way, capfd):
+    sdp = (
+        f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n"
+        f"m=audio 40000 RTP/AVP 8\r\na={way}\r\n"
+    )
+    data = invite(
+        **{
+            "Contact": "<sip:1@127.0.0.1:9>",
+            "Content-Type": "application/sdp",
+            "Content-Length": str(len(sdp)),
+        }
+    ).replace(b"body", sdp.encode())
+    answered = asyncio.Event()
+
+    async def answer(call):
+        trying = asyncio.create_task(call.answer())
+        await asyncio.sleep(0.3)  # there is no ACK: PJSIP's answer is what is looked at
+        trying.cancel()
+        answered.set()
+        return True
+
+    async with running() as bot:
+        bot.decide = answer
+        assert await asyncio.to_thread(ask, bot.endpoint.port, data)
+        await asyncio.wait_for(answered.wait(), 5)
+    assert "has failed" not in capfd.readouterr().err
+
+
 MALFORMED = (
     b"",
     b"\x00" * 2000,

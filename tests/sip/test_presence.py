@@ -7,6 +7,7 @@ import contextlib
 import signal
 
 import numpy as np
+import pytest
 
 from telephony.call_control import Leg
 from telephony.leg_events import LegAudio, LegKey
@@ -114,9 +115,10 @@ async def test_a_trunk_that_is_late_is_told_that_the_leg_was_given_up(tmp_path):
         assert (await police.wait("over"))["code"] == 487
 
 
-async def test_a_desk_that_holds_the_call_is_not_lost(tmp_path):
+@pytest.mark.parametrize("old_hold", [False, True])
+async def test_a_desk_that_holds_the_call_is_not_lost(tmp_path, old_hold):
     async with contextlib.AsyncExitStack() as stack:
-        police, to_police = await desk(stack, tmp_path, "desk", tone=DESK_HZ)
+        police, to_police = await desk(stack, tmp_path, "desk", tone=DESK_HZ, old_hold=old_hold)
         bot = await stack.enter_async_context(
             running(trunks={"police": to_police}, media_timeout_s=0.5)
         )
