@@ -28,6 +28,9 @@ from flows.speaking import hush, say
 from flows.state import HandoffState, Phase, State
 from flows.triage import Assessment
 
+BROKEN_OFF_S = 12.0
+"""110 gone so soon after its first words is a line that broke, not a matter that is settled."""
+
 REDIAL_S = 3.0
 """Pause before an exhausted chain starts over: a desk that is busy needs a moment."""
 
@@ -183,13 +186,19 @@ def transfer(state: State, event: TransferProgress) -> Step:
                 state,
                 phase=Phase.CONNECTED,
                 reached=_reached(state.reached, handoff.route.kind),
-                handoff=replace(handoff, leg=LegState.CONFIRMED),
+                handoff=replace(handoff, leg=LegState.CONFIRMED, connected_at=state.at),
             )
             return state, (*hushed, Decide("connected", f"{event.destination} 有人应答"))
         case LegState.ENDED if handoff.connected and event.reason != "lost":
             if handoff.alarmed and not handoff.to_police:
                 # The seat is gone and the danger is not: the call never ends on that.
                 return to_police(state, "danger")
+            if (
+                handoff.route.kind == POLICE
+                and state.at - handoff.connected_at < BROKEN_OFF_S
+                and not handoff.retracted
+            ):
+                return _route_failed(state, handoff, event)
             return _released(state, handoff)
         case _:
             return _route_failed(state, handoff, event)

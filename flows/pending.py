@@ -106,6 +106,8 @@ class HandoffState:
     leg: LegState = LegState.REQUESTED
     written: bool | None = None
     announced: bool = False
+    connected_at: float = 0.0
+    """When its person was heard."""
     redial_at: float | None = None
     """The chain is exhausted and starts over at this time."""
     region: str | None = None

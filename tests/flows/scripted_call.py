@@ -253,10 +253,16 @@ class Call:
         destination: str | None = None,
         reason: str = "",
         line: str = "",
+        talked_s: float = 30.0,
     ) -> tuple[Action, ...]:
-        """Progress of the route that is being tried, or of the named one."""
+        """Progress of the route that is being tried, or of the named one.
+
+        A conversation that ends has lasted for `talked_s` seconds.
+        """
         handoff = self.state.handoff
         assert handoff is not None
+        if state is ev.LegState.ENDED:
+            self.after(talked_s)
         side = handoff.side(line)
         route = side.route if side is not None else handoff.route
         return self.take(

@@ -672,3 +672,14 @@ def test_a_lost_playback_does_not_silence_the_bot_for_who_talks_on(ringing: Call
     ringing.begins()
     actions = ringing.take(Silence(ringing.after(3.7), 3.6, talking=True))
     assert prompts(actions) == ["still_connecting"]
+
+
+def test_a_110_that_is_gone_after_a_few_words_has_broken_off_and_the_next_is_called(
+    ringing: Call,
+) -> None:
+    ringing.leg(LegState.ANSWERED)
+    ringing.leg(LegState.CONFIRMED)
+    actions = ringing.leg(LegState.ENDED, talked_s=5.0)
+    assert every(HangUp, actions) == []
+    assert only(DialRoute, actions)
+    assert prompts(actions) == ["next_route"]

@@ -460,10 +460,10 @@ class NotHungUp(ScriptedLine):
 
 async def test_a_line_that_cannot_be_hung_up_ends_the_call(service: Service) -> None:
     line = NotHungUp(offered())
-    line.desks[POLICE] = (*ANSWERS, Wait(1.0), HangUp())
+    line.desks[SEAT] = (*ANSWERS, Wait(1.0), HangUp())
     call = await called(service, line)
-    line.press("1")
-    assert (await call.over())["outcome"] == "handed_off"
+    line.press("0")
+    assert (await call.over())["outcome"] == "human"
 
 
 async def test_a_caller_whom_we_cannot_serve_stays_with_the_endpoint(
