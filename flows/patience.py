@@ -11,6 +11,9 @@ from flows.policy import Policy, Step
 from flows.speaking import say, silenced
 from flows.state import Phase, State
 
+WAITING_S = 3.0
+"""Longest silence for a caller whose hand-off is under way; by 4 s it must be over."""
+
 BESIDE_S = 15.0
 """Between two words about 110 to a caller who has other people on the line."""
 
@@ -23,7 +26,7 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
         if not (state.quiet or patient or event.at - state.said_at < limits.silence_s):
             state = silenced(state)  # it was never heard: its playback is lost
         # Someone who talks on to a 110 that does not answer must hear that we are there.
-        waiting = state.phase is Phase.HANDING_OFF and state.quiet and not patient
+        waiting = state.phase is Phase.HANDING_OFF and state.quiet and event.seconds >= WAITING_S
         return _waiting(state, patient=False) if waiting else (state, ())
     if not state.quiet:
         if patient or event.at - state.said_at < limits.silence_s:
@@ -36,7 +39,7 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
     if state.caller_speaking and state.turn is not None:
         state = state.with_turn(replace(state.turn, ended=True))
     if state.phase is Phase.HANDING_OFF:
-        return _waiting(state, patient=patient)
+        return _waiting(state, patient=event.seconds < WAITING_S)
     keyed = _keyed(state, policy)
     if keyed is not None:
         return keyed

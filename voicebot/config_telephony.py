@@ -84,6 +84,11 @@ class Sip(Section):
     """Addresses that calls are taken from."""
     police_peers: tuple[str, ...] = ()
     """Those of `peers` that are the 110 trunk, as host or host:port."""
+    media_timeout_s: float = Field(2.0, ge=0.5)
+    """A desk off-hook that sends nothing for so long is lost, seconds; more for trunks that
+    suppress silence."""
+    caller_timeout_s: float = Field(20.0, ge=3.5)
+    """A caller who sends nothing for so long, and does not answer when asked, is gone."""
     fallback: str = ""
     """`NAME/NUMBER` that a process dials for its callers when the service is dead."""
 

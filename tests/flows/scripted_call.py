@@ -212,7 +212,7 @@ class Call:
         return tuple(a for key in keys for a in self.take(ev.KeyPressed(self.after(0.2), key)))
 
     def is_silent(self, seconds: float = 3.6) -> tuple[Action, ...]:
-        """Silence as the session reports it: 2.4 s, then every 1.2 s."""
+        """Silence as the session reports it: 2.4 s, then every 0.6 s."""
         actions: list[Action] = []
         began, told = self.at, 2.4
         while told <= seconds + 1e-9:
@@ -220,7 +220,7 @@ class Call:
             actions += self.take(ev.Silence(self.at, told))
             if actions:
                 break
-            told = round(told + 1.2, 2)
+            told = round(told + 0.6, 2)
         return tuple(actions)
 
     def hangs_up(self) -> tuple[Action, ...]:

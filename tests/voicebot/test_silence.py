@@ -24,9 +24,11 @@ def told(
     return events
 
 
-def test_silence_is_told_at_2_4_s_and_every_1_2_s_after_that() -> None:
+def test_silence_is_told_at_2_4_s_and_every_0_6_s_after_that() -> None:
     events = told(8.0, bot_until=2.0)
-    assert [event.seconds for event in events] == pytest.approx([2.4, 3.6, 4.8, 6.0], abs=0.06)
+    assert [event.seconds for event in events] == pytest.approx(
+        [2.4, 3.0, 3.6, 4.2, 4.8, 5.4, 6.0], abs=0.06
+    )
     assert not any(event.talking for event in events)
 
 
@@ -37,7 +39,7 @@ def test_any_party_s_sound_is_no_silence() -> None:
 
 def test_a_caller_who_talks_on_is_told_apart() -> None:
     events = told(5.0, voice_until=9.0)
-    assert [round(event.seconds, 1) for event in events] == [2.4, 3.6, 4.8]
+    assert [round(event.seconds, 1) for event in events] == [2.4, 3.0, 3.6, 4.2, 4.8]
     assert all(event.talking for event in events)
 
 
@@ -45,4 +47,10 @@ def test_a_caller_who_falls_silent_starts_anew() -> None:
     events = told(8.0, voice_until=3.0)
     kinds = [event.talking for event in events]
     assert kinds == sorted(kinds, reverse=True)
-    assert [round(event.seconds, 1) for event in events if not event.talking] == [2.4, 3.6, 4.8]
+    assert [round(event.seconds, 1) for event in events if not event.talking] == [
+        2.4,
+        3.0,
+        3.6,
+        4.2,
+        4.8,
+    ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from flows.events import Silence
 
 FIRST_S = 2.4
-STEP_S = 1.2
+STEP_S = 0.6
 
 
 class SilenceWatch:
-    """Silence is told first at 2.4 s, then every 1.2 s, as long as it lasts.
+    """Silence is told first at 2.4 s, then every 0.6 s, as long as it lasts.
 
     Nobody's sound at all, and nobody's but the caller's own voice, are told apart.
     """
