@@ -64,10 +64,12 @@ class CallerNumber:
 def caller_number(signalled: str) -> CallerNumber:
     """The number in From or P-Asserted-Identity, without scheme and host."""
     written = signalled.strip()[:MOST_CHARACTERS]
+    if not _WRITTEN.fullmatch(written):
+        written = _printable(written)
     if written.lower() in _WITHHELD:
         return CallerNumber("", NumberKind.WITHHELD)
     if not _WRITTEN.fullmatch(written):
-        return CallerNumber(_printable(written), NumberKind.OTHER)
+        return CallerNumber(written, NumberKind.OTHER)
     digits = re.sub(r"[^+0-9]", "", written)[:MOST_DIGITS]
     if _SHORT.fullmatch(digits):
         return CallerNumber(digits, NumberKind.SHORT)

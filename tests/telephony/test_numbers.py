@@ -1,7 +1,7 @@
 """Calling numbers come in one form, whichever way a trunk writes them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from telephony.numbers import MOST_DIGITS, CallerNumber, NumberKind, caller_number
@@ -52,7 +52,9 @@ def test_a_mobile_number_ends_up_the_same_with_every_prefix(mobile: str, prefix:
         assert prefixed == plain
 
 
-@given(st.text(max_size=200))
+@given(st.text(max_size=200) | st.text("0+8613.-() x\x00", max_size=20))
+@example("0:.")
+@example("+8613800138000\x00")
 def test_whatever_is_signalled_gives_something_short_without_control_characters(text: str) -> None:
     found = caller_number(text)
     assert len(found.number) <= max(MOST_DIGITS, 64)
