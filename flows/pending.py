@@ -54,8 +54,30 @@ class Ticket:
 OFF_HOOK = (LegState.ANSWERED, LegState.CONFIRMED)
 
 
+class Chain:
+    """Routes that are tried one after the other, and the leg to the present one."""
+
+    __slots__ = ()
+    routes: tuple[Route, ...]
+    index: int
+    leg: LegState
+
+    @property
+    def route(self) -> Route:
+        return self.routes[self.index]
+
+    @property
+    def connected(self) -> bool:
+        """A person there has the call."""
+        return self.leg is LegState.CONFIRMED
+
+    @property
+    def off_hook(self) -> bool:
+        return self.leg in OFF_HOOK
+
+
 @dataclass(frozen=True, slots=True)
-class Side:
+class Side(Chain):
     """A leg beside 110 to another line (119, 120, 122, 12395), with its own chain."""
 
     line: str
@@ -71,25 +93,13 @@ class Side:
     """It is over without that, and the line was sent a message."""
 
     @property
-    def route(self) -> Route:
-        return self.routes[self.index]
-
-    @property
-    def connected(self) -> bool:
-        return self.leg is LegState.CONFIRMED
-
-    @property
-    def off_hook(self) -> bool:
-        return self.leg in OFF_HOOK
-
-    @property
     def over(self) -> bool:
         """It is not called any more."""
         return self.given_up or self.leg is LegState.ENDED
 
 
 @dataclass(frozen=True, slots=True)
-class HandoffState:
+class HandoffState(Chain):
     """An open hand-off: its routes, the one being tried, and what is known to be written.
 
     `routes`, `index`, `rounds`, `leg` and `redial_at` are of its chain to 110 or to a seat;
@@ -131,22 +141,9 @@ class HandoffState:
     """110 left it to 12345 by a key, which takes it up when the others are gone."""
 
     @property
-    def route(self) -> Route:
-        return self.routes[self.index]
-
-    @property
     def to_police(self) -> bool:
         """The caller needs the police: a queue, an answer or a hang-up may not end it."""
         return any(route.kind == "110" for route in self.routes)
-
-    @property
-    def connected(self) -> bool:
-        """A person of 110, or the seat, has the call."""
-        return self.leg is LegState.CONFIRMED
-
-    @property
-    def off_hook(self) -> bool:
-        return self.leg in OFF_HOOK
 
     @property
     def talking(self) -> bool:

@@ -100,6 +100,22 @@ class NotCapable(TelephonyError):
         self.capability = capability
 
 
+class PlainControl:
+    """What an endpoint that only answers, plays and hangs up says to everything else."""
+
+    def new_leg(self, number: DutyNumber, *, answer_timeout_s: float) -> Leg:
+        raise NotCapable(Capability.LEGS)
+
+    async def release(self) -> None:
+        raise NotCapable(Capability.OUTLIVES_US)
+
+    async def hold(self, on: bool) -> None:
+        raise NotCapable(Capability.HOLD)
+
+    async def send_keys(self, keys: str) -> None:
+        raise NotCapable(Capability.SEND_KEYS)
+
+
 class CallEvents(Protocol):
     """What an endpoint tells the application about an answered call."""
 

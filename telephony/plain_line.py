@@ -11,9 +11,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from telephony.call_control import CallEvents, Capability, Leg, NotCapable
+from telephony.call_control import CallEvents, Capability, PlainControl
 from telephony.codecs import Int16
-from telephony.dialing import DutyNumber
 
 MAX_WAITING = 50
 """Audio frames kept while the socket stalls: 1 s. Then the oldest goes; late audio is
@@ -22,7 +21,7 @@ worth nothing."""
 KEYS = frozenset("0123456789*#")
 
 
-class PlainLine:
+class PlainLine(PlainControl):
     """The control of a call; its socket is run by `carry`.
 
     Parameters:
@@ -61,18 +60,6 @@ class PlainLine:
 
     async def hang_up(self) -> None:
         self.gone.set()
-
-    def new_leg(self, number: DutyNumber, *, answer_timeout_s: float) -> Leg:
-        raise NotCapable(Capability.LEGS)
-
-    async def release(self) -> None:
-        raise NotCapable(Capability.OUTLIVES_US)
-
-    async def hold(self, on: bool) -> None:
-        raise NotCapable(Capability.HOLD)
-
-    async def send_keys(self, keys: str) -> None:
-        raise NotCapable(Capability.SEND_KEYS)
 
     # ── the endpoint's side ───────────────────────────────────────────────────────
 

@@ -8,9 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# `benchmarks` is run from the checkout and is no installed package.
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 from benchmarks.bench_asr import ROOT, normalise, telephone
 
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-
-# `benchmarks` is run from the checkout and is no installed package.
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.bench_latency import (
     QUESTIONS,

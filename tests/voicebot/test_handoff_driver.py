@@ -41,6 +41,15 @@ def officer(shared_dir: Path) -> tuple[Int16, int]:
     return pcm[: 3 * rate], rate
 
 
+async def by_level() -> Any:
+    """A voice detector that takes loudness for voice."""
+
+    async def loud(pcm: Int16) -> list[tuple[float, int]]:
+        return [(1.0 if np.abs(pcm.astype(int)).max(initial=0) > 400 else 0.0, len(pcm))]
+
+    return loud
+
+
 @asynccontextmanager
 async def handing_off(
     tmp_path: Path,
@@ -63,12 +72,6 @@ async def handing_off(
 
         async def keep(pcm: Int16, rate: int, bridged: bool, line: str) -> None:
             heard.append(int(np.abs(pcm.astype(int)).max(initial=0)))
-
-        async def loud(pcm: Int16) -> list[tuple[float, int]]:
-            return [(1.0 if np.abs(pcm.astype(int)).max(initial=0) > 400 else 0.0, len(pcm))]
-
-        async def by_level() -> Any:
-            return loud
 
         driver = HandoffDriver(
             directory,
@@ -347,12 +350,6 @@ async def scripted(
     progress: list[Any] = []
 
     async def nowhere(*_: Any) -> None: ...
-
-    async def loud(pcm: Int16) -> list[tuple[float, int]]:
-        return [(1.0 if np.abs(pcm.astype(int)).max(initial=0) > 400 else 0.0, len(pcm))]
-
-    async def by_level() -> Any:
-        return loud
 
     driver = HandoffDriver(
         directory,

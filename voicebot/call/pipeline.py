@@ -29,9 +29,8 @@ from pipecat.transports.websocket.fastapi import (
 )
 from pipecat.workers.runner import WorkerRunner
 
-from telephony.call_control import CallEvents, CallInfo, Capability, Leg, NotCapable, Rejection
+from telephony.call_control import CallEvents, CallInfo, Capability, PlainControl, Rejection
 from telephony.codecs import Int16
-from telephony.dialing import DutyNumber
 from telephony.media_stream import MediaStreamSerializer, mark_frame
 from telephony.stream_start import StreamStart
 
@@ -48,7 +47,7 @@ REFUSALS = {
 }
 
 
-class CallProcessor(FrameProcessor):  # type: ignore[misc]
+class CallProcessor(PlainControl, FrameProcessor):  # type: ignore[misc]
     """Translates pipecat's frames, and is the call's control."""
 
     capabilities: frozenset[Capability] = frozenset()
@@ -103,18 +102,6 @@ class CallProcessor(FrameProcessor):  # type: ignore[misc]
 
     async def hang_up(self) -> None:
         self.gone.set()
-
-    def new_leg(self, number: DutyNumber, *, answer_timeout_s: float) -> Leg:
-        raise NotCapable(Capability.LEGS)
-
-    async def release(self) -> None:
-        raise NotCapable(Capability.OUTLIVES_US)
-
-    async def hold(self, on: bool) -> None:
-        raise NotCapable(Capability.HOLD)
-
-    async def send_keys(self, keys: str) -> None:
-        raise NotCapable(Capability.SEND_KEYS)
 
 
 class MediaStreamCall:
