@@ -114,9 +114,9 @@ class Soak:
     def _line(self, phone: Phone, number: int, ends: float) -> None:
         time.sleep(number * 0.7)
         while time.monotonic() < ends:
-            self._one_call(phone, number)
+            self._one_call(phone, ends)
 
-    def _one_call(self, phone: Phone, number: int) -> None:
+    def _one_call(self, phone: Phone, ends: float) -> None:
         with self._lock:
             caller = f"137{self._rng.randrange(10**8):08d}"
             wavs = self._rng.sample(self._questions, 3)
@@ -130,7 +130,7 @@ class Soak:
             measured.unanswered += 1
             time.sleep(2)
             return
-        time.sleep(length)
+        time.sleep(min(length, max(0.0, ends - time.monotonic())))
         heard = phone.heard(call)
         if phone.seen("ended", call):
             measured.dropped += not self.service.first(up, kind="call", state="ended")

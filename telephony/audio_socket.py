@@ -35,6 +35,7 @@ from telephony.audio_socket_packets import (
 )
 from telephony.call_control import CallInfo, Capability, IncomingCall, Rejection
 from telephony.codecs import Int16
+from telephony.comfort_noise import NoiseFiller
 from telephony.errors import TelephonyError
 from telephony.plain_line import PlainLine
 from telephony.resampling import StreamResampler
@@ -52,7 +53,16 @@ class AudioSocketLine(PlainLine):
     def __init__(self, rate: int) -> None:
         super().__init__(rate)
         self.farewell = Packet(HANGUP)
+        self.filler = NoiseFiller(rate, self.queue, asyncio.get_running_loop().time)
         self._inward: StreamResampler | None = None
+
+    async def send_audio(self, pcm: Int16) -> None:
+        self.filler.sent(len(pcm))
+        await super().send_audio(pcm)
+
+    async def clear(self) -> None:
+        self.filler.cleared()
+        await super().clear()
 
     async def hang_up(self) -> None:
         if not self.gone.is_set():
@@ -111,9 +121,11 @@ class AudioSocketCall:
             await self._carrying
 
     async def _carry(self, line: AudioSocketLine) -> None:
+        noise = asyncio.create_task(line.filler.run(), name="comfort-noise")
         try:
             await line.carry(self._read(line), self._write)
         finally:
+            noise.cancel()
             self._writer.write(line.farewell.encode())
 
     async def _read(self, line: AudioSocketLine) -> None:

@@ -17,6 +17,7 @@ from telephony.asterisk.access import EAR, SNOOP, VOICE
 from telephony.asterisk.ari import Ari, AriError
 from telephony.asterisk.media import MediaSocket, open_media_socket
 from telephony.codecs import Int16
+from telephony.comfort_noise import NoiseFiller
 from telephony.errors import CallError, TelephonyError
 
 log = structlog.get_logger()
@@ -96,7 +97,8 @@ class Voice:
     def __init__(self, ari: Ari, owner: str, bridge: str, rate: int) -> None:
         self._ari, self._owner, self._bridge, self._rate = ari, owner, bridge, rate
         self._socket: MediaSocket | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._filler = NoiseFiller(rate, self._put, asyncio.get_running_loop().time)
+        self._tasks: list[asyncio.Task[None]] = []
         self.lost = 0
         """How often its socket was lost and made again."""
 
@@ -107,21 +109,31 @@ class Voice:
     async def open(self) -> None:
         """Errors: TelephonyError."""
         await self._open()
-        self._keeper = asyncio.create_task(self._keep(), name="voice")
+        self._tasks = [
+            asyncio.create_task(self._keep(), name="voice"),
+            asyncio.create_task(self._filler.run(), name="comfort-noise"),
+        ]
 
     def send(self, pcm: Int16) -> None:
         """Queues audio; it is dropped while the socket is being made again."""
-        if self._socket is not None:
-            self._socket.send(pcm)
+        self._filler.sent(len(pcm))
+        self._put(pcm)
 
     def flush(self) -> None:
+        self._filler.cleared()
         if self._socket is not None:
             self._socket.flush()
 
     async def close(self) -> None:
-        await _cancel(self._keeper)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._socket is not None:
             await self._socket.close()
+
+    def _put(self, pcm: Int16) -> None:
+        if self._socket is not None:
+            self._socket.send(pcm)
 
     async def _open(self) -> None:
         channel = f"{VOICE}{secrets.token_hex(4)}-{self._owner}"
@@ -200,9 +212,3 @@ class Ear:
                 await self._ari.delete(f"channels/{SNOOP}{name}")
             with contextlib.suppress(AriError):
                 await self._ari.delete(f"bridges/{EAR}{name}")
-
-
-async def _cancel(task: asyncio.Task[None] | None) -> None:
-    if task is not None:
-        task.cancel()
-        await asyncio.wait({task})

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import cycle
 
 import pjsua2 as pj
 
+from telephony.comfort_noise import noise_frames
 from telephony.sip.frames import Reader, Writer
 
 FRAME_US = 20_000
@@ -24,15 +26,15 @@ class OutQueue:
     """Audio on its way to a party: put by the reader thread, taken by the media thread.
 
     Parameters:
-        frame_bytes: bytes of one frame.
+        rate: Hz.
     """
 
-    def __init__(self, frame_bytes: int) -> None:
-        self._frame_bytes = frame_bytes
+    def __init__(self, rate: int) -> None:
+        self._noise = cycle([frame.tobytes() for frame in noise_frames(rate)])
+        self._frame_bytes = rate // 50 * 2
         self._pieces: deque[bytes] = deque(maxlen=MOST_QUEUED)
         self._rest = b""
         self._cleared = False
-        self.silence = bytes(frame_bytes)
 
     def put(self, pcm: bytes) -> None:
         self._pieces.append(pcm)
@@ -43,11 +45,11 @@ class OutQueue:
         self._cleared = True
 
     def take(self) -> bytes:
-        """The next frame; silence where there is nothing."""
+        """The next frame; comfort noise where there is nothing."""
         if self._cleared:
             self._cleared, self._rest = False, b""
         if not self._rest and not self._pieces:
-            return self.silence
+            return next(self._noise)
         frame = self._rest
         while len(frame) < self._frame_bytes and self._pieces:
             try:
@@ -75,7 +77,8 @@ class AudioPort(pj.AudioMediaPort):  # type: ignore[misc]
         self.rate = rate
         self.heard: Callable[[bytes], None] | None = None
         """Takes what the party says, a frame of 20 ms; None while there is no party."""
-        self.out = OutQueue(rate // 50 * 2)
+        self.out = OutQueue(rate)
+        self._silence = bytes(rate // 50 * 2)
         self._read, self._write = read, write
         layout = pj.MediaFormatAudio()
         layout.type = pj.PJMEDIA_TYPE_AUDIO
@@ -92,4 +95,4 @@ class AudioPort(pj.AudioMediaPort):  # type: ignore[misc]
         heard = self.heard
         if heard is not None:
             # No bytes come while the party sends no RTP: that is silence, and time goes on.
-            heard(self._read(frame.buf) or self.out.silence)
+            heard(self._read(frame.buf) or self._silence)

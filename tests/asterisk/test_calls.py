@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from telephony.call_control import Capability, Rejection, Trunk
@@ -51,6 +52,21 @@ def test_barge_in_drops_what_was_not_played(bot: Bot, caller: Phone) -> None:
     assert not heard.between(cleared + 0.2).has_tone(700)
     bot.say(taken, 500, 0.6)
     caller.wait_until_heard(lambda all_: all_.between(cleared).last(0.4).has_tone(500))
+
+
+def test_a_caller_to_whom_nothing_is_said_hears_a_quiet_line_and_no_dead_one(
+    bot: Bot, caller: Phone
+) -> None:
+    call = caller.call("12345", steps=(answered(),))
+    taken = bot.call()
+    bot.say(taken, 700, 0.4)
+    spoken = caller.wait_until_heard(lambda all_: all_.last(0.3).has_tone(700)).end + 0.5
+    time.sleep(2.0)
+    quiet = caller.heard(call).between(spoken)
+    assert len(quiet.times) > 60
+    assert np.max(np.diff(quiet.times)) < 0.2
+    assert not quiet.sounding().any()
+    assert np.mean(quiet.samples.astype(float) ** 2) > 1
 
 
 def test_keys_both_ways(bot: Bot, caller: Phone) -> None:

@@ -84,6 +84,8 @@ async def test_what_is_cleared_is_not_heard(tmp_path):
         await caller.hang_up()
         await caller.end()
         assert not caller.hears(1500)
+        pcm, rate = caller.heard
+        assert np.mean(pcm[-rate // 2 :].astype(float) ** 2) > 1, "a quiet line, not a dead one"
 
 
 @pytest.mark.parametrize("hertz", [523, 1500])

@@ -141,6 +141,22 @@ async def everything(reader: asyncio.StreamReader) -> bytes:
     return await asyncio.wait_for(reader.read(), 10)
 
 
+async def packets_until(reader: asyncio.StreamReader, wanted: Packet) -> None:
+    """Reads up to a packet; comfort noise may come before it."""
+    async with asyncio.timeout(10):
+        while True:
+            header = await reader.readexactly(3)
+            payload = await reader.readexactly(int.from_bytes(header[1:], "big"))
+            if Packet(header[0], payload) == wanted:
+                return
+
+
+async def farewell(reader: asyncio.StreamReader) -> bytes:
+    """The rest without its comfort noise."""
+    packets = PacketReader().feed(await everything(reader))
+    return b"".join(packet.encode() for packet in packets if packet.kind not in RATES)
+
+
 async def test_a_call_is_heard_answered_and_hung_up() -> None:
     announcements, ear = Announcements(), Ear()
     announcements.announce(NAME, "13800138000", "12345")
@@ -161,10 +177,10 @@ async def test_a_call_is_heard_answered_and_hung_up() -> None:
         # Audio right behind the UUID, in one segment, as Asterisk sends it.
         writer.write(HELLO + Packet(0x10, heard).encode())
         writer.write(Packet(KEY, b"0").encode())
-        assert await reader.readexactly(323) == b"\x10\x01\x40" + heard
+        await packets_until(reader, Packet(0x10, heard))
         answered.set()
         # An error first: on a mere goodbye Asterisk would go on with the caller.
-        assert await everything(reader) == Packet(ERROR).encode() + GOODBYE
+        assert await farewell(reader) == Packet(ERROR).encode() + GOODBYE
         assert (ear.keys, len(np.concatenate(ear.pcm))) == (["0"], 160)
         assert not ear.gone.is_set()
         writer.close()
@@ -184,7 +200,7 @@ async def test_a_call_that_is_released_is_left_to_the_dialplan() -> None:
     async with endpoint(take, announcements) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(HELLO)
-        assert await everything(reader) == GOODBYE + GOODBYE
+        assert await farewell(reader) == GOODBYE + GOODBYE
         writer.close()
 
 
