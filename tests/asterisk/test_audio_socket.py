@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +21,13 @@ from telephony.pacing import FrameClock
 from tests.asterisk.pbx import Pbx
 
 MODULES = ("res_audiosocket", "app_audiosocket", "chan_audiosocket", "res_clioriginate")
-EXTRAS = ("app_echo", "app_senddtmf")
+EXTRAS = ("app_echo", "app_senddtmf", "res_curl", "func_curl", "func_uuid")
+CALLING = """
+[bot]
+exten => s,1,Set(CALLERID(num)=13800138000)
+ same => n,Goto(voicebot-audiosocket,12345,1)
+"""
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "other-switches.md"
 
 
 class Ear:
@@ -170,3 +179,53 @@ async def test_only_a_hang_up_of_ours_ends_the_call_of_the_caller(
             await until(switch, lambda channels: channels.count("!bot!s!3!Up!Echo!") == 1)
         else:
             await until(switch, lambda channels: not channels.strip())
+
+
+async def test_the_documented_documentedannounces_the_call_and_goes_on_without_us(
+    switch: Pbx,
+) -> None:
+    announcements, came, gone = Announcements(), asyncio.Event(), asyncio.Event()
+
+    async def take(call: IncomingCall) -> None:
+        assert (call.info.did, call.info.caller) == ("12345", "13800138000")
+        line = await call.answer()
+        came.set()
+        await line.release()
+        await call.closed()
+        gone.set()
+
+    async def announce(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = int(re.findall(r"(?i)content-length: (\d+)", head)[0])
+        given = json.loads(await reader.readexactly(length))
+        assert head.startswith("POST /api/audiosocket ")
+        assert "Authorization: Bearer TOKEN" in head
+        announcements.announce(uuid.UUID(given["uuid"]), given["caller"], given["did"])
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    server = AudioSocketEndpoint("127.0.0.1", 0, take, announcements)
+    web = await asyncio.start_server(announce, "127.0.0.1", 0)
+    running = asyncio.create_task(server.run())
+    await asyncio.wait_for(server.started.wait(), 5)
+    [documented] = re.findall(
+        r"```ini\n(\[voicebot-audiosocket\].*?)```", DOCUMENTED.read_text(), re.S
+    )
+    port = web.sockets[0].getsockname()[1]
+    documented = documented.replace("8080", str(port)).replace("9092", str(server.port))
+    extensions = switch.config / "extensions.conf"
+    deployed = extensions.read_text()
+    try:
+        extensions.write_text(f"{deployed}\n{documented}\n{CALLING}")
+        await asyncio.to_thread(switch.cli, "dialplan reload")
+        await originate(switch, "Local/s@bot application Echo")
+        await asyncio.wait_for(came.wait(), 10)
+        await asyncio.wait_for(gone.wait(), 10)
+        await until(switch, lambda channels: "voicebot-fallback" in channels)
+    finally:
+        extensions.write_text(deployed)
+        await asyncio.to_thread(switch.cli, "dialplan reload")
+        await asyncio.to_thread(switch.cli, "channel request hangup all")
+        running.cancel()
+        web.close()
+        await asyncio.gather(running, return_exceptions=True)
