@@ -70,7 +70,7 @@ async def handing_off(
         progress: list[TransferProgress] = []
         heard: list[int] = []
 
-        async def keep(pcm: Int16, rate: int, bridged: bool, line: str) -> None:
+        def keep(pcm: Int16, rate: int, bridged: bool, line: str) -> None:
             heard.append(int(np.abs(pcm.astype(int)).max(initial=0)))
 
         driver = HandoffDriver(
@@ -231,7 +231,7 @@ async def test_a_voice_detector_that_dies_or_hangs_holds_up_nothing(
 
 
 async def test_a_fault_of_ours_is_a_failed_route_and_hangs_up(tmp_path: Path) -> None:
-    async def broken(*_: Any) -> None:
+    def broken(*_: Any) -> None:
         raise RuntimeError("no line")
 
     async with handing_off(tmp_path, play=broken) as (driver, progress, _):
@@ -349,7 +349,7 @@ async def scripted(
     waiting = list(legs)
     progress: list[Any] = []
 
-    async def nowhere(*_: Any) -> None: ...
+    def nowhere(*_: Any) -> None: ...
 
     driver = HandoffDriver(
         directory,
@@ -496,7 +496,7 @@ async def test_everyone_hears_everyone_on_legs_that_no_endpoint_joins() -> None:
     police, medical = ScriptedLeg(), ScriptedLeg()
     heard: dict[str, int] = {}
 
-    async def play(pcm: Int16, rate: int, bridged: bool, line: str) -> None:
+    def play(pcm: Int16, rate: int, bridged: bool, line: str) -> None:
         heard[line] = max(heard.get(line, 0), level(pcm))
 
     async with three_way(police, medical, play=play) as (driver, _):

@@ -179,7 +179,8 @@ def engines(tmp_path: Path) -> Engines:
 async def service(
     settings: Settings, engines: Engines, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Service]:
-    monkeypatch.setattr("voicebot.call.session.VoiceDetector", LoudIsVoice)
+    for module in ("session", "voice"):
+        monkeypatch.setattr(f"voicebot.call.{module}.VoiceDetector", LoudIsVoice)
     made = Service(settings, engines, records, await records.duty_directory(), None)
     yield made
     for session in made._sessions.values():  # of a test that failed

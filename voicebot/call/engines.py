@@ -20,6 +20,7 @@ from kb.entry import Entry
 from telephony.codecs import Int16
 from voicebot.call.audio_library import AudioLibrary, open_library
 from voicebot.call.decoding import DecodePool
+from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
 from voicebot.call.turn_audio import RATE, as_float
 from voicebot.call.voice import SmartTurn
 from voicebot.clock import today
@@ -91,6 +92,14 @@ class Engines:
         # A caller's number or name that was read back is not kept.
         private = any(not value.startswith(ENTRY_VALUE) for value in say.values.values())
         return self.library.get(self.text(say), rate, keep=not private).pcm
+
+    def far_ear(self) -> FarEar | None:
+        """An ear for the far side of one leg; None where there is no recogniser."""
+        if self.listener is not None:
+            return ListeningEar(self.listener, self.ear_executor)
+        if self.transcriber is not None:
+            return TranscribingEar(self.transcriber, self.pool)
+        return None
 
     def _entry(self, entry: str) -> Entry:
         found = self.knowledge.entry(entry, on=today())

@@ -119,7 +119,7 @@ class HandoffDriver:
         directory: DutyDirectory,
         new_leg: Callable[[DutyNumber], Leg],
         report: Callable[[TransferProgress | FarSideKey], None],
-        play: Callable[[Int16, int, bool, str], Awaitable[None]],
+        play: Callable[[Int16, int, bool, str], None],
         voice: Callable[[], Awaitable[Probabilities]],
         now: Callable[[], float],
         limits: HandoffLimits,
@@ -304,7 +304,7 @@ class HandoffDriver:
                         return LegState.ENDED, LegEndReason.ENDED.value
                     if not event.early:
                         self._conference.say(leg.line, pcm, event.rate, self._rate)
-                        await self._play(pcm, event.rate, leg.leg.bridged, leg.line)
+                        self._play(pcm, event.rate, leg.leg.bridged, leg.line)
                 case LegKey(key=key):
                     if leg.confirmed:
                         self._report(

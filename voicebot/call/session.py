@@ -1,9 +1,8 @@
 """One call's life: events in order through the dialogue core, its actions out.
 
 Everything that decides is in `flows`; everything here carries: audio to the ears,
-hypotheses to the core, its actions to the player, the hand-off driver, the search
-and the records. One task takes the events one by one, so the core sees a single
-ordered stream (pipecat#5056), and models run in threads.
+hypotheses to the core, its actions to the performer. One task takes the events one
+by one, so the core sees a single ordered stream (pipecat#5056); models run in threads.
 """
 
 from __future__ import annotations
@@ -35,17 +34,17 @@ from voicebot.call.echo import EchoGate
 from voicebot.call.endpointing import EndpointingLimits
 from voicebot.call.engines import Engines
 from voicebot.call.event_queue import EventQueue
-from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
-from voicebot.call.handoff import HandoffDriver, HandoffLimits, Probabilities
+from voicebot.call.handoff import HandoffDriver, HandoffLimits
 from voicebot.call.intake import Intake
 from voicebot.call.journal import Journal
+from voicebot.call.performer import Performer
 from voicebot.call.player import Player
 from voicebot.call.preparing import Preparer
 from voicebot.call.recorder import CallRecorder
 from voicebot.call.resuming import resume_point
 from voicebot.call.silence import SilenceWatch
 from voicebot.call.turn_audio import RATE
-from voicebot.call.voice import VoiceDetector
+from voicebot.call.voice import VoiceDetector, voice_probabilities
 from voicebot.config import Settings
 from voicebot.records.duty import duty_lines
 
@@ -56,9 +55,6 @@ HANG_UP_PATIENCE_S = 2.0
 
 LAST_EVENTS_S = 2.0
 """How long what happened at the very end may take to be decided on."""
-
-LAST_WRITES_S = 5.0
-"""How long the end of a call waits for writes and searches that are under way."""
 
 
 class CallSession:
@@ -89,7 +85,6 @@ class CallSession:
         self._desk_token = desk_token
         self._state = State()
         self._events = EventQueue()
-        self._tasks: set[asyncio.Task[Any]] = set()
         self._began = time.monotonic()
         self._ended = asyncio.Event()
         self._echo = EchoGate(line.rate)
@@ -109,8 +104,8 @@ class CallSession:
             directory,
             self._new_leg,
             self._post,
-            self._play_far_side,
-            self._new_voice,
+            self._player.far_side,
+            voice_probabilities,
             self.now,
             HandoffLimits(
                 settings.handoff.confirm_timeout_s,
@@ -118,7 +113,18 @@ class CallSession:
                 settings.handoff.queue_timeout_s,
                 settings.handoff.answer_timeout_s,
             ),
-            self._new_far_ear,
+            engines.far_ear,
+        )
+        self._performer = Performer(
+            line,
+            self._player,
+            self._driver,
+            journal,
+            engines,
+            self._transcribe_now,
+            self._post,
+            self.now,
+            self._over,
         )
         self._ears: Ears | None = None
 
@@ -185,7 +191,7 @@ class CallSession:
             self._driver.close,
             ears.close,
             close_recording,
-            self._writes_done,
+            self._performer.writes_done,
             self._take_rest,  # a write that was confirmed meanwhile counts in the figures
             lambda: self._journal.finish(self._state),
         ):
@@ -199,13 +205,6 @@ class CallSession:
         async with asyncio.timeout(LAST_EVENTS_S):
             while (event := self._events.get_nowait()) is not None:
                 await self._take(event)
-
-    async def _writes_done(self) -> None:
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=LAST_WRITES_S)
-            for task in late:
-                log.error("work_given_up", work=task.get_name())
-                task.cancel()
 
     async def _open_ears(self) -> Ears:
         turn = self._settings.turn
@@ -264,6 +263,10 @@ class CallSession:
         assert self._ears is not None
         await self._ears.feed(self._to_ears.push(self._echo.heard(pcm)))
 
+    def _transcribe_now(self, turn: int) -> None:
+        assert self._ears is not None
+        self._ears.transcribe_now(turn)
+
     def _ears_are_behind(self) -> None:
         for ear in ev.Ear:
             self._post(ev.EngineFailed(self.now(), ear, "behind"))
@@ -295,12 +298,13 @@ class CallSession:
             self._state, actions = step(self._state, event, self._policy)
         self._note(event, actions)
         for action in actions:
+            self._closing = self._closing or isinstance(action, act.HangUp | act.Leave)
             try:
-                await self._do(action)
+                await self._performer.perform(action, self._state)
             except Exception:
                 # One action that fails must not take the others with it.
                 log.exception("action_failed", kind=type(action).__name__)
-        self._renew_dossier()
+        self._performer.renew_dossier(self._state)
 
     def _note(self, event: ev.Event, actions: tuple[act.Action, ...]) -> None:
         try:
@@ -311,88 +315,11 @@ class CallSession:
             # What cannot be put on record is done all the same.
             log.exception("event_not_noted", kind=type(event).__name__)
 
-    # ── actions ───────────────────────────────────────────────────────────────────
+    def _over(self, left: bool) -> None:
+        self.left = left
+        self._ended.set()
 
-    async def _do(self, action: act.Action) -> None:
-        match action:
-            case act.Say():
-                self._player.say(action)
-            case act.StopSpeaking():
-                await self._player.stop()
-            case act.Search():
-                self._spawn(self._search(action))
-            case act.Transcribe():
-                assert self._ears is not None
-                self._ears.transcribe_now(action.turn)
-            case act.Handoff():
-                # Dialled and written at the same moment: danger waits for nothing.
-                try:
-                    self._driver.send_dossier(self._journal.dossier(action, self._state))
-                except Exception:
-                    log.exception("dossier_not_made")
-                self._driver.dial(
-                    action.handoff, action.routes[0], self._journal.line_parameters(action.handoff)
-                )
-                self._spawn(self._write(action.handoff, self._journal.open_handoff(action)))
-            case act.DialRoute():
-                self._driver.dial(
-                    action.handoff, action.route, self._journal.line_parameters(action.handoff)
-                )
-            case act.DialLine():
-                start = self._journal.line_parameters(action.handoff)
-                self._driver.dial(action.handoff, action.route, start, action.line)
-            case act.ReleaseLeg():
-                self._driver.release(action.line)
-                self._journal.released(self.now(), action)
-            case act.UpdateDossier():
-                self._journal.update_handoff(action)
-            case act.OpenTicket():
-                self._spawn(self._write(action.ticket, self._journal.save_ticket(action)))
-            case act.NotifyLine():
-                self._spawn(self._journal.notify_line(action))
-            case act.HangUp():
-                self._closing = True
-                try:
-                    async with asyncio.timeout(HANG_UP_PATIENCE_S):
-                        await self._line.hang_up()
-                finally:
-                    self._ended.set()
-            case act.Leave():
-                self._closing = self.left = True
-                self._ended.set()
-            case act.Decide() | act.SendLink():
-                pass  # on the record and on the screens already
-
-    def _renew_dossier(self) -> None:
-        """The desk that has the call sees the dossier grow."""
-        dossier = self._journal.grown_dossier(self._state)
-        if dossier is not None:
-            self._driver.send_dossier(dossier)
-
-    async def _write(self, ref: str, writing: Coroutine[Any, Any, bool]) -> None:
-        try:
-            written = await writing
-        except Exception:
-            log.exception("write_failed")
-            written = False
-        self._post(ev.Written(self.now(), ref, written))
-
-    async def _search(self, search: act.Search) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            decision, candidates = await loop.run_in_executor(
-                self._engines.work_executor, self._engines.search, search
-            )
-        except Exception as error:
-            log.exception("search_failed")
-            self._post(ev.EngineFailed(self.now(), "knowledge_base", type(error).__name__))
-            return
-        inviting = self._engines.knowledge.inviting(name for name, _ in candidates)
-        self._post(
-            ev.SearchResult(
-                self.now(), search.turn, search.text, decision, candidates, search.final, inviting
-            )
-        )
+    # ── what the player and the hand-off need ─────────────────────────────────────
 
     async def _render(self, say: act.Say) -> Int16:
         try:
@@ -404,31 +331,12 @@ class CallSession:
             self._post(ev.EngineFailed(self.now(), "speech", type(error).__name__))
             return np.zeros(0, np.int16)
 
-    async def _play_far_side(self, pcm: Int16, rate: int, bridged: bool, line: str) -> None:
-        self._player.far_side(pcm, rate, bridged, line)
-
     def _new_leg(self, number: DutyNumber) -> Leg:
         """To a desk's own media WebSocket, else by the telephone endpoint of this call."""
         timeout_s = self._settings.handoff.answer_timeout_s
         if trunk_address(number.url) is None:
             return WebSocketLeg(number.url, self._desk_token, answer_timeout_s=timeout_s)
         return self._line.new_leg(number, answer_timeout_s=timeout_s)
-
-    async def _new_voice(self) -> Probabilities:
-        detector = await asyncio.to_thread(VoiceDetector)
-
-        async def probabilities(pcm: Int16) -> list[tuple[float, int]]:
-            return await asyncio.to_thread(detector.probabilities, pcm)
-
-        return probabilities
-
-    def _new_far_ear(self) -> FarEar | None:
-        engines = self._engines
-        if engines.listener is not None:
-            return ListeningEar(engines.listener, engines.ear_executor)
-        if engines.transcriber is not None:
-            return TranscribingEar(engines.transcriber, engines.pool)
-        return None
 
     async def _watch_time(self) -> None:
         """Report what the caller does not hear, and what was put off."""
@@ -449,11 +357,6 @@ class CallSession:
             )
             if event is not None:
                 self._post(event)
-
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 async def _kept_up(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import cast
 
@@ -39,6 +40,16 @@ class VoiceDetector:
 
     async def close(self) -> None:
         await self._analyzer.cleanup()
+
+
+async def voice_probabilities() -> Callable[[Int16], Awaitable[list[tuple[float, int]]]]:
+    """`VoiceDetector.probabilities` of a detector of its own, in a thread."""
+    detector = await asyncio.to_thread(VoiceDetector)
+
+    async def probabilities(pcm: Int16) -> list[tuple[float, int]]:
+        return await asyncio.to_thread(detector.probabilities, pcm)
+
+    return probabilities
 
 
 class SmartTurn:

@@ -1,0 +1,147 @@
+"""Does what the dialogue core has decided: one action after the other, in the outside world."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from flows import actions as act
+from flows import events as ev
+from flows.state import State
+from telephony.call_control import Line
+from voicebot.call.engines import Engines
+from voicebot.call.handoff import HandoffDriver
+from voicebot.call.journal import Journal
+from voicebot.call.player import Player
+
+log = structlog.get_logger()
+
+HANG_UP_S = 2.0
+"""How long a line may take to hang up."""
+
+LAST_WRITES_S = 5.0
+"""How long the end of a call waits for writes and searches that are under way."""
+
+
+class Performer:
+    """The hands of one call.
+
+    Parameters:
+        transcribe: asks the transcriber for the words of a turn at once.
+        post: takes the events that come of it.
+        now: seconds since the call was answered.
+        over: told that the call is over; True: the far side keeps the caller's line.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        player: Player,
+        driver: HandoffDriver,
+        journal: Journal,
+        engines: Engines,
+        transcribe: Callable[[int], None],
+        post: Callable[[ev.Event], None],
+        now: Callable[[], float],
+        over: Callable[[bool], None],
+    ) -> None:
+        self._line, self._player, self._driver = line, player, driver
+        self._journal, self._engines = journal, engines
+        self._transcribe, self._post, self._now, self._over = transcribe, post, now, over
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def perform(self, action: act.Action, state: State) -> None:
+        """`state` is what the dialogue was in after it had decided on the action."""
+        match action:
+            case act.Say():
+                self._player.say(action)
+            case act.StopSpeaking():
+                await self._player.stop()
+            case act.Search():
+                self._spawn(self._search(action))
+            case act.Transcribe():
+                self._transcribe(action.turn)
+            case act.Handoff():
+                self._hand_off(action, state)
+            case act.DialRoute():
+                self._dial(action.handoff, action.route)
+            case act.DialLine():
+                self._dial(action.handoff, action.route, action.line)
+            case act.ReleaseLeg():
+                self._driver.release(action.line)
+                self._journal.released(self._now(), action)
+            case act.UpdateDossier():
+                self._journal.update_handoff(action)
+            case act.OpenTicket():
+                self._spawn(self._write(action.ticket, self._journal.save_ticket(action)))
+            case act.NotifyLine():
+                self._spawn(self._journal.notify_line(action))
+            case act.HangUp():
+                try:
+                    async with asyncio.timeout(HANG_UP_S):
+                        await self._line.hang_up()
+                finally:
+                    self._over(False)
+            case act.Leave():
+                self._over(True)
+            case act.Decide() | act.SendLink():
+                pass  # on the record and on the screens already
+
+    def renew_dossier(self, state: State) -> None:
+        """The desk that has the call sees the dossier grow."""
+        dossier = self._journal.grown_dossier(state)
+        if dossier is not None:
+            self._driver.send_dossier(dossier)
+
+    async def writes_done(self) -> None:
+        """What is being written is given some time, then up."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=LAST_WRITES_S)
+            for task in late:
+                log.error("work_given_up", work=task.get_name())
+                task.cancel()
+
+    def _hand_off(self, action: act.Handoff, state: State) -> None:
+        # Dialled and written at the same moment: danger waits for nothing.
+        try:
+            self._driver.send_dossier(self._journal.dossier(action, state))
+        except Exception:
+            log.exception("dossier_not_made")
+        self._dial(action.handoff, action.routes[0])
+        self._spawn(self._write(action.handoff, self._journal.open_handoff(action)))
+
+    def _dial(self, handoff: str, route: act.Route, line: str = "") -> None:
+        self._driver.dial(handoff, route, self._journal.line_parameters(handoff), line)
+
+    async def _write(self, ref: str, writing: Coroutine[Any, Any, bool]) -> None:
+        try:
+            written = await writing
+        except Exception:
+            log.exception("write_failed")
+            written = False
+        self._post(ev.Written(self._now(), ref, written))
+
+    async def _search(self, search: act.Search) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            decision, candidates = await loop.run_in_executor(
+                self._engines.work_executor, self._engines.search, search
+            )
+        except Exception as error:
+            log.exception("search_failed")
+            self._post(ev.EngineFailed(self._now(), "knowledge_base", type(error).__name__))
+            return
+        inviting = self._engines.knowledge.inviting(name for name, _ in candidates)
+        self._post(
+            ev.SearchResult(
+                self._now(), search.turn, search.text, decision, candidates, search.final, inviting
+            )
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
