@@ -89,7 +89,8 @@ class Pbx:
         """Starts and waits until Asterisk is fully booted."""
         with (self.folder / "log" / "console.log").open("ab") as console:
             self._process = subprocess.Popen(
-                [*self._command(), "-f", "-n"],
+                # nice(1) goes on where it may not: as docs/asterisk.md has it, else as it is.
+                ["nice", "-n", "-10", *self._command(), "-f", "-n"],
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

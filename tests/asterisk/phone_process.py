@@ -42,6 +42,8 @@ RATE = 8000
 FRAME_BYTES = 320
 SILENCE = bytes(FRAME_BYTES)
 SO_ATTACH_FILTER = 26
+SO_TIMESTAMPNS = 35
+"""SO_TIMESTAMPNS of Linux, and the type of the message that brings it."""
 DECODERS = {0: audioop.ulaw2lin, 8: audioop.alaw2lin}
 _KEPT: list[Any] = []
 _POINTERS = ctypes.POINTER(ctypes.c_void_p)
@@ -115,20 +117,26 @@ class Sound(pj.AudioMediaPort):  # type: ignore[misc]
         if not self.on_wire:
             self.keep(frame_bytes(frame.buf) or SILENCE)
 
-    def keep(self, pcm: bytes) -> None:
+    def keep(self, pcm: bytes, came: float | None = None) -> None:
+        """`came`: monotonic seconds; now unless given."""
         for at in range(0, len(pcm), FRAME_BYTES):
-            self._times.write(struct.pack("d", time.monotonic()))
+            self._times.write(struct.pack("d", came or time.monotonic()))
             self._heard.write(pcm[at : at + FRAME_BYTES].ljust(FRAME_BYTES, b"\0"))
 
 
 class Wire(threading.Thread):
-    """Listens to the RTP that arrives at this process's ports, before any jitter buffer."""
+    """Listens to the RTP that arrives at this process's ports, before any jitter buffer.
+
+    Each packet's time is the kernel's: a telephone that gets no processor for a moment must
+    not be taken for a PBX that stutters.
+    """
 
     def __init__(self, ports: range) -> None:
         super().__init__(daemon=True)
         self._sounds: dict[int, Sound] = {}
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
         self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, udp_filter(ports))
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._socket.bind(("lo", 0x0800))
 
     def listen(self, port: int, sound: Sound) -> None:
@@ -136,7 +144,7 @@ class Wire(threading.Thread):
 
     def run(self) -> None:
         while True:
-            packet, address = self._socket.recvfrom(2048)
+            packet, told, _, address = self._socket.recvmsg(2048, socket.CMSG_SPACE(16))
             if address[2] == socket.PACKET_OUTGOING:  # loopback shows each packet twice
                 continue
             udp = packet[14 + 20 :]
@@ -144,7 +152,17 @@ class Wire(threading.Thread):
             rtp = udp[8:]
             decode = DECODERS.get(rtp[1] & 0x7F) if len(rtp) > 12 and rtp[0] == 0x80 else None
             if sound is not None and decode is not None:
-                sound.keep(decode(rtp[12:], 2))
+                sound.keep(decode(rtp[12:], 2), arrival(told))
+
+
+def arrival(told: list[tuple[int, int, bytes]]) -> float | None:
+    """When the kernel got a packet, monotonic seconds."""
+    for level, kind, data in told:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+            seconds, nanoseconds = struct.unpack("qq", data)
+            ago = time.time() - (seconds + nanoseconds / 1e9)
+            return time.monotonic() - ago
+    return None
 
 
 def udp_filter(ports: range) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +33,9 @@ from voicebot.errors import ModelUnavailable
 from voicebot.knowledge import Knowledge
 
 log = structlog.get_logger()
+
+DECODING_NICENESS = 10
+"""Of the transcriber's threads (nice(2)): a tenth of the weight of those that carry calls."""
 
 ENTRY_VALUE = "entry:"
 """A blank filled with the question of an entry: ``entry:rx-001``."""
@@ -108,7 +114,18 @@ class Engines:
         return found
 
 
-def open_ears(settings: Settings) -> tuple[Recognizer | None, Recognizer | None]:
+def step_back() -> None:
+    """Lets the threads that keep calls going run before this one and those that it starts.
+
+    A decode may wait some milliseconds for a processor; a frame of 20 ms may not.
+    """
+    with contextlib.suppress(OSError):  # Linux alone has a niceness for each thread
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DECODING_NICENESS)
+
+
+def open_ears(
+    settings: Settings, decode_executor: Executor
+) -> tuple[Recognizer | None, Recognizer | None]:
     """Listener and transcriber; either may be missing, and the log says so."""
     listener: Recognizer | None = None
     folder = settings.paths.listener_folder()
@@ -124,9 +141,11 @@ def open_ears(settings: Settings) -> tuple[Recognizer | None, Recognizer | None]
         vosk=_folder(settings.asr.vosk_model),
     )
     try:
-        return listener, open_transcriber(
-            settings.asr.engine, folders, threads=settings.asr.threads
+        # Its native threads are as nice as the one that makes them.
+        opening = decode_executor.submit(
+            open_transcriber, settings.asr.engine, folders, threads=settings.asr.threads
         )
+        return listener, opening.result()
     except AsrError as error:
         log.error("transcriber_missing", reason=str(error))
         return listener, None
@@ -139,9 +158,9 @@ def _folder(path: str) -> Path | None:
 def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmbedder) -> Engines:
     """Load every model, in threads side by side. Blocking, a few seconds."""
     ear_executor = ThreadPoolExecutor(1, thread_name_prefix="ears")
-    decode_executor = ThreadPoolExecutor(1, thread_name_prefix="decode")
+    decode_executor = ThreadPoolExecutor(1, thread_name_prefix="decode", initializer=step_back)
     with ThreadPoolExecutor(4) as loading:
-        ears = loading.submit(open_ears, settings)
+        ears = loading.submit(open_ears, settings, decode_executor)
         library = loading.submit(open_library, settings)
         turn_executor = ThreadPoolExecutor(1, thread_name_prefix="turn")
         smart_turn = loading.submit(SmartTurn, turn_executor)
