@@ -7,6 +7,7 @@ of loopback, so one runs at a time in a network namespace.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -97,6 +98,9 @@ class Pbx:
                 cwd=self.folder,
                 start_new_session=True,
             )
+        with contextlib.suppress(OSError):
+            # Between sessions the kernel shares processors by group (sched(7), autogroup).
+            Path(f"/proc/{self._process.pid}/autogroup").write_text("-10")
         deadline = time.monotonic() + timeout_s
         while "fully booted" not in self._try_cli("core waitfullybooted", timeout_s).lower():
             if self._process.poll() is not None or time.monotonic() > deadline:
