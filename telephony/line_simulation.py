@@ -244,8 +244,9 @@ def babble(pcm: Float, rate: int) -> Noise:
     voice = recorded(pcm, rate)
 
     def noise(samples: int, rng: Generator) -> Float:
-        voices = [voice(samples, rng) for _ in range(_VOICES_IN_BABBLE)]
-        return np.sum(voices, axis=0, dtype=np.float32)
+        voices = np.stack([voice(samples, rng) for _ in range(_VOICES_IN_BABBLE)])
+        together: Float = voices.sum(axis=0)
+        return together
 
     return noise
 

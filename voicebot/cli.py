@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from voicebot.commands import (
+    audio,
     call,
     database,
     desk,
@@ -77,6 +78,7 @@ app.add_typer(settings.app, name="config")
 app.add_typer(database.app, name="db")
 app.add_typer(tokens.app, name="token")
 app.add_typer(recording.app, name="recording")
+app.add_typer(audio.app, name="audio")
 
 
 def main() -> None:
