@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from asr.hypothesis import Hypothesis, Pcm, Recognizer
+from asr.pool import DecodePool
 from flows.events import CallerSpeaking, Ear, EngineFailed, Event, Heard, TurnEnded
 from telephony.codecs import Int16
-from voicebot.call.decoding import DecodePool
 from voicebot.call.ears import Ears
 from voicebot.call.endpointing import EndpointingLimits
 from voicebot.call.turn_audio import RATE

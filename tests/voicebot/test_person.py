@@ -14,10 +14,10 @@ import pytest
 from asr.engines import EngineFolders, open_transcriber
 from asr.hypothesis import Recognizer
 from asr.listener import Listener
+from asr.pool import DecodePool
 from flows.far_side import Verdict, Who
 from telephony.codecs import Int16
 from tests.voicebot.far_sides import RATE, music, recorded, silence, spoken, tone
-from voicebot.call.decoding import DecodePool
 from voicebot.call.far_ear import ListeningEar, MakeEar, TranscribingEar
 from voicebot.call.person import PersonWatch, Probabilities
 from voicebot.call.voice import VoiceDetector

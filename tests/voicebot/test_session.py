@@ -18,6 +18,7 @@ import pytest
 import soundfile as sf
 
 from asr.hypothesis import Hypothesis
+from asr.pool import DecodePool
 from flows import events as ev
 from flows.prompts import load_prompts
 from flows.state import Phase
@@ -42,7 +43,6 @@ from telephony.scripted_desk import (
 from tests.flows.scripted_call import SCRIPTED_TRIAGE
 from voicebot.app import Service
 from voicebot.call.audio_library import AudioLibrary
-from voicebot.call.decoding import DecodePool
 from voicebot.call.engines import Engines
 from voicebot.call.recorder import CallRecorder
 from voicebot.call.session import CallSession

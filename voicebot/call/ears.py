@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
+from asr.pool import DecodePool
 from asr.rerank import rerank
 from flows.events import CallerSpeaking, Ear, EngineFailed, Event, Heard, TurnEnded
 from telephony.codecs import Int16
-from voicebot.call.decoding import DecodePool
 from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits
 from voicebot.call.turn_audio import RATE, Transcriber, TurnAudio, as_float
 from voicebot.call.voice import SmartTurn, VoiceDetector

@@ -15,6 +15,7 @@ from asr.engines import EngineFolders, open_transcriber
 from asr.errors import AsrError
 from asr.hypothesis import Recognizer
 from asr.listener import Listener
+from asr.pool import DecodePool
 from asr.rerank import rerank
 from flows.actions import Purpose, Say, Search
 from flows.prompts import Prompt, load_prompts
@@ -22,7 +23,6 @@ from flows.triage import TriageModel, Turn
 from kb.entry import Entry
 from telephony.codecs import Int16
 from voicebot.call.audio_library import AudioLibrary, open_library
-from voicebot.call.decoding import DecodePool
 from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
 from voicebot.call.turn_audio import RATE, as_float
 from voicebot.call.voice import SmartTurn

@@ -16,8 +16,8 @@ import numpy as np
 
 from asr import phonetics
 from asr.hypothesis import Recognizer
+from asr.pool import DecodePool
 from telephony.codecs import Int16
-from voicebot.call.decoding import DecodePool
 from voicebot.call.turn_audio import RATE, as_float
 
 PRE_ROLL_S = 0.4

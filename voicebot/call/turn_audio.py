@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
+from asr.pool import DecodePool
 from telephony.codecs import Int16
-from voicebot.call.decoding import DecodePool
 
 RATE = 16_000
 

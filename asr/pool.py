@@ -1,4 +1,4 @@
-"""Shares one transcriber among all calls: finals before partials, stale partials dropped."""
+"""Shares one transcriber among all who speak: finals before partials, stale partials dropped."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import itertools
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from asr.hypothesis import Hypothesis
-
-Job = Callable[[], Hypothesis]
+T = TypeVar("T")
 
 FINAL, PARTIAL = 0, 1
 """Priorities."""
@@ -22,15 +21,15 @@ class _Waiting:
     priority: int
     order: int
     owner: object = field(compare=False)
-    job: Job = field(compare=False)
-    result: asyncio.Future[Hypothesis | None] = field(compare=False)
+    job: Callable[[], Any] = field(compare=False)
+    result: asyncio.Future[Any] = field(compare=False)
 
 
 class DecodePool:
-    """Runs decodes on `executor`, one at a time, in order of urgency.
+    """Runs decodes on `executor` in order of urgency, one at a time for each `run` at work.
 
-    One decode at a time already keeps both cores busy (ctranslate2 threads);
-    two at once would only make both late.
+    One decode at a time already keeps both cores busy where the engine has
+    threads (ctranslate2); two at once would only make both late.
     """
 
     def __init__(self, executor: Executor) -> None:
@@ -39,8 +38,8 @@ class DecodePool:
         self._order = itertools.count()
         self._wake = asyncio.Event()
 
-    async def decode(self, owner: object, job: Job, *, final: bool) -> Hypothesis | None:
-        """The job's hypothesis, or None if another job of the same owner makes it needless.
+    async def decode(self, owner: object, job: Callable[[], T], *, final: bool) -> T | None:
+        """The job's result, or None if another job of the same owner makes it needless.
 
         Whichever comes later hears more of the turn; but no partial replaces a final.
 
@@ -52,7 +51,7 @@ class DecodePool:
                 if old.priority == FINAL and not final:
                     return None
                 old.result.set_result(None)
-        result: asyncio.Future[Hypothesis | None] = asyncio.get_running_loop().create_future()
+        result: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
         heapq.heappush(
             self._waiting,
             _Waiting(FINAL if final else PARTIAL, next(self._order), owner, job, result),
@@ -72,7 +71,7 @@ class DecodePool:
             if item.result.done():
                 continue
             try:
-                hypothesis = await loop.run_in_executor(self._executor, item.job)
+                result = await loop.run_in_executor(self._executor, item.job)
             except asyncio.CancelledError:
                 item.result.cancel()
                 raise
@@ -81,4 +80,4 @@ class DecodePool:
                     item.result.set_exception(error)
                 continue
             if not item.result.done():
-                item.result.set_result(hypothesis)
+                item.result.set_result(result)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from asr.hypothesis import Hypothesis
-from voicebot.call.decoding import DecodePool
+from asr.pool import DecodePool
 
 
 @asynccontextmanager
