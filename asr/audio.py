@@ -42,8 +42,17 @@ def span(seconds: float) -> str:
 
 
 def shown(path: str | Path) -> str:
-    """A file's name for people and JSON, what is no UTF-8 in it as \\xff."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A file's name for people and JSON: as UTF-8, else as GBK, what is neither as \\xff."""
+    return "/".join(map(_decoded, os.fsencode(path).split(b"/")))
+
+
+def _decoded(name: bytes) -> str:
+    for encoding in ("utf-8", "gbk"):
+        try:
+            return name.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return name.decode("utf-8", "backslashreplace")
 
 
 @contextmanager
@@ -102,9 +111,13 @@ def probe(path: str | Path) -> AudioInfo:
 
 
 def read_blocks(
-    path: str | Path, *, block_seconds: float = _BLOCK_SECONDS, max_seconds: float = MAX_SECONDS
+    path: str | Path,
+    *,
+    channel: int | None = None,
+    block_seconds: float = _BLOCK_SECONDS,
+    max_seconds: float = MAX_SECONDS,
 ) -> Iterator[Pcm]:
-    """Read a file block by block, channels mixed to one, resampled to 16 kHz.
+    """Read a file block by block, one channel of it or all mixed to one, resampled to 16 kHz.
 
     The file is never held in memory as a whole.
 
@@ -136,8 +149,8 @@ def read_blocks(
                 ) from error
             last = len(block) < size
             read += len(block)
-            mono = as_pcm(block.mean(axis=1)) if len(block) else np.empty(0, np.float32)
-            pcm = resampler.resample_chunk(mono, last=last)
+            mono = block.mean(axis=1) if channel is None else block[:, channel]
+            pcm = resampler.resample_chunk(as_pcm(mono), last=last)
             if pcm.size:
                 yield as_pcm(pcm)
             if last:

@@ -1,26 +1,45 @@
-"""A recording in a file → its text in segments, with memory bounded whatever its length."""
+"""A recording in a file → its text in segments, with memory bounded whatever its length.
+
+The two sides of a call are told apart by the channels of its recording: each is recognised by
+itself, and the segments come in the order in which they were spoken.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from heapq import merge
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
-from asr.audio import MAX_SECONDS, SAMPLE_RATE, probe, read_blocks, shown
+import numpy as np
+
+from asr.audio import MAX_SECONDS, SAMPLE_RATE, AudioInfo, probe, read_blocks, shown
 from asr.errors import AudioError
 from asr.hypothesis import Hypothesis, Pcm, Recognizer
 from asr.listener import Listener
 from asr.rerank import rerank
-from asr.segmentation import Segmenter
+from asr.segmentation import Segment, Segmenter
+
+Channels = Literal["split", "mix"]
+
+SIDES = ("caller", "agent")
+"""Who speaks in the left and the right channel: as the recordings of calls are made here."""
+
+_SAME = 1e-3  # −60 dBFS: less difference between two channels is no second speaker
 
 
 class SegmentResult(TypedDict):
-    """A stretch of speech; ``start`` and ``end`` in seconds from the start of the file."""
+    """A stretch of speech; ``start`` and ``end`` in seconds from the start of the file.
+
+    ``channel`` (from 0) and ``side`` are there where the channels were told apart.
+    """
 
     start: float
     end: float
     text: str
     alternatives: list[str]
+    channel: NotRequired[int]
+    side: NotRequired[str]
 
 
 class Problem(TypedDict):
@@ -42,19 +61,21 @@ class FileResult(TypedDict):
     error: NotRequired[Problem]
 
 
-class _Blocks:
-    """The blocks of a file up to its end or its damage; how much was read, and the damage."""
+class _Track:
+    """A channel's blocks up to its end or its damage; how much was read, and the damage."""
 
-    def __init__(self, path: str | Path, max_seconds: float) -> None:
-        self._blocks = read_blocks(path, max_seconds=max_seconds)
+    def __init__(self, path: str | Path, channel: int | None, max_seconds: float) -> None:
+        self.channel = channel
         self.samples = 0
         self.damage: AudioError | None = None
+        self._blocks = read_blocks(path, channel=channel, max_seconds=max_seconds)
 
-    def __iter__(self) -> Iterator[Pcm]:
+    def blocks(self, on_block: Callable[[], None]) -> Iterator[Pcm]:
         try:
             for block in self._blocks:
                 self.samples += block.size
                 yield block
+                on_block()
         except AudioError as error:
             if not self.samples:
                 raise
@@ -66,6 +87,8 @@ def transcribe_file(
     engine: Recognizer,
     *,
     listener: Listener | None = None,
+    channels: Channels = "split",
+    sides: tuple[str, str] = SIDES,
     max_seconds: float = MAX_SECONDS,
     on_segment: Callable[[SegmentResult, float], None] | None = None,
     on_progress: Callable[[float, float], None] | None = None,
@@ -77,18 +100,30 @@ def transcribe_file(
         engine: as opened by ``open_transcriber``; of a phonetic one the text is its pinyin
             syllables joined by spaces.
         listener: re-ranks the readings of a text engine by the sounds it hears.
+        channels: "split" recognises two channels each by itself, unless they hold the same sound;
+            "mix", and "split" of a file with more than two, hears them all as one.
+        sides: names of the two channels.
         max_seconds: longer files are refused before anything is decoded.
-        on_segment: called after each segment with it and the length of the file in seconds.
+        on_segment: called after each segment, in the order of their starts, with it and the length
+            of the file in seconds.
         on_progress: called after each second read, with the seconds done and the length.
 
     Raises:
         AudioError: nothing of the file can be used; the message says why. What was read before
             damage half way is kept, and the damage is in the result.
     """
-    seconds = probe(path).seconds
+    info = probe(path)
+    split = channels == "split" and info.channels == 2 and not _same_sound(path, max_seconds)
+    tracks = [_Track(path, channel, max_seconds) for channel in ((0, 1) if split else (None,))]
+
+    def tell_progress() -> None:
+        if on_progress is not None:
+            done = sum(track.samples for track in tracks) / len(tracks)
+            on_progress(done / SAMPLE_RATE, info.seconds)
+
     segments: list[SegmentResult] = []
-    blocks = _Blocks(path, max_seconds)
-    for piece in Segmenter().split(_reported(blocks, seconds, on_progress)):
+    pieces = [_pieces(track, tell_progress) for track in tracks]
+    for piece, channel in merge(*pieces, key=lambda each: each[0].start):
         heard = engine.transcribe(piece.pcm)
         if listener is not None and heard.alternatives:
             heard = rerank(heard, listener.transcribe(piece.pcm).syllables)
@@ -100,14 +135,43 @@ def transcribe_file(
             text=_text(heard),
             alternatives=list(heard.alternatives),
         )
+        if channel is not None:
+            segment["channel"], segment["side"] = channel, sides[channel]
         segments.append(segment)
         if on_segment is not None:
-            on_segment(segment, seconds)
-    glue = (
-        " " if engine.capabilities.phonetic or "zh" not in engine.capabilities.languages else "，"
-    )
-    if blocks.damage is not None or not seconds:
-        seconds = blocks.samples / SAMPLE_RATE
+            on_segment(segment, info.seconds)
+    return _result(path, info, engine, segments, tracks)
+
+
+def _same_sound(path: str | Path, max_seconds: float) -> bool:
+    """Two channels with one sound in both, as recorders of mono lines make them."""
+    left, right = (read_blocks(path, channel=c, max_seconds=max_seconds) for c in (0, 1))
+    try:
+        return all(
+            float(np.abs(one - other).max()) < _SAME for one, other in zip(left, right, strict=True)
+        )
+    except AudioError:
+        return True  # up to the damage
+
+
+def _pieces(track: _Track, on_block: Callable[[], None]) -> Iterator[tuple[Segment, int | None]]:
+    for piece in Segmenter().split(track.blocks(on_block)):
+        yield piece, track.channel
+
+
+def _result(
+    path: str | Path,
+    info: AudioInfo,
+    engine: Recognizer,
+    segments: list[SegmentResult],
+    tracks: Sequence[_Track],
+) -> FileResult:
+    can = engine.capabilities
+    glue = " " if can.phonetic or "zh" not in can.languages else "，"
+    damage = next((track.damage for track in tracks if track.damage is not None), None)
+    seconds = info.seconds
+    if damage is not None or not seconds:
+        seconds = max(track.samples for track in tracks) / SAMPLE_RATE
     result = FileResult(
         path=shown(path),
         text=glue.join(segment["text"] for segment in segments),
@@ -115,18 +179,9 @@ def transcribe_file(
         engine=engine.name,
         segments=segments,
     )
-    if blocks.damage is not None:
-        result["error"] = Problem(code=blocks.damage.code, message=str(blocks.damage))
+    if damage is not None:
+        result["error"] = Problem(code=damage.code, message=str(damage))
     return result
-
-
-def _reported(
-    blocks: _Blocks, seconds: float, on_progress: Callable[[float, float], None] | None
-) -> Iterator[Pcm]:
-    for block in blocks:
-        yield block
-        if on_progress is not None:
-            on_progress(blocks.samples / SAMPLE_RATE, seconds)
 
 
 def _text(hypothesis: Hypothesis) -> str:

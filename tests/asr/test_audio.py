@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.audio import probe, read, read_blocks, span
+from asr.audio import probe, read, read_blocks, shown, span
 from asr.errors import AsrError, AudioEmpty, AudioNotReadable, AudioTooLong
 from asr.hypothesis import as_pcm
 
@@ -151,6 +151,22 @@ def test_a_name_that_is_no_utf_8_is_read_and_shown(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", tone(1, 16_000), 16_000)
     (tmp_path / "a.wav").rename(path)
     assert read(path).size == 16_000
+
+
+def test_each_part_of_a_path_is_shown_as_it_was_meant() -> None:
+    gbk = os.fsdecode("投诉.wav".encode("gbk"))
+    assert shown(f"录音/{gbk}") == "录音/投诉.wav"
+    assert shown(os.fsdecode(b"/a b/call\xff.wav")) == "/a b/call\\xff.wav"
+
+
+def test_a_channel_is_read_by_itself(tmp_path: Path) -> None:
+    left, right = tone(1, 8_000)[:, 0], 0.5 * tone(1, 8_000)[:, 0]
+    soundfile.write(tmp_path / "a.wav", np.stack([left, right], axis=1), 8_000)
+    peaks = [
+        float(np.abs(np.concatenate(list(read_blocks(tmp_path / "a.wav", channel=each)))).max())
+        for each in (0, 1, None)
+    ]
+    assert peaks == pytest.approx([0.5, 0.25, 0.375], abs=0.01)
 
 
 @pytest.mark.parametrize("rate", [0, 7, 1_000_000_000, 2**31 - 1])

@@ -46,6 +46,129 @@ def test_whisper_writes_hanzi_with_alternatives(
     assert any(segment["alternatives"] for segment in result["segments"])
 
 
+@pytest.fixture(scope="session")
+def call(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A two-channel recording as calls are recorded here: the caller, then the bot, in turn."""
+    samples, rate = soundfile.read(shared_dir / LONG, frames=24 * 16_000)
+    both = np.zeros((samples.size, 2))
+    for turn in range(4):
+        place = slice(turn * 6 * rate, (turn * 6 + 5) * rate)
+        both[place, turn % 2] = samples[place]
+    path = tmp_path_factory.mktemp("calls") / "call.wav"
+    soundfile.write(path, both, rate, subtype="PCM_16")
+    return path
+
+
+def test_the_two_channels_of_a_call_are_two_speakers(listener: Listener, call: Path) -> None:
+    seen: list[dict] = []
+    result = transcribe_file(call, listener, on_segment=lambda segment, _: seen.append(segment))
+    assert seen == result["segments"]
+    starts = [segment["start"] for segment in result["segments"]]
+    assert starts == sorted(starts)
+    assert {segment["side"] for segment in result["segments"]} == {"caller", "agent"}
+    for segment in result["segments"]:
+        assert segment["channel"] == ["caller", "agent"].index(segment["side"])
+        assert int(segment["start"] + 0.5) // 6 % 2 == segment["channel"]
+    assert result["text"] == " ".join(segment["text"] for segment in result["segments"])
+    for channel in (0, 1):
+        samples, rate = soundfile.read(call)
+        alone = call.with_name(f"{channel}.wav")
+        soundfile.write(alone, samples[:, channel], rate, subtype="PCM_16")
+        assert transcribe_file(alone, listener)["segments"] == [
+            {key: value for key, value in segment.items() if key not in ("channel", "side")}
+            for segment in result["segments"]
+            if segment["channel"] == channel
+        ]
+
+
+def test_the_sides_of_a_call_have_the_names_that_are_given(listener: Listener, call: Path) -> None:
+    result = transcribe_file(call, listener, sides=("坐席", "来电人"))
+    assert {segment["side"] for segment in result["segments"]} == {"坐席", "来电人"}
+
+
+def test_speakers_who_overlap_are_heard_each_by_itself(
+    listener: Listener, shared_dir: Path, tmp_path: Path
+) -> None:
+    samples, rate = soundfile.read(shared_dir / LONG, frames=16 * 16_000)
+    first, second = samples[: 8 * rate], samples[8 * rate :]
+    soundfile.write(tmp_path / "both.wav", np.stack([first, second], axis=1), rate)
+    both = transcribe_file(tmp_path / "both.wav", listener)
+    for channel, pcm in enumerate((first, second)):
+        soundfile.write(tmp_path / "one.wav", pcm, rate)
+        told_apart = " ".join(s["text"] for s in both["segments"] if s["channel"] == channel)
+        assert told_apart == transcribe_file(tmp_path / "one.wav", listener)["text"]
+
+
+def test_mixed_channels_are_one_speaker(listener: Listener, call: Path) -> None:
+    result = transcribe_file(call, listener, channels="mix")
+    assert result["segments"]
+    assert not any("side" in segment or "channel" in segment for segment in result["segments"])
+
+
+def test_one_sound_in_two_channels_is_heard_once(
+    listener: Listener, shared_dir: Path, tmp_path: Path
+) -> None:
+    samples, rate = soundfile.read(shared_dir / LONG, frames=6 * 16_000)
+    soundfile.write(tmp_path / "one.wav", samples, rate)
+    soundfile.write(tmp_path / "same.wav", np.stack([samples, samples], axis=1), rate)
+    one, same = (transcribe_file(tmp_path / f"{n}.wav", listener) for n in ("one", "same"))
+    assert same["segments"] == one["segments"] != []
+
+
+def test_a_side_that_says_nothing_does_not_hold_back_the_other(
+    listener: Listener, shared_dir: Path, tmp_path: Path
+) -> None:
+    samples, rate = soundfile.read(shared_dir / LONG, frames=6 * 16_000)
+    soundfile.write(tmp_path / "c.wav", np.stack([samples * 0, samples], axis=1), rate)
+    result = transcribe_file(tmp_path / "c.wav", listener)
+    assert {segment["side"] for segment in result["segments"]} == {"agent"}
+
+
+def test_damage_in_a_call_is_said_once_and_both_sides_are_kept(
+    listener: Listener, call: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "call.flac"
+    soundfile.write(path, *soundfile.read(call))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 3 // 4])
+    progress: list[float] = []
+    result = transcribe_file(path, listener, on_progress=lambda done, _: progress.append(done))
+    assert result["error"]["code"] == "asr.audio_not_readable"
+    assert {segment["side"] for segment in result["segments"]} == {"caller", "agent"}
+    assert progress == sorted(progress)
+    assert progress[-1] == pytest.approx(result["seconds"], abs=0.01)
+
+
+def test_the_memory_for_ten_minutes_of_two_channels_is_that_of_a_minute(tmp_path: Path) -> None:
+    import tracemalloc
+
+    from asr.hypothesis import Capabilities, Hypothesis
+
+    class Quick:
+        name = "quick"
+        capabilities = Capabilities(False, False, False, False, False, ("zh",))
+
+        def transcribe(self, pcm: np.ndarray) -> Hypothesis:
+            return Hypothesis("quick", text="喂")
+
+    def peak(minutes: int) -> tuple[int, int]:
+        beat = (np.arange(60 * 8000) / 8000 % 4 < 2) * np.random.default_rng(0).normal(
+            0, 0.1, 60 * 8000
+        )
+        with soundfile.SoundFile(tmp_path / "long.wav", "w", 8000, 2, "PCM_16") as file:
+            for _ in range(minutes):
+                file.write(np.stack([beat, np.roll(beat, 8000)], axis=1))
+        tracemalloc.start()
+        result = transcribe_file(tmp_path / "long.wav", Quick())  # type: ignore[arg-type]
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most, len(result["segments"])
+
+    (short, few), (long, many) = peak(1), peak(10)
+    assert many > 8 * few > 0
+    assert long < short + 2_000_000
+
+
 def test_a_silent_file_has_no_text(listener: Listener, tmp_path: Path) -> None:
     path = tmp_path / "silent.wav"
     soundfile.write(path, np.zeros(80_000, np.float32), 8_000)

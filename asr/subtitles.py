@@ -1,0 +1,111 @@
+"""Transcripts as files for people: SubRip and WebVTT subtitles, plain text.
+
+Subtitles are to be read while one listens: a long segment becomes several cues of at most two
+lines' length, cut where there is punctuation if that is near. The time of a cut is where it would
+be if the segment were spoken evenly. SubRip has no specification; WebVTT: https://www.w3.org/TR/webvtt1/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import accumulate
+from math import ceil
+from unicodedata import east_asian_width
+
+from asr.transcribe import SegmentResult
+
+_COLUMNS = 72  # two lines of 18 hanzi
+_AFTER_PUNCTUATION, _AT_BLANK, _BETWEEN_HANZI, _IN_A_WORD = 0, 8, 24, 60
+"""How many columns from the even place a cut may lie before the next worse kind is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What stands on the screen from ``start`` to ``end``, in seconds; ``side`` "" if unknown."""
+
+    start: float
+    end: float
+    text: str
+    side: str
+
+
+def cues(segments: Sequence[SegmentResult]) -> Iterator[Cue]:
+    """Segments in pieces that can be read at a glance; all of their text, in their order."""
+    for segment in segments:
+        parts = list(_parts(" ".join(segment["text"].split())))
+        begin, length = segment["start"], segment["end"] - segment["start"]
+        ends = list(accumulate(_width(part) for part in parts))
+        for part, before, after in zip(parts, [0, *ends], ends, strict=False):
+            yield Cue(
+                start=begin + length * before / ends[-1],
+                end=begin + length * after / ends[-1],
+                text=part,
+                side=segment.get("side", ""),
+            )
+
+
+def srt(segments: Sequence[SegmentResult]) -> str:
+    """A SubRip file (.srt)."""
+    return "".join(
+        f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_named(cue)}\n\n"
+        for number, cue in enumerate(cues(segments), 1)
+    )
+
+
+def vtt(segments: Sequence[SegmentResult]) -> str:
+    """A WebVTT file (.vtt); who speaks is the cue's voice."""
+    lines = ["WEBVTT\n\n"]
+    for cue in cues(segments):
+        voice = f"<v {escape(cue.side, quote=False)}>" if cue.side else ""
+        text = escape(cue.text, quote=False)
+        lines.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{voice}{text}\n\n")
+    return "".join(lines)
+
+
+def text(segments: Sequence[SegmentResult]) -> str:
+    """A line for each segment, who speaks before it where that is known."""
+    return "".join(
+        f"{segment['side']}: {segment['text']}\n" if "side" in segment else f"{segment['text']}\n"
+        for segment in segments
+    )
+
+
+def _named(cue: Cue) -> str:
+    return f"{cue.side}: {cue.text}" if cue.side else cue.text
+
+
+def _clock(seconds: float, point: str) -> str:
+    milliseconds = round(seconds * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"
+
+
+def _columns(character: str) -> int:
+    return 2 if east_asian_width(character) in "WF" else 1
+
+
+def _width(text: str) -> int:
+    return sum(map(_columns, text))
+
+
+def _parts(text: str) -> Iterator[str]:
+    while (width := _width(text)) > _COLUMNS:
+        even = width / ceil(width / _COLUMNS)
+        places = enumerate(accumulate(map(_columns, text)), 1)
+        fitting = [(index, at) for index, at in places if at <= _COLUMNS]
+        cut, _ = min(fitting, key=lambda place: abs(place[1] - even) + _harm(text, place[0]))
+        yield text[:cut].strip()
+        text = text[cut:].strip()
+    if text:
+        yield text
+
+
+def _harm(text: str, cut: int) -> int:
+    before, after = text[cut - 1], text[cut]
+    if before in "，。！？、；：,.!?;:":
+        return _AFTER_PUNCTUATION
+    if before.isspace() or after.isspace():
+        return _AT_BLANK
+    return _BETWEEN_HANZI if _columns(before) == _columns(after) == 2 else _IN_A_WORD
