@@ -355,7 +355,9 @@ def account_config(uri: str, port: int) -> Any:
     config = pj.AccountConfig()
     config.idUri = uri
     config.mediaConfig.transportConfig.boundAddress = "127.0.0.1"
-    config.mediaConfig.transportConfig.port = media_ports(port).start
+    ports = media_ports(port)
+    config.mediaConfig.transportConfig.port = ports.start
+    config.mediaConfig.transportConfig.portRange = len(ports) - 1  # else it goes on upwards
     return config
 
 

@@ -25,7 +25,7 @@ from telephony.codecs import Int16
 from voicebot.call.audio_library import AudioLibrary, open_library
 from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
 from voicebot.call.turn_audio import RATE, as_float
-from voicebot.call.voice import SmartTurn
+from voicebot.call.voice import SmartTurn, VoiceDetector
 from voicebot.clock import today
 from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
@@ -196,6 +196,7 @@ def _warm_up(engines: Engines) -> None:
     With the bot's own greeting, for silence is recognised without a decode.
     """
     greeting = Say("warm-up", Purpose.PROMPT, prompt="greeting")
+    VoiceDetector()
     try:
         pcm = as_float(engines.speak(greeting, RATE))
         syllables: tuple[str, ...] = ()

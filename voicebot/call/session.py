@@ -214,7 +214,7 @@ class CallSession:
             transcriber=self._engines.transcriber,
             pool=self._engines.pool,
             executor=self._engines.ear_executor,
-            voice=await asyncio.to_thread(VoiceDetector),
+            voice=VoiceDetector(),
             smart_turn=self._engines.smart_turn,
             limits=EndpointingLimits(turn.start_s, turn.stop_s, turn.ceiling_s, turn.max_turn_s),
             threshold=turn.vad_confidence,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from copy import copy
+from functools import cache
 from typing import cast
 
 import numpy as np
@@ -23,8 +25,7 @@ class VoiceDetector:
     """
 
     def __init__(self) -> None:
-        self._analyzer = SileroVADAnalyzer(sample_rate=RATE)
-        self._analyzer.set_sample_rate(RATE)
+        self._analyzer = _silero()
         self._window = self._analyzer.num_frames_required()
         self._left = np.zeros(0, np.int16)
 
@@ -38,13 +39,26 @@ class VoiceDetector:
             for window in audio[:whole].reshape(-1, self._window)
         ]
 
-    async def close(self) -> None:
-        await self._analyzer.cleanup()
+
+@cache
+def _loaded() -> SileroVADAnalyzer:
+    analyzer = SileroVADAnalyzer(sample_rate=RATE)
+    analyzer.set_sample_rate(RATE)
+    return analyzer
+
+
+def _silero() -> SileroVADAnalyzer:
+    """An analyzer with a state of its own and everybody's model: loading takes 60 ms, in which
+    no other thread gets the interpreter."""
+    analyzer = copy(_loaded())
+    analyzer._model = copy(analyzer._model)
+    analyzer._model.reset_states()
+    return analyzer
 
 
 async def voice_probabilities() -> Callable[[Int16], Awaitable[list[tuple[float, int]]]]:
     """`VoiceDetector.probabilities` of a detector of its own, in a thread."""
-    detector = await asyncio.to_thread(VoiceDetector)
+    detector = VoiceDetector()
 
     async def probabilities(pcm: Int16) -> list[tuple[float, int]]:
         return await asyncio.to_thread(detector.probabilities, pcm)
