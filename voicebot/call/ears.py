@@ -277,7 +277,6 @@ class Ears:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._voice.close()
 
 
 def _hear(
