@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from asr.errors import ModelMissing, UnknownEngine
+from asr.errors import ModelMissing, RemoteAddressInvalid, UnknownEngine
 from asr.hypothesis import Capabilities, Recognizer
 from asr.listener import Listener
+from asr.remote.address import RemoteServer
+from asr.remote.conversation import Limits
+from asr.remote.dialect import Dialect
+from asr.remote.funasr import FunAsr, Mode
+from asr.remote.transcriber import RemoteTranscriber
+from asr.remote.vosk_server import VoskServer
 from asr.vosk_engine import VoskTranscriber
 from asr.whisper import WhisperTranscriber
 
@@ -16,12 +22,22 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteEngine:
+    """A speech server, whichever protocol it is then opened with."""
+
+    server: RemoteServer
+    funasr_mode: Mode = "2pass"
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
 class EngineFolders:
-    """Where each engine's model lies; None where there is none."""
+    """Where each engine's model lies, and the speech server; None where there is none."""
 
     whisper: Path | None = None
     vosk: Path | None = None
     listener: Path | None = None
+    remote: RemoteEngine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,11 @@ _ENGINES: dict[str, _Engine] = {
 }
 # Text engines by the accuracy of what is usually installed; the listener has no hanzi.
 _BEST_FIRST = ("whisper", "vosk", "listener")
+# Servers are opened by name only: "auto" must not send callers' voices away.
+_DIALECTS: dict[str, Callable[[RemoteEngine | None], Dialect]] = {
+    "funasr": lambda remote: FunAsr(remote.funasr_mode) if remote else FunAsr(),
+    "vosk-server": lambda remote: VoskServer(),
+}
 
 
 def capability_table(folders: EngineFolders) -> tuple[EngineRow, ...]:
@@ -75,6 +96,9 @@ def capability_table(folders: EngineFolders) -> tuple[EngineRow, ...]:
         engine, folder = _ENGINES[name], getattr(folders, name)
         installed = folder is not None and (folder / engine.mark).exists()
         rows.append(EngineRow(name, installed, folder, engine.capabilities, engine.needs))
+    for name, dialect in _DIALECTS.items():
+        able, needs = dialect(folders.remote).capabilities, f"a {name} service (asr.url)"
+        rows.append(EngineRow(name, folders.remote is not None, None, able, needs))
     return tuple(rows)
 
 
@@ -84,19 +108,29 @@ def open_transcriber(
     """Load an engine by name; "auto" takes the best whose model is installed.
 
     Args:
-        engine: "auto", "whisper", "vosk" or "listener".
-        folders: where the models lie.
+        engine: "auto", "whisper", "vosk", "listener", "funasr" or "vosk-server".
+        folders: where the models lie, and the speech server.
         threads: cores for one decoding, where the engine can use more than one.
 
     Raises:
         UnknownEngine: no such name.
         ModelMissing, ModelBroken: its model is not there or does not load.
+        RemoteAddressInvalid: there is no address for its server. Whether the server is there is
+            seen when it is used.
     """
     folders = folders or EngineFolders()
+    if engine in _DIALECTS:
+        if folders.remote is None:
+            raise RemoteAddressInvalid(
+                f"The engine {engine} needs the address of a server: asr.url."
+            )
+        dialect, remote = _DIALECTS[engine](folders.remote), folders.remote
+        return RemoteTranscriber(dialect, remote.server, limits=remote.limits)
     if engine != AUTO and engine not in _ENGINES:
-        names = ", ".join([AUTO, *_BEST_FIRST])
+        names = ", ".join([AUTO, *_BEST_FIRST, *_DIALECTS])
         raise UnknownEngine(f"There is no engine {engine!r}. There are: {names}.")
-    rows = [r for r in capability_table(folders) if engine == AUTO or r.engine == engine]
+    local = [row for row in capability_table(folders) if row.engine in _ENGINES]
+    rows = [row for row in local if engine in (AUTO, row.engine)]
     for row in rows:
         if row.folder is not None and (row.installed or engine != AUTO):
             return _ENGINES[row.engine].opens(row.folder, threads)

@@ -8,7 +8,13 @@ AsrError
  └─ EngineError        our side
      ├─ ModelMissing       asr.model_missing
      ├─ ModelBroken        asr.model_broken
-     └─ UnknownEngine      asr.unknown_engine
+     ├─ UnknownEngine      asr.unknown_engine
+     └─ RemoteError        asr.remote       a server that recognises for us
+         ├─ RemoteAddressInvalid  asr.remote_address
+         ├─ RemoteUnreachable     asr.remote_unreachable
+         ├─ RemoteRefused         asr.remote_refused
+         ├─ RemoteProtocolBroken  asr.remote_protocol
+         └─ RemoteTooSlow         asr.remote_too_slow
 """
 
 
@@ -64,3 +70,39 @@ class UnknownEngine(EngineError):
     """There is no engine of that name."""
 
     code = "asr.unknown_engine"
+
+
+class RemoteError(EngineError):
+    """A speech server cannot be used."""
+
+    code = "asr.remote"
+
+
+class RemoteAddressInvalid(RemoteError):
+    """Its address, token file or certificates cannot be used."""
+
+    code = "asr.remote_address"
+
+
+class RemoteUnreachable(RemoteError):
+    """It is away; it is tried again."""
+
+    code = "asr.remote_unreachable"
+
+
+class RemoteRefused(RemoteError):
+    """It refuses us or we do not trust it; trying again soon is of no use."""
+
+    code = "asr.remote_refused"
+
+
+class RemoteProtocolBroken(RemoteError):
+    """It sends what is none of its protocol."""
+
+    code = "asr.remote_protocol"
+
+
+class RemoteTooSlow(RemoteError):
+    """It gave nothing in time."""
+
+    code = "asr.remote_too_slow"

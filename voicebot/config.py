@@ -26,6 +26,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from asr.errors import RemoteAddressInvalid
+from asr.remote.address import check_url
 from telephony.access import is_loopback
 from telephony.errors import TelephonyError
 from telephony.trunk_address import check_line_url
@@ -112,8 +114,19 @@ class Server(Section):
 class Asr(Section):
     """[asr] Recognition."""
 
-    engine: Literal["auto", "whisper", "vosk", "none"] = "auto"
+    engine: Literal["auto", "whisper", "vosk", "funasr", "vosk-server", "none"] = "auto"
     """The transcriber; the listener is used whenever its model is there."""
+    url: str = ""
+    """WebSocket of the FunASR or vosk-server service; beyond this machine wss:// only."""
+    token_file: str = ""
+    """File whose first line is shown to that service as a bearer token; empty: none."""
+    tls_ca: str = ""
+    """Certificates (PEM) that the service's own is checked with, such as a self-signed one;
+    empty: those of the system."""
+    funasr_mode: Literal["2pass", "online", "offline"] = "2pass"
+    """FunASR: partials and a better final (2pass), partials alone, finals alone."""
+    final_deadline_s: float = Field(1.5, gt=0)
+    """How long the service may take for a final; then its best partial is the final, seconds."""
     threads: int = Field(1, ge=1, le=64)
     """Cores of one decode. On two cores one is the faster: 0.34 against 0.48 s for 2 s of
     speech, and 0.7 against 2.3 s beside three busy processes (OpenMP barriers)."""
@@ -123,6 +136,17 @@ class Asr(Section):
     """Folder of a Vosk model."""
     whisper_model: str = ""
     """Folder of a CTranslate2 Whisper model instead of the fetched one."""
+
+    @model_validator(mode="after")
+    def _service_reachable_safely(self) -> Asr:
+        if self.url:
+            try:
+                check_url(self.url)
+            except RemoteAddressInvalid as error:
+                raise ValueError(f"asr.url: {error}") from None
+        elif self.engine in ("funasr", "vosk-server"):
+            raise ValueError(f"the engine {self.engine} needs the address of its service: set url")
+        return self
 
 
 class Turn(Section):
