@@ -43,6 +43,10 @@ class Hypothesis:
     words: tuple[Word, ...] = ()
     scores: tuple[float, ...] = ()
     """Mean log-probability a token of ``text`` and then of each alternative, where known."""
+    language: str = "unknown"
+    """Of a final: "zh", "en" or "other" where the engine is sure of it."""
+    intelligible: float = 1.0
+    """Of a final that both ears heard, 0..1: how far they agree that these were words."""
 
     @property
     def n_best(self) -> tuple[str, ...]:

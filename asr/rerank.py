@@ -43,6 +43,8 @@ def rerank(
         weight: what full agreement is worth in mean log-probability a token.
     """
     readings = hypothesis.n_best
+    if hypothesis.language == "en":
+        return hypothesis  # the listener's syllables are Mandarin
     if len(readings) < 2 or len(syllables) < _FEWEST_SYLLABLES:
         return hypothesis
     scores = hypothesis.scores

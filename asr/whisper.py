@@ -2,7 +2,8 @@
 
 Whisper always encodes 30 s; most turns last three. The log-mel features are cut to the utterance
 (never below a floor, where it begins to repeat itself or to stop early), which makes a turn about
-three times cheaper. What looks wrong afterwards is decoded again with the ordinary window.
+three times cheaper. What looks wrong afterwards is decoded again with the ordinary window. A final
+says which language was spoken, and English is written as English; partials are always Mandarin.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr import cleaning
+from asr import cleaning, guards
 from asr.errors import ModelBroken, ModelMissing
 from asr.hypothesis import Capabilities, Hypothesis, Pcm, as_pcm
 from asr.segmentation import Segmenter, active_extent
@@ -48,6 +49,7 @@ class _Reading:
 class _Decoded:
     readings: tuple[_Reading, ...]
     no_speech: float
+    language: str = guards.UNKNOWN
 
     @property
     def best(self) -> _Reading:
@@ -75,7 +77,7 @@ class WhisperTranscriber:
     name = "whisper"
     capabilities = Capabilities(
         streaming=False, n_best=True, word_times=False, hot_words=False, phonetic=False,
-        languages=("zh",),
+        languages=("zh", "en"),
     )  # fmt: skip
 
     def __init__(
@@ -115,14 +117,17 @@ class WhisperTranscriber:
             mels = int(json.loads(preprocessor.read_text()).get("feature_size", mels))
         self._features = FeatureExtractor(feature_size=mels)
         self._storage = ctranslate2.StorageView
-        self._prompt = [
-            self._tokenizer.token_to_id(token)
-            for token in ("<|startoftranscript|>", "<|zh|>", "<|transcribe|>", "<|notimestamps|>")
-        ]
+        self._prompts = {
+            language: self._prompt(language) for language in self.capabilities.languages
+        }
         self._suppressed = [-1, *([] if punctuation else _punctuation_tokens(self._tokenizer))]
         self._beam = beam
         self._floor = floor_seconds
         self._margin = margin_seconds
+
+    def _prompt(self, language: str) -> list[int | None]:
+        tokens = ("<|startoftranscript|>", f"<|{language}|>", "<|transcribe|>", "<|notimestamps|>")
+        return [self._tokenizer.token_to_id(token) for token in tokens]
 
     def stream(self) -> ChunkedStream:
         """A new stream for one call; decoding happens in ``decode``, not in ``feed``."""
@@ -152,14 +157,16 @@ class WhisperTranscriber:
             return Hypothesis(self.name, end=pcm.size / SAMPLE_RATE, final=True)
         beam = beam or self._beam
         seconds = extent[1] - extent[0]
-        decoded = self._decode(pcm, self._window(pcm), beam=beam)
-        if not self._invented(decoded) and self._suspicious(decoded, seconds):
+        decoded = self._decode(pcm, self._window(pcm), beam=beam, identify=True)
+        language = decoded.language
+        mandarin = language != "en"  # what is suspicious is counted in hanzi
+        if mandarin and not self._invented(decoded) and self._suspicious(decoded, seconds):
             decoded = self._second_look(
                 decoded, self._decode(pcm, _FULL_WINDOW, beam=beam), seconds
             )
         if self._invented(decoded):
             decoded = _Decoded((), decoded.no_speech)
-        return self._hypothesis(decoded, extent, final=True)
+        return replace(self._hypothesis(decoded, extent, final=True), language=language)
 
     def _second_look(self, first: _Decoded, second: _Decoded, seconds: float) -> _Decoded:
         """The better of two decodes; a run of repeats stays among the readings: it may be a cry."""
@@ -187,15 +194,17 @@ class WhisperTranscriber:
         seconds = math.ceil(pcm.size / SAMPLE_RATE + self._margin)
         return min(_FULL_WINDOW, max(self._floor, seconds))
 
-    def _decode(self, pcm: Pcm, window: float, *, beam: int) -> _Decoded:
-        frames = int(window * _FRAMES_PER_SECOND)
-        features = self._log_mel(pcm, frames)
+    def _decode(self, pcm: Pcm, window: float, *, beam: int, identify: bool = False) -> _Decoded:
+        """``identify``: find out the language first; else it is taken for Mandarin."""
+        features = self._log_mel(pcm, int(window * _FRAMES_PER_SECOND))
+        encoded = self._model.encode(self._storage.from_array(features[None]))
+        language = self._language(encoded) if identify else guards.UNKNOWN
         seconds = pcm.size / SAMPLE_RATE
         # Whisper's Chinese has one to three tokens a hanzi: room for the quickest speaker, no more.
         limit = min(448, _PROMPT_TOKENS + 12 + math.ceil(seconds * 14))
         result = self._model.generate(
-            self._storage.from_array(features[None]),
-            [self._prompt],
+            encoded,
+            [self._prompts["en" if language == "en" else "zh"]],
             beam_size=beam,
             num_hypotheses=beam,
             max_length=limit,
@@ -207,6 +216,14 @@ class WhisperTranscriber:
         return _Decoded(
             readings=self._distinct(result.sequences_ids, result.scores),
             no_speech=float(result.no_speech_prob),
+            language=language,
+        )
+
+    def _language(self, encoded: Any) -> str:
+        if not self._model.is_multilingual:
+            return guards.UNKNOWN
+        return guards.spoken_language(
+            {token.strip("<|>"): float(p) for token, p in self._model.detect_language(encoded)[0]}
         )
 
     def _log_mel(self, pcm: Pcm, frames: int) -> npt.NDArray[np.float32]:

@@ -10,14 +10,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 
+from asr.dtmf import KeyMute
+from asr.guards import judged
 from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
 from asr.pool import DecodePool
-from asr.rerank import rerank
 from flows.events import CallerSpeaking, Ear, EngineFailed, Event, Heard, TurnEnded
 from telephony.codecs import Int16
 from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits
@@ -33,10 +33,6 @@ HISTORY_S = 3.0
 
 VOICED = 0.4
 """Probability of a voice from which a frame may hold speech worth decoding."""
-
-NOISE_SCORE = -0.7
-"""Mean log-probability a token, below which words without a single syllable are noise:
-telephone speech has −0.2 to −0.6."""
 
 T = TypeVar("T")
 
@@ -78,6 +74,7 @@ class Ears:
         self._voice, self._smart_turn = voice, smart_turn
         self._endpointer = Endpointer(limits, threshold=threshold)
         self._partial_every = round(partial_every_s * RATE)
+        self._keys = KeyMute(RATE)
         self._samples = 0
         self._history: deque[Int16] = deque()
         self._history_samples = 0
@@ -99,6 +96,7 @@ class Ears:
 
     async def feed(self, pcm: Int16) -> None:
         """The next stretch of the caller's audio, 16 kHz mono int16, any length."""
+        pcm = self._keys.push(pcm)
         self._samples += len(pcm)
         self._remember(pcm)
         utterance, stream = self._utterances, self._listening
@@ -187,11 +185,7 @@ class Ears:
         if hypothesis is None:
             return
         if settling is not None:
-            # Two ears: the listener picks among the readings, and where it heard no
-            # syllable at all, doubtful words were made of noise.
-            hypothesis = rerank(hypothesis, syllables)
-            if not syllables and hypothesis.scores and hypothesis.scores[0] < NOISE_SCORE:
-                hypothesis = replace(hypothesis, text="", alternatives=())
+            hypothesis = judged(hypothesis, syllables)
         self._emit(self._heard(turn, hypothesis, final=True))
 
     # ── the listener ──────────────────────────────────────────────────────────────
