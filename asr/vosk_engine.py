@@ -77,11 +77,30 @@ class VoskTranscriber:
             stream.feed(pcm[begin : begin + SAMPLE_RATE // 4])
         return stream.finish()
 
-    def _new_decoder(self) -> Any:
-        decoder = self._decoder(self._model, SAMPLE_RATE)
-        decoder.SetMaxAlternatives(self._alternatives)
-        decoder.SetWords(True)
+    def decoder(
+        self,
+        sample_rate: float = SAMPLE_RATE,
+        phrases: Sequence[str] = (),
+        *,
+        words: bool,
+        alternatives: int,
+    ) -> Any:
+        """A bare `vosk.KaldiRecognizer`, for whoever wants Kaldi's own endpoints and JSON.
+
+        Args:
+            sample_rate: of its audio, Hz.
+            phrases: all that may be said, where the model allows a grammar.
+            words: whether its finals have the words' times.
+            alternatives: readings of a final at most; 0 for one with confidences.
+        """
+        grammar = [json.dumps(phrases, ensure_ascii=False)] if phrases else []
+        decoder = self._decoder(self._model, sample_rate, *grammar)
+        decoder.SetMaxAlternatives(alternatives)
+        decoder.SetWords(words)
         return decoder
+
+    def _new_decoder(self) -> Any:
+        return self.decoder(words=True, alternatives=self._alternatives)
 
 
 class VoskStream:

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from voicebot.commands import (
+    asr,
     audio,
     call,
     database,
@@ -71,6 +72,7 @@ app.command("watchdog")(watchdog.watchdog)
 app.command("replay")(replay.replay)
 app.command("transcribe")(transcribing.transcribe)
 app.command("doctor")(machine.doctor)
+app.add_typer(asr.app, name="asr")
 app.add_typer(triage.app, name="triage")
 app.add_typer(knowledge.app, name="kb")
 app.add_typer(machine.models, name="models")

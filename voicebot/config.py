@@ -149,6 +149,23 @@ class Asr(Section):
         return self
 
 
+class AsrService(Server):
+    """[asr_service] Live transcripts for human agents: `voicebot asr serve`."""
+
+    port: int = Field(2700, ge=0, le=65535)
+    """0: a free one."""
+    connections: int = Field(16, ge=1)
+    """At a time; the next one is told to come again (503)."""
+    silence_s: float = Field(0.6, gt=0)
+    """Silence that ends an utterance, seconds."""
+    partial_every_s: float = Field(0.5, gt=0)
+    """Speech between two partial transcripts at least, seconds."""
+    idle_s: float = Field(60.0, gt=0)
+    """How long a client may send nothing, or take nothing, seconds."""
+    drain_s: float = Field(10.0, gt=0)
+    """How long the last transcripts may take after SIGTERM, seconds."""
+
+
 class Turn(Section):
     """[turn] When a caller's turn begins and ends."""
 
@@ -278,6 +295,7 @@ class Settings(BaseSettings):
     paths: Paths = Field(default_factory=lambda: Paths.model_validate({}))
     server: Server = Field(default_factory=lambda: Server.model_validate({}))
     asr: Asr = Field(default_factory=lambda: Asr.model_validate({}))
+    asr_service: AsrService = Field(default_factory=lambda: AsrService.model_validate({}))
     turn: Turn = Field(default_factory=lambda: Turn.model_validate({}))
     speech: Speech = Field(default_factory=Speech)
     embedder: Embedder = Field(default_factory=Embedder)

@@ -1,0 +1,258 @@
+"""One speaker of a connection: audio in, partial and final readings out, in order.
+
+Utterances are found by voice activity and recognised through a pool that all connections share.
+A side has one partial and one final with the pool at a time, so whoever sends faster than the
+recogniser works waits, and partials become fewer under load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+
+import numpy as np
+import structlog
+
+from asr.hypothesis import Hypothesis, Pcm, Recognizer, RecognizerStream
+from asr.pool import DecodePool
+from asr.rerank import rerank
+from asr.service.utterances import (
+    Began,
+    Ended,
+    Speech,
+    UtteranceFinder,
+    UtteranceLimits,
+    VoiceActivity,
+)
+from asr.service.wire import RATE, Int16, NewResampler
+
+log = structlog.get_logger()
+
+_CHUNK = RATE // 2
+"""Samples heard at a time: a message may hold minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What all connections share.
+
+    Args:
+        engine: gives the readings.
+        listener: a phonetic recogniser that re-ranks them and adds syllables; None without one.
+        pool: the queue of both.
+        executor: the thread of voice activity.
+        new_voice: a voice detector for one stream. Called in `executor`.
+        new_resampler: for rates other than 16 kHz.
+        limits: of utterances.
+        partial_every_s: seconds with a voice between two partials at least.
+        waiting_s: seconds of finished utterances a side may have waiting; then it is not read.
+    """
+
+    engine: Recognizer
+    listener: Recognizer | None
+    pool: DecodePool
+    executor: Executor
+    new_voice: Callable[[], VoiceActivity]
+    new_resampler: NewResampler
+    limits: UtteranceLimits = field(default_factory=UtteranceLimits)
+    partial_every_s: float = 0.5
+    waiting_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was recognised of an utterance, its times in seconds from the start of the stream.
+
+    ``hypothesis`` holds the text, its own times from second ``offset`` of the stream on;
+    ``syllables`` what the phonetic recogniser heard. Of an utterance that could not be
+    recognised ``failed`` is True and the text empty.
+    """
+
+    utterance: int
+    offset: float
+    start: float
+    end: float
+    hypothesis: Hypothesis
+    syllables: tuple[str, ...] = ()
+    failed: bool = False
+
+    @property
+    def text(self) -> str:
+        """The text; of a phonetic engine, which gives none, its syllables."""
+        return self.hypothesis.text or " ".join(self.syllables)
+
+
+Report = Callable[[Reading], Awaitable[None]]
+
+
+class Side:
+    """Hears one speaker; `run` must be at work.
+
+    Args:
+        hearing: shared by all.
+        report: takes the readings: the partials of an utterance, its final, the next one's.
+        partials: whether there are any.
+    """
+
+    def __init__(self, hearing: Hearing, report: Report, *, partials: bool = True) -> None:
+        self._hearing, self._report, self._partials = hearing, report, partials
+        self._finder = UtteranceFinder(hearing.limits)
+        self._voice: VoiceActivity | None = None
+        self._utterances = 0
+        self._present: _Utterance | None = None
+        self._over: deque[_Utterance] = deque()
+        self._changed = asyncio.Condition()
+        self._partial: asyncio.Task[None] | None = None
+
+    async def feed(self, pcm: Int16) -> None:
+        """The next audio (n,) at 16 kHz, any length; waits while too much is unrecognised."""
+        loop = asyncio.get_running_loop()
+        for begin in range(0, pcm.size, _CHUNK):
+            chunk = pcm[begin : begin + _CHUNK]
+            windows = await loop.run_in_executor(self._hearing.executor, self._hear, chunk)
+            for found in self._finder.push(chunk, windows):
+                await self._take(found)
+            self._partial_if_due()
+            await self._until(lambda: self._waiting_s <= self._hearing.waiting_s)
+
+    async def finish(self) -> None:
+        """No more audio: ends the utterance in progress and waits for the last final."""
+        for found in self._finder.finish():
+            await self._take(found)
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Waits until every utterance that is over has been reported."""
+        await self._until(lambda: not self._over)
+
+    async def run(self) -> None:
+        """Recognises the utterances that are over, one after the other, until cancelled."""
+        try:
+            while True:
+                await self._until(lambda: bool(self._over))
+                await self._recognise(self._over[0])
+                async with self._changed:
+                    self._over.popleft()
+                    self._changed.notify_all()
+        finally:
+            if self._partial is not None:
+                self._partial.cancel()
+
+    # ── audio ─────────────────────────────────────────────────────────────────────
+
+    def _hear(self, pcm: Int16) -> list[tuple[float, int]]:
+        if self._voice is None:
+            self._voice = self._hearing.new_voice()
+        return self._voice.probabilities(pcm)
+
+    async def _take(self, found: Began | Speech | Ended) -> None:
+        match found:
+            case Began(at):
+                self._utterances += 1
+                self._present = _Utterance(self._utterances, at, self._hearing)
+            case Speech(pcm, voiced) if self._present is not None:
+                self._present.add(pcm, voiced=voiced)
+            case Ended(at) if self._present is not None:
+                self._present.end = at
+                async with self._changed:
+                    self._over.append(self._present)
+                    self._changed.notify_all()
+                self._present = None
+
+    @property
+    def _waiting_s(self) -> float:
+        return sum(utterance.seconds for utterance in self._over)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        async with self._changed:
+            await self._changed.wait_for(condition)
+
+    # ── readings ──────────────────────────────────────────────────────────────────
+
+    def _partial_if_due(self) -> None:
+        present = self._present
+        if not self._partials or present is None or self._over:
+            return
+        if self._partial is not None and not self._partial.done():
+            return
+        if present.voiced_s >= self._hearing.partial_every_s:
+            present.voiced_s = 0.0
+            self._partial = asyncio.create_task(self._give_partial(present))
+
+    async def _give_partial(self, utterance: _Utterance) -> None:
+        work = partial(utterance.recognise, final=False)
+        try:
+            reading = await self._hearing.pool.decode(utterance, work, final=False)
+        except Exception as error:  # the final will tell the client
+            log.warning("partial_failed", engine=self._hearing.engine.name, error=repr(error))
+            return
+        if reading is not None and reading.hypothesis and utterance.end is None:
+            await self._report(reading)
+
+    async def _recognise(self, utterance: _Utterance) -> None:
+        work = partial(utterance.recognise, final=True)
+        try:
+            reading = await self._hearing.pool.decode(utterance, work, final=True)
+        except Exception as error:
+            log.error("utterance_lost", engine=self._hearing.engine.name, error=repr(error))
+            reading = utterance.lost(self._hearing.engine.name)
+        if reading is not None:
+            await self._report(reading)
+
+
+class _Utterance:
+    """One utterance on its way through the recognisers."""
+
+    def __init__(self, number: int, start: float, hearing: Hearing) -> None:
+        self._number, self._start, self._hearing = number, start, hearing
+        self.end: float | None = None
+        """Once it is over."""
+        self.seconds = self.voiced_s = 0.0
+        """Its length, and the seconds with a voice since the last partial."""
+        self._waiting: deque[Pcm] = deque()
+        self._streams: list[RecognizerStream] = []
+        self._working = Lock()
+
+    def add(self, pcm: Int16, *, voiced: bool) -> None:
+        seconds = pcm.size / RATE
+        self.seconds += seconds
+        self.voiced_s += seconds if voiced else 0.0
+        self._waiting.append(pcm.astype(np.float32) / 32768.0)
+
+    def recognise(self, *, final: bool) -> Reading | None:
+        """In the pool's thread. None for a partial that comes too late."""
+        with self._working:
+            if not final and self.end is not None:
+                return None
+            if not self._streams:
+                engines = (self._hearing.engine, self._hearing.listener)
+                self._streams = [engine.stream() for engine in engines if engine is not None]
+            while self._waiting:
+                pcm = self._waiting.popleft()
+                for stream in self._streams:
+                    stream.feed(pcm)
+            hypothesis, *heard = [stream.decode(final=final) for stream in self._streams]
+        syllables = heard[0].syllables if heard else hypothesis.syllables
+        if final and heard:
+            hypothesis = rerank(hypothesis, syllables)
+        end = self._start + hypothesis.end
+        return Reading(
+            self._number,
+            self._start,
+            self._start + hypothesis.start if hypothesis else self._start,
+            min(end, self.end) if self.end is not None else end,
+            hypothesis,
+            syllables,
+        )
+
+    def lost(self, engine: str) -> Reading:
+        """The final of an utterance that the engine failed on."""
+        end = self._start + self.seconds
+        return Reading(
+            self._number, self._start, self._start, end, Hypothesis(engine, final=True), failed=True
+        )
