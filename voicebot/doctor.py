@@ -155,9 +155,10 @@ def espeak() -> Check:
 
 def audio(settings: Settings) -> Check:
     """A sentence is spoken and recognised: the whole chain of audio without a line."""
-    from asr.engines import EngineFolders, open_transcriber
+    from asr.engines import open_transcriber
     from asr.phonetics import similarity, to_syllables
     from voicebot.call.speech import at_rate, open_synthesizer
+    from voicebot.recognisers import engine_folders
 
     synthesizer = open_synthesizer(settings.speech.voice, settings.paths.models)
     synthesizer.render(SENTENCE)
@@ -168,12 +169,7 @@ def audio(settings: Settings) -> Check:
     engine = settings.asr.engine
     if engine == "none":
         return Check("audio", True, f"{said}; no transcriber is configured")
-    folders = EngineFolders(
-        whisper=Path(settings.asr.whisper_model or settings.paths.models / "whisper-base"),
-        vosk=Path(settings.asr.vosk_model) if settings.asr.vosk_model else None,
-        listener=settings.paths.listener_folder(),
-    )
-    transcriber = open_transcriber(engine, folders, threads=settings.asr.threads)
+    transcriber = open_transcriber(engine, engine_folders(settings), threads=settings.asr.threads)
     telephone = at_rate(at_rate(speech, 8000), 16000).pcm.astype(np.float32) / np.float32(32768)
     began = time.monotonic()
     heard = transcriber.transcribe(telephone)

@@ -9,8 +9,8 @@ from asr.errors import ModelMissing, RemoteAddressInvalid, UnknownEngine
 from asr.remote.address import RemoteServer
 from asr.remote.conversation import Limits
 from tests.asr.remote_servers import Handler, funasr, serving, spell, vosk_server
-from voicebot.commands.transcribe import engine_folders
 from voicebot.config import ConfigError, load_settings
+from voicebot.recognisers import engine_folders
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,11 @@ import contextlib
 import os
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import structlog
 
-from asr.engines import EngineFolders, open_transcriber
+from asr.engines import open_transcriber
 from asr.errors import AsrError
 from asr.hypothesis import Recognizer
 from asr.listener import Listener
@@ -31,6 +30,7 @@ from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
 from voicebot.errors import ModelUnavailable
 from voicebot.knowledge import Knowledge
+from voicebot.recognisers import engine_folders
 
 log = structlog.get_logger()
 
@@ -136,11 +136,8 @@ def open_ears(
             log.warning("listener_missing", reason=str(error))
     if settings.asr.engine == "none":
         return listener, None
-    folders = EngineFolders(
-        whisper=_folder(settings.asr.whisper_model) or settings.paths.models / "whisper-base",
-        vosk=_folder(settings.asr.vosk_model),
-    )
     try:
+        folders = replace(engine_folders(settings), listener=None)
         # Its native threads are as nice as the one that makes them.
         opening = decode_executor.submit(
             open_transcriber, settings.asr.engine, folders, threads=settings.asr.threads
@@ -149,10 +146,6 @@ def open_ears(
     except AsrError as error:
         log.error("transcriber_missing", reason=str(error))
         return listener, None
-
-
-def _folder(path: str) -> Path | None:
-    return Path(path) if path else None
 
 
 def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmbedder) -> Engines:

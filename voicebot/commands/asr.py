@@ -230,7 +230,7 @@ def _recognizers(settings: Settings, engine: str) -> tuple[Recognizer, Recognize
     from asr.engines import open_transcriber
     from asr.errors import EngineError
     from asr.listener import Listener
-    from voicebot.commands.transcribe import engine_folders
+    from voicebot.recognisers import engine_folders
 
     name = engine or settings.asr.engine
     if name == "none":

@@ -147,6 +147,7 @@ def _ears(settings: Settings, engine: str, model: Path | None, count: int) -> li
     """So many loaded pairs of engines; nothing is loaded where nothing is to be done."""
     from asr.archive import Ears
     from asr.engines import AUTO, open_transcriber
+    from voicebot.recognisers import engine_folders
 
     name = engine or (AUTO if model is not None else settings.asr.engine)
     if name == "none":
@@ -298,34 +299,3 @@ def _report(failed: Sequence[Outcome]) -> None:
             typer.echo(f"voicebot: {outcome.problem['message']}", err=True)
         if outcome.cause is not None and os.environ.get(DEBUG_VARIABLE):
             traceback.print_exception(outcome.cause)
-
-
-def engine_folders(settings: Settings) -> EngineFolders:
-    """Where each engine's model lies, and the speech server.
-
-    Raises:
-        RemoteAddressInvalid: the server's token file cannot be used.
-    """
-    from asr.engines import EngineFolders, RemoteEngine
-    from asr.remote.address import RemoteServer, read_token
-    from asr.remote.conversation import Limits
-
-    whisper, vosk = settings.asr.whisper_model, settings.asr.vosk_model
-    remote = None
-    if settings.asr.url:
-        token, tls_ca = settings.asr.token_file, settings.asr.tls_ca
-        remote = RemoteEngine(
-            RemoteServer(
-                settings.asr.url,
-                token=read_token(Path(token).expanduser()) if token else "",
-                tls_ca=Path(tls_ca).expanduser() if tls_ca else None,
-            ),
-            settings.asr.funasr_mode,
-            Limits(final_s=settings.asr.final_deadline_s),
-        )
-    return EngineFolders(
-        whisper=Path(whisper) if whisper else settings.paths.models / "whisper-base",
-        vosk=Path(vosk) if vosk else None,
-        listener=settings.paths.listener_folder(),
-        remote=remote,
-    )
