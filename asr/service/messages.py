@@ -92,6 +92,8 @@ def reading(found: Reading, side: str, *, alternatives: int) -> str:
     }
     if heard.final:
         message["alternatives"] = list(heard.alternatives[:alternatives])
+        message["language"] = heard.language
+        message["intelligible"] = round(heard.intelligible, 2)
     if heard.text:
         offset = found.offset
         message["words"] = [

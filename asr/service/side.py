@@ -18,9 +18,9 @@ from threading import Lock
 import numpy as np
 import structlog
 
+from asr.guards import judged
 from asr.hypothesis import Hypothesis, Pcm, Recognizer, RecognizerStream
 from asr.pool import DecodePool
-from asr.rerank import rerank
 from asr.service.utterances import (
     Began,
     Ended,
@@ -43,7 +43,7 @@ class Hearing:
 
     Args:
         engine: gives the readings.
-        listener: a phonetic recogniser that re-ranks them and adds syllables; None without one.
+        listener: a phonetic recogniser that judges them and adds syllables; None without one.
         pool: the queue of both.
         executor: the thread of voice activity.
         new_voice: a voice detector for one stream. Called in `executor`.
@@ -239,7 +239,7 @@ class _Utterance:
             hypothesis, *heard = [stream.decode(final=final) for stream in self._streams]
         syllables = heard[0].syllables if heard else hypothesis.syllables
         if final and heard:
-            hypothesis = rerank(hypothesis, syllables)
+            hypothesis = judged(hypothesis, syllables)
         end = self._start + hypothesis.end
         return Reading(
             self._number,

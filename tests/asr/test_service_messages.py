@@ -111,7 +111,10 @@ def reading(text: str = "您好", *, final: bool = True, **fields: Any) -> Readi
 
 
 def test_a_final_has_times_in_the_stream_and_as_many_alternatives_as_were_asked_for() -> None:
-    found = reading(alternatives=("你好", "拟好"), words=(Word("您好", 0.1, 0.9),), stable=2)
+    found = reading(
+        alternatives=("你好", "拟好"), words=(Word("您好", 0.1, 0.9),), stable=2,
+        language="zh", intelligible=0.8712,
+    )  # fmt: skip
     assert json.loads(messages.reading(found, "agent", alternatives=1)) == {
         "type": "final",
         "side": "agent",
@@ -121,6 +124,8 @@ def test_a_final_has_times_in_the_stream_and_as_many_alternatives_as_were_asked_
         "text": "您好",
         "stable": 2,
         "alternatives": ["你好"],
+        "language": "zh",
+        "intelligible": 0.87,
         "words": [{"word": "您好", "start": 10.1, "end": 10.9}],
         "syllables": ["nin2", "hao3"],
     }

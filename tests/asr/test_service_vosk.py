@@ -206,7 +206,10 @@ async def test_with_a_vosk_model_the_replies_are_vosk_servers(
     assert SequenceMatcher(None, text_of(replies), text_of(expected)).ratio() > 0.8
     # What Kaldi wrote is what our own layout writes.
     for reply in replies:
-        assert kaldi_json.dumps(json.loads(reply)) == reply
+        assert reply in (
+            kaldi_json.dumps(json.loads(reply)),
+            kaldi_json.empty_reply(alternatives),
+        )
 
 
 def text_of(replies: list[str]) -> str:
