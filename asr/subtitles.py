@@ -34,7 +34,7 @@ class Cue:
 def cues(segments: Sequence[SegmentResult]) -> Iterator[Cue]:
     """Segments in pieces that can be read at a glance; all of their text, in their order."""
     for segment in segments:
-        parts = list(_parts(" ".join(segment["text"].split())))
+        parts = list(_parts(" ".join(_shown(segment).split())))
         begin, length = segment["start"], segment["end"] - segment["start"]
         ends = list(accumulate(_width(part) for part in parts))
         for part, before, after in zip(parts, [0, *ends], ends, strict=False):
@@ -67,9 +67,13 @@ def vtt(segments: Sequence[SegmentResult]) -> str:
 def text(segments: Sequence[SegmentResult]) -> str:
     """A line for each segment, who speaks before it where that is known."""
     return "".join(
-        f"{segment['side']}: {segment['text']}\n" if "side" in segment else f"{segment['text']}\n"
+        f"{segment['side']}: {_shown(segment)}\n" if "side" in segment else f"{_shown(segment)}\n"
         for segment in segments
     )
+
+
+def _shown(segment: SegmentResult) -> str:
+    return segment.get("readable", segment["text"])
 
 
 def _named(cue: Cue) -> str:

@@ -17,6 +17,7 @@ from asr.audio import MAX_SECONDS, SAMPLE_RATE, AudioInfo, probe, read_blocks, s
 from asr.errors import AudioError
 from asr.hypothesis import Hypothesis, Pcm, Recognizer
 from asr.listener import Listener
+from asr.normalisation import Utterance, punctuated
 from asr.rerank import rerank
 from asr.segmentation import Segment, Segmenter
 
@@ -31,7 +32,8 @@ _SAME = 1e-3  # −60 dBFS: less difference between two channels is no second sp
 class SegmentResult(TypedDict):
     """A stretch of speech; ``start`` and ``end`` in seconds from the start of the file.
 
-    ``channel`` (from 0) and ``side`` are there where the channels were told apart.
+    ``channel`` (from 0) and ``side`` are there where the channels were told apart; ``readable``,
+    the text with figures and punctuation, where it is Mandarin.
     """
 
     start: float
@@ -40,6 +42,7 @@ class SegmentResult(TypedDict):
     alternatives: list[str]
     channel: NotRequired[int]
     side: NotRequired[str]
+    readable: NotRequired[str]
 
 
 class Problem(TypedDict):
@@ -167,7 +170,10 @@ def _result(
     tracks: Sequence[_Track],
 ) -> FileResult:
     can = engine.capabilities
-    glue = " " if can.phonetic or "zh" not in can.languages else "，"
+    mandarin = not can.phonetic and "zh" in can.languages
+    glue = "，" if mandarin else " "
+    if mandarin:
+        _make_readable(segments)
     damage = next((track.damage for track in tracks if track.damage is not None), None)
     seconds = info.seconds
     if damage is not None or not seconds:
@@ -182,6 +188,15 @@ def _result(
     if damage is not None:
         result["error"] = Problem(code=damage.code, message=str(damage))
     return result
+
+
+def _make_readable(segments: Sequence[SegmentResult]) -> None:
+    """Each side by itself: a mark depends on what its speaker says next."""
+    for channel in {segment.get("channel") for segment in segments}:
+        own = [segment for segment in segments if segment.get("channel") == channel]
+        readable = punctuated([Utterance(each["text"], each["start"], each["end"]) for each in own])
+        for segment, written in zip(own, readable, strict=True):
+            segment["readable"] = written.text
 
 
 def _text(hypothesis: Hypothesis) -> str:

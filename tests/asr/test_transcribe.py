@@ -12,6 +12,7 @@ import soundfile
 
 from asr.errors import AudioNotReadable
 from asr.listener import Listener
+from asr.syllables import to_syllables
 from asr.transcribe import transcribe_file
 from asr.whisper import WhisperTranscriber
 
@@ -43,6 +44,9 @@ def test_whisper_writes_hanzi_with_alternatives(
     )
     assert "现金" in result["text"]
     assert seen == [segment["text"] for segment in result["segments"]]
+    for segment in result["segments"]:
+        assert segment["readable"][-1] in "。？！"
+        assert to_syllables(segment["readable"]) == to_syllables(segment["text"])
     assert any(segment["alternatives"] for segment in result["segments"])
 
 
