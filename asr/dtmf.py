@@ -38,6 +38,11 @@ _FAINTEST_DBFS = -42.0
 _TWIST_DB, _REVERSE_TWIST_DB = 6.0, 10.0
 """High over low, and low over high: Q.24's 4 to 5 and 8 dB, and what else a line does to them."""
 
+_JUMP = 4.0
+"""Energy of a block over the one before it from which a key may have set in, 6 dB."""
+_ONSET_BLOCKS = 3
+"""Blocks after which the tones of a key that set in at a jump have been noticed."""
+
 
 def key_in(window: Int16, rate: int) -> str | None:
     """The key whose tones, and nothing else to speak of, fill a window of PCM16 at `rate` Hz."""
@@ -64,9 +69,9 @@ def key_in(window: Int16, rate: int) -> str | None:
 class KeyMute:
     """Puts silence in the place of keys in one stream.
 
-    A key of 40 ms and more is found wherever it lies; up to 20 ms of its beginning get through.
-    Audio is given back at once, but for the 20 ms in which a key may have begun: they wait for
-    the 10 ms after them.
+    A key of 40 ms and more is found wherever it lies, and is silenced from its beginning: what is
+    left of one, a click of 20 ms, is heard as a syllable. So sound that sets in waits for 30 ms,
+    until it is known to be none; all other audio is given back at once.
 
     Args:
         rate: Hz, 8000 or 16000.
@@ -83,30 +88,42 @@ class KeyMute:
         """In the newest window."""
         self._sounding = False
         """It was in the window before, too."""
+        self._energy = 0.0
+        """Of the newest block."""
+        self._since_jump = _ONSET_BLOCKS
+        """Blocks after the one in which the energy jumped."""
 
     def push(self, pcm: Int16) -> Int16:
         """The next audio, PCM16 mono, any length → what the recognisers may hear of it.
 
-        Sample for sample what went in, in order, less at most 30 ms that still wait.
+        Sample for sample what went in, in order, less at most 40 ms that still wait.
         """
         audio = np.concatenate([self._rest, pcm])
         whole = len(audio) // self._block * self._block
         self._rest = audio[whole:]
         for block in audio[:whole].reshape(-1, self._block):
             self._take(block)
-        begun = self._key is not None and not self._sounding
-        given = len(self._held) - (_WINDOW_BLOCKS if begun else 0)
+        given = len(self._held) - self._waiting()
         out, self._held = self._held[:given], self._held[given:]
         return np.concatenate([*out, np.zeros(0, np.int16)])
+
+    def _waiting(self) -> int:
+        """How many of the newest blocks may yet prove to be a key's first."""
+        if self._sounding:
+            return 0
+        begun = _WINDOW_BLOCKS if self._key is not None else 0
+        return max(begun, self._since_jump + 1 if self._since_jump < _ONSET_BLOCKS else 0)
 
     def _take(self, block: Int16) -> None:
         self._held.append(block)
         self._window = np.concatenate([self._window[self._block :], block])
-        key, before, faded = key_in(self._window, self._rate), self._key, self._sounding
-        self._key, self._sounding = key, key is not None and key == before
+        before = self._energy
+        self._energy = float(np.square(block, dtype=np.float64).sum())
+        self._since_jump = 0 if self._energy > _JUMP * before else self._since_jump + 1
+        key, last, faded = key_in(self._window, self._rate), self._key, self._sounding
+        self._key, self._sounding = key, key is not None and key == last
         if self._sounding:
-            # The two windows, and the block before them, in which the tones set in.
-            self._mute(_WINDOW_BLOCKS + 2)
+            self._mute(min(self._since_jump, _ONSET_BLOCKS) + 1)
         elif faded:
             self._mute(1)
 

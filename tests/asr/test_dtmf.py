@@ -60,16 +60,17 @@ def test_each_key_is_told_by_its_two_tones(key: str) -> None:
     twist_db=st.floats(-8, 4),
     detune=st.floats(-0.015, 0.015),
 )
-def test_a_key_within_q24_is_silenced_but_for_its_first_20_ms(
+def test_a_key_within_q24_is_silenced_from_its_beginning(
     key: str, before_ms: float, ms: int, dbfs: float, twist_db: float, detune: float
 ) -> None:
     tone = key_tone(key, ms / 1000, dbfs=dbfs, twist_db=twist_db, detune=detune)
     pcm = around(tone, before_ms, noise_dbfs=dbfs - 20)
     out, changed = muted(pcm)
     begin = round(8 * before_ms) * 2 + LINE_DELAY
-    kept = np.flatnonzero(~changed[begin : begin + ms * MS] & (out[begin : begin + ms * MS] != 0))
-    assert len(kept) <= 20 * MS
-    assert not len(kept) or kept[-1] < 21 * MS
+    tones = slice(begin, begin + ms * MS)
+    kept = np.flatnonzero(~changed[tones] & (out[tones] != 0))
+    # What sets in so late in a block of 10 ms that its energy does not jump is heard as a tick.
+    assert len(kept) <= 4 * MS
 
 
 def test_every_key_of_a_quickly_dialled_number_is_silenced() -> None:
@@ -80,7 +81,7 @@ def test_every_key_of_a_quickly_dialled_number_is_silenced() -> None:
         for begin in range(200 * MS + LINE_DELAY, 1300 * MS, 100 * MS)
     ]
     assert len(shares) == 11
-    assert min(shares) >= 0.6
+    assert min(shares) >= 0.9
 
 
 @pytest.mark.parametrize(
@@ -130,14 +131,13 @@ def test_audio_that_holds_no_key_comes_out_as_it_went_in(
         at += size
         assert np.array_equal(out, pcm[given_back : given_back + len(out)])
         given_back += len(out)
-        assert at - given_back < 0.01 * rate
+        assert at - given_back < 0.04 * rate
+    assert at - given_back < 0.01 * rate or at < 0.05 * rate
 
 
-def test_the_cut_of_the_stream_changes_nothing_but_the_first_20_ms_of_a_key() -> None:
+def test_the_cut_of_the_stream_changes_nothing() -> None:
     pcm = around(dialled("12345#", on_s=0.08, off_s=0.08, dbfs=-15), 300)
     whole = KeyMute(EAR_RATE).push(pcm)
     framed, _ = muted(pcm)
     length = min(len(whole), len(framed))
-    differs = whole[:length] != framed[:length]
-    assert differs.sum() <= 6 * 20 * MS
-    assert not np.any(whole[:length][differs])
+    assert np.array_equal(whole[:length], framed[:length])

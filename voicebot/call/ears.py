@@ -97,6 +97,8 @@ class Ears:
     async def feed(self, pcm: Int16) -> None:
         """The next stretch of the caller's audio, 16 kHz mono int16, any length."""
         pcm = self._keys.push(pcm)
+        if not len(pcm):
+            return
         self._samples += len(pcm)
         self._remember(pcm)
         utterance, stream = self._utterances, self._listening
