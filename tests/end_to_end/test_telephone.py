@@ -14,8 +14,9 @@ import pytest
 import soundfile as sf
 import soxr
 
+from asr.phonetics import similarity, to_syllables
 from asr.whisper import WhisperTranscriber
-from benchmarks.handoff_trial import Trial, heard_at
+from benchmarks.handoff_trial import OFFICER, Trial, heard_at
 from tests.asterisk.conftest import need
 from tests.asterisk.pbx import CARRIER_PORTS, POLICE_PORT, installed
 from tests.asterisk.phones import RATE, Heard, Phone, answered, play, ring, wait
@@ -110,6 +111,8 @@ def test_110_hears_the_caller_and_the_caller_hears_110_who_stay_when_the_service
         timeout_s=10,
     )
     police.wait_for("played", timeout_s=10)
+    written = transcribed(lines, "110")
+    assert similarity(to_syllables(written), to_syllables(OFFICER)) > 0.5, written
 
     lines.service.kill()
     killed = time.monotonic()
@@ -127,3 +130,14 @@ def test_110_hears_the_caller_and_the_caller_hears_110_who_stay_when_the_service
     assert not caller.seen("ended", call)
     assert not police.seen("ended")
     lines.service.start()
+
+
+def transcribed(lines: Trial, side: str, timeout_s: float = 10.0) -> str:
+    """What the service has written down of a far side, once there is anything."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        told = [message for _, message in lines.service.told if message["kind"] == "far_side"]
+        if texts := [message["text"] for message in told if message["side"] == side]:
+            return "，".join(texts)
+        time.sleep(0.1)
+    raise AssertionError(f"nothing that {side} said was written down")

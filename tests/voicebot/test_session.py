@@ -181,11 +181,14 @@ async def service(
 ) -> AsyncIterator[Service]:
     for module in ("session", "voice"):
         monkeypatch.setattr(f"voicebot.call.{module}.VoiceDetector", LoudIsVoice)
+    monkeypatch.setattr("voicebot.call.engines.VoiceDetector", LoudIsVoice)
     made = Service(settings, engines, records, await records.duty_directory(), None)
+    pool = asyncio.create_task(engines.pool.run())
     yield made
     for session in made._sessions.values():  # of a test that failed
         session._ended.set()
     await made.ended()
+    pool.cancel()
 
 
 def offered(call: str = "c-1", **given: Any) -> CallInfo:
@@ -283,6 +286,21 @@ async def test_key_1_brings_110_into_the_call(service: Service, settings: Settin
     assert loudest(line.heard()) <= BOT
     pcm, _ = sf.read(settings.paths.state / "recordings" / "c-1.wav", dtype="int16")
     assert loudest(pcm[:, 1]) > 0.8 * OFFICER
+
+
+async def test_what_110_says_is_on_record_from_its_first_word(service: Service) -> None:
+    line = ScriptedLine(offered())
+    line.desks[POLICE] = (*ANSWERS, Wait(1.0), OFFICER_SPEAKS)
+    call = await called(service, line)
+    line.press("1")
+    await call.in_phase(Phase.CONNECTED)
+    await asyncio.sleep(3.5)
+    record = await call.hung_up()
+    first, second = [turn for turn in record["turns"] if turn["side"] == "110"]
+    assert first["text"].startswith("ma1 ma1")
+    assert second["start"] - first["start"] == pytest.approx(2.0, abs=0.4)
+    dossier = (await handoff(service))["dossier"]
+    assert [turn["side"] for turn in dossier["transcript"]].count("110") == 2
 
 
 async def test_the_next_route_has_the_caller_of_a_busy_110(service: Service) -> None:

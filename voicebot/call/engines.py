@@ -16,11 +16,13 @@ from asr.hypothesis import Recognizer
 from asr.listener import Listener
 from asr.pool import DecodePool
 from asr.rerank import rerank
+from asr.service.side import Hearing
 from flows.actions import Purpose, Say, Search
 from flows.prompts import Prompt, load_prompts
 from flows.triage import TriageModel, Turn
 from kb.entry import Entry
 from telephony.codecs import Int16
+from telephony.resampling import StreamResampler
 from voicebot.call.audio_library import AudioLibrary, open_library
 from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
 from voicebot.call.turn_audio import RATE, as_float
@@ -106,6 +108,20 @@ class Engines:
         if self.transcriber is not None:
             return TranscribingEar(self.transcriber, self.pool)
         return None
+
+    def hearing(self) -> Hearing | None:
+        """What transcribes a far side; None where there is no recogniser."""
+        engine = self.transcriber or self.listener
+        if engine is None:
+            return None
+        return Hearing(
+            engine=engine,
+            listener=self.listener if self.transcriber is not None else None,
+            pool=self.pool,
+            executor=self.ear_executor,
+            new_voice=VoiceDetector,
+            new_resampler=StreamResampler,
+        )
 
     def _entry(self, entry: str) -> Entry:
         found = self.knowledge.entry(entry, on=today())

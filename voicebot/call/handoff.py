@@ -31,6 +31,7 @@ from telephony.leg_state import LegEndReason
 from telephony.leg_state import LegState as WireState
 from voicebot.call.conference import Conference
 from voicebot.call.far_ear import MakeEar
+from voicebot.call.far_words import FarWords
 from voicebot.call.person import PersonWatch, Probabilities
 
 __all__ = ["HandoffDriver", "HandoffLimits", "Probabilities"]
@@ -95,10 +96,15 @@ class _Leg:
     """What it was sent could not be taken; said once."""
     busy: int = 0
     """Periods of a busy tone after the conversation."""
+    words: FarWords | None = None
 
 
 def _no_ear() -> None:
     """No recogniser: a voice must do."""
+
+
+def _no_words(_: str) -> None:
+    """Nobody writes down what the far side says."""
 
 
 class HandoffDriver:
@@ -112,6 +118,7 @@ class HandoffDriver:
             through us unless the endpoint has `bridged` the leg.
         voice: makes a voice detector for 16 kHz audio.
         ear: makes an ear for the words of one leg, where there is a recogniser.
+        words: makes what writes down what is said on a leg to a number of that kind.
     """
 
     def __init__(
@@ -124,9 +131,11 @@ class HandoffDriver:
         now: Callable[[], float],
         limits: HandoffLimits,
         ear: MakeEar = _no_ear,
+        words: Callable[[str], FarWords | None] = _no_words,
     ) -> None:
         self._directory, self._new_leg = directory, new_leg
         self._report, self._play, self._voice, self._ear = report, play, voice, ear
+        self._words = words
         self._now, self._limits = now, limits
         self._legs: dict[str, _Leg] = {}
         self._conference = Conference(now)
@@ -166,7 +175,15 @@ class HandoffDriver:
             )
             return
         leg = self._legs[line] = _Leg(handoff, number.number, outgoing, line)
+        leg.words = self._make_words(number.kind)
         leg.task = asyncio.create_task(self._run(leg, number, start))
+
+    def _make_words(self, kind: str) -> FarWords | None:
+        try:
+            return self._words(kind)
+        except Exception:
+            log.exception("far_side_not_written_down")
+            return None
 
     def release(self, line: str = "") -> None:
         """Hang up the leg to a line, without another word about it; harmless without one."""
@@ -226,6 +243,11 @@ class HandoffDriver:
             leg.task.cancel()
             await asyncio.wait({leg.task})
         await self._hang_up(leg)  # a task that had not begun leaves it to us
+        await self._last_words(leg)
+
+    async def _last_words(self, leg: _Leg) -> None:
+        if leg.words is not None:
+            await leg.words.close()
 
     async def _hang_up(self, leg: _Leg) -> None:
         try:
@@ -256,6 +278,7 @@ class HandoffDriver:
         try:
             self._tell(leg, state, reason)
         finally:
+            self._spawn(self._last_words(leg))
             await self._hang_up(leg)
 
     async def _carry(self, leg: _Leg) -> tuple[LegState, str]:
@@ -276,8 +299,7 @@ class HandoffDriver:
                 if leg.refusal is not None or not person.somebody:
                     return leg.refusal or (LegState.NO_ANSWER, "nobody_spoke")
             # Nobody is hung up on who is speaking, however slow we are to understand.
-            leg.confirmed = True
-            self._tell(leg, LegState.CONFIRMED, "person_spoke")
+            self._confirmed(leg, "person_spoke")
             return await self._follow(leg, person)
         finally:
             person.close()
@@ -303,6 +325,8 @@ class HandoffDriver:
                     elif _rings_off(leg, pcm, event.rate):
                         return LegState.ENDED, LegEndReason.ENDED.value
                     if not event.early:
+                        if leg.words is not None:
+                            leg.words.push(pcm, event.rate)
                         self._conference.say(leg.line, pcm, event.rate, self._rate)
                         self._play(pcm, event.rate, leg.leg.bridged, leg.line)
                 case LegKey(key=key):
@@ -359,8 +383,13 @@ class HandoffDriver:
         current = self._legs.get(leg.line) is leg
         if deadline is None or leg.confirmed or deadline.expired() or not current:
             return
-        leg.confirmed = True
         deadline.reschedule(None)
+        self._confirmed(leg, reason)
+
+    def _confirmed(self, leg: _Leg, reason: str) -> None:
+        leg.confirmed = True
+        if leg.words is not None:
+            leg.words.start()
         self._tell(leg, LegState.CONFIRMED, reason)
 
     def _off_hook(self, leg: _Leg) -> None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast, get_args
 
 import structlog
 
 from flows import actions as act
 from flows import events as ev
+from flows.routes import SEAT
 from flows.state import HandoffState, State
+from voicebot.call.far_words import Spoken
 from voicebot.call.live import LiveFeed
-from voicebot.exchange.dossier import Dossier, TranscriptTurn
+from voicebot.exchange.dossier import Dossier, Side, TranscriptTurn
 from voicebot.records import codec
 from voicebot.records.duty import region_names
 from voicebot.records.store import Records
@@ -243,6 +245,24 @@ class Journal:
             ),
         )
         self._grown()
+
+    def far_side(self, kind: str, spoken: Spoken) -> None:
+        """What 110, a seat or another line has said; `kind` as in the duty directory."""
+        side = cast(Side, kind if kind in get_args(Side) else SEAT)
+        self._turn(
+            f"{side}@{spoken.start}",
+            TranscriptTurn(
+                side=side,
+                text=spoken.text,
+                start=spoken.start,
+                end=spoken.end,
+                characters=spoken.characters,
+            ),
+        )
+        self._grown()
+        self._publish(
+            spoken.end, "far_side", side=side, text=spoken.text, start=spoken.start, end=spoken.end
+        )
 
     def _turn(self, key: str, turn: TranscriptTurn) -> None:
         index = self._turn_index.get(key)

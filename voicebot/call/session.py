@@ -34,6 +34,7 @@ from voicebot.call.echo import EchoGate
 from voicebot.call.endpointing import EndpointingLimits
 from voicebot.call.engines import Engines
 from voicebot.call.event_queue import EventQueue
+from voicebot.call.far_words import FarWords
 from voicebot.call.handoff import HandoffDriver, HandoffLimits
 from voicebot.call.intake import Intake
 from voicebot.call.journal import Journal
@@ -114,6 +115,7 @@ class CallSession:
                 settings.handoff.answer_timeout_s,
             ),
             engines.far_ear,
+            self._new_words,
         )
         self._performer = Performer(
             line,
@@ -337,6 +339,12 @@ class CallSession:
         if trunk_address(number.url) is None:
             return WebSocketLeg(number.url, self._desk_token, answer_timeout_s=timeout_s)
         return self._line.new_leg(number, answer_timeout_s=timeout_s)
+
+    def _new_words(self, kind: str) -> FarWords | None:
+        hearing = self._engines.hearing()
+        if hearing is None:
+            return None
+        return FarWords(hearing, lambda spoken: self._journal.far_side(kind, spoken), self.now)
 
     async def _watch_time(self) -> None:
         """Report what the caller does not hear, and what was put off."""

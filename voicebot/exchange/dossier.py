@@ -26,12 +26,16 @@ CATEGORY_NAMES = {
 """Annex 2: the matters that 110 takes (110受理的事项)."""
 
 
+Side = Literal["caller", "bot", "110", "seat", "119", "120", "122", "12395"]
+"""Who speaks; the parties that a call is handed to by the kind of their number."""
+
+
 class TranscriptTurn(BaseModel):
     """One side's speech until its end; times in seconds since the call was answered."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    side: Literal["caller", "bot", "110", "seat"]
+    side: Side
     text: str
     start: float
     end: float

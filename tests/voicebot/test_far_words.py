@@ -1,0 +1,155 @@
+"""What a far side says, as text: from its first word, at its time, up to its last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asr.hypothesis import Hypothesis
+from asr.pool import DecodePool
+from asr.service.side import Hearing
+from telephony.codecs import FRAME_SECONDS, Int16
+from telephony.resampling import StreamResampler
+from tests.voicebot.test_session import LoudIsVoice, noise
+from voicebot.call.far_words import KEPT_S, LAST_S, FarWords, Spoken
+
+RATE = 8000
+
+
+class Seconds:
+    """A recogniser that says how many tenths of a second of sound it heard."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        self.hangs = False
+
+    def stream(self) -> SecondsStream:
+        return SecondsStream(self)
+
+
+class SecondsStream:
+    def __init__(self, engine: Seconds) -> None:
+        self._engine, self._loud, self._fed = engine, 0, 0
+
+    def feed(self, pcm: Any) -> None:
+        self._loud += int((np.abs(pcm) > 0.03).sum())
+        self._fed += len(pcm)
+
+    def decode(self, final: bool = False) -> Hypothesis:
+        if self._engine.hangs:
+            raise TimeoutError
+        text = f"{round(self._loud / 16000 * 10 * 1.2)}"
+        return Hypothesis("seconds", text=text, start=0.4, end=self._fed / 16000, final=final)
+
+
+class Call:
+    """A far side whose audio comes when the test says so."""
+
+    def __init__(self, hearing: Hearing) -> None:
+        self.now = 20.0
+        self.spoken: list[Spoken] = []
+        self.words = FarWords(hearing, self.spoken.append, lambda: self.now)
+
+    def hears(self, pcm: Int16) -> None:
+        frame = round(RATE * FRAME_SECONDS)
+        for at in range(0, len(pcm), frame):
+            self.now += FRAME_SECONDS
+            self.words.push(pcm[at : at + frame], RATE)
+
+    def says(self, seconds: float) -> None:
+        """Speech and the silence that ends it."""
+        self.hears(noise(seconds, 6000))
+        self.hears(np.zeros(RATE, np.int16))
+
+
+@pytest.fixture
+def engine() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+async def call(engine: Seconds) -> AsyncIterator[Call]:
+    with ThreadPoolExecutor(1) as decoding, ThreadPoolExecutor(1) as ears:
+        pool = DecodePool(decoding)
+        working = asyncio.create_task(pool.run())
+        hearing = Hearing(
+            engine=engine,  # type: ignore[arg-type]
+            listener=None,
+            pool=pool,
+            executor=ears,
+            new_voice=LoudIsVoice,
+            new_resampler=StreamResampler,
+        )
+        made = Call(hearing)
+        yield made
+        await made.words.close()
+        working.cancel()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what tests wait for has no event
+            await asyncio.sleep(0.01)
+
+
+async def test_what_was_said_before_it_was_known_who_speaks_is_not_lost(call: Call) -> None:
+    call.says(1.0)
+    await asyncio.sleep(0.3)
+    assert not call.spoken
+    call.words.start()
+    call.says(2.0)
+    await until(lambda: len(call.spoken) == 2)
+    first, second = call.spoken
+    assert (first.start, second.start) == pytest.approx((20.0, 22.0), abs=0.45)
+    assert int(second.text) == pytest.approx(2 * int(first.text), abs=2)
+    assert first.characters
+
+
+async def test_a_far_side_that_sends_nothing_in_its_pauses_keeps_its_times(call: Call) -> None:
+    call.words.start()
+    call.hears(noise(1.0, 6000))
+    call.now += 30.0
+    call.hears(noise(1.0, 6000))
+    call.now += 5.0
+    await call.words.close()
+    first, second = call.spoken
+    assert second.start - first.start == pytest.approx(31.0, abs=0.5)
+
+
+async def test_the_last_words_are_understood_when_the_leg_is_over(call: Call) -> None:
+    call.words.start()
+    call.hears(noise(1.0, 6000))
+    await call.words.close()
+    assert len(call.spoken) == 1
+
+
+async def test_a_leg_that_was_nobodys_leaves_no_words(call: Call) -> None:
+    call.says(1.0)
+    await call.words.close()
+    assert not call.spoken
+
+
+async def test_a_recogniser_that_fails_costs_the_words_and_nothing_else(
+    call: Call, engine: Seconds
+) -> None:
+    engine.hangs = True
+    call.words.start()
+    call.says(1.0)
+    async with asyncio.timeout(LAST_S + 1):
+        await call.words.close()
+    assert not call.spoken
+
+
+async def test_audio_that_nobody_hears_is_kept_for_a_while_and_no_longer(call: Call) -> None:
+    for _ in range(20):
+        call.says(1.0)
+    assert call.words._kept_s <= KEPT_S
+    call.words.start()
+    await until(lambda: len(call.spoken) >= 7)
+    assert call.spoken[0].start > 60.0 - KEPT_S - 2

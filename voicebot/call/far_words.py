@@ -1,0 +1,167 @@
+"""What the other parties of a call say, as text: 110, a seat (坐席), 119 and so on.
+
+A leg by itself, so that record, dossier and screens have both sides of a conversation. Finals
+only: the caller's partials, in which danger is found, must not wait for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import structlog
+
+from asr.service.side import Hearing, Reading, Side
+from telephony.codecs import Int16
+from telephony.resampling import StreamResampler
+from voicebot.call.turn_audio import RATE
+
+log = structlog.get_logger()
+
+KEPT_S = 15.0
+"""Audio kept until the leg is known to be a person's: that is known after its first words. Later
+it is what may wait while the recogniser is behind; then the oldest goes."""
+
+BATCH_S = 0.1
+"""Audio heard at a time."""
+
+GAP_S = 0.3
+"""Nothing for so long is a pause; the far side sends no audio in it."""
+
+PAUSE_S = 0.8
+"""The silence that is heard in its place, whatever its length: it ends an utterance."""
+
+LAST_S = 1.5
+"""How long the last words may take to be understood when the leg is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One utterance of a far side, in seconds of the call's clock."""
+
+    start: float
+    end: float
+    text: str
+    characters: bool
+    """False: `text` is toned pinyin, where no transcriber is installed."""
+
+
+class FarWords:
+    """The words of one leg. Never waits but in `close`, and never raises.
+
+    Parameters:
+        hearing: the recognisers, shared by all.
+        report: takes each utterance when it is over.
+        now: seconds since the call was answered.
+    """
+
+    def __init__(
+        self, hearing: Hearing, report: Callable[[Spoken], None], now: Callable[[], float]
+    ) -> None:
+        self._report, self._now = report, now
+        self._side = Side(hearing, self._take, partials=False)
+        self._frames: deque[tuple[float, Int16, int]] = deque()
+        """(when it began, PCM, rate)."""
+        self._kept_s = 0.0
+        self._arrived = asyncio.Event()
+        self._to_16k: StreamResampler | None = None
+        self._heard_s = 0.0
+        self._anchors: list[tuple[float, float]] = []
+        """(seconds of audio heard, the call's clock there), one for each stretch without a gap."""
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def push(self, pcm: Int16, rate: int) -> None:
+        """Audio of the far side as it comes, PCM16 mono."""
+        seconds = len(pcm) / rate
+        self._frames.append((self._now() - seconds, pcm, rate))
+        self._kept_s += seconds
+        while self._kept_s > KEPT_S:
+            _, old, old_rate = self._frames.popleft()
+            self._kept_s -= len(old) / old_rate
+        self._arrived.set()
+
+    def start(self) -> None:
+        """It is a person's leg: its words count, from the first one that was kept."""
+        if not self._tasks:
+            self._tasks = [
+                asyncio.create_task(self._side.run(), name="far-words"),
+                asyncio.create_task(self._follow(), name="far-audio"),
+            ]
+
+    async def close(self) -> None:
+        """The leg is over; its last words are still understood, unless that takes too long."""
+        tasks, self._tasks = self._tasks, []
+        if not tasks:
+            return
+        working, following = tasks
+        following.cancel()
+        await asyncio.wait({following})
+        try:
+            async with asyncio.timeout(LAST_S):
+                await self._hear_kept()
+                await self._side.finish()
+        except Exception as error:
+            log.warning("last_words_lost", reason=type(error).__name__)
+        finally:
+            working.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
+
+    async def _follow(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            try:
+                await self._hear_kept()
+            except Exception:
+                log.exception("far_side_not_heard")
+                return
+            await asyncio.sleep(BATCH_S)
+
+    async def _hear_kept(self) -> None:
+        while self._frames:
+            await self._side.feed(self._next_stretch())
+
+    def _next_stretch(self) -> Int16:
+        """What was kept up to the next gap or change of rate, at 16 kHz."""
+        began, pcm, rate = self._frames.popleft()
+        pieces, seconds = [pcm], len(pcm) / rate
+        while self._frames:
+            at, pcm, other = self._frames[0]
+            if other != rate or at - (began + seconds) > GAP_S:
+                break
+            pieces.append(pcm)
+            seconds += len(pcm) / rate
+            self._frames.popleft()
+        self._kept_s -= seconds
+        if self._to_16k is None or self._to_16k.rate_in != rate:
+            self._to_16k = StreamResampler(rate, RATE)
+        audio = self._to_16k.push(np.concatenate(pieces))
+        if not self._anchors or began - self._clock(self._heard_s) > GAP_S:
+            pause = np.zeros(round(PAUSE_S * RATE) if self._anchors else 0, np.int16)
+            audio = np.concatenate([pause, audio])
+            self._anchors.append((self._heard_s + len(pause) / RATE, began))
+        self._heard_s += len(audio) / RATE
+        return audio
+
+    def _clock(self, heard_s: float) -> float:
+        """The call's clock at a second of the audio."""
+        index = bisect_right(self._anchors, (heard_s, float("inf"))) - 1
+        since, at = self._anchors[max(0, index)]
+        return at + heard_s - since
+
+    async def _take(self, reading: Reading) -> None:
+        if reading.text:
+            self._report(
+                Spoken(
+                    round(self._clock(reading.start), 2),
+                    round(self._clock(reading.end), 2),
+                    reading.text,
+                    bool(reading.hypothesis.text),
+                )
+            )
