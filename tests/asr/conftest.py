@@ -1,6 +1,7 @@
 """Loaded engines, shared by the tests of this folder, and a few pieces of audio."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +14,23 @@ from asr.listener import Listener
 from asr.vosk_engine import VoskTranscriber
 from asr.whisper import WhisperTranscriber
 
+# Kaldi, CTranslate2 and two ONNX runtimes in one process crash each other now and then while they
+# are torn down, after the last test: the engines live until the process ends, and it ends at once.
+_LOADED: list[object] = []
+_STATUS: list[int] = []
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    _STATUS.append(int(exitstatus))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    if _LOADED and _STATUS:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_STATUS[-1])
+
 
 def _missing(message: str) -> NoReturn:
     if os.environ.get("CI"):
@@ -22,7 +40,8 @@ def _missing(message: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def listener(listener_dir: Path) -> Listener:
-    return Listener(listener_dir)
+    _LOADED.append(engine := Listener(listener_dir))
+    return engine
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +49,8 @@ def whisper(models_dir: Path) -> WhisperTranscriber:
     folder = models_dir / "whisper-base"
     if not (folder / "model.bin").exists():
         _missing(f"{folder} is not there; run `make setup`.")
-    return WhisperTranscriber(folder)
+    _LOADED.append(engine := WhisperTranscriber(folder))
+    return engine
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +58,8 @@ def vosk(models_dir: Path) -> VoskTranscriber:
     folder = models_dir / "vosk-ko"
     if not folder.exists():
         _missing(f"{folder} is not there; run `make setup`.")
-    return VoskTranscriber(folder, languages=("ko",))
+    _LOADED.append(engine := VoskTranscriber(folder, languages=("ko",)))
+    return engine
 
 
 @pytest.fixture(scope="session")

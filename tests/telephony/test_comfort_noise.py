@@ -85,3 +85,42 @@ def test_noise_is_no_sound_and_no_digital_silence(rate):
     level = 10 * np.log10(np.mean((noise / 32768.0) ** 2))
     assert abs(level - LEVEL_DBFS) < 1
     assert all(len(frame) == rate * FRAME_SECONDS for frame in noise_frames(rate))
+
+
+class Speaker(FakeTime):
+    """An application that sends a frame every 20 ms for a while, so much ahead of time."""
+
+    def __init__(self, phase: float, ahead: float, says_s: float) -> None:
+        super().__init__([], ends=1.0)
+        self.order: list[tuple[float, str]] = []
+        self.filler = NoiseFiller(
+            RATE,
+            lambda _: self.order.append((self.now, "noise")),
+            lambda: self.now,
+            FrameClock(now=lambda: self.now, sleep=self.sleep),
+        )
+        count = round(says_s / FRAME_SECONDS)
+        self._due = [max(phase, phase + n * FRAME_SECONDS - ahead) for n in range(count)]
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.now + seconds
+        while self._due and self._due[0] <= until:
+            self.now = self._due.pop(0)
+            self.order.append((self.now, "speech"))
+            self.filler.sent(FRAME)
+        self.now = until
+        if self.now > self.ends:
+            raise TimeIsOver
+
+
+@given(st.floats(0, 0.02), st.sampled_from([0.0, 0.02, 0.06]))
+def test_speech_is_never_broken_by_noise_and_noise_follows_it(phase, ahead):
+    line = Speaker(phase, ahead, says_s=0.5)
+    with pytest.raises(TimeIsOver):
+        asyncio.run(line.filler.run())
+    spoken = [at for at, what in line.order if what == "speech"]
+    noise = [at for at, what in line.order if what == "noise"]
+    assert not [at for at in noise if spoken[0] < at < spoken[-1]]
+    plays_until = phase + 0.5 + FRAME_SECONDS * sum(at <= spoken[0] for at in noise[:1])
+    after = [at for at in noise if at > spoken[-1]]
+    assert after[0] <= plays_until + (0.0 if ahead == 0.06 else 0.04) + 0.001
