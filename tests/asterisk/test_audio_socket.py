@@ -181,7 +181,7 @@ async def test_only_a_hang_up_of_ours_ends_the_call_of_the_caller(
             await until(switch, lambda channels: not channels.strip())
 
 
-async def test_the_documented_documentedannounces_the_call_and_goes_on_without_us(
+async def test_the_documented_dialplan_announces_the_call_and_goes_on_without_us(
     switch: Pbx,
 ) -> None:
     announcements, came, gone = Announcements(), asyncio.Event(), asyncio.Event()

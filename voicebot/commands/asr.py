@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voicebot.commands.session import InputError, open_settings, print_json
+from voicebot.commands.session import InputError, open_settings, prepare_threads, print_json
 
 if TYPE_CHECKING:
     from asr.hypothesis import Recognizer
@@ -55,8 +55,7 @@ def serve(
       voicebot asr serve --engine vosk --port 2700 --no-token
       voicebot token create agent --name "seat 7"
     """
-    # Threads that wait must sleep, not spin; read by OpenMP when it is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    prepare_threads()
     settings = open_settings(quiet=False)
     if as_json:
         from voicebot import logs
