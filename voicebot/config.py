@@ -136,6 +136,8 @@ class Asr(Section):
     """Folder of a Vosk model."""
     whisper_model: str = ""
     """Folder of a CTranslate2 Whisper model instead of the fetched one."""
+    fallback: Literal["", "whisper", "vosk"] = ""
+    """A local engine for utterances that `engine` fails on, and while it rests; empty: none."""
 
     @model_validator(mode="after")
     def _service_reachable_safely(self) -> Asr:
@@ -146,6 +148,12 @@ class Asr(Section):
                 raise ValueError(f"asr.url: {error}") from None
         elif self.engine in ("funasr", "vosk-server"):
             raise ValueError(f"the engine {self.engine} needs the address of its service: set url")
+        return self
+
+    @model_validator(mode="after")
+    def _fallback_is_another(self) -> Asr:
+        if self.fallback == self.engine:
+            raise ValueError(f"fallback: {self.fallback} cannot stand in for itself")
         return self
 
 

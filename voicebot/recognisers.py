@@ -1,13 +1,30 @@
-"""Which recognisers the settings name."""
+"""Which recognisers the settings name, and opening both ears."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-from asr.engines import EngineFolders, RemoteEngine
+import structlog
+
+from asr.archive import Ears
+from asr.engines import EngineFolders, RemoteEngine, open_transcriber
+from asr.errors import EngineError, UnknownEngine
+from asr.fallback import FallbackTranscriber
+from asr.hypothesis import Recognizer
+from asr.listener import Listener
 from asr.remote.address import RemoteServer, read_token
 from asr.remote.conversation import Limits
 from voicebot.config import Settings
+
+log = structlog.get_logger()
+
+
+class OpenEngine(Protocol):
+    """Loads an engine by name, as `asr.engines.open_transcriber` does."""
+
+    def __call__(self, engine: str, folders: EngineFolders, *, threads: int) -> Recognizer: ...
 
 
 def engine_folders(settings: Settings) -> EngineFolders:
@@ -35,3 +52,68 @@ def engine_folders(settings: Settings) -> EngineFolders:
         listener=settings.paths.listener_folder(),
         remote=remote,
     )
+
+
+def open_transcriber_for(
+    settings: Settings,
+    folders: EngineFolders | None = None,
+    *,
+    engine: str = "",
+    open_engine: OpenEngine = open_transcriber,
+) -> Recognizer:
+    """The transcriber that the settings name, with `asr.fallback` behind it.
+
+    Where the one cannot be opened the other is used alone, and the log says so.
+
+    Args:
+        settings: `asr.engine`, `asr.fallback` and `asr.threads`.
+        folders: instead of the settings' own.
+        engine: instead of `asr.engine`; then it is used alone, without the fallback.
+        open_engine: how engines are loaded.
+
+    Raises:
+        EngineError: none can be opened, or `asr.engine` is none.
+    """
+    name = engine or settings.asr.engine
+    if name == "none":
+        raise UnknownEngine("asr.engine is none in the settings; choose one with --engine.")
+    load = partial(
+        open_engine, folders=folders or engine_folders(settings), threads=settings.asr.threads
+    )
+    fallback = "" if engine else settings.asr.fallback
+    if not fallback:
+        return load(name)
+    try:
+        first = load(name)
+    except EngineError as error:
+        log.error("engine_missing", engine=name, instead=fallback, reason=str(error))
+        return load(fallback)
+    if first.name == fallback:
+        return first
+    try:
+        return FallbackTranscriber(first, load(fallback))
+    except EngineError as error:
+        log.warning("fallback_missing", engine=fallback, reason=str(error))
+        return first
+
+
+def open_ears_for(
+    settings: Settings,
+    folders: EngineFolders | None = None,
+    *,
+    engine: str = "",
+    open_engine: OpenEngine = open_transcriber,
+) -> Ears:
+    """The transcriber, and the listener, which re-ranks its readings and may be missing.
+
+    Arguments and errors are those of `open_transcriber_for`.
+    """
+    folders = folders or engine_folders(settings)
+    transcriber = open_transcriber_for(settings, folders, engine=engine, open_engine=open_engine)
+    if folders.listener is None or transcriber.capabilities.phonetic:
+        return Ears(transcriber, None)
+    try:
+        return Ears(transcriber, Listener(folders.listener))
+    except EngineError as error:
+        log.warning("listener_missing", reason=str(error))
+        return Ears(transcriber, None)

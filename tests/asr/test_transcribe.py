@@ -245,10 +245,18 @@ def test_the_command_goes_on_after_each_bad_file(
 
 
 def test_an_incomplete_listener_does_not_hinder_the_transcriber(
-    whisper: WhisperTranscriber, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    whisper: WhisperTranscriber, tmp_path: Path
 ) -> None:
-    from voicebot.commands.transcribe import _listener
+    from structlog.testing import capture_logs
+
+    from asr.engines import EngineFolders
+    from voicebot.config import Settings
+    from voicebot.recognisers import open_ears_for
 
     (tmp_path / "tokens.txt").write_text("")
-    assert _listener(tmp_path, whisper) is None
-    assert "goes on without the listener" in capsys.readouterr().err
+    with capture_logs() as lines:
+        ears = open_ears_for(
+            Settings(), EngineFolders(listener=tmp_path), open_engine=lambda *_, **__: whisper
+        )
+    assert ears == (whisper, None)
+    assert [line["event"] for line in lines] == ["listener_missing"]

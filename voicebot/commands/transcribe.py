@@ -18,8 +18,6 @@ from voicebot.commands.session import InputError, open_settings, print_json
 if TYPE_CHECKING:
     from asr.archive import Ears, Outcome, Recording
     from asr.engines import EngineFolders
-    from asr.hypothesis import Recognizer
-    from asr.listener import Listener
     from asr.transcribe import SegmentResult
     from voicebot.config import Settings
 
@@ -145,23 +143,16 @@ def _check_screen(formats: Sequence[str], recordings: int, *, force: bool) -> No
 
 def _ears(settings: Settings, engine: str, model: Path | None, count: int) -> list[Ears]:
     """So many loaded pairs of engines; nothing is loaded where nothing is to be done."""
-    from asr.archive import Ears
-    from asr.engines import AUTO, open_transcriber
-    from voicebot.recognisers import engine_folders
+    from voicebot.recognisers import engine_folders, open_ears_for
 
-    name = engine or (AUTO if model is not None else settings.asr.engine)
-    if name == "none":
-        raise InputError("asr.engine is none in the settings; choose one with --engine.")
     folders = engine_folders(settings)
     if model is not None:
-        name, folders = _with_model(model, name, folders)
+        engine, folders = _with_model(model, engine, folders)
     ears: list[Ears] = []
-    second_ear = folders.listener
     for _ in range(count):
-        transcriber = open_transcriber(name, folders, threads=settings.asr.threads)
-        listener = _listener(second_ear, transcriber)
-        second_ear = second_ear if listener is not None else None
-        ears.append(Ears(transcriber, listener))
+        ears.append(open_ears_for(settings, folders, engine=engine))
+        if ears[-1].listener is None:
+            folders = replace(folders, listener=None)  # said once
     return ears
 
 
@@ -174,27 +165,14 @@ def _with_model(model: Path, engine: str, folders: EngineFolders) -> tuple[str, 
         raise InputError(f"--model {shown(model)}: there is no such folder.")
     rows = capability_table(replace(folders, whisper=model, vosk=model, listener=model))
     fitting = [row.engine for row in rows if row.folder == model and row.installed]
-    if engine != AUTO:
+    if engine not in ("", AUTO):
         fitting = [name for name in fitting if name == engine]
     if not fitting:
-        kind = "that an engine here can load" if engine == AUTO else f"for the engine {engine}"
+        some = engine in ("", AUTO)
+        kind = "that an engine here can load" if some else f"for the engine {engine}"
         raise InputError(f"--model {shown(model)}: there is no model in it {kind}.")
     placed: dict[str, Any] = {fitting[0]: model}
     return fitting[0], replace(folders, **placed)
-
-
-def _listener(folder: Path | None, transcriber: Recognizer) -> Listener | None:
-    """The second ear, which only re-ranks here: without it the text is a little worse."""
-    from asr.errors import EngineError
-    from asr.listener import Listener
-
-    if folder is None or transcriber.capabilities.phonetic:
-        return None
-    try:
-        return Listener(folder)
-    except EngineError as error:
-        typer.echo(f"voicebot: goes on without the listener. {error}", err=True)
-        return None
 
 
 @contextmanager
