@@ -1,15 +1,32 @@
 """Settings that keep everything in a test's own folder."""
 
+import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from tests.leaping_time import LeapingLoop, wrap_future
 from voicebot.config import Settings, load_settings
 from voicebot.records.store import Records
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "leaping_time: in the loop of tests.leaping_time; (False): not"
+    )
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    marker = item.get_closest_marker("leaping_time")
+    if marker is not None and marker.args != (False,):
+        return {"leaping": LeapingLoop}
+    return {"real": asyncio.new_event_loop}
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +34,11 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("VOICEBOT_") and name != "VOICEBOT_TEST_MODELS":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _threads_hold_a_leaping_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asyncio, "wrap_future", wrap_future)
 
 
 @pytest.fixture
@@ -29,9 +51,9 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 async def records(settings: Settings) -> AsyncIterator[Records]:
     opened = await Records.open(settings)
-    # On a busy machine 30 ms pass before the writer's turn comes: a test that reads back
+    # On a busy machine seconds pass before the writer's turn comes: a test that reads back
     # what it wrote waits for the database, not for the spool.
-    opened._urgent = opened._ordinary = (10.0, 1.0)
+    opened._urgent = opened._ordinary = (60.0, 60.0)
     yield opened
     await opened.close()
 

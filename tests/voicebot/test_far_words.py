@@ -18,6 +18,8 @@ from telephony.resampling import StreamResampler
 from tests.voicebot.test_session import LoudIsVoice, noise
 from voicebot.call.far_words import KEPT_S, LAST_S, FarWords, Spoken
 
+pytestmark = pytest.mark.leaping_time
+
 RATE = 8000
 
 

@@ -28,6 +28,8 @@ from telephony.loopback_server import LoopbackServer
 from tests.voicebot.far_sides import tone
 from voicebot.call.handoff import HandoffDriver, HandoffLimits
 
+leaping = pytest.mark.leaping_time
+
 TOKEN = "desk-token"
 LOCAL = Route("110-460100", "110")
 
@@ -271,7 +273,7 @@ async def test_a_desk_that_freezes_in_conversation_is_lost_within_four_seconds(
         confirmed = await until(progress, LegState.CONFIRMED)
         ended = await until(progress, LegState.ENDED)
         assert ended.reason == "lost"
-        assert ended.at - confirmed.at < 3.5
+        assert ended.at - confirmed.at < 4.0
 
 
 async def test_closing_never_raises_and_leaves_no_line_up(tmp_path: Path) -> None:
@@ -357,7 +359,7 @@ async def scripted(
         progress.append,
         play or nowhere,
         by_level,
-        time.monotonic,
+        asyncio.get_running_loop().time,
         limits or HandoffLimits(confirm_timeout_s=1.0, queue_patience_s=1.5, queue_timeout_s=2.5),
         ear,
     )
@@ -383,6 +385,7 @@ class Hearing:
 LOUD = np.full(800, 3000, np.int16)
 
 
+@leaping
 async def test_an_in_band_busy_tone_fails_the_route_at_once() -> None:
     leg = ScriptedLeg()
     async with scripted(leg) as (driver, progress):
@@ -397,6 +400,7 @@ async def test_an_in_band_busy_tone_fails_the_route_at_once() -> None:
         playing.cancel()
 
 
+@leaping
 async def test_a_busy_notice_in_early_media_fails_the_route_before_it_is_answered() -> None:
     leg, ear = ScriptedLeg(), Hearing()
     async with scripted(leg, ear=lambda: ear) as (driver, progress):
@@ -408,6 +412,7 @@ async def test_a_busy_notice_in_early_media_fails_the_route_before_it_is_answere
         assert LegState.ANSWERED not in states(progress)
 
 
+@leaping
 async def test_early_media_confirms_nothing() -> None:
     leg = ScriptedLeg()
     async with scripted(leg) as (driver, progress):
@@ -417,19 +422,21 @@ async def test_early_media_confirms_nothing() -> None:
         assert states(progress) == [LegState.REQUESTED]
 
 
+@leaping
 async def test_a_queue_is_waited_for_longer_but_not_for_ever() -> None:
     leg, ear = ScriptedLeg(), Hearing()
     async with scripted(leg, ear=lambda: ear) as (driver, progress):
         driver.dial("h1", LOCAL, {})
         leg.comes_to(WireState.ANSWERED)
         ear.words = "您的来电已进入排队"
-        began = time.monotonic()
+        began = asyncio.get_running_loop().time()
         await leg.plays(LOUD)
         failed = await until(progress, LegState.NO_ANSWER)
         assert failed.reason == "nobody_spoke"
-        assert 1.4 < time.monotonic() - began < 4.0
+        assert 1.4 < failed.at - began < 4.0
 
 
+@leaping
 async def test_the_officer_after_a_queue_is_a_person() -> None:
     leg, ear = ScriptedLeg(), Hearing()
     async with scripted(leg, ear=lambda: ear) as (driver, progress):
@@ -481,6 +488,7 @@ async def converse(driver: HandoffDriver, caller: Int16, *talking: tuple[Scripte
         await asyncio.sleep(0.01)
 
 
+@leaping
 async def test_two_lines_are_called_at_once_and_each_reports_for_itself() -> None:
     police, medical = ScriptedLeg(), ScriptedLeg()
     async with three_way(police, medical) as (_, progress):
@@ -492,6 +500,7 @@ async def test_two_lines_are_called_at_once_and_each_reports_for_itself() -> Non
         assert medical.start["caller"] == "13800000000"
 
 
+@leaping
 async def test_everyone_hears_everyone_on_legs_that_no_endpoint_joins() -> None:
     police, medical = ScriptedLeg(), ScriptedLeg()
     heard: dict[str, int] = {}
@@ -508,6 +517,7 @@ async def test_everyone_hears_everyone_on_legs_that_no_endpoint_joins() -> None:
         assert (heard[""], heard["120"]) == (4000, 2000)
 
 
+@leaping
 async def test_a_leg_that_its_endpoint_has_joined_is_sent_nothing_and_is_heard_by_the_others() -> (
     None
 ):
@@ -518,6 +528,7 @@ async def test_a_leg_that_its_endpoint_has_joined_is_sent_nothing_and_is_heard_b
         assert max(map(level, medical.sent)) == 5000
 
 
+@leaping
 async def test_one_leg_ends_and_the_other_goes_on() -> None:
     police, medical = ScriptedLeg(), ScriptedLeg()
     async with three_way(police, medical) as (driver, progress):
@@ -530,6 +541,7 @@ async def test_one_leg_ends_and_the_other_goes_on() -> None:
         assert level(police.sent[0]) == 3000
 
 
+@leaping
 async def test_a_leg_is_released_without_a_word_about_it() -> None:
     police, medical = ScriptedLeg(), ScriptedLeg()
     async with three_way(police, medical) as (driver, progress):
@@ -541,6 +553,7 @@ async def test_a_leg_is_released_without_a_word_about_it() -> None:
         assert driver.bridged
 
 
+@leaping
 async def test_a_key_of_a_confirmed_leg_is_reported() -> None:
     police, medical = ScriptedLeg(), ScriptedLeg()
     async with three_way(police, medical) as (_, progress):
@@ -551,6 +564,7 @@ async def test_a_key_of_a_confirmed_leg_is_reported() -> None:
         assert (key.handoff, key.destination, key.key, key.line) == ("h1", "110-460100", "*", "")
 
 
+@leaping
 async def test_a_key_of_an_answered_leg_acknowledges() -> None:
     leg = ScriptedLeg()
     async with scripted(leg) as (driver, progress):
@@ -560,6 +574,7 @@ async def test_a_key_of_an_answered_leg_acknowledges() -> None:
         assert (await until(progress, LegState.CONFIRMED)).reason == "acknowledged"
 
 
+@leaping
 async def test_a_far_side_that_took_the_caller_over_is_confirmed_and_ended() -> None:
     leg = ScriptedLeg()
     async with scripted(leg) as (driver, progress):
@@ -591,6 +606,7 @@ async def test_a_desk_s_key_comes_through_its_media_socket(tmp_path: Path) -> No
                 await asyncio.sleep(0.02)
 
 
+@leaping
 async def test_a_busy_tone_after_the_conversation_is_the_far_side_s_end() -> None:
     leg = ScriptedLeg()
     async with scripted(leg) as (driver, progress):
@@ -602,6 +618,7 @@ async def test_a_busy_tone_after_the_conversation_is_the_far_side_s_end() -> Non
         assert (await until(progress, LegState.ENDED)).reason == "ended"
 
 
+@leaping
 async def test_one_blip_of_a_busy_tone_in_a_conversation_is_nothing() -> None:
     leg = ScriptedLeg()
     async with scripted(leg) as (driver, progress):
@@ -615,6 +632,7 @@ async def test_one_blip_of_a_busy_tone_in_a_conversation_is_nothing() -> None:
         assert states(progress)[-1] is LegState.CONFIRMED
 
 
+@leaping
 async def test_who_is_speaking_when_time_is_up_is_not_hung_up_on() -> None:
     leg, ear = ScriptedLeg(), Hearing()
     limits = HandoffLimits(confirm_timeout_s=0.6)

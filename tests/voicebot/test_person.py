@@ -22,6 +22,8 @@ from voicebot.call.far_ear import ListeningEar, MakeEar, TranscribingEar
 from voicebot.call.person import PersonWatch, Probabilities
 from voicebot.call.voice import VoiceDetector
 
+pytestmark = pytest.mark.leaping_time
+
 Say = Callable[[str], Int16]
 Told = list[tuple[Verdict, float]]
 
@@ -58,7 +60,6 @@ async def heard(
     *parts: Int16,
     early: Int16 | None = None,
     voice: Callable[[], Any] = by_model,
-    wait_for_words: bool = False,
 ) -> Told:
     """What the watch tells, and at which second of the audio after answering."""
     told: Told = []
@@ -70,10 +71,7 @@ async def heard(
         for start in range(0, len(pcm) - FRAME + 1, FRAME):
             at += 0 if early else FRAME / RATE
             watch.push(pcm[start : start + FRAME], RATE, early=early)
-            while watch._frames and not watch._task.done():  # noqa: ASYNC110 - by audio time
-                await asyncio.sleep(0)
-            if wait_for_words:  # a transcriber works in real time
-                await asyncio.sleep(FRAME / RATE)
+            await asyncio.sleep(FRAME / RATE)
 
     if early is not None:
         await play(early, early=True)
@@ -238,7 +236,7 @@ async def transcribing(models_dir: Path) -> AsyncIterator[MakeEar]:
 async def test_the_transcriber_alone_tells_a_queue_from_an_officer(
     say: Say, transcribing: MakeEar
 ) -> None:
-    queue = await heard(transcribing, say(QUEUES[0]), silence(2.5), wait_for_words=True)
+    queue = await heard(transcribing, say(QUEUES[0]), silence(2.5))
     assert who(queue) in ([Who.QUEUE], [Who.QUEUE] * 2)
-    officer = await heard(transcribing, say(GREETINGS[0]), silence(2.5), wait_for_words=True)
+    officer = await heard(transcribing, say(GREETINGS[0]), silence(2.5))
     assert who(officer) == [Who.PERSON]

@@ -10,6 +10,8 @@ from flows.events import PlaybackFinished, PlaybackStarted
 from telephony.codecs import Int16
 from voicebot.call.player import Player, Rendered
 
+pytestmark = pytest.mark.leaping_time
+
 RATE = 8_000
 
 
