@@ -62,8 +62,8 @@ bench: bench-latency bench-asr ## both benchmarks, each against the plain altern
 bench-latency: setup ## reply latency against an ordinary pipecat pipeline
 	@$(BIN)/python -m benchmarks.bench_latency $(ARGS)
 
-bench-asr: setup ## recognition cost and CER against faster-whisper called the ordinary way
-	@$(BIN)/python -m benchmarks.bench_asr $(ARGS)
+bench-asr: setup ## recognition: CER, cost, latency with many calls, against the plain ways
+	@$(BIN)/python -m benchmarks.asr $(ARGS)
 
 clean: ## remove state and caches; models and .venv stay
 	@rm -rf var .mypy_cache .ruff_cache .pytest_cache .hypothesis

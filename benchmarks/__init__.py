@@ -1,5 +1,5 @@
 """What `make bench` runs: each measurement beside the ordinary way, in the same run.
 
 `bench_latency` is end of the caller's speech → first sound of an answer, over real
-calls; `bench_asr` is recognition cost and character errors.
+calls; `asr` is recognition: character errors, cost, and latency with many calls.
 """

@@ -1,0 +1,95 @@
+"""The recognition benchmark as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.asr_calls import Way
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LIMIT_MS = 1000
+"""What p95 of the final may take."""
+
+
+def _new(title: str) -> tuple[Figure, Axes]:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.2), dpi=120, layout="constrained")
+    axes.set_title(title, fontsize=11)
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def accuracy_against_cost(results: Mapping[str, Mapping[str, float]], path: Path) -> None:
+    """A point for each way: down is better heard, left is cheaper."""
+    figure, axes = _new("Telephone speech (8 kHz A-law), Whisper base int8: errors against cost")
+    for label, result in results.items():
+        mine = not label.startswith("faster-whisper")
+        x, y = result["cpu_s_per_audio_s"], 100 * result["cer"]
+        axes.scatter(x, y, s=60, color="tab:blue" if mine else "tab:red", zorder=3)
+        axes.annotate(label, (x, y), xytext=(7, 5), textcoords="offset points", fontsize=9)
+    axes.set_xlabel("processor seconds for a second of speech")
+    axes.set_ylabel("character error rate, %")
+    axes.margins(y=0.2)
+    axes.set_xlim(0, 1.35 * max(result["cpu_s_per_audio_s"] for result in results.values()))
+    _save(figure, path)
+
+
+def final_against_calls(ways: Sequence[Way], path: Path, cores: int) -> None:
+    """How long a turn's final text takes, p95, with so many calls at once."""
+    figure, axes = _new(f"Final text after the end of a turn, {cores} cores")
+    for way in ways:
+        x = [figures.calls for figures in way.figures]
+        p95 = [figures.final_ms_p95 or float("nan") for figures in way.figures]
+        p50 = [figures.final_ms_p50 or float("nan") for figures in way.figures]
+        (line,) = axes.plot(x, p95, marker="o", label=f"{way.label}, p95")
+        axes.plot(x, p50, marker=".", ls=":", color=line.get_color(), label=f"{way.label}, p50")
+    axes.axhline(LIMIT_MS, color="grey", lw=1)
+    _calls(axes, [figures.calls for way in ways for figures in way.figures])
+    axes.set_yscale("log")
+    axes.set_yticks([100, 200, 500, 1000, 2000, 5000, 10_000, 20_000])
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_minor_formatter("")
+    axes.set_ylim(80, 30_000)
+    axes.set_ylabel("milliseconds")
+    axes.legend(fontsize=8)
+    _save(figure, path)
+
+
+def partials_against_calls(ways: Sequence[Way], path: Path, cores: int) -> None:
+    """How long after the first sound something is known."""
+    figure, axes = _new(f"First syllables and first text after the first sound, {cores} cores")
+    for way in ways:
+        x = [figures.calls for figures in way.figures]
+        for name, style in (("first_syllables_ms_p50", "--"), ("first_ms_p50", "-")):
+            y = [getattr(figures, name) for figures in way.figures]
+            if any(y):
+                what = "syllables" if "syllables" in name else "text"
+                axes.plot(x, y, ls=style, marker="o", label=f"{way.label}, first {what}, p50")
+    _calls(axes, [figures.calls for way in ways for figures in way.figures])
+    axes.set_ylabel("milliseconds")
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=8)
+    _save(figure, path)
+
+
+def _calls(axes: Any, counts: Sequence[int]) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sorted(set(counts)), [str(count) for count in sorted(set(counts))])
+    axes.set_xlabel("calls at once")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    from matplotlib import pyplot
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    pyplot.close(figure)
