@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial soak bench bench-latency bench-asr clean
+.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial soak soak-asr bench bench-latency bench-asr clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ handoff-trial: setup-tests ## N hand-offs through a real Asterisk, with faults; 
 
 soak: setup-tests ## MINUTES of CALLS simultaneous calls: memory, pacing, delay
 	@scripts/isolated.sh $(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),120) --calls $(or $(CALLS),8) $(ARGS)
+
+soak-asr: setup ## 200 calls through the two ears, 8 at a time: lost or repeated words, memory
+	@$(BIN)/python -m benchmarks.asr_soak $(ARGS)
 
 bench: bench-latency bench-asr ## both benchmarks, each against the plain alternative
 

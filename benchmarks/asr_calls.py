@@ -92,6 +92,8 @@ class Seen:
     begun: set[int] = field(default_factory=set)
     ended: dict[int, float] = field(default_factory=dict)
     finals: dict[int, float] = field(default_factory=dict)
+    heard: list[Heard] = field(default_factory=list)
+    """The transcriber's finals, as they came."""
 
     def take(self, at: float, event: Event) -> None:
         match event:
@@ -99,6 +101,7 @@ class Seen:
                 self.syllables.append(at)
             case Heard(ear=Ear.TRANSCRIBER, final=True, turn=turn):
                 self.finals[turn] = at
+                self.heard.append(event)
             case Heard(ear=Ear.TRANSCRIBER, text=text) if text:
                 self.texts.append(at)
             case CallerSpeaking(turn=turn):
@@ -151,13 +154,16 @@ async def run(
     """All callers at once, in real time."""
     cpu = time.process_time()
     seen = await asyncio.gather(
-        *(_call(open_call, script, progress if not n else None) for n, script in enumerate(callers))
+        *(hear(open_call, script, progress if not n else None) for n, script in enumerate(callers))
     )
     seconds = sum(script.pcm.size for script in callers) / RATE
     return figures(callers, seen, (time.process_time() - cpu) / seconds)
 
 
-async def _call(open_call: Open, script: Script, progress: Callable[[float], None] | None) -> Seen:
+async def hear(
+    open_call: Open, script: Script, progress: Callable[[float], None] | None = None
+) -> Seen:
+    """One caller from the first frame to the last final."""
     seen, began = Seen(), time.monotonic()
 
     def now() -> float:
