@@ -4,6 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that stalls for a moment is no fault of what is tested.
+settings.register_profile(
+    "any machine",
+    settings.get_profile(settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTENER = "sherpa-onnx-kws-zipformer-wenetspeech-3.3M-2024-01-01-mobile"

@@ -42,6 +42,10 @@ class LeapingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._clock.now
 
+    def block(self, seconds: float) -> None:
+        """As if the loop were held up for so long."""
+        self._clock.now += seconds
+
     def run_in_executor(
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:

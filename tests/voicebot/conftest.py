@@ -41,6 +41,13 @@ def _threads_hold_a_leaping_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncio, "wrap_future", wrap_future)
 
 
+@pytest.fixture(autouse=True)
+def _records_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine seconds pass before the writer's turn comes, and with it the answer."""
+    for name in ("URGENT_DATABASE_S", "URGENT_SPOOL_S", "ORDINARY_DATABASE_S", "ORDINARY_SPOOL_S"):
+        monkeypatch.setattr(f"voicebot.records.store.{name}", 60.0)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     file = tmp_path / "voicebot.toml"
@@ -51,9 +58,6 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 async def records(settings: Settings) -> AsyncIterator[Records]:
     opened = await Records.open(settings)
-    # On a busy machine seconds pass before the writer's turn comes: a test that reads back
-    # what it wrote waits for the database, not for the spool.
-    opened._urgent = opened._ordinary = (60.0, 60.0)
     yield opened
     await opened.close()
 

@@ -16,6 +16,8 @@ from voicebot.config import Settings
 from voicebot.knowledge import Knowledge, KnowledgeError, unreadable
 from voicebot.records.store import Records
 
+pytestmark = pytest.mark.leaping_time
+
 
 class Socket:
     """A media socket that has sent its start message."""

@@ -39,7 +39,7 @@ def test_a_database_that_is_up_to_date_is_not_waited_for(tmp_path: Path) -> None
         lock.execute("BEGIN EXCLUSIVE")
         began = time.monotonic()
         assert migrate(url) == head
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 4.0
 
 
 def test_a_missing_postgresql_driver_is_named_with_its_remedy(

@@ -58,6 +58,8 @@ async def handing_off(
     *,
     voice: Callable[[], Awaitable[Any]] | None = None,
     play: Callable[[Int16, int, bool, str], Awaitable[None]] | None = None,
+    answer_timeout_s: float = 30.0,
+    confirm_timeout_s: float = 30.0,
     **desk: Any,
 ) -> AsyncIterator[tuple[HandoffDriver, list[TransferProgress], list[int]]]:
     async with LoopbackServer(
@@ -77,12 +79,12 @@ async def handing_off(
 
         driver = HandoffDriver(
             directory,
-            lambda number: WebSocketLeg(number.url, TOKEN, answer_timeout_s=1.0),
+            lambda number: WebSocketLeg(number.url, TOKEN, answer_timeout_s=answer_timeout_s),
             progress.append,
             play or keep,
             voice or by_level,
             time.monotonic,
-            HandoffLimits(confirm_timeout_s=3.0),
+            HandoffLimits(confirm_timeout_s=confirm_timeout_s),
         )
         try:
             yield driver, progress, heard
@@ -91,7 +93,7 @@ async def handing_off(
 
 
 async def until(progress: list[TransferProgress], state: LegState) -> TransferProgress:
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(60):
         while True:
             for event in progress:
                 if getattr(event, "state", None) is state:
@@ -117,7 +119,11 @@ async def test_a_route_succeeds_when_a_person_speaks(
 
 
 async def test_an_answered_desk_where_nobody_speaks_has_failed(tmp_path: Path) -> None:
-    async with handing_off(tmp_path, mode="no-voice") as (driver, progress, _):
+    async with handing_off(tmp_path, mode="no-voice", confirm_timeout_s=1.0) as (
+        driver,
+        progress,
+        _,
+    ):
         driver.dial("h1", LOCAL, {"handoff": "h1"})
         failed = await until(progress, LegState.NO_ANSWER)
         assert failed.reason == "nobody_spoke"
@@ -132,7 +138,8 @@ async def test_a_busy_desk_is_reported_busy(tmp_path: Path) -> None:
 
 
 async def test_a_desk_that_rings_for_ever_is_no_answer(tmp_path: Path) -> None:
-    async with handing_off(tmp_path, mode="silent") as (driver, progress, _):
+    async with handing_off(tmp_path, mode="silent", answer_timeout_s=1.0) as running:
+        driver, progress, _ = running
         driver.dial("h1", LOCAL, {"handoff": "h1"})
         await until(progress, LegState.NO_ANSWER)
 
@@ -177,7 +184,7 @@ def desk_events(tmp_path: Path) -> list[str]:
 
 
 async def until_ended(tmp_path: Path, count: int = 1) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while desk_events(tmp_path).count("ended") < count:  # noqa: ASYNC110 - another process's
             await asyncio.sleep(0.02)
 
@@ -226,7 +233,8 @@ async def test_a_voice_detector_that_dies_or_hangs_holds_up_nothing(
     async def made() -> Any:
         return hangs
 
-    async with handing_off(tmp_path, voice=made, greeting=officer) as (driver, progress, heard):
+    limited = handing_off(tmp_path, voice=made, greeting=officer, confirm_timeout_s=3.0)
+    async with limited as (driver, progress, heard):
         driver.dial("h1", LOCAL, {"handoff": "h1"})
         await until(progress, LegState.NO_ANSWER)
         assert len(heard) > 100, "the caller heard the desk all the time"
@@ -273,7 +281,7 @@ async def test_a_desk_that_freezes_in_conversation_is_lost_within_four_seconds(
         confirmed = await until(progress, LegState.CONFIRMED)
         ended = await until(progress, LegState.ENDED)
         assert ended.reason == "lost"
-        assert ended.at - confirmed.at < 4.0
+        assert ended.at - confirmed.at < 8, "two seconds, and what a stalled machine adds"
 
 
 async def test_closing_never_raises_and_leaves_no_line_up(tmp_path: Path) -> None:
@@ -601,7 +609,7 @@ async def test_a_desk_s_key_comes_through_its_media_socket(tmp_path: Path) -> No
             [DutyNumber("110-460100", "110", "460100", url, "海口110")]
         )
         driver.dial("h1", LOCAL, {"handoff": "h1"})
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(60):
             while not any(isinstance(each, FarSideKey) for each in keys):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 

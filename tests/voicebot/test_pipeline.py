@@ -35,7 +35,7 @@ class Session:
 
     async def change_its_mind(self) -> None:
         await self.line.send_mark("begin:prompt:u1")
-        for _ in range(10):  # far more than the transport has sent a moment later
+        for _ in range(500):  # far more than the transport has sent a moment later
             await self.line.send_audio(np.full(160, OLD, np.int16))
         await self.line.send_mark("end:prompt:u1")
         await asyncio.sleep(0.03)
@@ -66,7 +66,7 @@ async def test_nothing_old_is_sent_after_a_clear() -> None:
     received: list[str | int] = []
     async with LoopbackServer(app) as server, connect(f"{server.url}/media", proxy=None) as socket:
         await socket.send(messages.start("MZ1", "CA1", WIRE, {"caller": "1", "did": "2"}))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while "end:prompt:u2" not in received:
                 silence = WIRE.encode(np.zeros(160, np.int16))
                 await socket.send(messages.media("MZ1", silence, chunk=1))
@@ -84,6 +84,6 @@ async def test_nothing_old_is_sent_after_a_clear() -> None:
     sounds = [each for each in received[cleared:] if isinstance(each, int)]
     assert len(sounds) == 3
     assert all(sound < 0 for sound in sounds)
-    assert 0 < sum(isinstance(each, int) for each in received[:cleared]) < 10
+    assert 0 < sum(isinstance(each, int) for each in received[:cleared]) < 500
     assert received[cleared:].count("end:prompt:u1") == 0
     assert received[cleared + 1] == "begin:prompt:u2"

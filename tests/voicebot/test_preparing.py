@@ -26,7 +26,7 @@ class Embedder:
 
     def embed(self, texts: tuple[str, ...]) -> Vectors:
         self.asked.append(texts)
-        self.hold.wait(5)
+        self.hold.wait(60)
         if self.broken:
             raise OSError("no file")
         return np.ones((len(texts), 2), np.float32)
@@ -51,7 +51,7 @@ def heard(text: str, *, turn: int = 1, final: bool = False) -> Heard:
 
 
 async def until(met: list[Event], count: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(met) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
 
@@ -80,7 +80,7 @@ async def test_of_a_turns_partials_only_the_newest_is_prepared_and_finals_all_ar
     embedder = Embedder()
     async with preparing(embedder) as (preparer, posted):
         preparer.take(heard("一"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not embedder.asked:  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
         preparer.take(heard("一二"))

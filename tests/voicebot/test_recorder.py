@@ -6,9 +6,12 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile as sf
 
 from voicebot.call.recorder import CallRecorder
+
+pytestmark = pytest.mark.leaping_time
 
 RATE = 8000
 

@@ -43,11 +43,9 @@ async def written(*writes: Any) -> None:
 
 
 async def replayed(records: Records) -> None:
-    for _ in range(100):
-        if records.available:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("the spool was not replayed within 5 s")
+    async with asyncio.timeout(60):
+        while not records.available:  # noqa: ASYNC110 - another thread's
+            await asyncio.sleep(0.05)
 
 
 def locked(settings: Settings) -> sqlite3.Connection:
@@ -292,7 +290,7 @@ async def test_a_locked_database_is_bridged_by_the_spool(
     with closing(locked(settings)) as lock:
         began = time.monotonic()
         assert await records.open_handoff(opening(), dossier())
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 20.0, "the lock is not waited for"
         assert await records.update_dossier("H1", dossier(2))
         assert await records.save_ticket({"id": "T1", "call_id": "C1", "matter": "m"})
         assert not records.available
@@ -434,7 +432,6 @@ async def test_a_read_only_database_is_bridged_by_the_spool(settings: Settings) 
         }
     )
     records = await Records.open(read_only)
-    records._urgent = records._ordinary  # 50 ms may pass unseen on a busy machine
     assert await records.open_handoff(opening(), dossier())
     assert not records.available
     await records.close()
