@@ -9,6 +9,8 @@ AsrError
      ├─ ModelMissing       asr.model_missing
      ├─ ModelBroken        asr.model_broken
      ├─ UnknownEngine      asr.unknown_engine
+     ├─ EngineLost         asr.engine_lost     its process
+     ├─ DecodeFailed       asr.decode_failed   in its process
      └─ RemoteError        asr.remote       a server that recognises for us
          ├─ RemoteAddressInvalid  asr.remote_address
          ├─ RemoteUnreachable     asr.remote_unreachable
@@ -70,6 +72,18 @@ class UnknownEngine(EngineError):
     """There is no engine of that name."""
 
     code = "asr.unknown_engine"
+
+
+class EngineLost(EngineError):
+    """An engine's process ended or hung, and so did the one after it; the next utterance may do."""
+
+    code = "asr.engine_lost"
+
+
+class DecodeFailed(EngineError):
+    """An engine in its process raised at this audio; the process goes on."""
+
+    code = "asr.decode_failed"
 
 
 class RemoteError(EngineError):
