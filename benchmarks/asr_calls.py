@@ -31,8 +31,7 @@ from rich.progress import Progress, TaskID
 from asr.hypothesis import Hypothesis, Pcm, Recognizer
 from asr.listener import Listener
 from asr.pool import DecodePool
-from asr.segmentation import active_extent
-from benchmarks.speech_data import RATE, Utterance
+from benchmarks.speech_data import RATE, Utterance, spoken_extent
 from flows.events import CallerSpeaking, Ear, Event, Heard, TurnEnded
 from telephony.codecs import Int16
 from voicebot.call.ears import Ears
@@ -65,7 +64,7 @@ class Script:
 def scripts(utterances: Sequence[Utterance], calls: int, seconds: float, seed: int) -> list[Script]:
     """Callers who each say other recordings in another order."""
     chance = Random(seed)
-    usable = [(u, extent) for u in utterances if (extent := active_extent(u.pcm))]
+    usable = [(u, extent) for u in utterances if (extent := spoken_extent(u.pcm))]
     made = []
     for _ in range(calls):
         pieces: list[Pcm] = [np.zeros(round(chance.random() * 2 * RATE), np.float32)]

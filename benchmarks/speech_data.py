@@ -13,6 +13,7 @@ import soxr
 
 from asr.audio import read
 from asr.hypothesis import Pcm
+from asr.segmentation import frame_levels
 from benchmarks.scoring import normalise
 from telephony.codecs import FRAME_SECONDS, WireFormat
 from telephony.resampling import StreamResampler
@@ -39,6 +40,25 @@ class Utterance:
     @property
     def seconds(self) -> float:
         return self.pcm.size / RATE
+
+
+_BELOW_SPEECH_DB = 15.0
+_FEWEST_FRAMES = 3  # of 20 ms: a click is no speech
+
+
+def spoken_extent(pcm: Pcm) -> tuple[float, float] | None:
+    """First and last second of plainly audible speech; None where there is none.
+
+    Within 15 dB of the loudest: the recordings have breath and room noise before it.
+    """
+    levels = frame_levels(pcm)
+    if not levels.size:
+        return None
+    loud = levels > np.percentile(levels, 95) - _BELOW_SPEECH_DB
+    runs = np.flatnonzero(np.convolve(loud, np.ones(_FEWEST_FRAMES), "valid") == _FEWEST_FRAMES)
+    if not runs.size:
+        return None
+    return runs[0] * 0.02, (runs[-1] + _FEWEST_FRAMES) * 0.02
 
 
 def telephone(pcm: Pcm) -> Pcm:

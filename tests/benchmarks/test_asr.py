@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.asr import calls_per_core
 from benchmarks.asr_calls import Figures, Script, Seen, figures
-from benchmarks.speech_data import ROOT, telephone
+from benchmarks.speech_data import ROOT, spoken_extent, telephone
 from flows.events import CallerSpeaking, Ear, Event, Heard, TurnEnded
 
 
@@ -94,3 +94,11 @@ def test_the_last_line_is_json(models_dir: Path, shared_dir: Path, tmp_path: Pat
         "asr-final.png",
         "asr-first.png",
     }
+
+
+def test_speech_begins_where_it_is_plainly_audible() -> None:
+    noise = np.random.default_rng(1).normal(0, 0.002, 32_000).astype(np.float32)
+    noise[4_000:4_200] += 0.3  # a click
+    noise[12_000:20_000] += 0.2 * np.sin(np.arange(8_000) / 9).astype(np.float32)
+    assert spoken_extent(noise) == pytest.approx((0.75, 1.25), abs=0.03)
+    assert spoken_extent(np.zeros(100, np.float32)) is None
