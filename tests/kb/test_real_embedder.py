@@ -1,5 +1,7 @@
 """The whole way, from the CSV files to an answer, with the real models."""
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,8 @@ from kb.search import Searcher
 from tests.kb.conftest import TODAY
 
 DATA = Path(kb.__file__).parent / "data"
+SET_UP = Path(kb.__file__).parents[1] / "var" / "vectors.sqlite"
+"""Most of the texts, as `make setup` has embedded them: each takes 18 ms."""
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +31,23 @@ def real(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     store.metadata.create_all(engine)
     with Session(engine) as session:
         # All entries, for the probabilities hold for a knowledge base of such a size; but with
-        # few wordings each, for every text takes 18 ms.
+        # few wordings each, in case there are no vectors yet.
         kb.import_entries(session, [replace(e, variants=e.variants[:1]) for e in entries], "test")
         kb.import_phrasings(session, {k: v[:1] for k, v in phrasings.items()}, "test")
         kb.import_gaps(session, kb.read_gaps(), "test")
         published = kb.published(session, TODAY)
         gaps = store.gaps(session, TODAY)
-    embedder = SentenceEmbedder(models_dir)
     folder = tmp_path_factory.mktemp("index")
-    yield Searcher(kb.open_index(published, embedder, folder, gaps=gaps), embedder)
+    vectors = folder / "vectors.sqlite"
+    if SET_UP.exists():
+        with (
+            contextlib.closing(sqlite3.connect(SET_UP)) as source,
+            contextlib.closing(sqlite3.connect(vectors)) as target,
+        ):
+            source.backup(target)
+    embedder = SentenceEmbedder(models_dir, store=vectors)
+    index = kb.open_index(published, embedder, folder, gaps=gaps, embed=embedder.embed_corpus)
+    yield Searcher(index, embedder)
     engine.dispose()
 
 
