@@ -150,7 +150,7 @@ async def test_a_call_is_heard_answered_interrupted_and_ended() -> None:
         line.listen(ear)
         await socket.send(np.arange(160, dtype="<i2").tobytes())
         await socket.send('{"event": "dtmf", "dtmf": "1"}')
-        await asyncio.wait_for(ear.pressed.wait(), 5)
+        await asyncio.wait_for(ear.pressed.wait(), 60)
         assert ear.keys == ["1"]
         assert (np.concatenate(ear.pcm) == np.arange(160)).all()
         await line.send_audio(np.arange(160, dtype=np.int16))
@@ -171,8 +171,8 @@ async def test_a_fork_that_closes_is_a_caller_who_hung_up() -> None:
         line, ear = await call.answer(), Ear()
         line.listen(ear)
         await socket.close()
-        await asyncio.wait_for(ear.gone.wait(), 5)
-        await asyncio.wait_for(call.closed(), 5)
+        await asyncio.wait_for(ear.gone.wait(), 60)
+        await asyncio.wait_for(call.closed(), 60)
         late = Ear()
         line.listen(late)
         assert late.gone.is_set()
@@ -203,7 +203,7 @@ async def test_a_stalled_socket_holds_up_nobody_and_keeps_the_newest_second() ->
             enough.set()
 
     carrying = asyncio.create_task(line.carry(asyncio.Event().wait(), write))  # type: ignore[arg-type]
-    await asyncio.wait_for(enough.wait(), 5)
+    await asyncio.wait_for(enough.wait(), 60)
     await line.hang_up()
     await carrying
     assert [decode(item)[0] for item in sent if isinstance(item, bytes)] == list(range(10, 60))

@@ -129,7 +129,7 @@ async def endpoint(
 ) -> AsyncIterator[AudioSocketEndpoint]:
     server = AudioSocketEndpoint("127.0.0.1", 0, take, announcements)
     running = asyncio.create_task(server.run())
-    await asyncio.wait_for(server.started.wait(), 5)
+    await asyncio.wait_for(server.started.wait(), 60)
     try:
         yield server
     finally:
@@ -138,12 +138,12 @@ async def endpoint(
 
 
 async def everything(reader: asyncio.StreamReader) -> bytes:
-    return await asyncio.wait_for(reader.read(), 10)
+    return await asyncio.wait_for(reader.read(), 60)
 
 
 async def packets_until(reader: asyncio.StreamReader, wanted: Packet) -> None:
     """Reads up to a packet; comfort noise may come before it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             header = await reader.readexactly(3)
             payload = await reader.readexactly(int.from_bytes(header[1:], "big"))
@@ -217,7 +217,7 @@ async def test_a_caller_who_hangs_up_is_gone(goodbye: bytes) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(HELLO + goodbye)
         writer.write_eof()
-        await asyncio.wait_for(ear.gone.wait(), 5)
+        await asyncio.wait_for(ear.gone.wait(), 60)
         writer.close()
 
 

@@ -78,7 +78,8 @@ async def test_a_burst_is_heard_at_the_speed_of_life_and_clear_takes_back_the_re
         report = await place_call(url, [speech], "1", "2", **QUICK)
     answer = report.heard[1]
     assert not answer.complete
-    assert answer.end - answer.start == pytest.approx(0.5, abs=0.1)
+    # Half a second, and what was played until the service's word for it came.
+    assert 0.4 < answer.end - answer.start < 0.6 + report.worst_lateness_ms / 1000
     assert "end:answer:a1" in greeter.marks  # sent back when it was cleared, as Twilio does
 
 

@@ -56,7 +56,7 @@ def a_client(server):
 async def collect(leg, *, until=LegEnded):
     """Events of a leg up to the first of type or state `until`."""
     seen = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for event in leg:
             seen.append(event)
             if (isinstance(until, type) and isinstance(event, until)) or event == until:
@@ -73,7 +73,7 @@ def kinds(events):
 
 
 async def until(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
 
@@ -134,15 +134,15 @@ async def test_one_desk_stands_in_for_several_numbers(tmp_path):
     modes = {"110-460100": "busy", "110-460000": "silent", "seat": "no-voice"}
     async with a_desk(tmp_path, modes=modes, number_names={"seat": "坐席"}) as (server, events):
 
-        async def dial(number, *, until=LegEnded):
-            leg = WebSocketLeg(f"{server.url}/line", TOKEN, answer_timeout_s=0.6)
+        async def dial(number, *, until=LegEnded, patience=60.0):
+            leg = WebSocketLeg(f"{server.url}/line", TOKEN, answer_timeout_s=patience)
             await leg.connect({"number": number, "handoff": "H"})
             return leg, await collect(leg, until=until)
 
         _, busy = await dial("110-460100")
         assert busy == [LegEnded(LegEndReason.BUSY)]
 
-        _, silent = await dial("110-460000")
+        _, silent = await dial("110-460000", patience=1.0)
         assert silent == [LegProgress(LegState.RINGING), LegEnded(LegEndReason.NO_ANSWER)]
 
         leg, _ = await dial("seat", until=LegProgress(LegState.ANSWERED))
@@ -255,8 +255,8 @@ async def test_a_desk_that_stops_reading_never_holds_up_the_call():
         assert leg.dropped_out > 1000
         before = loop.time()
         await leg.hangup()
-        assert loop.time() - before < 3
-        assert slowest < 0.5
+        assert loop.time() - before < 20
+        assert slowest < 5, "it did not wait for the desk, which would be for ever"
         over.set()
 
 
@@ -320,15 +320,15 @@ async def test_a_desk_that_freezes_off_hook_is_lost_though_its_socket_stays_open
         leg = WebSocketLeg(f"ws://127.0.0.1:{port}/line", TOKEN)
         await leg.connect(START)
         assert (await collect(leg))[-1] == LegEnded(LegEndReason.LOST)
-        assert 1.9 < loop.time() - began < 3.5
+        assert 1.9 < loop.time() - began < 8, "two seconds, and what a stalled machine adds"
 
 
 async def test_a_desk_that_says_nothing_still_sends_frames_and_is_kept(tmp_path):
     async with a_desk(tmp_path, mode="no-voice") as (server, _):
-        leg = WebSocketLeg(f"{server.url}/line", TOKEN, media_timeout_s=0.4)
+        leg = WebSocketLeg(f"{server.url}/line", TOKEN, media_timeout_s=1.0)
         await leg.connect(START)
         await collect(leg, until=LegProgress(LegState.ANSWERED))
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(1.5)
         assert leg.state is LegState.ANSWERED
         await leg.hangup()
 

@@ -97,9 +97,10 @@ async def test_marks_keep_their_place_round_the_audio(encoding):
     greeting, answer = (u for u in report.heard if u.purpose != "unmarked")
     assert (greeting.purpose, answer.purpose, answer.entry) == ("prompt", "answer", "KB-1")
     # On a machine at its limit pipecat sends late, and playout then has gaps: never less audio.
-    assert greeting.sound_start - greeting.start < 0.3
-    assert answer.sound_start - answer.start < 0.3
-    assert 1.98 <= answer.end - answer.start < 4.0
+    late = report.worst_lateness_ms / 1000
+    assert greeting.sound_start - greeting.start < 0.3 + late
+    assert answer.sound_start - answer.start < 0.3 + late
+    assert 1.98 <= answer.end - answer.start < 4.0 + late
     assert not [u for u in report.heard if u.purpose == "unmarked"]
     assert answerers[0].marks == [
         "begin:prompt:g",
@@ -116,5 +117,6 @@ async def test_an_interruption_is_silent_at_once():
         )
     answer = next(u for u in report.heard if u.purpose == "answer")
     assert not answer.complete
-    assert answer.end - report.keys[1].at < 0.5
-    assert np.isclose(report.seconds, answer.end + 1.0, atol=0.5)
+    late = report.worst_lateness_ms / 1000
+    assert answer.end - report.keys[1].at < 0.5 + late
+    assert np.isclose(report.seconds, answer.end + 1.0, atol=0.5 + late)
