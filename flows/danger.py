@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import denial, handoff, judging, small_talk
+from flows import denial, handoff, judging, small_talk, understanding
 from flows.actions import Decide
 from flows.answering import settled
 from flows.policy import Policy, Step
@@ -125,7 +125,8 @@ def not_caught(state: State, turn: CallerTurn) -> Step | None:
 def denied(state: State, turn: CallerTurn, policy: Policy) -> tuple[str, Assessment] | None:
     """What else was said with a clear no, and what triage makes of it; None if it is none."""
     beside = denial.beside(turn.transcript, turn.syllables)
-    if beside is None or denial.doubtful(turn.alternatives):
+    unclear = denial.doubtful(turn.alternatives) or not understanding.understood(turn)
+    if beside is None or unclear:
         return None
     verdict = policy.triage.assess(judging.besides(beside), state.embeddings)
     doubt = verdict.probabilities.get("110_now", 0.0)

@@ -14,6 +14,7 @@ This file says which concern takes which event; what short replies mean is read 
 `judging`          which words triage judges, and what is certain or in doubt
 `replying`         the reply to a turn; small talk, in every phase
 `danger`           the question about danger, and its reply
+`understanding`    words that nobody made out, and other languages
 `answering`        search, answer, clarify, guide, details that an answer invited
 `ticket_dialogue`  work orders (工单): `ticket_number` the number, spoken or keyed,
                    `ticket_writing` draft, complete, withdrawn, announced

@@ -97,6 +97,10 @@ class Heard:
     """The texts of `embeddings`, so that a replay has no more and no fewer; None: not logged."""
     plain: bool = False
     """Taken without them: danger was plain already, or the embedder failed."""
+    language: str = "unknown"
+    """Of a final: ``zh`` | ``en`` | ``other`` where the transcriber is sure of it."""
+    intelligible: float = 1.0
+    """Of a final that both ears heard, 0..1: how far they agree that these were words."""
 
 
 @dataclass(frozen=True, slots=True)

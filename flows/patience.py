@@ -56,7 +56,9 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
         case Phase.CONFIRMING_DANGER:
             return handoff.to_police(state, "danger")
         case Phase.TICKET_WRITING:
-            return handoff.to_human(state, "ticket_not_written", "ticket_unsaved")
+            state, actions = handoff.to_human(state, "ticket_not_written", "ticket_unsaved")
+            state, told = handoff.announce(state)  # a disk that is slow is not waited for again
+            return state, (*actions, *told)
         case Phase.CLOSING:
             return replying.goodbye_said(state)
         case _:

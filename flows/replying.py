@@ -18,6 +18,7 @@ from flows import (
     small_talk,
     ticket_dialogue,
     ticket_writing,
+    understanding,
 )
 from flows.actions import Decide, HangUp
 from flows.answering import settled
@@ -42,7 +43,8 @@ def reply(state: State, policy: Policy, *, impatient: bool = False, overdue: boo
         return state, ()
     if turn.empty:
         return _not_heard(state, turn, policy)
-    state = replace(state, unheard=0, nudges=0, awaiting=turn.number)
+    unheard = 0 if understanding.understood(turn) else state.unheard
+    state = replace(state, unheard=unheard, nudges=0, awaiting=turn.number)
     if state.phase is Phase.CONFIRMING_DANGER:
         if turn.continues:
             return _talked_on(state, turn, policy)
@@ -126,6 +128,8 @@ def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = 
         return handoff.to_human(settled(state, turn), "requested_human", "connecting_human")
     if state.phase is Phase.TICKET_WRITING:
         return settled(state, turn), ()
+    if not (understanding.understood(turn) or state.seat_failed):
+        return _not_understood(state, turn, policy)
     small = _small_talk(state, turn)
     if small is not None:
         return small
@@ -233,6 +237,17 @@ def _not_heard(state: State, turn: CallerTurn, policy: Policy) -> Step:
         return handoff.to_human(state, "not_understood", "failure_human")
     state, said = say(state, "not_heard")
     return state, (said,)
+
+
+def _not_understood(state: State, turn: CallerTurn, policy: Policy) -> Step:
+    """Words that nobody made out: the caller says them again once, or to a human."""
+    if understanding.english(turn):
+        return handoff.to_human(settled(state, turn), "foreign_language", "language_human")
+    why = Decide("not_understood", f"听不清，两路识别一致度 {turn.intelligible:.2f}")
+    if state.phase is Phase.CLOSING:
+        state = replace(state, phase=Phase.LISTENING)
+    state, actions = _not_heard(state, turn, policy)
+    return state, (why, *actions)
 
 
 def human_requested(state: State) -> bool:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from flows.events import Ear, Heard
 from flows.triage import Turn
 
+UNKNOWN = "unknown"
+"""No language that an engine is sure of."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallerTurn:
@@ -29,6 +32,10 @@ class CallerTurn:
     """What the bot had asked when it began (`flows.triage.assessment.Turn`)."""
     continues: bool = False
     """It goes on with the sentence before it, over a question not yet heard."""
+    language: str = UNKNOWN
+    """``zh`` | ``en`` | ``other`` | ``unknown``"""
+    intelligible: float = 1.0
+    """How far the ears agree that it was words, 0..1; 1 until both have told."""
 
     def hear(self, event: Heard) -> CallerTurn:
         """The turn with this hypothesis in it; a partial never replaces a final."""
@@ -51,6 +58,8 @@ class CallerTurn:
             start=event.start,
             end=max(self.end, event.end),
             transcribed=event.final,
+            language=event.language,
+            intelligible=event.intelligible,
         )
 
     def followed_by(self, later: CallerTurn) -> CallerTurn:
@@ -67,6 +76,8 @@ class CallerTurn:
             later.ended,
             asked=self.asked,
             continues=self.continues,
+            language=_of_both(self.language, later.language),
+            intelligible=max(self.intelligible, later.intelligible),
         )
 
     @property
@@ -89,3 +100,9 @@ class CallerTurn:
             self.start,
             asked=self.asked,
         )
+
+
+def _of_both(one: str, other: str) -> str:
+    """The language of two turns: that which is known; unknown if they differ."""
+    named = {one, other} - {UNKNOWN}
+    return named.pop() if len(named) == 1 else UNKNOWN

@@ -23,6 +23,8 @@ DOUBT = ("有点怕", "那个人", "吵得厉害")
 POLICE_MATTER = ("手机被偷", "被骗了钱")
 OUTSIDE = ("陪我聊天",)
 RETRACTION = ("弄错了",)
+MUMBLED = "四是个水里的什么东西"
+"""What a recogniser makes of a mumble."""
 HARMLESS = "有点怕麻烦"
 """Doubtful in its first half, and not as a whole."""
 
@@ -184,23 +186,44 @@ class Call:
             )
         )
 
-    def final(self, text: str, turn: int | None = None) -> tuple[Action, ...]:
+    def final(
+        self,
+        text: str,
+        turn: int | None = None,
+        *,
+        language: str = "unknown",
+        intelligible: float = 1.0,
+    ) -> tuple[Action, ...]:
         number = turn or self.turn
         return self.take(
-            ev.Heard(self.after(0.2), number, ev.Ear.TRANSCRIBER, text=text, final=True)
+            ev.Heard(
+                self.after(0.2),
+                number,
+                ev.Ear.TRANSCRIBER,
+                text=text,
+                final=True,
+                language=language,
+                intelligible=intelligible,
+            )
         )
 
     def ends(self, turn: int | None = None) -> tuple[Action, ...]:
         return self.take(ev.TurnEnded(self.after(0.2), turn or self.turn))
 
-    def says(self, text: str) -> tuple[Action, ...]:
+    def says(
+        self, text: str, *, language: str = "unknown", intelligible: float = 1.0
+    ) -> tuple[Action, ...]:
         """A whole turn, as the ears report it: partial, end, final."""
         self.begins()
         actions: tuple[Action, ...] = ()
         if text:
             actions += self.partial(text)
         actions += self.ends()
-        return (*actions, *self.final(text))
+        return (*actions, *self.final(text, language=language, intelligible=intelligible))
+
+    def mumbles(self, text: str = MUMBLED) -> tuple[Action, ...]:
+        """A whole turn of which the ears heard different words."""
+        return self.says(text, intelligible=0.0)
 
     def asks(
         self, text: str, *found: tuple[str, float], decision: str = "answer"

@@ -43,7 +43,7 @@ WORDS = st.sampled_from(
         "不知道", "公积金怎么提取", "社保", "路灯坏了", "谢谢再见", "第一个", "第二个", "都不是",
         "我姓王", "海口龙华区", "幺三八零零幺三八零零零", "幺三八", "²٣", "我家着火了", "他拿刀",
         "那个人在门口", "有点怕", "转人工", "给我接110", "手机被偷了", "陪我聊天", "弄错了",
-        "我在三亚孩子晕倒",
+        "我在三亚孩子晕倒", "i lost my passport at the station",
     ]
 ) | st.text(max_size=12)  # fmt: skip
 NUMBERS = st.integers(-2, 6)
@@ -51,6 +51,8 @@ ENTRIES = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.floats(0, 1)),
     tuple
 )
 DECISIONS = st.sampled_from(["answer", "clarify", "none", "?"])
+LANGUAGES = st.sampled_from(["zh", "en", "other", "unknown"])
+CLARITY = st.sampled_from([0.0, 0.2, 0.6, 1.0, 1.0])
 LEGS = st.sampled_from(list(LegState))
 TIMES = st.floats(-1, 5)
 
@@ -280,8 +282,9 @@ class Watched:
                 state, actions = step(state, ev.Silence(at, seconds), POLICY)
                 heard = heard or bool(every(Say, actions) or every(HangUp, actions))
                 for ref in refs(actions) if quick else ():
-                    state, more = step(state, ev.Written(at + 0.05, ref), POLICY)
-                    heard = heard or bool(every(Say, more))
+                    for _ in range(self.unconfirmed[ref] + 1):  # those asked for before, too
+                        state, more = step(state, ev.Written(at + 0.05, ref), POLICY)
+                        heard = heard or bool(every(Say, more))
             state, actions = step(state, ev.Silence(quiet_since + 4.8, 4.8), POLICY)
             late = bool(every(Say, actions) or every(HangUp, actions))
             assert heard or (late and not quick), f"silence in {self.state.phase}"
@@ -347,6 +350,8 @@ EVENTS = st.one_of(
         st.lists(WORDS, max_size=2).map(tuple),
         WORDS.map(sounds),
         st.booleans(),
+        language=LANGUAGES,
+        intelligible=CLARITY,
     ),
     st.builds(ev.TurnEnded, TIMES, NUMBERS),
     st.builds(ev.KeyPressed, TIMES, st.sampled_from([*"0123456789*#", "", "A"])),
@@ -416,12 +421,13 @@ class AnyCall(RuleBasedStateMachine):
     def turn_ends(self) -> None:
         self.call.take(ev.TurnEnded(self.at(), max(1, self.turn)))
 
-    @rule(words=WORDS)
-    def whole_turn(self, words: str) -> None:
+    @rule(words=WORDS, language=LANGUAGES, intelligible=CLARITY)
+    def whole_turn(self, words: str, language: str = "unknown", intelligible: float = 1.0) -> None:
         self.turn += 1
         self.call.take(ev.CallerSpeaking(self.at(), self.turn))
         self.call.take(ev.TurnEnded(self.at(), self.turn))
-        self.call.take(ev.Heard(self.at(), self.turn, Ear.TRANSCRIBER, words, final=True))
+        heard = ev.Heard(self.at(), self.turn, Ear.TRANSCRIBER, words, final=True)
+        self.call.take(replace(heard, language=language, intelligible=intelligible))
 
     @rule(decision=DECISIONS, found=ENTRIES, final=st.booleans())
     def searched(self, decision: str, found: tuple[tuple[str, float], ...], final: bool) -> None:

@@ -179,7 +179,9 @@ def test_a_ticket_that_cannot_be_saved_goes_to_a_human(at_number: Call) -> None:
 
 def test_a_write_that_is_never_confirmed_goes_to_a_human(at_number: Call) -> None:
     at_number.says("对")
-    assert only(Handoff, at_number.is_silent()).reason == "ticket_not_written"
+    actions = at_number.is_silent()
+    assert only(Handoff, actions).reason == "ticket_not_written"
+    assert prompts(actions) == ["ticket_unsaved"]
 
 
 def test_the_question_is_repeated_to_a_silent_caller_and_then_a_human_comes(call: Call) -> None:
