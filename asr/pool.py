@@ -1,83 +1,243 @@
-"""Shares one transcriber among all who speak: finals before partials, stale partials dropped."""
+"""Shares one transcriber among all who speak.
+
+What goes first is in `asr.decode_queue`, what there is room for in `asr.pool_load`; here the
+decodes are run, and timed.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
+import math
+import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from asr.decode_queue import MOST_PARTIALS, DecodeQueue, Request
+from asr.pool_load import Gate, PoolLoad
+from asr.urgency import Urgency
 
 T = TypeVar("T")
 
-FINAL, PARTIAL = 0, 1
-"""Priorities."""
+SPEAKING_S = 3.0
+"""Who asked for a partial within so long is speaking; under load, within two intervals."""
+
+WAITS = 200
+"""Waits that the figures are of, for each urgency."""
 
 
-@dataclass(order=True)
-class _Waiting:
-    priority: int
-    order: int
-    owner: object = field(compare=False)
-    job: Callable[[], Any] = field(compare=False)
-    result: asyncio.Future[Any] = field(compare=False)
+@dataclass(frozen=True, slots=True)
+class UrgencyFigures:
+    """Of the decodes of one urgency; milliseconds."""
+
+    waiting: int
+    done: int
+    wait_ms_p50: float
+    wait_ms_p95: float
+    decode_ms: float
+    real_time_factor: float
+    """Seconds of decoding a second of the turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFigures:
+    """A pool at one moment."""
+
+    workers: int
+    at_work: int
+    utilisation: float
+    """Share of the workers' time, 0..1, over the last quarter of a minute."""
+    partial_interval_s: float | None
+    """None: there is no room for partials."""
+    dropped_partials: int
+    """For which there was no place in the queue."""
+    calls: int
+    room: int | None
+    """Calls that there is room for; None: too little was measured."""
+    final: UrgencyFigures
+    sentinel: UrgencyFigures
+    partial: UrgencyFigures
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    run: Callable[[], Any]
+    audio_s: float
+    result: asyncio.Future[Any]
 
 
 class DecodePool:
-    """Runs decodes on `executor` in order of urgency, one at a time for each `run` at work.
+    """Runs decodes on `executor` in order of urgency. Belongs to one event loop.
 
-    One decode at a time already keeps both cores busy where the engine has
-    threads (ctranslate2); two at once would only make both late.
+    Args:
+        workers: decodes at a time; `executor` must have as many threads. One keeps a machine busy
+            whose engine has threads of its own (CTranslate2), two would only make both late; a
+            speech server takes many.
+        most_partials: that may wait.
     """
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-        self._waiting: list[_Waiting] = []
-        self._order = itertools.count()
+    def __init__(
+        self, executor: Executor, *, workers: int = 1, most_partials: int = MOST_PARTIALS
+    ) -> None:
+        self._executor, self._workers = executor, workers
+        self._queue: DecodeQueue[_Job] = DecodeQueue(most_partials)
+        self._load, self._gate = PoolLoad(workers), Gate()
         self._wake = asyncio.Event()
+        self._busy: set[int] = set()
+        """`id` of the owners whose decode is at work."""
+        self._asking: dict[int, float] = {}
+        """When each owner last asked for a partial."""
+        self._interval_s = 0.0
+        self._calls = 0
+        self._waits = {urgency: deque[float](maxlen=WAITS) for urgency in Urgency}
+        self._done = dict.fromkeys(Urgency, 0)
 
-    async def decode(self, owner: object, job: Callable[[], T], *, final: bool) -> T | None:
-        """The job's result, or None if another job of the same owner makes it needless.
+    # ── decodes ───────────────────────────────────────────────────────────────────
 
-        Whichever comes later hears more of the turn; but no partial replaces a final.
+    async def decode(
+        self, owner: object, job: Callable[[], T], urgency: Urgency, *, audio_s: float = 0.0
+    ) -> T | None:
+        """The job's result; None if it became needless, or there is no place for a partial.
+
+        Args:
+            owner: whose audio it is; one decode of an owner is at work at a time.
+            audio_s: seconds of the turn it hears, for the figures; 0 is not known.
 
         Raises:
             Exception: whatever the engine raised.
         """
-        for old in self._waiting:
-            if old.owner is owner and not old.result.done():
-                if old.priority == FINAL and not final:
-                    return None
-                old.result.set_result(None)
+        now = time.monotonic()
+        if urgency is not Urgency.FINAL:
+            self._asking[id(owner)] = now
         result: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(
-            self._waiting,
-            _Waiting(FINAL if final else PARTIAL, next(self._order), owner, job, result),
-        )
+        request = Request(owner, urgency, now, _Job(job, audio_s, result))
+        for gone in self._queue.put(request):
+            _answer(gone, None)
         self._wake.set()
-        return await result
+        try:
+            return await result
+        finally:
+            self._queue.discard(request)
+
+    def hasten(self, owner: object) -> bool:
+        """Makes what waits of the owner a sentinel at least; False where nothing does."""
+        return self._queue.hasten(owner)
+
+    def withdraw(self, owner: object) -> bool:
+        """What waits of the owner is needless: its result is None; False where nothing waits."""
+        request = self._queue.withdraw(owner)
+        if request is not None:
+            _answer(request, None)
+        return request is not None
 
     async def run(self) -> None:
         """Works until cancelled."""
-        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(self._workers):
+                workers.create_task(self._work())
+
+    async def _work(self) -> None:
         while True:
-            if not self._waiting:
+            request = self._queue.take(self._busy)
+            if request is not None:
+                await self._run(request)
+            else:
                 self._wake.clear()
                 await self._wake.wait()
-                continue
-            item = heapq.heappop(self._waiting)
-            if item.result.done():
-                continue
-            try:
-                result = await loop.run_in_executor(self._executor, item.job)
-            except asyncio.CancelledError:
-                item.result.cancel()
-                raise
-            except Exception as error:  # an engine's fault belongs to the call that asked
-                if not item.result.done():
-                    item.result.set_exception(error)
-                continue
-            if not item.result.done():
-                item.result.set_result(result)
+
+    async def _run(self, request: Request[_Job]) -> None:
+        job, began = request.work, time.monotonic()
+        self._waits[request.urgency].append(began - request.asked_at)
+        self._busy.add(id(request.owner))
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(self._executor, job.run)
+        except asyncio.CancelledError:
+            job.result.cancel()
+            raise
+        except Exception as error:  # an engine's fault belongs to the call that asked
+            if not job.result.done():
+                job.result.set_exception(error)
+        else:
+            _answer(request, result)
+        finally:
+            now = time.monotonic()
+            self._busy.discard(id(request.owner))
+            self._done[request.urgency] += 1
+            self._load.done(now, request.urgency, now - began, job.audio_s)
+
+    # ── load ──────────────────────────────────────────────────────────────────────
+
+    def partial_interval(self, base_s: float) -> float:
+        """Seconds between two partials of a speaker that all keep to; `base_s` without load.
+
+        Infinite where finals leave no room.
+        """
+        now = time.monotonic()
+        recent = max(SPEAKING_S, 2 * self._interval_s)
+        self._asking = {who: at for who, at in self._asking.items() if now - at <= recent}
+        interval = self._load.partial_interval(now, base_s, len(self._asking))
+        self._interval_s = interval if math.isfinite(interval) else self._interval_s
+        return interval
+
+    def serving(self, calls: int) -> None:
+        """From now on the pool serves so many calls."""
+        self._calls = calls
+        self._load.serving(time.monotonic(), calls)
+
+    def takes_another(self, within_s: float) -> bool:
+        """There is room for one more call, by what decodes were measured to take.
+
+        Args:
+            within_s: seconds after the end of a turn within which 95 of 100 finals must be there.
+        """
+        return self._gate.takes_another(self._calls, self._load.room(within_s))
+
+    def figures(self, base_s: float, within_s: float) -> PoolFigures:
+        """The pool at this moment, for interval `base_s` and limit `within_s` as above."""
+        interval, waiting = self.partial_interval(base_s), self._queue.waiting
+        return PoolFigures(
+            workers=self._workers,
+            at_work=len(self._busy),
+            utilisation=round(self._load.utilisation(time.monotonic()), 3),
+            partial_interval_s=round(interval, 2) if math.isfinite(interval) else None,
+            dropped_partials=self._queue.dropped,
+            calls=self._calls,
+            room=self._load.room(within_s),
+            final=self._of(Urgency.FINAL, waiting[Urgency.FINAL]),
+            sentinel=self._of(Urgency.SENTINEL, waiting[Urgency.SENTINEL]),
+            partial=self._of(Urgency.PARTIAL, waiting[Urgency.PARTIAL]),
+        )
+
+    def _of(self, urgency: Urgency, waiting: int) -> UrgencyFigures:
+        waits = sorted(self._waits[urgency])
+        return UrgencyFigures(
+            waiting=waiting,
+            done=self._done[urgency],
+            wait_ms_p50=_ms(waits, 0.5),
+            wait_ms_p95=_ms(waits, 0.95),
+            decode_ms=round(1000 * self._load.decode_s(urgency), 1),
+            real_time_factor=round(self._load.real_time_factor(urgency), 3),
+        )
+
+
+def open_pool(engine: object, executor: Executor) -> DecodePool:
+    """The pool of an engine: as many decodes at a time as its `workers` say, one if it does not.
+
+    Args:
+        executor: does the decodes of an engine that takes one at a time, and has one thread.
+    """
+    workers = int(getattr(engine, "workers", 1))
+    if workers > 1:
+        executor = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    return DecodePool(executor, workers=workers)
+
+
+def _answer(request: Request[_Job], result: Any) -> None:
+    if not request.work.result.done():
+        request.work.result.set_result(result)
+
+
+def _ms(waits: list[float], share: float) -> float:
+    return round(1000 * waits[min(len(waits) - 1, int(share * len(waits)))], 1) if waits else 0.0

@@ -34,6 +34,10 @@ class RemoteTranscriber:
     ) -> None:
         self._link = Link(dialect, server, server.tls(), limits or Limits())
 
+    workers = 16
+    """Utterances that may be waited for at a time: the server does the work, and one that is slow
+    to answer must not hold up the others."""
+
     @property
     def name(self) -> str:
         """The engine's name as in ``Hypothesis.engine``."""

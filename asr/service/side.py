@@ -30,6 +30,7 @@ from asr.service.utterances import (
     VoiceActivity,
 )
 from asr.service.wire import RATE, Int16, NewResampler
+from asr.urgency import Urgency
 
 log = structlog.get_logger()
 
@@ -180,14 +181,16 @@ class Side:
             return
         if self._partial is not None and not self._partial.done():
             return
-        if present.voiced_s >= self._hearing.partial_every_s:
+        if present.voiced_s >= self._hearing.pool.partial_interval(self._hearing.partial_every_s):
             present.voiced_s = 0.0
             self._partial = asyncio.create_task(self._give_partial(present))
 
     async def _give_partial(self, utterance: _Utterance) -> None:
         work = partial(utterance.recognise, final=False)
         try:
-            reading = await self._hearing.pool.decode(utterance, work, final=False)
+            reading = await self._hearing.pool.decode(
+                utterance, work, Urgency.PARTIAL, audio_s=utterance.seconds
+            )
         except Exception as error:  # the final will tell the client
             log.warning("partial_failed", engine=self._hearing.engine.name, error=repr(error))
             return
@@ -197,7 +200,9 @@ class Side:
     async def _recognise(self, utterance: _Utterance) -> None:
         work = partial(utterance.recognise, final=True)
         try:
-            reading = await self._hearing.pool.decode(utterance, work, final=True)
+            reading = await self._hearing.pool.decode(
+                utterance, work, Urgency.FINAL, audio_s=utterance.seconds
+            )
         except Exception as error:
             log.error("utterance_lost", engine=self._hearing.engine.name, error=repr(error))
             reading = utterance.lost(self._hearing.engine.name)

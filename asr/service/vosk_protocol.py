@@ -21,6 +21,7 @@ from asr.service.errors import FAULT, GOING_AWAY, Stopping, StreamError
 from asr.service.side import Hearing, Reading, Side
 from asr.service.vosk_messages import VoskConfig, read_text
 from asr.service.wire import Encoding, WireAudio
+from asr.urgency import Urgency
 from asr.vosk_engine import VoskTranscriber
 
 log = structlog.get_logger()
@@ -107,7 +108,7 @@ class KaldiReplies:
         return await _worked(self._pool, partial(self._accept, payload))
 
     async def final(self) -> str:
-        return await _worked(self._pool, self._decoder.FinalResult, final=True)
+        return await _worked(self._pool, self._decoder.FinalResult)
 
     async def close(self) -> None:
         return
@@ -165,14 +166,14 @@ class HeardReplies:
             self._partial = reading.text
 
 
-async def _worked(pool: DecodePool, work: Callable[[], T], *, final: bool = False) -> T:
-    """Kaldi's work in the pool's turn.
+async def _worked(pool: DecodePool, work: Callable[[], T]) -> T:
+    """Kaldi's work in the pool's turn; none of it may be left out, or it would miss audio.
 
     Raises:
         StreamError: `engine_failed`.
     """
     try:
-        result = await pool.decode(work, work, final=final)
+        result = await pool.decode(work, work, Urgency.FINAL)
     except Exception as error:
         log.error("kaldi_failed", error=repr(error))
         raise StreamError("engine_failed", "The recogniser failed.", close_code=FAULT) from error

@@ -1,72 +1,166 @@
+"""Decodes of many turns on one engine: what runs, in what order, and what is told about it."""
+
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import pytest
 
-from asr.hypothesis import Hypothesis
-from asr.pool import DecodePool
+from asr.pool import DecodePool, open_pool
+from asr.urgency import Urgency
+
+FINAL, SENTINEL, PARTIAL = Urgency
+
+
+@dataclass
+class Work:
+    """A pool whose first job, already asked for, holds the engine until `release`."""
+
+    pool: DecodePool
+    held: threading.Event = field(default_factory=threading.Event)
+    done: list[str] = field(default_factory=list)
+    asked: list[asyncio.Task[str | None]] = field(default_factory=list)
+
+    def job(self, name: str, wait: threading.Event | None = None) -> Callable[[], str]:
+        def run() -> str:
+            if wait is not None:
+                assert wait.wait(20)
+            self.done.append(name)
+            return name
+
+        return run
+
+    async def ask(self, owner: object, name: str, urgency: Urgency) -> asyncio.Task[str | None]:
+        task = asyncio.create_task(self.pool.decode(owner, self.job(name), urgency))
+        self.asked.append(task)
+        await asyncio.sleep(0)
+        return task
+
+    async def release(self) -> None:
+        self.held.set()
+        async with asyncio.timeout(20):
+            await asyncio.gather(*self.asked, return_exceptions=True)
 
 
 @asynccontextmanager
-async def working() -> AsyncIterator[tuple[DecodePool, threading.Event, list[str]]]:
-    """A pool whose first job holds the engine until the event is set."""
-    with ThreadPoolExecutor(1) as executor:
-        pool = DecodePool(executor)
-        task = asyncio.create_task(pool.run())
-        release = threading.Event()
+async def working(workers: int = 1, most_partials: int = 32) -> AsyncIterator[Work]:
+    with ThreadPoolExecutor(workers) as executor:
+        work = Work(DecodePool(executor, workers=workers, most_partials=most_partials))
+        running = asyncio.create_task(work.pool.run())
+        work.asked += [
+            asyncio.create_task(work.pool.decode(object(), work.job("held", work.held), PARTIAL))
+            for _ in range(workers)
+        ]
+        async with asyncio.timeout(20):
+            while work.pool.figures(1.0, 1.0).at_work < workers:  # noqa: ASYNC110
+                await asyncio.sleep(0)
         try:
-            yield pool, release, []
+            yield work
         finally:
-            release.set()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await work.release()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
-def job(name: str, done: list[str], wait: threading.Event | None = None):  # type: ignore[no-untyped-def]
-    def run() -> Hypothesis:
-        if wait is not None:
-            wait.wait(5)
-        done.append(name)
-        return Hypothesis("test", name)
-
-    return run
-
-
-async def test_finals_go_before_partials() -> None:
-    async with working() as (pool, release, done):
-        first = asyncio.create_task(pool.decode("a", job("first", done, release), final=False))
-        await asyncio.sleep(0.01)
-        partial = asyncio.create_task(pool.decode("b", job("partial", done), final=False))
-        final = asyncio.create_task(pool.decode("c", job("final", done), final=True))
-        await asyncio.sleep(0.01)
-        release.set()
-        await asyncio.gather(first, partial, final)
-        assert done == ["first", "final", "partial"]
+async def test_finals_go_before_sentinels_and_sentinels_before_other_partials() -> None:
+    async with working() as work:
+        await work.ask("a", "partial", PARTIAL)
+        await work.ask("b", "sentinel", SENTINEL)
+        await work.ask("c", "final", FINAL)
+        await work.release()
+        assert work.done == ["held", "final", "sentinel", "partial"]
 
 
-async def test_a_newer_job_replaces_one_that_still_waits() -> None:
-    async with working() as (pool, release, done):
-        first = asyncio.create_task(pool.decode("a", job("first", done, release), final=False))
-        await asyncio.sleep(0.01)
-        stale = asyncio.create_task(pool.decode("b", job("stale", done), final=False))
-        await asyncio.sleep(0.01)
-        fresh = asyncio.create_task(pool.decode("b", job("fresh", done), final=True))
-        release.set()
-        assert await stale is None
-        assert (await fresh).text == "fresh"  # type: ignore[union-attr]
-        await first
-        assert "stale" not in done
+async def test_a_newer_job_of_a_turn_replaces_the_one_that_still_waits() -> None:
+    async with working() as work:
+        stale = await work.ask("a", "stale", PARTIAL)
+        fresh = await work.ask("a", "fresh", FINAL)
+        await work.release()
+        assert (stale.result(), fresh.result()) == (None, "fresh")
+        assert "stale" not in work.done
+
+
+async def test_what_waits_can_be_hastened_and_withdrawn() -> None:
+    async with working() as work:
+        await work.ask("a", "first", PARTIAL)
+        await work.ask("b", "hastened", PARTIAL)
+        needless = await work.ask("c", "needless", FINAL)
+        assert work.pool.hasten("b")
+        assert work.pool.withdraw("c")
+        assert not work.pool.hasten("nobody's")
+        assert not work.pool.withdraw("nobody's")
+        await work.release()
+        assert needless.result() is None
+        assert work.done == ["held", "hastened", "first"]
+
+
+async def test_beyond_its_bound_the_stalest_partial_has_no_result_and_is_counted() -> None:
+    async with working(most_partials=2) as work:
+        tasks = [await work.ask(name, name, PARTIAL) for name in "abc"]
+        await work.ask("d", "d", FINAL)
+        assert work.pool.figures(1.0, 1.0).dropped_partials == 1
+        await work.release()
+        assert [task.result() for task in tasks] == [None, "b", "c"]
+        assert work.done == ["held", "d", "b", "c"]
+
+
+async def test_a_call_that_is_gone_leaves_nothing_in_the_queue() -> None:
+    async with working() as work:
+        gone = await work.ask("a", "gone", FINAL)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        assert work.pool.figures(1.0, 1.0).final.waiting == 0
+        await work.release()
+        assert work.done == ["held"]
 
 
 async def test_an_engine_fault_reaches_the_call_that_asked_and_no_other() -> None:
-    def broken() -> Hypothesis:
+    def broken() -> str:
         raise RuntimeError("engine")
 
-    async with working() as (pool, release, done):
-        release.set()
+    async with working() as work:
+        await work.release()
         with pytest.raises(RuntimeError):
-            await pool.decode("a", broken, final=True)
-        assert (await pool.decode("b", job("fine", done), final=True)).text == "fine"  # type: ignore[union-attr]
+            await work.pool.decode("a", broken, FINAL)
+        assert await work.pool.decode("b", work.job("fine"), FINAL) == "fine"
+
+
+async def test_a_slow_answer_of_a_server_holds_up_nobody_else_but_its_own_turn() -> None:
+    async with working(workers=2) as work:
+        await work.release()
+        slow = threading.Event()
+        first = asyncio.create_task(work.pool.decode("a", work.job("slow", slow), PARTIAL))
+        await asyncio.sleep(0)
+        own = await work.ask("a", "own", FINAL)
+        assert await work.pool.decode("b", work.job("other"), FINAL) == "other"
+        assert not own.done()
+        slow.set()
+        assert [await first, await own] == ["slow", "own"]
+
+
+async def test_the_figures_say_what_waits_and_how_long_things_took() -> None:
+    async with working() as work:
+        work.pool.serving(3)
+        await work.ask("a", "final", FINAL)
+        await work.ask("b", "partial", PARTIAL)
+        before = work.pool.figures(0.9, 1.0)
+        assert (before.workers, before.at_work, before.calls, before.room) == (1, 1, 3, None)
+        assert (before.final.waiting, before.partial.waiting) == (1, 1)
+        await work.release()
+        after = work.pool.figures(0.9, 1.0)
+        assert (after.final.waiting, after.final.done, after.partial.done) == (0, 1, 2)
+        assert after.final.wait_ms_p95 > 0
+        assert after.partial.decode_ms > 0
+
+
+async def test_an_engine_has_as_many_workers_as_it_says_and_one_if_it_says_nothing() -> None:
+    class Server:
+        workers = 5
+
+    with ThreadPoolExecutor(1) as executor:
+        assert open_pool(Server(), executor).figures(1.0, 1.0).workers == 5
+        assert open_pool(object(), executor).figures(1.0, 1.0).workers == 1
+        assert open_pool(None, executor).figures(1.0, 1.0).workers == 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -15,6 +17,7 @@ import pytest
 
 from asr.hypothesis import Hypothesis, Pcm, Recognizer
 from asr.pool import DecodePool
+from asr.urgency import Urgency
 from flows.events import CallerSpeaking, Ear, EngineFailed, Event, Heard, TurnEnded
 from telephony.codecs import Int16
 from voicebot.call.ears import Ears
@@ -130,6 +133,7 @@ class Hearing:
     listener: Engine
     transcriber: Engine
     events: list[Event]
+    pool: DecodePool
 
     async def hears(self, seconds: float, *, voice: bool) -> None:
         """Audio in frames of 20 ms, as a line gives it."""
@@ -142,6 +146,18 @@ class Hearing:
         async with asyncio.timeout(10):
             while not met():  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
+
+    @asynccontextmanager
+    async def recogniser_busy(self) -> AsyncIterator[None]:
+        """Another call has it until the block ends."""
+        over = threading.Event()
+        other = asyncio.create_task(self.pool.decode(over, lambda: over.wait(20), Urgency.PARTIAL))
+        await asyncio.sleep(0)
+        try:
+            yield
+        finally:
+            over.set()
+            await other
 
     def every(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -174,7 +190,7 @@ async def hearing(
             now=lambda: 1e9,
         )
         try:
-            yield Hearing(ears, listener, transcriber, events)
+            yield Hearing(ears, listener, transcriber, events, pool)
         finally:
             if transcriber.hold is not None:
                 transcriber.hold.set()
@@ -237,6 +253,80 @@ async def test_words_of_a_turn_that_is_over_are_not_asked_for_again() -> None:
         call.ears.transcribe_now(1)
         await call.hears(0.2, voice=False)
         assert len(call.transcriber.decodes) == 1
+
+
+async def test_a_partial_that_had_to_wait_hears_what_was_said_meanwhile() -> None:
+    async with hearing(partial_every_s=0.5) as call:
+        async with call.recogniser_busy():
+            await call.hears(2.0, voice=True)
+        await call.until(lambda: bool(call.texts()))
+        assert call.texts()[0].text == "是" * 10
+        assert call.transcriber.decodes == [False]
+
+
+async def test_words_asked_for_go_before_the_partials_of_other_calls() -> None:
+    order: list[str] = []
+    async with hearing(partial_every_s=0.5) as call:
+
+        def note(name: str) -> None:
+            order.append(f"{name} {len(call.transcriber.decodes)}")
+
+        async with call.recogniser_busy():
+            others = [
+                asyncio.create_task(call.pool.decode(name, partial(note, name), urgency))
+                for name, urgency in (("partial", Urgency.PARTIAL), ("final", Urgency.FINAL))
+            ]
+            await call.hears(1.0, voice=True)
+            call.ears.transcribe_now(1)
+        await asyncio.gather(*others)
+    assert order == ["final 0", "partial 1"]
+
+
+async def test_a_final_for_a_pause_that_proved_none_is_not_decoded() -> None:
+    async with hearing(partial_every_s=60) as call:
+        async with call.recogniser_busy():
+            await call.hears(1.0, voice=True)
+            await call.hears(0.1, voice=False)
+            await call.hears(0.4, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: any(heard.final for heard in call.texts()))
+    assert call.transcriber.decodes == [True]
+    assert call.texts()[-1].text == "是" * 7
+
+
+async def test_words_asked_for_in_such_a_pause_are_transcribed_all_the_same() -> None:
+    async with hearing(partial_every_s=60) as call:
+        async with call.recogniser_busy():
+            await call.hears(1.0, voice=True)
+            await call.hears(0.1, voice=False)
+            call.ears.transcribe_now(1)
+            await call.hears(0.4, voice=True)
+        await call.until(lambda: bool(call.texts()))
+        assert call.transcriber.decodes == [False]
+
+
+async def test_in_a_pause_no_partial_is_asked_for() -> None:
+    async with hearing(partial_every_s=0.1) as call:
+        async with call.recogniser_busy():
+            await call.hears(0.8, voice=True)
+            await call.hears(0.2, voice=False)
+            figures = call.pool.figures(1.0, 1.0)
+            assert (figures.final.waiting, figures.partial.waiting) == (1, 0)
+        await call.hears(0.05, voice=False)
+        await call.until(lambda: bool(call.texts()))
+        assert call.transcriber.decodes == [True]
+
+
+async def test_while_the_recogniser_has_no_room_there_are_no_partials_but_what_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with hearing(partial_every_s=0.2) as call:
+        monkeypatch.setattr(call.pool, "partial_interval", lambda base_s: math.inf)
+        await call.hears(2.0, voice=True)
+        assert not call.transcriber.decodes
+        call.ears.transcribe_now(1)
+        await call.until(lambda: bool(call.texts()))
+        assert call.transcriber.decodes == [False]
 
 
 @pytest.mark.parametrize("lost", [Ear.LISTENER, Ear.TRANSCRIBER])

@@ -43,7 +43,7 @@ class Ears:
     Parameters:
         emit: takes the events, in order.
         listener, transcriber: the shared recognisers; either may be missing.
-        pool: the transcriber's queue.
+        pool: the transcriber's queue; it also says how often a partial may be asked for.
         executor: the thread of listener and voice detector.
         now: seconds since the call was answered; audio that comes faster than it is spoken
             must not run ahead of it.
@@ -73,7 +73,7 @@ class Ears:
         )
         self._voice, self._smart_turn = voice, smart_turn
         self._endpointer = Endpointer(limits, threshold=threshold)
-        self._partial_every = round(partial_every_s * RATE)
+        self._pool, self._partial_every_s = pool, partial_every_s
         self._keys = KeyMute(RATE)
         self._samples = 0
         self._history: deque[Int16] = deque()
@@ -114,10 +114,10 @@ class Ears:
         elif heard is not None and utterance == self._utterances:
             self._on_syllables(heard)
         if self._turn is not None:
-            self._turn.partial_if_due(self._partial_every)
+            self._turn.partial_if_due(self._pool.partial_interval(self._partial_every_s) * RATE)
 
     def transcribe_now(self, turn: int) -> None:
-        """A partial of the turn so far, at once or when the decode at work is done."""
+        """A partial of the turn so far, before those that are due, or after the decode at work."""
         if self._turn is not None and self._turn.number == turn:
             self._turn.transcribe_now()
 
@@ -137,6 +137,8 @@ class Ears:
                 self._begin_turn(self._samples - round(PRE_ROLL_S * RATE))
             case Edge.PAUSED if self._turn is not None:
                 self._turn.paused()
+            case Edge.RESUMED if self._turn is not None:
+                self._turn.resumed()
             case Edge.ASK if self._turn is not None:
                 self._spawn(self._ask_smart_turn(self._turn, self._endpointer.pauses))
             case Edge.ENDED:

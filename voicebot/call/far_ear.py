@@ -17,6 +17,7 @@ import numpy as np
 from asr import phonetics
 from asr.hypothesis import Recognizer
 from asr.pool import DecodePool
+from asr.urgency import Urgency
 from telephony.codecs import Int16
 from voicebot.call.turn_audio import RATE, as_float
 
@@ -106,7 +107,7 @@ class TranscribingEar:
 
     async def _decode(self, pcm: Int16) -> tuple[str, ...]:
         work = partial(self._transcriber.transcribe, as_float(pcm))
-        hypothesis = await self._pool.decode(self, work, final=True)
+        hypothesis = await self._pool.decode(self, work, Urgency.FINAL)
         return phonetics.to_syllables(hypothesis.text) if hypothesis is not None else ()
 
     def renew(self) -> None:

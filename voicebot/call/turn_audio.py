@@ -2,6 +2,7 @@
 
 While the turn lasts it is decoded every so often, at once when the voice pauses (so that the
 final is ready when the turn is found to have ended), and whenever the core asks for the words.
+However long a decode has to wait, it hears all audio there is when it begins.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
 from asr.pool import DecodePool
+from asr.urgency import Urgency
 from telephony.codecs import Int16
 
 RATE = 16_000
@@ -83,16 +85,24 @@ class TurnAudio:
         self._samples = self._last_voice = len(pcm)
         self._transcriber, self._report = transcriber, report
         self._stream: RecognizerStream | None = None
-        self._waiting: deque[Float32] = deque()
-        self._taken = 0
-        self._decoding = self._wanted = self._over = False
-        self._asked_at = 0
+        self._unheard: deque[Float32] = deque([as_float(pcm)] if transcriber else [])
+        self._heard = 0
+        """Samples that went to the engine."""
+        self._wanted_at = 0
+        """Samples there were when the core last asked for the words."""
+        self._over = False
+        self._decodes = 0
+        """Asked for, and not done."""
+        self._asked_at = self._asked_before = 0
+        """Samples there were when the last decode was asked for, and the one before."""
         self._ahead: _Speculation | None = None
 
     def add(self, pcm: Int16) -> None:
         """The next audio of the turn."""
         self._audio.append(pcm)
         self._samples += len(pcm)
+        if self._transcriber is not None:
+            self._unheard.append(as_float(pcm))
 
     def voiced(self) -> None:
         """There was a voice in the newest audio."""
@@ -105,18 +115,29 @@ class TurnAudio:
         return self._audio[0]
 
     def paused(self) -> None:
-        """The voice stopped: decode what may prove to be the whole turn."""
-        self._decode(final=True)
+        """The voice stopped: decode what may prove to be the whole turn. Its partial that still
+        waits is needless then."""
+        self._decode(Urgency.FINAL)
 
-    def partial_if_due(self, every: int) -> None:
-        """A partial once `every` samples with a voice have come since the last decode."""
-        if not self._decoding and self._last_voice - self._asked_at >= every:
-            self._decode(final=False)
+    def resumed(self) -> None:
+        """The voice went on: a final that still waits would hold up those of others for nothing,
+        and the next partial is due as if none had been asked for."""
+        if self._transcriber is not None and self._transcriber.pool.withdraw(self):
+            self._ahead = None
+            self._asked_at = self._asked_before
+
+    def partial_if_due(self, every: float) -> None:
+        """A partial once `every` samples with a voice have come since the last decode, or one that
+        was asked for and not given."""
+        self._decode_if_wanted()
+        if not self._decodes and self._last_voice - self._asked_at >= every:
+            self._decode(Urgency.PARTIAL)
 
     def transcribe_now(self) -> None:
-        """A partial at once, or when the decode at work is done."""
-        self._wanted = True
-        self._decode_if_wanted()
+        """A partial ahead of those of other calls, or when the decode at work is done."""
+        self._wanted_at = self._samples
+        if self._transcriber is not None and not self._transcriber.pool.hasten(self):
+            self._decode_if_wanted()
 
     async def final(self) -> Hypothesis | None:
         """The turn is over: its best reading, from the decode made ahead where that covers it.
@@ -131,49 +152,44 @@ class TurnAudio:
             hypothesis = await ahead.result
             if hypothesis is not None:
                 return hypothesis
-        self._take()
-        return await self._hypothesis(self._transcriber, final=True)
+        return await self._hypothesis(self._transcriber, Urgency.FINAL)
 
     # ── decoding ──────────────────────────────────────────────────────────────────
 
     def _decode_if_wanted(self) -> None:
         new = self._last_voice - self._asked_at
-        if self._wanted and not self._decoding and new >= MIN_DECODE_S * RATE:
-            self._wanted = False
-            self._decode(final=False)
+        wanted = self._wanted_at > self._heard
+        if wanted and not self._decodes and new >= MIN_DECODE_S * RATE:
+            self._decode(Urgency.SENTINEL)
 
-    def _decode(self, *, final: bool) -> None:
+    def _decode(self, urgency: Urgency) -> None:
         transcriber = self._transcriber
         if transcriber is None or self._over or self._samples < MIN_DECODE_S * RATE:
             return
-        self._asked_at = self._samples
-        self._take()
-        decoding = transcriber.spawn(self._decode_now(transcriber, final=final))
-        if final:
+        self._asked_before, self._asked_at = self._asked_at, self._samples
+        self._decodes += 1
+        decoding = transcriber.spawn(self._decode_now(transcriber, urgency))
+        if urgency is Urgency.FINAL:
             self._ahead = _Speculation(self._samples, decoding)
 
-    async def _decode_now(self, transcriber: Transcriber, *, final: bool) -> Hypothesis | None:
-        """Decode what was taken so far; a partial until the turn is known to be over."""
-        self._decoding = True
-        hypothesis = await self._hypothesis(transcriber, final=final)
-        self._decoding = False
-        if not self._over:
-            if hypothesis is not None:
-                self._report(self, hypothesis)
+    async def _decode_now(self, transcriber: Transcriber, urgency: Urgency) -> Hypothesis | None:
+        """Decode what there is; a partial until the turn is known to be over."""
+        hypothesis = await self._hypothesis(transcriber, urgency)
+        self._decodes -= 1
+        if hypothesis is not None and not self._over:
+            self._asked_at = max(self._asked_at, self._heard)
+            self._report(self, hypothesis)
             self._decode_if_wanted()
         return hypothesis
 
-    def _take(self) -> None:
-        if self._taken < self._samples:
-            self._waiting.append(as_float(self.pcm[self._taken :]))
-            self._taken = self._samples
-
-    async def _hypothesis(self, transcriber: Transcriber, *, final: bool) -> Hypothesis | None:
+    async def _hypothesis(self, transcriber: Transcriber, urgency: Urgency) -> Hypothesis | None:
+        final = urgency is Urgency.FINAL
         work = partial(self._recognise, transcriber.engine, final=final)
         try:
-            return await transcriber.pool.decode(self, work, final=final)
+            return await transcriber.pool.decode(self, work, urgency, audio_s=self._samples / RATE)
         except Exception as error:
             self._transcriber = None
+            self._unheard.clear()
             transcriber.failed(error)
             return None
 
@@ -181,8 +197,10 @@ class TurnAudio:
         """In the pool's thread, one at a time: some engines recognise inside `feed`."""
         if self._stream is None:
             self._stream = engine.stream()
-        while self._waiting:
-            self._stream.feed(self._waiting.popleft())
+        for _ in range(len(self._unheard)):
+            pcm = self._unheard.popleft()
+            self._stream.feed(pcm)
+            self._heard += len(pcm)
         return self._stream.decode(final=final)
 
 

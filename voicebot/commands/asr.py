@@ -16,6 +16,7 @@ from voicebot.commands.session import InputError, open_settings, prepare_threads
 
 if TYPE_CHECKING:
     from asr.hypothesis import Recognizer
+    from asr.pool import DecodePool
     from asr.service.side import Hearing
     from voicebot.config import AsrService, Settings
 
@@ -85,17 +86,18 @@ async def _run(
     as_json: bool,
 ) -> int:
     """Serve until SIGTERM (0) or SIGINT (130); a second signal does not wait for the finals."""
+    from asr.pool import DecodePool
     from asr.service.server import ServiceLimits, TranscriptionServer
 
-    # Whisper's decodes share the cores by themselves; other engines use one each.
-    at_once = 1 if transcriber.name == "whisper" else os.cpu_count() or 1
+    at_once = _at_once(transcriber)
     stopping = _Stopping()
     limits = ServiceLimits(
         connections=service.connections, idle_s=service.idle_s, drain_s=service.drain_s
     )
     with ThreadPoolExecutor(at_once, "decode") as decoding, ThreadPoolExecutor(1, "ears") as ears:
-        hearing = _hearing(settings, service, transcriber, listener, decoding, ears)
-        working = [asyncio.create_task(hearing.pool.run()) for _ in range(at_once)]
+        pool = DecodePool(decoding, workers=at_once)
+        hearing = _hearing(settings, service, transcriber, listener, pool, ears)
+        working = asyncio.create_task(pool.run())
         server = TranscriptionServer(hearing, admit, limits)
         try:
             async with server.listening(service.host, service.port, tls) as port:
@@ -107,9 +109,15 @@ async def _run(
                 "stop the other program or give another with --port."
             ) from None
         finally:
-            for task in working:
-                task.cancel()
+            working.cancel()
     return 130 if stopping.number == signal.SIGINT else 0
+
+
+def _at_once(transcriber: Recognizer) -> int:
+    """Decodes at a time: as many as the engine says; else Whisper's share the cores by themselves,
+    and those of others use one each."""
+    own = 1 if transcriber.name == "whisper" else os.cpu_count() or 1
+    return int(getattr(transcriber, "workers", own))
 
 
 class _Stopping:
@@ -134,10 +142,9 @@ def _hearing(
     service: AsrService,
     transcriber: Recognizer,
     listener: Recognizer | None,
-    decoding: ThreadPoolExecutor,
+    pool: DecodePool,
     ears: ThreadPoolExecutor,
 ) -> Hearing:
-    from asr.pool import DecodePool
     from asr.service.side import Hearing
     from asr.service.utterances import UtteranceLimits
     from telephony.resampling import StreamResampler
@@ -146,7 +153,7 @@ def _hearing(
     return Hearing(
         engine=transcriber,
         listener=listener,
-        pool=DecodePool(decoding),
+        pool=pool,
         executor=ears,
         new_voice=VoiceDetector,
         new_resampler=StreamResampler,
