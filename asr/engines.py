@@ -49,44 +49,71 @@ class EngineRow:
     folder: Path | None
     capabilities: Capabilities
     needs: str
+    model: str
+    """Where the model comes from, and its licence."""
+    cost: str
+    """As far as it was measured, and where."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Engine:
-    opens: Callable[[Path, int], Recognizer]
+    opens: Callable[[Path, int, bool], Recognizer]
+    """With the model's folder, the cores for one decode, and whether word times are wanted."""
     mark: str
     """A file of the model, to tell whether it is installed."""
     capabilities: Capabilities
     needs: str
+    model: str
+    cost: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """What speaks a protocol; which models it runs is the operator's choice."""
+
+    dialect: Callable[[RemoteEngine | None], Dialect]
+    model: str
 
 
 _ENGINES: dict[str, _Engine] = {
     "whisper": _Engine(
-        lambda folder, threads: WhisperTranscriber(folder, threads=threads),
+        lambda folder, threads, word_times: WhisperTranscriber(
+            folder, threads=threads, word_times=word_times
+        ),
         "model.bin",
-        WhisperTranscriber.capabilities,
-        "a CTranslate2 Whisper folder (paths.whisper)",
+        WhisperTranscriber.declared,
+        "a CTranslate2 Whisper folder (asr.whisper_model)",
+        "openai/whisper base, MIT (`voicebot models fetch`); any other in CTranslate2's format",
+        "base: 0.4 s of two cores an utterance (FINDINGS 2); word times 40 ms of one more",
     ),
     "vosk": _Engine(
-        lambda folder, threads: VoskTranscriber(folder),
+        lambda folder, threads, word_times: VoskTranscriber(folder),
         "am/final.mdl",
         VoskTranscriber.declared,
-        "a Vosk model folder (paths.vosk)",
+        "a Vosk model folder (asr.vosk_model)",
+        "an operator's own, such as vosk-model-small-cn-0.22, Apache-2.0 (alphacephei.com)",
+        "not measured in Mandarin; the small Korean model: 537 MB (FINDINGS 1)",
     ),
     "listener": _Engine(
-        lambda folder, threads: Listener(folder),
+        lambda folder, threads, word_times: Listener(folder),
         "tokens.txt",
         Listener.capabilities,
         "a sherpa-onnx transducer folder with pinyin tokens (paths.listener)",
+        "k2-fsa's Zipformer trained on WenetSpeech, Apache-2.0 (`voicebot models fetch`)",
+        "0.022 s of one core a second of audio (FINDINGS 2)",
     ),
 }
 # Text engines by the accuracy of what is usually installed; the listener has no hanzi.
 _BEST_FIRST = ("whisper", "vosk", "listener")
 # Servers are opened by name only: "auto" must not send callers' voices away.
-_DIALECTS: dict[str, Callable[[RemoteEngine | None], Dialect]] = {
-    "funasr": lambda remote: FunAsr(remote.funasr_mode) if remote else FunAsr(),
-    "vosk-server": lambda remote: VoskServer(),
+_SERVERS: dict[str, _Server] = {
+    "funasr": _Server(
+        lambda remote: FunAsr(remote.funasr_mode) if remote else FunAsr(),
+        "the server's, such as Paraformer (FunASR's model licence)",
+    ),
+    "vosk-server": _Server(lambda remote: VoskServer(), "the server's, as of vosk"),
 }
+_AT_THE_SERVER = "the server's; here next to nothing"
 
 
 def capability_table(folders: EngineFolders) -> tuple[EngineRow, ...]:
@@ -95,15 +122,25 @@ def capability_table(folders: EngineFolders) -> tuple[EngineRow, ...]:
     for name in _BEST_FIRST:
         engine, folder = _ENGINES[name], getattr(folders, name)
         installed = folder is not None and (folder / engine.mark).exists()
-        rows.append(EngineRow(name, installed, folder, engine.capabilities, engine.needs))
-    for name, dialect in _DIALECTS.items():
-        able, needs = dialect(folders.remote).capabilities, f"a {name} service (asr.url)"
-        rows.append(EngineRow(name, folders.remote is not None, None, able, needs))
+        rows.append(
+            EngineRow(
+                name, installed, folder, engine.capabilities, engine.needs, engine.model,
+                engine.cost,
+            )
+        )  # fmt: skip
+    for name, server in _SERVERS.items():
+        able, needs = server.dialect(folders.remote).capabilities, f"a {name} service (asr.url)"
+        there = folders.remote is not None
+        rows.append(EngineRow(name, there, None, able, needs, server.model, _AT_THE_SERVER))
     return tuple(rows)
 
 
 def open_transcriber(
-    engine: str = AUTO, folders: EngineFolders | None = None, *, threads: int = 2
+    engine: str = AUTO,
+    folders: EngineFolders | None = None,
+    *,
+    threads: int = 2,
+    word_times: bool = False,
 ) -> Recognizer:
     """Load an engine by name; "auto" takes the best whose model is installed.
 
@@ -111,6 +148,7 @@ def open_transcriber(
         engine: "auto", "whisper", "vosk", "listener", "funasr" or "vosk-server".
         folders: where the models lie, and the speech server.
         threads: cores for one decoding, where the engine can use more than one.
+        word_times: finals say when each word was spoken, of an engine too that has to compute it.
 
     Raises:
         UnknownEngine: no such name.
@@ -119,20 +157,20 @@ def open_transcriber(
             seen when it is used.
     """
     folders = folders or EngineFolders()
-    if engine in _DIALECTS:
+    if engine in _SERVERS:
         if folders.remote is None:
             raise RemoteAddressInvalid(
                 f"The engine {engine} needs the address of a server: asr.url."
             )
-        dialect, remote = _DIALECTS[engine](folders.remote), folders.remote
+        dialect, remote = _SERVERS[engine].dialect(folders.remote), folders.remote
         return RemoteTranscriber(dialect, remote.server, limits=remote.limits)
     if engine != AUTO and engine not in _ENGINES:
-        names = ", ".join([AUTO, *_BEST_FIRST, *_DIALECTS])
+        names = ", ".join([AUTO, *_BEST_FIRST, *_SERVERS])
         raise UnknownEngine(f"There is no engine {engine!r}. There are: {names}.")
     local = [row for row in capability_table(folders) if row.engine in _ENGINES]
     rows = [row for row in local if engine in (AUTO, row.engine)]
     for row in rows:
         if row.folder is not None and (row.installed or engine != AUTO):
-            return _ENGINES[row.engine].opens(row.folder, threads)
+            return _ENGINES[row.engine].opens(row.folder, threads, word_times)
     wanted = " or ".join(row.needs for row in rows)
     raise ModelMissing(f"No speech model is installed: {wanted}. Run `voicebot models fetch`.")

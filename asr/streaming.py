@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from threading import Lock
 
 import numpy as np
 
-from asr.hypothesis import Hypothesis, Pcm, as_pcm
+from asr.hypothesis import Hypothesis, Pcm, Word, as_pcm
 from asr.segmentation import Segmenter, quietest
+from asr.timing import later
 
 SAMPLE_RATE = 16_000
 _LEAST = SAMPLE_RATE  # left after a cut: a word at least, with what was before it
@@ -113,7 +115,7 @@ class ChunkedStream:
         """Keep the samples after position ``after`` of the stream; called with the lock held."""
         self._keep_from(after)
         self._utterance += 1
-        self._settled = ""  # final text of the audio that was let go
+        self._settled = _Heard(self._fed - self._held, "")  # final text of what was let go
         self._heard = _Heard(self._fed - self._held, "")
         self._pause: _Heard | None = None
         self._newest: Hypothesis | None = None
@@ -129,7 +131,7 @@ class ChunkedStream:
             pcm = np.concatenate(self._chunks or [_NOTHING])
             self._chunks = [pcm]
             audio = _Audio(pcm, self._fed, self._utterance)
-            before = _Heard(audio.first, self._settled) if final else self._heard
+            before = replace(self._settled, until=audio.first) if final else self._heard
         if final:
             before = self._settle_beginning(audio, before)
             heard = self._transcribe(audio.since(before.until))
@@ -144,6 +146,7 @@ class ChunkedStream:
             end=heard.end + offset,
             text=_join(before.text, heard.text),
             alternatives=tuple(_join(before.text, a) for a in heard.alternatives),
+            words=(*before.words, *later(heard.words, offset)) if final else (),
             final=final,
         )
         with self._feeding:
@@ -156,10 +159,16 @@ class ChunkedStream:
         if audio.pcm.size <= self._window:
             return before
         pieces = list(Segmenter(max_seconds=self._window / SAMPLE_RATE * 0.6).split([audio.pcm]))
-        texts = [self._transcribe(piece.pcm).text for piece in pieces[:-1]]
+        heard = [(self._transcribe(piece.pcm), piece.start) for piece in pieces[:-1]]
+        first = audio.first / SAMPLE_RATE
+        words = [later(final.words, first + start) for final, start in heard]
         # Nothing but silence: its end may be the beginning of a word.
         cut = round(pieces[-1].start * SAMPLE_RATE) if pieces else audio.pcm.size - SAMPLE_RATE
-        return _Heard(audio.first + cut, _join(before.text, *texts))
+        return _Heard(
+            audio.first + cut,
+            _join(before.text, *(final.text for final, _ in heard)),
+            tuple(chain(before.words, *words)),
+        )
 
     def _settle_partial(self, audio: _Audio, before: _Heard) -> _Heard:
         """Before a partial: what is not decoded again, free if a decode ended in a pause."""
@@ -178,7 +187,7 @@ class ChunkedStream:
     def _remember(self, heard: Hypothesis, audio: _Audio, before: _Heard) -> Hypothesis:
         """Take a decode into the utterance it belongs to; called with the lock held."""
         if heard.final and before.until > audio.first:
-            self._settled = before.text
+            self._settled = before
             self._keep_from(before.until)
             if self._heard.until < before.until:
                 self._heard = before
@@ -194,10 +203,11 @@ class ChunkedStream:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """The text of an utterance up to a position in the stream, in samples."""
+    """The text of an utterance up to a position in the stream, in samples; its words if final."""
 
     until: int
     text: str
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Transcripts as files for people: SubRip and WebVTT subtitles, plain text.
 
 Subtitles are to be read while one listens: a long segment becomes several cues of at most two
-lines' length, cut where there is punctuation if that is near. The time of a cut is where it would
-be if the segment were spoken evenly. SubRip has no specification; WebVTT: https://www.w3.org/TR/webvtt1/
+lines' length, cut where there is punctuation if that is near. The time of a cut is that of the next
+word; where words have no times, it is where it would be if the segment were spoken evenly. SubRip
+has no specification; WebVTT: https://www.w3.org/TR/webvtt1/
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import ceil
 from unicodedata import east_asian_width
 
+from asr.hypothesis import Word
+from asr.timing import letter_count, letter_times
 from asr.transcribe import SegmentResult
 
 _COLUMNS = 72  # two lines of 18 hanzi
@@ -35,15 +38,21 @@ def cues(segments: Sequence[SegmentResult]) -> Iterator[Cue]:
     """Segments in pieces that can be read at a glance; all of their text, in their order."""
     for segment in segments:
         parts = list(_parts(" ".join(_shown(segment).split())))
-        begin, length = segment["start"], segment["end"] - segment["start"]
-        ends = list(accumulate(_width(part) for part in parts))
-        for part, before, after in zip(parts, [0, *ends], ends, strict=False):
-            yield Cue(
-                start=begin + length * before / ends[-1],
-                end=begin + length * after / ends[-1],
-                text=part,
-                side=segment.get("side", ""),
-            )
+        times = [segment["start"], *_cuts(segment, parts), segment["end"]]
+        for part, (start, end) in zip(parts, pairwise(times), strict=False):
+            yield Cue(start, end, part, segment.get("side", ""))
+
+
+def _cuts(segment: SegmentResult, parts: Sequence[str]) -> list[float]:
+    """When each part but the first begins."""
+    start, end = segment["start"], segment["end"]
+    spoken = [Word(each["word"], each["start"], each["end"]) for each in segment.get("words", ())]
+    letters = letter_times(spoken, "".join(parts))
+    if letters:
+        begins = accumulate(letter_count(part) for part in parts[:-1])
+        return [min(end, max(start, letters[min(at, len(letters) - 1)][0])) for at in begins]
+    ends = list(accumulate(_width(part) for part in parts))
+    return [start + (end - start) * at / ends[-1] for at in ends[:-1]]
 
 
 def srt(segments: Sequence[SegmentResult]) -> str:

@@ -15,11 +15,12 @@ import numpy as np
 
 from asr.audio import MAX_SECONDS, SAMPLE_RATE, AudioInfo, probe, read_blocks, shown
 from asr.errors import AudioError
-from asr.hypothesis import Hypothesis, Pcm, Recognizer
+from asr.hypothesis import Hypothesis, Pcm, Recognizer, Word
 from asr.listener import Listener
 from asr.normalisation import Utterance, punctuated
 from asr.rerank import rerank
 from asr.segmentation import Segment, Segmenter
+from asr.timing import later, retimed
 
 Channels = Literal["split", "mix"]
 
@@ -29,11 +30,20 @@ SIDES = ("caller", "agent")
 _SAME = 1e-3  # −60 dBFS: less difference between two channels is no second speaker
 
 
+class WordResult(TypedDict):
+    """A hanzi, or a run of letters and figures; times in seconds from the start of the file."""
+
+    word: str
+    start: float
+    end: float
+
+
 class SegmentResult(TypedDict):
     """A stretch of speech; ``start`` and ``end`` in seconds from the start of the file.
 
     ``channel`` (from 0) and ``side`` are there where the channels were told apart; ``readable``,
-    the text with figures and punctuation, where it is Mandarin.
+    the text with figures and punctuation, where it is Mandarin; ``words``, of ``text``, where the
+    engine knows their times.
     """
 
     start: float
@@ -43,6 +53,7 @@ class SegmentResult(TypedDict):
     channel: NotRequired[int]
     side: NotRequired[str]
     readable: NotRequired[str]
+    words: NotRequired[list[WordResult]]
 
 
 class Problem(TypedDict):
@@ -54,7 +65,8 @@ class Problem(TypedDict):
 
 class FileResult(TypedDict):
     """What ``voicebot transcribe --json`` prints, a line a file; ``error`` of a damaged one only,
-    whose ``segments`` and ``seconds`` go as far as it could be read."""
+    whose ``segments`` and ``seconds`` go as far as it could be read. ``engine`` names all that had
+    a part in it."""
 
     path: str
     text: str
@@ -125,25 +137,38 @@ def transcribe_file(
             on_progress(done / SAMPLE_RATE, info.seconds)
 
     segments: list[SegmentResult] = []
+    engines: dict[str, None] = {}
     pieces = [_pieces(track, tell_progress) for track in tracks]
     for piece, channel in merge(*pieces, key=lambda each: each[0].start):
         heard = engine.transcribe(piece.pcm)
+        spoken = heard.words  # of its first reading; another may be chosen
         if listener is not None and heard.alternatives:
             heard = rerank(heard, listener.transcribe(piece.pcm).syllables)
         if not heard:
             continue
+        engines[heard.engine] = None
         segment = SegmentResult(
             start=round(piece.start, 2),
             end=round(piece.end, 2),
             text=_text(heard),
             alternatives=list(heard.alternatives),
         )
+        words = _words(spoken, segment, piece)
+        if words:
+            segment["words"] = words
         if channel is not None:
             segment["channel"], segment["side"] = channel, sides[channel]
         segments.append(segment)
         if on_segment is not None:
             on_segment(segment, info.seconds)
-    return _result(path, info, engine, segments, tracks)
+    return _result(path, info, engine, ", ".join(engines), segments, tracks)
+
+
+def _words(spoken: Sequence[Word], segment: SegmentResult, piece: Segment) -> list[WordResult]:
+    return [
+        WordResult(word=word.text, start=round(word.start, 2), end=round(word.end, 2))
+        for word in later(retimed(spoken, segment["text"]), piece.start)
+    ]
 
 
 def _same_sound(path: str | Path, max_seconds: float) -> bool:
@@ -166,6 +191,7 @@ def _result(
     path: str | Path,
     info: AudioInfo,
     engine: Recognizer,
+    engines: str,
     segments: list[SegmentResult],
     tracks: Sequence[_Track],
 ) -> FileResult:
@@ -182,7 +208,7 @@ def _result(
         path=shown(path),
         text=glue.join(segment["text"] for segment in segments),
         seconds=round(seconds, 3),
-        engine=engine.name,
+        engine=engines or engine.name,
         segments=segments,
     )
     if damage is not None:

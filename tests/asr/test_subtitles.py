@@ -66,6 +66,25 @@ def test_a_long_segment_is_cut_at_its_punctuation() -> None:
     assert (parts[0].start, parts[-1].end) == (10, 20)
 
 
+def test_a_cue_begins_with_its_first_word_where_words_have_times() -> None:
+    spoken = (
+        "我住在海口市龙华区一个老小区里面楼下的饭店每天晚上都在放音乐孩子睡不着觉也没有人来管一管"
+    )
+    long = segment(10, 40, spoken)
+    long["readable"] = (
+        "我住在海口市龙华区一个老小区里面，楼下的饭店每天晚上都在放音乐，孩子睡不着觉，也没有人来管一管。"
+    )
+    # He speaks quickly up to 楼下, and slowly then.
+    cut = spoken.index("楼下")
+    times = [10 + i * 0.1 for i in range(cut)] + [12 + i for i in range(len(spoken) - cut)]
+    long["words"] = [
+        {"word": c, "start": at, "end": at + 0.1} for c, at in zip(spoken, times, strict=True)
+    ]
+    first, second, *_ = cues([long])
+    assert second.text.startswith("楼下")
+    assert (first.start, first.end, second.start) == (10, 12, 12)
+
+
 def test_words_and_syllables_are_not_cut_through() -> None:
     spoken = " ".join(["zhuang4", "shuang1", "chuang2"] * 20)
     assert " ".join(cue.text for cue in cues([segment(0, 9, spoken)])) == spoken
@@ -79,9 +98,15 @@ TIME = re.compile(r"(\d\d+):(\d\d):(\d\d),(\d\d\d) --> (\d\d+):(\d\d):(\d\d),(\d
     words=st.text(st.characters(codec="utf-8"), max_size=300),
     start=st.floats(0, 90_000),
     length=st.floats(0.1, 30),
+    timed=st.lists(st.floats(-5, 40), max_size=8),
 )
-def test_nothing_of_a_text_is_lost_or_comes_at_another_time(words, start, length) -> None:
-    parts = list(cues([segment(start, start + length, words)]))
+def test_nothing_of_a_text_is_lost_or_comes_at_another_time(words, start, length, timed) -> None:
+    spoken = segment(start, start + length, words)
+    spoken["words"] = [
+        {"word": words[i * 30 : i * 30 + 30], "start": start + at, "end": start + at + 1}
+        for i, at in enumerate(timed)
+    ]
+    parts = list(cues([spoken]))
     assert "".join("".join(cue.text for cue in parts).split()) == "".join(words.split())
     for cue in parts:
         assert cue.text.strip() == cue.text != ""

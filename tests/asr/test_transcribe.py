@@ -50,6 +50,28 @@ def test_whisper_writes_hanzi_with_alternatives(
     assert any(segment["alternatives"] for segment in result["segments"])
 
 
+def test_the_words_of_a_segment_are_those_of_its_text_whichever_reading_was_chosen(
+    whisper: WhisperTranscriber,
+    listener: Listener,
+    shared_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(whisper, "capabilities", WhisperTranscriber.declared)
+    samples, rate = soundfile.read(shared_dir / LONG, frames=20 * 16_000)
+    soundfile.write(tmp_path / "call.wav", samples, rate)
+    for engine in (whisper, listener):
+        result = transcribe_file(tmp_path / "call.wav", engine, listener=listener)
+        assert result["segments"]
+        for segment in result["segments"]:
+            letters = [c for word in segment["words"] for c in word["word"] if c.isalnum()]
+            assert letters == [c for c in segment["text"] if c.isalnum()]
+            last = segment["start"]
+            for word in segment["words"]:
+                assert last <= word["start"] <= word["end"] <= segment["end"] + 0.31
+                last = word["end"]
+
+
 @pytest.fixture(scope="session")
 def call(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A two-channel recording as calls are recorded here: the caller, then the bot, in turn."""

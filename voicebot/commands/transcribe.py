@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -143,16 +144,18 @@ def _check_screen(formats: Sequence[str], recordings: int, *, force: bool) -> No
 
 def _ears(settings: Settings, engine: str, model: Path | None, count: int) -> list[Ears]:
     """So many loaded pairs of engines; nothing is loaded where nothing is to be done."""
+    from asr.engines import open_transcriber
     from voicebot.recognisers import engine_folders, open_ears_for
 
+    with_word_times = partial(open_transcriber, word_times=True)
     folders = engine_folders(settings)
     if model is not None:
         engine, folders = _with_model(model, engine, folders)
     ears: list[Ears] = []
     for _ in range(count):
-        ears.append(open_ears_for(settings, folders, engine=engine))
-        if ears[-1].listener is None:
-            folders = replace(folders, listener=None)  # said once
+        ears.append(open_ears_for(settings, folders, engine=engine, open_engine=with_word_times))
+        if ears[-1].listener is None and not ears[-1].transcriber.capabilities.phonetic:
+            folders = replace(folders, listener=None)  # that it is missing was said
     return ears
 
 
