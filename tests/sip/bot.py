@@ -43,6 +43,13 @@ class Served:
     def heard(self) -> Int16:
         return np.concatenate(self.frames)
 
+    async def hears(self, seconds: float) -> None:
+        """Waits until the caller has been heard for so much longer."""
+        frames = len(self.frames) + round(seconds * 50)
+        async with asyncio.timeout(60):
+            while len(self.frames) < frames:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
+
     def speak(self, hertz: float = BOT_HZ) -> None:
         """A tone from now on, paced as the application's mixer does it."""
         self.speaking = asyncio.create_task(self._speak(hertz))
@@ -97,13 +104,13 @@ class Bot:
 
     async def has_room(self) -> None:
         """Waits until a call can be taken."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not self.endpoint.room:  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.01)
 
     async def call(self) -> Served:
         """The next answered call."""
-        return await asyncio.wait_for(self.calls.get(), 15)
+        return await asyncio.wait_for(self.calls.get(), 60)
 
 
 @contextlib.asynccontextmanager
@@ -114,7 +121,7 @@ async def running(**settings: Any) -> AsyncIterator[Bot]:
     task = asyncio.create_task(bot.endpoint.run())
     started = asyncio.create_task(bot.endpoint.started.wait())
     try:
-        await asyncio.wait({task, started}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, started}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             task.result()
         assert bot.endpoint.started.is_set()

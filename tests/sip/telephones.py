@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 
 PROGRAM = Path(__file__).with_name("phone.py")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Program:

@@ -33,10 +33,10 @@ async def test_both_sides_hear_each_other(tmp_path, codec, rate):
         call = await bot.call()
         assert (call.info.caller, call.info.did, call.info.rate) == ("13800138000", "12345", rate)
         assert call.info.trunk is Trunk.PUBLIC
-        await asyncio.sleep(0.8)
+        await call.hears(0.8)
         await caller.hang_up()
-        await asyncio.wait_for(call.gone.wait(), 5)
-        assert await asyncio.wait_for(bot.over.get(), 5) == call.info.call_id
+        await asyncio.wait_for(call.gone.wait(), 60)
+        assert await asyncio.wait_for(bot.over.get(), 60) == call.info.call_id
         assert has_tone(call.heard, rate, hertz)
         assert not has_tone(call.heard, rate, BOT_HZ)  # the caller alone
         assert all(len(frame) == rate // 50 for frame in call.frames)
@@ -51,7 +51,7 @@ async def test_the_bot_hangs_up(tmp_path):
         await call.line.hang_up()
         await call.line.hang_up()
         await caller.end()
-        await asyncio.wait_for(bot.over.get(), 5)
+        await asyncio.wait_for(bot.over.get(), 60)
 
 
 async def test_keys_both_ways(tmp_path):
@@ -64,7 +64,7 @@ async def test_keys_both_ways(tmp_path):
         await call.line.send_keys("9#")
         await caller.wait("key", key="9")
         await caller.wait("key", key="#")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert [await call.keys.get() for _ in range(5)] == list("12*#0")
         with pytest.raises(ValueError, match="keys are"):
             await call.line.send_keys("1x")
@@ -102,15 +102,13 @@ async def test_a_caller_on_hold_hears_music(tmp_path, hertz):
         call.speaking.cancel()
         await caller.wait("media")
         await call.line.hold(True)
-        await asyncio.sleep(1.0)
-        heard = len(call.frames)
+        await call.hears(1.0)  # the application hears a caller who waits
         await call.line.hold(False)
         await asyncio.sleep(1.0)
         await caller.hang_up()
         await caller.end()
         assert caller.hears(hertz, share=0.05)
         assert not caller.hears(hertz, last_s=0.8, share=0.05)
-        assert heard > 40, "the application hears a caller who waits"
 
 
 async def test_the_number_comes_from_the_network_before_from(tmp_path):
@@ -177,7 +175,7 @@ async def test_a_caller_who_hangs_up_before_the_answer(tmp_path):
     async with running() as bot:
         bot.decide = late
         async with telephone(tmp_path, "caller", call=bot.uri()) as phone:
-            assert await asyncio.wait_for(outcome, 10) == "gone"
+            assert await asyncio.wait_for(outcome, 60) == "gone"
 
 
 async def test_strangers_are_refused(tmp_path):
@@ -208,7 +206,7 @@ async def test_more_calls_than_there_is_room_for(tmp_path):
                 over = await third.wait("over")
                 assert (over["code"], over["retry_after"]) == (503, "5")
             await first.line.hang_up()
-            await asyncio.wait_for(bot.over.get(), 5)
+            await asyncio.wait_for(bot.over.get(), 60)
             await bot.has_room()
             async with telephone(tmp_path, "d", **spec):
                 await bot.call()
@@ -250,9 +248,9 @@ async def test_encrypted_and_other_transports(tmp_path, transport, srtp, certifi
             tone=440,
         ) as caller:
             call = await bot.call()
-            await asyncio.sleep(1.0)
+            await call.hears(1.0)
             await caller.hang_up()
-            await asyncio.wait_for(bot.over.get(), 5)
+            await asyncio.wait_for(bot.over.get(), 60)
             assert has_tone(call.heard, 8000, 440)
             await caller.end()
             assert caller.hears(BOT_HZ)

@@ -54,7 +54,7 @@ class OverSip:
                 self._folder, "caller", call=bot.uri(), local=f"sip:{CALLER}@127.0.0.1", tone=440
             )
         )
-        return await asyncio.wait_for(self.offers.get(), 10)
+        return await asyncio.wait_for(self.offers.get(), 60)
 
     async def caller_hangs_up(self) -> None:
         await self._caller.hang_up()

