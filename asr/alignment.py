@@ -19,6 +19,7 @@ from asr.confusion import cost_matrix, encode
 INSERTION = 0.5  # a syllable of the stream that the pattern has not: 嗯, 那个, a false start
 DELETION = 0.7  # a syllable of the pattern that was swallowed
 _GAP = 1.0  # for whole sequences
+_UNHEARD = 0.3  # a syllable that one of two recognisers has alone
 _UNIT = 1000  # costs are kept in thousandths
 _BASE = 1 << 24  # above any stream position
 
@@ -163,3 +164,35 @@ def find_every(pattern: Sequence[str], stream: Sequence[str], *, max_cost: float
 def similarity(a: Sequence[str], b: Sequence[str]) -> float:
     """Likeness of two whole sequences, 0..1 (1 = the same sounds); two empty ones are alike."""
     return float(_prepared((tuple(a),)).similarities(b)[0])
+
+
+def side_by_side(a: Sequence[str], b: Sequence[str]) -> list[tuple[int | None, int | None]]:
+    """Two whole sequences aligned (Needleman and Wunsch 1970): (place in a, place in b), in order.
+
+    None stands where the other has nothing of the kind: syllables that differ by more than 0.6
+    are no pair. Time and memory grow with ``len(a) * len(b)``.
+    """
+    matrix = cost_matrix(encode(a), encode(b)).tolist() if a and b else []
+    table = [[_UNHEARD * column for column in range(len(b) + 1)]]
+    for row in matrix:
+        above, line = table[-1], [table[-1][0] + _UNHEARD]
+        for column, cost in enumerate(row):
+            line.append(
+                min(above[column] + cost, above[column + 1] + _UNHEARD, line[column] + _UNHEARD)
+            )
+        table.append(line)
+    pairs: list[tuple[int | None, int | None]] = []
+    i, j = len(a), len(b)
+    while i and j:
+        best = table[i][j]
+        if best == table[i - 1][j - 1] + matrix[i - 1][j - 1]:
+            i, j = i - 1, j - 1
+            pairs.append((i, j))
+        elif best == table[i - 1][j] + _UNHEARD:
+            i -= 1
+            pairs.append((i, None))
+        else:
+            j -= 1
+            pairs.append((None, j))
+    pairs += [(at, None) for at in reversed(range(i))] + [(None, at) for at in reversed(range(j))]
+    return pairs[::-1]

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from asr.domain import NO_WORDS, DomainWords
+from asr.fusion import fused
 from asr.hypothesis import Hypothesis
-from asr.rerank import agreement, rerank
+from asr.rerank import agreement
 
 UNKNOWN = "unknown"
 
@@ -43,17 +45,20 @@ def spoken_language(probabilities: Mapping[str, float]) -> str:
     return next((name for name, share in shares.items() if share >= _SURE[name]), UNKNOWN)
 
 
-def judged(hypothesis: Hypothesis, syllables: Sequence[str]) -> Hypothesis:
+def judged(
+    hypothesis: Hypothesis, syllables: Sequence[str], words: DomainWords = NO_WORDS
+) -> Hypothesis:
     """The transcriber's final after the listener was asked.
 
-    The listener picks among the readings; doubtful words of which it heard no syllable are taken
-    away as noise; what is left says how intelligible it was.
+    The listener picks among the readings and bears out words of the domain; doubtful words of
+    which it heard no syllable are taken away as noise; what is left says how intelligible it was.
 
     Args:
         hypothesis: with its language, where the engine names one.
         syllables: the listener's, of the same audio.
+        words: of the domain.
     """
-    hypothesis = rerank(hypothesis, syllables)
+    hypothesis = fused(hypothesis, syllables, words)
     if not syllables and hypothesis.scores and hypothesis.scores[0] < _NOISE_SCORE:
         hypothesis = replace(hypothesis, text="", alternatives=(), scores=(), stable=0)
     return replace(hypothesis, intelligible=intelligibility(hypothesis, syllables))

@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 Pcm = npt.NDArray[np.float32]
 
+Span = tuple[int, int]
+"""A stretch ``[start:end]`` of characters or syllables."""
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -47,6 +50,12 @@ class Hypothesis:
     """Of a final: "zh", "en" or "other" where the engine is sure of it."""
     intelligible: float = 1.0
     """Of a final that both ears heard, 0..1: how far they agree that these were words."""
+    unheard: tuple[Span, ...] = ()
+    """Of a final that both ears heard: stretches of ``text`` in which the listener heard nothing
+    of the kind."""
+    unwritten: tuple[Span, ...] = ()
+    """Of a final that both ears heard: stretches of the listener's syllables that ``text`` has
+    nothing of."""
 
     @property
     def n_best(self) -> tuple[str, ...]:

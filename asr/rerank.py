@@ -2,7 +2,8 @@
 
 The two ears err differently: Whisper writes a wrong homophone or invents a word, the listener has
 the sounds but no words. The reading whose sounds agree best with the listener's, weighed against
-the transcriber's own order, is right more often than the first one.
+the transcriber's own order, is right more often than the first one; so is one that is written
+with words of the domain.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from asr.alignment import PatternSet
+from asr.domain import NO_WORDS, DomainWords
 from asr.hypothesis import Hypothesis
 from asr.syllables import to_syllables, without_tone
 
 AGREEMENT_WEIGHT = 3.0
+_DOMAIN_WEIGHT = 1.0  # what a reading of nothing but domain words is worth
 _RANK_STEP = 0.05  # where the engine gives no scores: about the usual gap in log-probability
 _FEWEST_SYLLABLES = 2
-_INVENTED_BELOW = 0.25
 
 
 def toneless(syllables: Sequence[str]) -> tuple[str, ...]:
@@ -32,14 +34,19 @@ def agreement(text: str, syllables: Sequence[str]) -> float:
 
 
 def rerank(
-    hypothesis: Hypothesis, syllables: Sequence[str], *, weight: float = AGREEMENT_WEIGHT
+    hypothesis: Hypothesis,
+    syllables: Sequence[str],
+    words: DomainWords = NO_WORDS,
+    *,
+    weight: float = AGREEMENT_WEIGHT,
 ) -> Hypothesis:
-    """The hypothesis with its readings in the order of score + ``weight`` · agreement.
+    """The hypothesis with its readings in the order of score + ``weight`` · agreement + words.
 
     Args:
         hypothesis: with text and alternatives; one without alternatives comes back unchanged.
         syllables: the listener's toned syllables of the same stretch of audio; with fewer than two
             the order stays.
+        words: of the domain; the share of a reading that they make up counts too.
         weight: what full agreement is worth in mean log-probability a token.
     """
     readings = hypothesis.n_best
@@ -51,7 +58,7 @@ def rerank(
     if len(scores) != len(readings):
         scores = tuple(-_RANK_STEP * rank for rank in range(len(readings)))
     total = [
-        score + weight * agreement(reading, syllables)
+        score + weight * agreement(reading, syllables) + _DOMAIN_WEIGHT * words.share(reading)
         for reading, score in zip(readings, scores, strict=True)
     ]
     order = sorted(range(len(readings)), key=lambda i: -total[i])
@@ -62,14 +69,4 @@ def rerank(
         alternatives=tuple(readings[i] for i in order[1:]),
         scores=tuple(scores[i] for i in order) if hypothesis.scores else (),
         stable=len(best) if hypothesis.final else min(hypothesis.stable, len(best)),
-    )
-
-
-def invented(hypothesis: Hypothesis, syllables: Sequence[str]) -> bool:
-    """True when the listener, fed the same audio, heard nothing like any reading of it.
-
-    A sign that the transcriber made words of noise. Only to be asked where a listener was running.
-    """
-    return bool(hypothesis.text) and all(
-        agreement(reading, syllables) < _INVENTED_BELOW for reading in hypothesis.n_best
     )
