@@ -15,6 +15,7 @@ This file says which concern takes which event; what short replies mean is read 
 `replying`         the reply to a turn; small talk, in every phase
 `danger`           the question about danger, and its reply
 `understanding`    words that nobody made out, and other languages
+`distress`         screams, crying, shouting
 `answering`        search, answer, clarify, guide, details that an answer invited
 `ticket_dialogue`  work orders (工单): `ticket_number` the number, spoken or keyed,
                    `ticket_writing` draft, complete, withdrawn, announced
@@ -36,6 +37,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows import (
+    distress,
     dossier,
     handoff,
     hearing,
@@ -51,6 +53,7 @@ from flows.actions import Decide
 from flows.events import (
     CallerSpeaking,
     CallStarted,
+    Distress,
     Ear,
     EngineFailed,
     Event,
@@ -110,6 +113,8 @@ def _dispatch(state: State, event: Event, policy: Policy) -> Step:
             return hearing.speaking(state, event), ()
         case Heard():
             return hearing.heard(state, event, policy)
+        case Distress():
+            return distress.marked(state, event)
         case TurnEnded():
             return hearing.turn_ended(state, event, policy)
         case SearchResult():

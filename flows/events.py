@@ -104,6 +104,19 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Distress:
+    """The caller's voice sounds like distress; evidence, and no verdict."""
+
+    at: float
+    kind: str
+    """``scream`` | ``crying`` | ``loud``."""
+    confidence: float
+    """0.5 where its signs just suffice, up to 1."""
+    start: float = 0.0
+    """When it began."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnEnded:
     """Endpointing decided that the caller's turn `turn` is over."""
 
@@ -221,6 +234,7 @@ Event = (
     CallStarted
     | CallerSpeaking
     | Heard
+    | Distress
     | TurnEnded
     | KeyPressed
     | Silence

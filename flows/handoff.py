@@ -101,7 +101,7 @@ def _open(
         region=state.region,
         category=assessment.category if assessment else None,
         lines=assessment.lines if assessment else (),
-        flags=assessment.flags if assessment else (),
+        flags=(*(assessment.flags if assessment else ()), *state.distress),
         turn=newest,
         doubtful=reason == "danger_doubt",
     )

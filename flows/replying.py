@@ -14,6 +14,7 @@ from flows import (
     answers,
     danger,
     denial,
+    distress,
     handoff,
     small_talk,
     ticket_dialogue,
@@ -227,6 +228,8 @@ def _not_heard(state: State, turn: CallerTurn, policy: Policy) -> Step:
     if state.phase is Phase.CONFIRMING_DANGER:
         return danger.noise(state, turn)
     state = settled(state, turn)
+    if distress.wordless(state, turn) and not state.seat_failed:
+        return handoff.to_human(state, "distress", "doubt_human")
     if not state.quiet or state.phase in (Phase.CLOSING, Phase.TICKET_WRITING):
         return state, ()
     resumed = go_on(state)

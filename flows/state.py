@@ -114,6 +114,10 @@ class State:
     """A complete one is; it stays so when a later one is withdrawn."""
     handoff: HandoffState | None = None
     handoffs: int = 0
+    distress: tuple[str, ...] = ()
+    """Kinds of distress heard so far (`flows.events.Distress`)."""
+    distress_at: float | None = None
+    """When a scream or crying was last heard."""
     seat_failed: bool = False
     """A human was called in and none was free."""
     reached: str | None = None

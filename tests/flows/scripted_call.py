@@ -193,6 +193,7 @@ class Call:
         *,
         language: str = "unknown",
         intelligible: float = 1.0,
+        start: float = 0.0,
     ) -> tuple[Action, ...]:
         number = turn or self.turn
         return self.take(
@@ -202,10 +203,15 @@ class Call:
                 ev.Ear.TRANSCRIBER,
                 text=text,
                 final=True,
+                start=start,
                 language=language,
                 intelligible=intelligible,
             )
         )
+
+    def sounds_like(self, kind: str) -> tuple[Action, ...]:
+        """A mark of distress in the caller's voice."""
+        return self.take(ev.Distress(self.after(0.2), kind, 0.7))
 
     def ends(self, turn: int | None = None) -> tuple[Action, ...]:
         return self.take(ev.TurnEnded(self.after(0.2), turn or self.turn))

@@ -353,6 +353,7 @@ EVENTS = st.one_of(
         language=LANGUAGES,
         intelligible=CLARITY,
     ),
+    st.builds(ev.Distress, TIMES, st.sampled_from(["scream", "crying", "loud"]), st.just(0.7)),
     st.builds(ev.TurnEnded, TIMES, NUMBERS),
     st.builds(ev.KeyPressed, TIMES, st.sampled_from([*"0123456789*#", "", "A"])),
     st.builds(ev.Silence, TIMES, st.floats(0, 20), st.booleans()),
@@ -416,6 +417,10 @@ class AnyCall(RuleBasedStateMachine):
             self.at(), max(1, self.turn), Ear.LISTENER, syllables=sounds(words), final=final
         )
         self.call.take(heard)
+
+    @rule(kind=st.sampled_from(["scream", "crying", "loud"]))
+    def distress(self, kind: str) -> None:
+        self.call.take(ev.Distress(self.at(), kind, 0.7))
 
     @rule()
     def turn_ends(self) -> None:
