@@ -60,7 +60,7 @@ def test_audio_fed_during_the_last_decode_belongs_to_the_next_utterance() -> Non
 
     def slow(pcm: Pcm) -> Hypothesis:
         entered.set()
-        assert go_on.wait(5)
+        assert go_on.wait(60)
         return scripted(pcm)
 
     s = ChunkedStream("scripted", scripted, slow)
@@ -68,7 +68,7 @@ def test_audio_fed_during_the_last_decode_belongs_to_the_next_utterance() -> Non
     results: list[Hypothesis] = []
     worker = threading.Thread(target=lambda: results.append(s.finish()))
     worker.start()
-    assert entered.wait(5)
+    assert entered.wait(60)
     s.feed(second("b"))
     go_on.set()
     worker.join()
