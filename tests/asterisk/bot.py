@@ -22,6 +22,7 @@ from telephony.call_control import CallControl, IncomingCall, Leg, Rejection
 from telephony.codecs import Int16
 from telephony.dialing import DutyNumber
 from telephony.leg_events import LegAudio, LegEnded, LegEvent, LegProgress
+from tests.asterisk import phones
 from tests.asterisk.pbx import Pbx
 from tests.asterisk.phones import FRAME, Heard
 
@@ -118,7 +119,7 @@ def wait_until(condition: Any, timeout_s: float = 10.0, what: Any = "it") -> flo
     """Waits; gives the seconds that it took."""
     began = time.monotonic()
     while not condition():
-        if time.monotonic() - began > timeout_s:
+        if time.monotonic() - began > timeout_s * phones.PATIENCE:
             raise AssertionError(f"not in {timeout_s} s: {what() if callable(what) else what}")
         time.sleep(0.005)
     return time.monotonic() - began
@@ -161,7 +162,9 @@ class Bot:
 
     def do(self, work: Coroutine[Any, Any, T], timeout_s: float = 10.0) -> T:
         """Runs a coroutine in the bot's thread and gives its result."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(
+            timeout_s * phones.PATIENCE
+        )
 
     def call(self, timeout_s: float = 10.0) -> Taken:
         """The next call that was answered."""

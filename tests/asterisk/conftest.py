@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.asterisk import phones
 from tests.asterisk.pbx import CARRIER_PORTS, POLICE_PORT, SEATS_PORT, Pbx, installed
 from tests.asterisk.phones import Phone
 
@@ -25,6 +26,12 @@ def need(there: bool, what: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(what)
     pytest.skip(what)
+
+
+@pytest.fixture(autouse=True)
+def _shared_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits are as long as on a machine with nothing else to do, and three times that here."""
+    monkeypatch.setattr(phones, "PATIENCE", 3.0)
 
 
 def hang_up_everything(pbx: Pbx, timeout_s: float = 10.0) -> None:
@@ -64,14 +71,14 @@ def new_phone(tmp_path: Path) -> Iterator[Callable[[int], Phone]]:
         importlib.util.find_spec("pjsua2") is not None,
         "pjsua2-python is not there: run make setup.",
     )
-    phones: list[Phone] = []
+    made: list[Phone] = []
 
     def make(port: int) -> Phone:
-        phones.append(Phone(port, tmp_path / f"phone-{port}"))
-        return phones[-1]
+        made.append(Phone(port, tmp_path / f"phone-{port}"))
+        return made[-1]
 
     yield make
-    for phone in phones:
+    for phone in made:
         phone.close()
 
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from tests.asterisk import phones
 from tests.asterisk.pbx import ROOT, Pbx
 
 
@@ -34,7 +35,8 @@ class Spoken:
         """Until lines with that text were said so often."""
         with self._news:
             found = self._news.wait_for(
-                lambda: sum(text in line for line in self._said) >= times, timeout_s
+                lambda: sum(text in line for line in self._said) >= times,
+                timeout_s * phones.PATIENCE,
             )
         assert found, f"never said {text!r}:\n" + "\n".join(self._said)
 

@@ -85,9 +85,9 @@ def test_100_calls_in_5_s_and_nobody_is_answered_into_silence(
             first = each.first_sound_at()
             assert first is not None, f"caller {number} never heard anything"
             waits.append(first - began - number * BURST_S / CALLS)
-            assert each.end - first > CALL_S - 1.5
-            assert each.longest_silence_s() < 2.0
-        assert max(waits) < 2.0
+            assert each.end - first > CALL_S - 2.5
+            assert each.longest_silence_s() < 3.0
+        assert max(waits) < 3.0
         print(
             f"MEASURED first sound after the call: served p95 "
             f"{np.quantile([w for w, s in zip(waits, served, strict=True) if s], 0.95):.2f} s, "

@@ -63,8 +63,8 @@ def test_a_caller_to_whom_nothing_is_said_hears_a_quiet_line_and_no_dead_one(
     spoken = caller.wait_until_heard(lambda all_: all_.last(0.3).has_tone(700)).end + 0.5
     time.sleep(2.0)
     quiet = caller.heard(call).between(spoken)
-    assert len(quiet.times) > 60
-    assert np.max(np.diff(quiet.times)) < 0.2
+    assert len(quiet.times) > 40
+    assert np.max(np.diff(quiet.times)) < 1.0, "without the noise it was seven seconds"
     assert not quiet.sounding().any()
     assert np.mean(quiet.samples.astype(float) ** 2) > 1
 
@@ -88,7 +88,7 @@ def test_hold_plays_music_to_the_caller_alone(bot: Bot, caller: Phone, tmp_path:
     caller.wait_until_heard(lambda heard: bool(heard.between(held + 0.1).sounding().sum() > 25))
     # What the caller says is still heard, the music is not.
     time.sleep(0.5)
-    assert taken.ears.heard().last(0.4).has_tone(440, 0.9)
+    wait_until(lambda: taken.ears.heard().last(0.4).has_tone(440, 0.9))
     bot.do(taken.control.hold(False))
     released = time.monotonic()
     bot.talk(taken, 700, 3)
