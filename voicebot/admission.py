@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from telephony.call_control import CallInfo, Rejection, Trunk
 from voicebot.config_telephony import Admission as AdmissionSettings
@@ -24,16 +25,35 @@ class Occupancy:
     stopping: bool
 
 
+class Recogniser(Protocol):
+    """What all calls share and keep busy: `asr.pool.DecodePool`."""
+
+    def serving(self, calls: int) -> None:
+        """From now on there are so many calls."""
+        ...
+
+    def takes_another(self, within_s: float) -> bool:
+        """It was measured to have room for one more, or not measured enough to say."""
+        ...
+
+
 class Admission:
     """The reservations of one service.
 
     Parameters:
         settings: section [admission].
         lines_in_use: outgoing lines in use at this moment.
+        recogniser: is told of each call; calls that it has no room for are refused.
     """
 
-    def __init__(self, settings: AdmissionSettings, lines_in_use: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        settings: AdmissionSettings,
+        lines_in_use: Callable[[], int],
+        recogniser: Recogniser,
+    ) -> None:
         self._settings, self._lines_in_use = settings, lines_in_use
+        self._recogniser = recogniser
         self._calls: dict[str, CallInfo] = {}
         self._numbers: Counter[str] = Counter()
         self._stopping = False
@@ -56,6 +76,7 @@ class Admission:
         if refusal is None:
             self._calls[info.call_id] = info
             self._numbers[info.caller] += 1
+            self._recogniser.serving(len(self._calls))
         return refusal
 
     def release(self, call_id: str) -> None:
@@ -64,6 +85,7 @@ class Admission:
         if info is not None:
             self._numbers[info.caller] -= 1
             self._numbers += Counter()  # numbers without calls are forgotten
+            self._recogniser.serving(len(self._calls))
 
     def _refusal(self, info: CallInfo) -> Rejection | None:
         limits = self._settings
@@ -78,5 +100,9 @@ class Admission:
             return Rejection.TOO_MANY
         spare = limits.handoff_lines - self._lines_in_use()
         if len(self._calls) >= limits.calls or spare <= limits.handoff_reserve:
+            return Rejection.FULL
+        if len(self._calls) >= limits.calls_at_least and not self._recogniser.takes_another(
+            limits.final_within_s
+        ):
             return Rejection.FULL
         return None

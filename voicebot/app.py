@@ -18,6 +18,7 @@ from dataclasses import replace
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
 
+from asr.pool import PoolFigures
 from flows import events as ev
 from flows.dialogue import Limits, Policy
 from telephony.call_control import CallControl, CallInfo, Capability, IncomingCall, Rejection
@@ -78,6 +79,7 @@ class Service:
         self._admission = Admission(
             settings.admission,
             lambda: sum(session.lines_in_use for session in self._sessions.values()),
+            engines.pool,
         )
         self.started_at = time.time()
 
@@ -89,6 +91,13 @@ class Service:
     def occupancy(self) -> Occupancy:
         """Calls and lines in use."""
         return self._admission.occupancy
+
+    @property
+    def recognition(self) -> PoolFigures:
+        """How busy the transcriber is."""
+        return self.engines.pool.figures(
+            self.settings.asr.partial_every_s, self.settings.admission.final_within_s
+        )
 
     def seal_recordings(self) -> None:
         """What a crash has left plain; before any call is running."""

@@ -123,7 +123,12 @@ class Admission(Section):
     """[admission] How many calls are answered at a time."""
 
     calls: int = Field(8, ge=1)
-    """Calls that recogniser and speech keep up with on this machine."""
+    """Calls that recogniser and speech keep up with on this machine, at most."""
+    calls_at_least: int = Field(4, ge=1)
+    """Calls that are taken however slow the recogniser was measured to be."""
+    final_within_s: float = Field(1.5, gt=0)
+    """Beyond them no more than leave 95 of 100 turns their final text so soon after their end, by
+    what recognising was measured to take."""
     handoff_reserve: int = Field(2, ge=0)
     """Outgoing lines kept for hand-offs; a call is answered only while that many are left."""
     handoff_lines: int = Field(16, ge=1)

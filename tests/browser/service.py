@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from asr.pool import DecodePool, PoolFigures
 from telephony.call_control import CallControl, CallInfo, IncomingCall, Rejection
 from telephony.codecs import Int16
 from telephony.pacing import FrameClock
@@ -66,6 +68,10 @@ class ScriptedService(Service):
     @property
     def loop_lag(self) -> LoopLag:
         return LoopLag()
+
+    @property
+    def recognition(self) -> PoolFigures:
+        return DecodePool(ThreadPoolExecutor(1)).figures(0.9, 1.5)
 
     @property
     def calls_in_progress(self) -> int:

@@ -1,5 +1,6 @@
 """A call is answered only when it can be served."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,15 +8,32 @@ from telephony.call_control import CallInfo, Rejection, Trunk
 from voicebot.admission import Admission
 from voicebot.config_telephony import Admission as Limits
 
-LIMITS = Limits(calls=3, handoff_reserve=1, handoff_lines=4, per_number=2)
+LIMITS = Limits(calls=3, calls_at_least=1, handoff_reserve=1, handoff_lines=4, per_number=2)
+
+
+class Recogniser:
+    """Has room for so many calls."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.calls = room, 0
+        self.asked: list[float] = []
+
+    def serving(self, calls: int) -> None:
+        self.calls = calls
+
+    def takes_another(self, within_s: float) -> bool:
+        self.asked.append(within_s)
+        return self.calls < self.room
 
 
 def call(number: int, caller: str = "", trunk: Trunk = Trunk.PUBLIC) -> CallInfo:
     return CallInfo(f"c{number}", caller, "12345", trunk=trunk)
 
 
-def admission(lines: int = 0, limits: Limits = LIMITS) -> Admission:
-    return Admission(limits, lambda: lines)
+def admission(
+    lines: int = 0, limits: Limits = LIMITS, recogniser: Recogniser | None = None
+) -> Admission:
+    return Admission(limits, lambda: lines, recogniser or Recogniser(99))
 
 
 def test_calls_beyond_the_limit_are_refused_until_one_ends() -> None:
@@ -56,6 +74,30 @@ def test_calls_from_110_take_the_reserve_and_are_not_counted_by_number() -> None
         None,
         Rejection.FULL,
     ]
+
+
+def test_calls_that_the_recogniser_has_no_room_for_are_refused_until_one_ends() -> None:
+    recogniser = Recogniser(2)
+    places = admission(recogniser=recogniser)
+    assert [places.reserve(call(n)) for n in range(3)] == [None, None, Rejection.FULL]
+    assert recogniser.calls == 2
+    assert set(recogniser.asked) == {LIMITS.final_within_s}
+    places.release("c1")
+    assert recogniser.calls == 1
+    assert places.reserve(call(3)) is None
+
+
+@pytest.mark.parametrize("floor", [1, 2, 3])
+def test_so_many_calls_are_taken_whatever_was_measured(floor: int) -> None:
+    limits = LIMITS.model_copy(update={"calls_at_least": floor})
+    places = admission(limits=limits, recogniser=Recogniser(0))
+    assert [places.reserve(call(n)) for n in range(4)].count(None) == floor
+
+
+def test_calls_from_110_are_taken_though_the_recogniser_has_no_room() -> None:
+    places = admission(recogniser=Recogniser(0))
+    police = [places.reserve(call(n, "110", Trunk.POLICE)) for n in range(3)]
+    assert police == [None] * 3
 
 
 def test_a_second_call_of_one_id_is_a_duplicate() -> None:

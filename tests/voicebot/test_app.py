@@ -3,12 +3,14 @@
 import asyncio
 import gc
 import json
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from asr.pool import DecodePool
 from telephony.call_control import CallInfo, IncomingCall
 from voicebot.app import Service, _follow_knowledge, _published, settle
 from voicebot.clock import today
@@ -43,6 +45,9 @@ class Socket:
 
 class Engines:
     triage = None
+
+    def __init__(self) -> None:
+        self.pool = DecodePool(ThreadPoolExecutor(1))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import json
 import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import WebSocketDenialResponse
 
 import voicebot.web
+from asr.pool import DecodePool
 from telephony.audio_socket_packets import Announcements
 from telephony.call_control import IncomingCall, Rejection
 from voicebot.call.pipeline import REFUSALS
@@ -39,6 +41,7 @@ class _Service:
     started_at = 0.0
     calls_in_progress = 0
     loop_lag = LoopLag()
+    recognition = DecodePool(ThreadPoolExecutor(1)).figures(0.9, 1.5)
 
     def __init__(self, settings: Settings, records: Records) -> None:
         self.settings, self.records, self.live = settings, records, _Live()
@@ -184,6 +187,8 @@ def test_any_id_of_a_carrier_can_be_read(client: TestClient, service: _Service, 
 def test_health_says_how_things_are(client: TestClient, service: _Service) -> None:
     answer = client.get("/health", headers=bearer(service, "media")).json()
     assert (answer["status"], answer["calls"]) == ("ok", 0)
+    assert answer["recognition"]["final"]["waiting"] == 0
+    assert answer["recognition"]["partial_interval_s"] == 0.9
 
 
 def test_live_messages_arrive(client: TestClient, service: _Service) -> None:

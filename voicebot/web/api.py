@@ -87,6 +87,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
             "database": records.available,
             "calls": service.calls_in_progress,
             "loop_lag_ms": asdict(service.loop_lag.figures),
+            "recognition": asdict(service.recognition),
             "uptime_s": round(time.time() - service.started_at, 1),
         }
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from fastapi import WebSocket
 
+from asr.pool import PoolFigures
 from telephony.call_control import IncomingCall
 from voicebot.config import Settings
 from voicebot.loop_lag import LoopLag
@@ -35,6 +36,8 @@ class Service(Protocol):
 
     @property
     def loop_lag(self) -> LoopLag: ...
+    @property
+    def recognition(self) -> PoolFigures: ...
     @property
     def calls_in_progress(self) -> int: ...
 
