@@ -121,18 +121,18 @@ class Visit:
         await self.page.check(f'input[value="{did}"]', force=True)
         await self.page.fill("#caller", caller)
         await self.page.click("#dial button")
-        call = await asyncio.wait_for(self.service.calls.get(), 20)
+        call = await asyncio.wait_for(self.service.calls.get(), 60)
         await self.page.wait_for_selector('body[data-state="talking"]')
         return call
 
     async def fault(self) -> str:
         """The code of the fault that is shown, once there is one."""
-        await self.page.wait_for_selector("#fault:not([hidden])", timeout=20_000)
+        await self.page.wait_for_selector("#fault:not([hidden])", timeout=60_000)
         return str(await self.page.get_attribute("#fault", "data-code"))
 
     async def played(self, name: str) -> None:
         """Until the page has sent this mark back."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while name not in self.marks:
                 self.news.clear()
                 await self.news.wait()
@@ -142,13 +142,13 @@ class Visit:
         await self.page.wait_for_function(
             f"Number(document.getElementById('level-{side}').getAttribute('aria-valuenow'))"
             f" {condition}",
-            timeout=15_000,
+            timeout=60_000,
         )
 
     async def hears(self, hertz: float) -> None:
         """Waits until this tone comes from the loudspeaker; 0: nothing."""
         await self.page.wait_for_function(
-            "hertz => Math.abs(loudspeaker() - hertz) < 25", arg=hertz, timeout=15_000
+            "hertz => Math.abs(loudspeaker() - hertz) < 25", arg=hertz, timeout=60_000
         )
 
 

@@ -20,7 +20,7 @@ async def test_the_service_hears_the_microphone(visit: Visit) -> None:
     await visit.ready()
     call = await visit.dial("12333", caller="13800138000")
     assert (call.info.did, call.info.caller, call.info.rate) == ("12333", "13800138000", 16000)
-    await asyncio.wait_for(call.heard_enough.wait(), 20)
+    await asyncio.wait_for(call.heard_enough.wait(), 60)
     heard = np.concatenate(call.pcm[50:])
     assert {len(frame) for frame in call.pcm} == {320}
     assert pitch(heard, 16000) == pytest.approx(MICROPHONE_HZ, abs=3)
@@ -51,7 +51,7 @@ async def test_clear_takes_back_what_was_not_yet_heard(visit: Visit) -> None:
     before = time.monotonic()
     await call.line.clear()
     await visit.hears(0)
-    assert time.monotonic() - before < 2.0
+    assert time.monotonic() - before < 10.0, "of twenty seconds"
     await call.say("answer:a2", tone(1500, 1.0, 16000))
     await visit.hears(1500)
     assert visit.complaints == []
@@ -68,7 +68,7 @@ async def test_keys_arrive_from_the_pad_and_from_the_keyboard(visit: Visit) -> N
         "() => document.getElementById('pressed').textContent === '1#0'"
     )
     await visit.page.click("#hangup")
-    await asyncio.wait_for(call.over.wait(), 10)
+    await asyncio.wait_for(call.over.wait(), 60)
     assert call.keys == ["1", "#", "0"]
 
 
@@ -79,7 +79,7 @@ async def test_a_muted_microphone_sends_silence(visit: Visit) -> None:
     await visit.meter("mic", "=== 0")
     call.pcm.clear()
     call.heard_enough.clear()
-    await asyncio.wait_for(call.heard_enough.wait(), 20)
+    await asyncio.wait_for(call.heard_enough.wait(), 60)
     assert not np.concatenate(call.pcm[20:]).any()
 
 
@@ -89,7 +89,7 @@ async def test_the_caller_hangs_up(visit: Visit) -> None:
     await visit.page.click("#hangup")
     await visit.page.wait_for_selector('body[data-state="ready"]')
     assert "您已挂断" in await visit.page.inner_text("#last")
-    await asyncio.wait_for(call.over.wait(), 10)
+    await asyncio.wait_for(call.over.wait(), 60)
     assert visit.sent[-1]["event"] == "stop"
     await visit.dial()  # and may call again
 
@@ -107,7 +107,7 @@ async def test_a_tab_that_is_closed_hangs_up(visit: Visit) -> None:
     await visit.ready()
     call = await visit.dial()
     await visit.page.close()
-    await asyncio.wait_for(call.over.wait(), 10)
+    await asyncio.wait_for(call.over.wait(), 60)
 
 
 async def test_the_text_is_shown_to_who_may_read_it(visit: Visit) -> None:
