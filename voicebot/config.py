@@ -41,6 +41,9 @@ FILE_NAME = "voicebot.toml"
 PREFIX = "VOICEBOT_"
 LISTENER_NAME = "sherpa-onnx-kws-zipformer-wenetspeech-3.3M-2024-01-01-mobile"
 
+REMOTE_ENGINES = frozenset({"funasr", "vosk-server"})
+"""Recognisers that are services at an address."""
+
 _HIDDEN = "(hidden)"
 
 
@@ -138,6 +141,16 @@ class Asr(Section):
     """Folder of a CTranslate2 Whisper model instead of the fetched one."""
     fallback: Literal["", "whisper", "vosk"] = ""
     """A local engine for utterances that `engine` fails on, and while it rests; empty: none."""
+    process: bool = True
+    """Local engines in a process of their own: one that crashes or hangs there costs no call."""
+    process_spare: bool = True
+    """A second one loaded beside it, so that a loss costs no loading; as much memory again."""
+    process_deadline_s: float = Field(10.0, gt=0)
+    """What takes longer than this, and the length of its audio, hangs, seconds."""
+    process_hours: float = Field(24.0, gt=0)
+    """Then it is replaced between two utterances."""
+    process_growth_mb: int = Field(512, ge=64)
+    """The same once it has grown so far beyond its loaded model, MB."""
 
     @model_validator(mode="after")
     def _service_reachable_safely(self) -> Asr:
@@ -146,7 +159,7 @@ class Asr(Section):
                 check_url(self.url)
             except RemoteAddressInvalid as error:
                 raise ValueError(f"asr.url: {error}") from None
-        elif self.engine in ("funasr", "vosk-server"):
+        elif self.engine in REMOTE_ENGINES:
             raise ValueError(f"the engine {self.engine} needs the address of its service: set url")
         return self
 

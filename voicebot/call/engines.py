@@ -7,16 +7,19 @@ import os
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
-from asr.engines import open_transcriber
+from asr.engines import EngineFolders, open_transcriber
 from asr.errors import AsrError
 from asr.hypothesis import Recognizer
 from asr.listener import Listener
 from asr.pool import DecodePool, open_pool
 from asr.rerank import rerank
 from asr.service.side import Hearing
+from asr.supervised.transcriber import SupervisedTranscriber
+from asr.supervised.wear import Limits
 from flows.actions import Purpose, Say, Search
 from flows.prompts import Prompt, load_prompts
 from flows.triage import TriageModel, Turn
@@ -28,11 +31,11 @@ from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
 from voicebot.call.turn_audio import RATE, as_float
 from voicebot.call.voice import SmartTurn, VoiceDetector
 from voicebot.clock import today
-from voicebot.config import Settings
+from voicebot.config import REMOTE_ENGINES, Settings
 from voicebot.embedder import SentenceEmbedder
 from voicebot.errors import ModelUnavailable
 from voicebot.knowledge import Knowledge
-from voicebot.recognisers import engine_folders
+from voicebot.recognisers import open_transcriber_for
 
 log = structlog.get_logger()
 
@@ -66,6 +69,12 @@ class Engines:
     knowledge: Knowledge
     library: AudioLibrary
     prompts: dict[str, Prompt]
+
+    @property
+    def transcriber_counts(self) -> dict[str, int]:
+        """What did not go as it should, of a transcriber in a process of its own."""
+        engine = self.transcriber
+        return engine.counts if isinstance(engine, SupervisedTranscriber) else {}
 
     def search(self, search: Search) -> tuple[str, tuple[tuple[str, float], ...]]:
         """Blocking; a few milliseconds to some tens. (decision, (entry, probability) …)"""
@@ -153,15 +162,32 @@ def open_ears(
     if settings.asr.engine == "none":
         return listener, None
     try:
-        folders = replace(engine_folders(settings), listener=None)
-        # Its native threads are as nice as the one that makes them.
-        opening = decode_executor.submit(
-            open_transcriber, settings.asr.engine, folders, threads=settings.asr.threads
+        return listener, open_transcriber_for(
+            settings, open_engine=partial(_open_engine, settings, decode_executor)
         )
-        return listener, opening.result()
     except AsrError as error:
         log.error("transcriber_missing", reason=str(error))
         return listener, None
+
+
+def _open_engine(
+    settings: Settings, executor: Executor, engine: str, folders: EngineFolders, *, threads: int
+) -> Recognizer:
+    """One that crosses to a server stays in this process; a local one has its own, if so set."""
+    folders = replace(folders, listener=None)  # it is no transcriber
+    if engine in REMOTE_ENGINES or not settings.asr.process:
+        # Its native threads are as nice as the one that makes them.
+        return executor.submit(open_transcriber, engine, folders, threads=threads).result()
+    return SupervisedTranscriber(
+        partial(open_transcriber, engine, replace(folders, remote=None), threads=threads),
+        limits=Limits(
+            deadline_s=settings.asr.process_deadline_s,
+            hours=settings.asr.process_hours,
+            growth_bytes=settings.asr.process_growth_mb << 20,
+        ),
+        spare=settings.asr.process_spare,
+        niceness=DECODING_NICENESS,
+    )
 
 
 def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmbedder) -> Engines:

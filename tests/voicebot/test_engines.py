@@ -1,0 +1,167 @@
+"""The ears of the service: which process a recogniser is in, and what a lost process costs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+import soxr
+
+from asr.engines import EngineFolders, open_transcriber
+from asr.pool import DecodePool
+from asr.remote.transcriber import RemoteTranscriber
+from asr.supervised.transcriber import SupervisedTranscriber
+from asr.supervised.wear import Limits
+from asr.whisper import WhisperTranscriber
+from flows.events import Ear
+from flows.prompts import load_prompts
+from telephony.codecs import Int16
+from telephony.scripted import ScriptedLine
+from tests.asr.supervised_doubles import Faults, faulty
+from tests.flows.scripted_call import SCRIPTED_TRIAGE
+from tests.voicebot.test_session import Embedder, LoudIsVoice, NoiseVoice, called, offered, until
+from voicebot.app import Service
+from voicebot.call.audio_library import AudioLibrary
+from voicebot.call.engines import DECODING_NICENESS, Engines, open_ears
+from voicebot.config import Settings, load_settings
+from voicebot.knowledge import unreadable
+from voicebot.records.store import Records
+
+
+def settings_with(folder: Path, models: Path, asr: str) -> Settings:
+    file = folder / "voicebot.toml"
+    file.write_text(
+        f'[paths]\nstate = "{folder}"\nmodels = "{models}"\nshared = "{folder}"\n[asr]\n{asr}\n'
+    )
+    return load_settings(file)
+
+
+def test_a_local_engine_is_in_a_process_of_its_own_that_gives_way_to_calls(
+    tmp_path: Path, models_dir: Path
+) -> None:
+    settings = settings_with(tmp_path, models_dir, "process_spare = false")
+    with ThreadPoolExecutor(1) as executor:
+        _, transcriber = open_ears(settings, executor)
+    assert isinstance(transcriber, SupervisedTranscriber)
+    (pid,) = transcriber.pids
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.nice(0) + DECODING_NICENESS)
+    transcriber.close()
+
+
+def test_a_local_engine_may_be_in_the_process_of_the_service(
+    tmp_path: Path, models_dir: Path
+) -> None:
+    settings = settings_with(tmp_path, models_dir, "process = false")
+    with ThreadPoolExecutor(1) as executor:
+        assert isinstance(open_ears(settings, executor)[1], WhisperTranscriber)
+
+
+def test_a_service_at_an_address_needs_no_process(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path, tmp_path, 'engine = "funasr"\nurl = "ws://127.0.0.1:1"')
+    with ThreadPoolExecutor(1) as executor:
+        assert isinstance(open_ears(settings, executor)[1], RemoteTranscriber)
+
+
+def test_without_a_model_there_is_no_transcriber(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        assert open_ears(settings_with(tmp_path, tmp_path, ""), executor) == (None, None)
+
+
+# ── a whole call ──────────────────────────────────────────────────────────────────
+
+SENTENCES = 3
+PATIENT = Limits(deadline_s=100.0)
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> Faults:
+    return Faults(tmp_path / "faults")
+
+
+@pytest.fixture
+def whisper(models_dir: Path, faults: Faults) -> Iterator[SupervisedTranscriber]:
+    opens = partial(open_transcriber, "whisper", EngineFolders(models_dir / "whisper-base"))
+    engine = SupervisedTranscriber(
+        partial(faulty, faults.folder, opens), limits=PATIENT, spare=False
+    )
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def sentences(shared_dir: Path) -> list[Int16]:
+    """Recordings at the line's rate, each with silence in which its turn ends."""
+    found = []
+    for path in sorted((shared_dir / "data" / "speech" / "aishell1_s0150").iterdir())[:SENTENCES]:
+        pcm, rate = sf.read(path, dtype="int16")
+        found.append(np.concatenate([soxr.resample(pcm, rate, 8000), np.zeros(12_000, np.int16)]))
+    return found
+
+
+@pytest.fixture
+async def service(
+    settings: Settings,
+    records: Records,
+    whisper: SupervisedTranscriber,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    for module in ("session", "voice"):
+        monkeypatch.setattr(f"voicebot.call.{module}.VoiceDetector", LoudIsVoice)
+    clock = asyncio.get_running_loop().time
+    monkeypatch.setattr("voicebot.call.session.time", SimpleNamespace(monotonic=clock))
+    engines = Engines(
+        listener=None,
+        transcriber=whisper,
+        pool=DecodePool(ThreadPoolExecutor(1)),
+        ear_executor=ThreadPoolExecutor(1),
+        work_executor=ThreadPoolExecutor(1),
+        smart_turn=None,
+        embedder=Embedder(),  # type: ignore[arg-type]
+        triage=SCRIPTED_TRIAGE,
+        knowledge=unreadable(),
+        library=AudioLibrary(tmp_path / "audio", NoiseVoice()),
+        prompts=load_prompts(),
+    )
+    pool = asyncio.create_task(engines.pool.run())
+    yield Service(settings, engines, records, await records.duty_directory(), None)
+    pool.cancel()
+
+
+@pytest.mark.leaping_time
+async def test_a_call_goes_on_and_its_transcript_is_whole_when_the_engine_is_killed_in_it(
+    service: Service, whisper: SupervisedTranscriber, faults: Faults, sentences: list[Int16]
+) -> None:
+    async def heard(call_id: str, *, killed: bool) -> list[str]:
+        line = ScriptedLine(offered(call_id))
+        call = await called(service, line)
+        for number, pcm in enumerate(sentences):
+            if killed and number == 0:
+                faults.add("is killed")  # in a decode
+            half = len(pcm) // 2
+            await line.say(pcm[:half])
+            if killed and number == 1:  # between two decodes of an utterance
+                os.kill(whisper.pids[0], signal.SIGKILL)
+            await line.say(pcm[half:])
+        record = await call.hung_up()
+        failed = [each["why"] for each in record["decisions"] if each["what"] == "engine_failed"]
+        assert not [why for why in failed if why.startswith(Ear.TRANSCRIBER)]
+        return [turn["text"] for turn in record["turns"] if turn["side"] == "caller"]
+
+    undisturbed = await heard("c-1", killed=False)
+    assert len(undisturbed) >= SENTENCES
+    assert all(undisturbed)
+    assert whisper.counts["restarts"] == 0
+    assert await heard("c-2", killed=True) == undisturbed
+    await until(lambda: faults.left == 0)
+    assert service.engines.transcriber_counts["restarts"] == 2
