@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from asr import subtitles
 from asr.audio import shown
+from asr.domain import NO_WORDS, DomainWords
 from asr.errors import AsrError
 from asr.hypothesis import Recognizer
 from asr.listener import Listener
@@ -229,7 +230,7 @@ class Batch:
 
     Args:
         ears: loaded engines; each pair is used by one thread at a time.
-        channels, sides: as of ``transcribe_file``.
+        domain, channels, sides: as of ``transcribe_file``.
         transcripts: where the results are written, if anywhere.
         on_segment: called with the recording and each of its segments, from the threads at work.
         on_progress: called with a recording and the seconds of it that were newly done.
@@ -239,6 +240,7 @@ class Batch:
         self,
         ears: Sequence[Ears],
         *,
+        domain: DomainWords = NO_WORDS,
         channels: Channels = "split",
         sides: tuple[str, str] = SIDES,
         transcripts: Transcripts | None = None,
@@ -249,7 +251,7 @@ class Batch:
         self._idle: SimpleQueue[Ears] = SimpleQueue()
         for pair in ears:
             self._idle.put(pair)
-        self._channels, self._sides = channels, sides
+        self._domain, self._channels, self._sides = domain, channels, sides
         self._transcripts = transcripts
         self._on_segment = on_segment
         self._on_progress = on_progress
@@ -315,6 +317,7 @@ class Batch:
             recording.path,
             ears.transcriber,
             listener=ears.listener,
+            domain=self._domain,
             channels=self._channels,
             sides=self._sides,
             on_segment=segment,

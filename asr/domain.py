@@ -48,6 +48,10 @@ class DomainWords:
     ordinary: Collection[str] = frozenset()
     protected: Collection[str] = frozenset()
 
+    def __post_init__(self) -> None:
+        """No caller waits for the tables to be made."""
+        _ = self.known, self.protected_sounds, self._by_length
+
     def __bool__(self) -> bool:
         return bool(self.words)
 
@@ -113,12 +117,12 @@ class DomainWords:
                 yield Likeness(words[row], int(start), float(total[row, start]) / length)
 
 
-NO_WORDS = DomainWords()
-
-
 def _with_sounds(words: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for word in words:
         if _HANZI.fullmatch(word):
             sounds = tuple(without_tone(each.syllable) for each in spoken(word))
             if len(sounds) == len(word):
                 yield word, sounds
+
+
+NO_WORDS = DomainWords()

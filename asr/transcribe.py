@@ -14,11 +14,12 @@ from typing import Literal, NotRequired, TypedDict
 import numpy as np
 
 from asr.audio import MAX_SECONDS, SAMPLE_RATE, AudioInfo, probe, read_blocks, shown
+from asr.domain import NO_WORDS, DomainWords
 from asr.errors import AudioError
+from asr.fusion import fused
 from asr.hypothesis import Hypothesis, Pcm, Recognizer, Word
 from asr.listener import Listener
 from asr.normalisation import Utterance, punctuated
-from asr.rerank import rerank
 from asr.segmentation import Segment, Segmenter
 from asr.timing import later, retimed
 
@@ -102,6 +103,7 @@ def transcribe_file(
     engine: Recognizer,
     *,
     listener: Listener | None = None,
+    domain: DomainWords = NO_WORDS,
     channels: Channels = "split",
     sides: tuple[str, str] = SIDES,
     max_seconds: float = MAX_SECONDS,
@@ -114,7 +116,8 @@ def transcribe_file(
         path: the file.
         engine: as opened by ``open_transcriber``; of a phonetic one the text is its pinyin
             syllables joined by spaces.
-        listener: re-ranks the readings of a text engine by the sounds it hears.
+        listener: re-ranks and corrects the readings of a text engine by the sounds it hears.
+        domain: words that it may correct to.
         channels: "split" recognises two channels each by itself, unless they hold the same sound;
             "mix", and "split" of a file with more than two, hears them all as one.
         sides: names of the two channels.
@@ -142,8 +145,8 @@ def transcribe_file(
     for piece, channel in merge(*pieces, key=lambda each: each[0].start):
         heard = engine.transcribe(piece.pcm)
         spoken = heard.words  # of its first reading; another may be chosen
-        if listener is not None and heard.alternatives:
-            heard = rerank(heard, listener.transcribe(piece.pcm).syllables)
+        if listener is not None and heard.text:
+            heard = fused(heard, listener.transcribe(piece.pcm).syllables, domain)
         if not heard:
             continue
         engines[heard.engine] = None

@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy.orm import Session
 
+from asr.domain import NO_WORDS, DomainWords
 from kb import store
 from kb.entry import Entry
 from kb.index import build
@@ -23,6 +24,7 @@ from kb.search import Searcher, SearchResult
 from voicebot.call.audio_library import AudioLibrary, Progress
 from voicebot.clock import today
 from voicebot.config import Settings
+from voicebot.domain_words import domain_words
 from voicebot.embedder import SentenceEmbedder
 from voicebot.errors import VoicebotError
 from voicebot.records.database import migrate, open_engine
@@ -55,6 +57,8 @@ class Knowledge:
     entries: Mapping[str, Entry]
     revision: int
     day: date
+    words: DomainWords = NO_WORDS
+    """What the recogniser is to know by sound."""
 
     def search(
         self,
@@ -92,7 +96,7 @@ class Knowledge:
 
 def unreadable() -> Knowledge:
     """What calls have while the knowledge base cannot be read."""
-    return Knowledge(None, {}, 0, today())
+    return Knowledge(None, {}, 0, today(), domain_words())
 
 
 def open_embedder(settings: Settings) -> SentenceEmbedder:
@@ -129,7 +133,11 @@ class KnowledgeBase:
             index = build(entries, embedder, gaps=gaps, embed=embedder.embed_corpus)
         self._newest = (revision, day)
         return Knowledge(
-            Searcher(index, embedder), {entry.id: entry for entry in entries}, revision, day
+            Searcher(index, embedder),
+            {entry.id: entry for entry in entries},
+            revision,
+            day,
+            domain_words(entries),
         )
 
     def newer(self, embedder: SentenceEmbedder) -> Knowledge | None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from asr.domain import NO_WORDS, DomainWords
 from asr.dtmf import KeyMute
 from asr.guards import judged
 from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
@@ -47,6 +48,7 @@ class Ears:
         executor: the thread of listener and voice detector.
         now: seconds since the call was answered; audio that comes faster than it is spoken
             must not run ahead of it.
+        words: of the domain, which finals are corrected to.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class Ears:
         threshold: float,
         partial_every_s: float,
         now: Callable[[], float],
+        words: DomainWords = NO_WORDS,
     ) -> None:
         self._emit, self._executor, self._now = emit, executor, now
+        self._words = words
         self._listening: RecognizerStream | None = listener.stream() if listener else None
         self._transcriber = (
             Transcriber(transcriber, pool, self._spawn, self._lose_transcriber)
@@ -189,7 +193,7 @@ class Ears:
         if hypothesis is None:
             return
         if settling is not None:
-            hypothesis = judged(hypothesis, syllables)
+            hypothesis = judged(hypothesis, syllables, self._words)
         self._emit(self._heard(turn, hypothesis, final=True))
 
     # ── the listener ──────────────────────────────────────────────────────────────

@@ -222,6 +222,7 @@ class CallSession:
             threshold=turn.vad_confidence,
             partial_every_s=self._settings.asr.partial_every_s,
             now=self.now,
+            words=self._engines.knowledge.words,
         )
 
     async def hear(self, pcm: Int16) -> None:

@@ -78,6 +78,7 @@ def transcribe(
       voicebot transcribe old.wav --sides agent,caller --text
     """
     from asr.archive import Batch, Transcripts, find_recordings
+    from voicebot.domain_words import domain_words
 
     chosen = {"json": as_json, "srt": srt, "vtt": vtt, "text": text}
     formats = [name for name, wanted in chosen.items() if wanted]
@@ -101,6 +102,7 @@ def transcribe(
         with _bar(todo) as on_progress:
             batch = Batch(
                 ears,
+                domain=domain_words(),
                 channels=cast(Literal["split", "mix"], channels),
                 sides=names,
                 transcripts=transcripts,
