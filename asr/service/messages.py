@@ -104,6 +104,8 @@ def reading(found: Reading, side: str, *, alternatives: int) -> str:
             }
             for word in heard.words
         ]
+    if found.by_sound:
+        message["by_sound"] = True
     if found.syllables:
         message["syllables"] = list(found.syllables)
     return _text(message)

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 
@@ -19,6 +19,7 @@ import numpy as np
 import structlog
 
 from asr.guards import judged
+from asr.hanzi import written
 from asr.hypothesis import Hypothesis, Pcm, Recognizer, RecognizerStream
 from asr.pool import DecodePool
 from asr.service.utterances import (
@@ -36,6 +37,9 @@ log = structlog.get_logger()
 
 _CHUNK = RATE // 2
 """Samples heard at a time: a message may hold minutes."""
+
+_FEWEST_HEARD = 2
+"""Syllables that must be heard where a transcriber found no words: one alone may be noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,9 @@ class Reading:
     """What was recognised of an utterance, its times in seconds from the start of the stream.
 
     ``hypothesis`` holds the text, its own times from second ``offset`` of the stream on;
-    ``syllables`` what the phonetic recogniser heard. Of an utterance that could not be
-    recognised ``failed`` is True and the text empty.
+    ``syllables`` what the phonetic recogniser heard. ``by_sound`` is True where the text was
+    written from them alone: the transcriber has no words for it, or there is no transcriber. Of an
+    utterance that could not be recognised ``failed`` is True and the text empty.
     """
 
     utterance: int
@@ -80,12 +85,13 @@ class Reading:
     end: float
     hypothesis: Hypothesis
     syllables: tuple[str, ...] = ()
+    by_sound: bool = False
     failed: bool = False
 
     @property
     def text(self) -> str:
-        """The text; of a phonetic engine, which gives none, its syllables."""
-        return self.hypothesis.text or " ".join(self.syllables)
+        """What was said, in hanzi or another script."""
+        return self.hypothesis.text
 
 
 Report = Callable[[Reading], Awaitable[None]]
@@ -222,6 +228,7 @@ class _Utterance:
         self._waiting: deque[Pcm] = deque()
         self._streams: list[RecognizerStream] = []
         self._working = Lock()
+        self._by_sound: Hypothesis | None = None
 
     def add(self, pcm: Int16, *, voiced: bool) -> None:
         seconds = pcm.size / RATE
@@ -245,6 +252,10 @@ class _Utterance:
         syllables = heard[0].syllables if heard else hypothesis.syllables
         if final and heard:
             hypothesis = judged(hypothesis, syllables)
+        by_sound = not hypothesis.text and len(syllables) >= (_FEWEST_HEARD if heard else 1)
+        if by_sound:
+            ear = replace(heard[0] if heard else hypothesis, intelligible=hypothesis.intelligible)
+            hypothesis = self._by_sound = written(ear, before=self._by_sound)
         end = self._start + hypothesis.end
         return Reading(
             self._number,
@@ -253,6 +264,7 @@ class _Utterance:
             min(end, self.end) if self.end is not None else end,
             hypothesis,
             syllables,
+            by_sound,
         )
 
     def lost(self, engine: str) -> Reading:

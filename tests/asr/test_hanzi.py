@@ -30,7 +30,7 @@ FINALS = ["a", "ai", "an", "e", "en", "i", "in", "ing", "iu", "ong", "u", "uan",
 SYLLABLES = st.builds(
     "{}{}{}".format, st.sampled_from(INITIALS), st.sampled_from(FINALS), st.integers(1, 5)
 )
-ANYTHING = st.lists(SYLLABLES | st.text(max_size=5), max_size=24)
+ANYTHING = st.lists(SYLLABLES | st.text(max_size=5), max_size=16)
 
 
 def read(syllables: str) -> str:

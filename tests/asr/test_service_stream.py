@@ -13,7 +13,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from asr.hypothesis import Capabilities, Hypothesis, Pcm, Word
 from asr.service.connection import Connection
 from asr.service.server import ServiceLimits
 from asr.service.wire import Int16
@@ -353,82 +352,3 @@ async def until(condition: Any) -> None:
 async def read_by_service(client: ClientConnection) -> None:
     """It has read all but the last few messages: it answers a ping after them."""
     await (await client.ping())
-
-
-class PhoneticEngine:
-    """Hears the same syllables in whatever is loud, one in each 0.25 s."""
-
-    name = "listener"
-    capabilities = Capabilities(True, False, True, False, True, ("zh",))
-    heard = ("wo3", "xiang3", "wen4", "yi1", "xia4", "she4", "bao3", "ka3")
-
-    def stream(self) -> PhoneticStream:
-        return PhoneticStream()
-
-    def transcribe(self, pcm: Pcm) -> Hypothesis:
-        stream = self.stream()
-        stream.feed(pcm)
-        return stream.decode(final=True)
-
-
-class PhoneticStream:
-    def __init__(self) -> None:
-        self._loud = 0
-
-    def feed(self, pcm: Pcm) -> None:
-        self._loud += int((np.abs(pcm) > 0.05).sum())
-
-    def decode(self, final: bool = False) -> Hypothesis:
-        syllables = PhoneticEngine.heard[: round(self._loud * 1.3 / 16_000 / 0.25)]
-        words = tuple(Word(s, i / 4, i / 4 + 0.25) for i, s in enumerate(syllables))
-        return Hypothesis(
-            "listener", syllables=syllables, words=words, final=final, end=len(words) / 4
-        )
-
-
-class NoWords(PitchEngine):
-    """A transcriber that finds nothing in what it is given."""
-
-    def _read(self, pcm: Pcm) -> Hypothesis:
-        return Hypothesis(self.name, final=True)
-
-
-async def conversation(service: Service, seconds: float) -> list[dict[str, Any]]:
-    async with connect(streams(service)) as client:
-        await opened(client, alternatives=2)
-        await send_in_frames(client, payload(said(440, seconds)))
-        await client.send('{"type": "end"}')
-        return await rest(client)
-
-
-async def test_where_only_the_listener_is_its_syllables_are_read_as_hanzi_and_say_so() -> None:
-    async with serving(PhoneticEngine()) as service:  # type: ignore[arg-type]
-        *partials, final, _ = await conversation(service, 2.5)
-    assert final["text"] == "我想问一下社保卡"
-    assert final["syllables"] == list(PhoneticEngine.heard)
-    assert final["by_sound"] is True
-    assert final["stable"] == len(final["text"])
-    assert "".join(word["word"] for word in final["words"]) == final["text"]
-    assert final["words"][-1]["end"] - final["words"][0]["start"] == pytest.approx(2.0)
-    assert len(final["alternatives"]) == 2
-    assert partials
-    assert all(partial["by_sound"] and partial["text"] for partial in partials)
-
-
-async def test_what_the_transcriber_has_no_words_for_is_written_by_sound() -> None:
-    async with serving(NoWords(), listener=PhoneticEngine()) as service:  # type: ignore[arg-type]
-        *_, final, _ = await conversation(service, 2.5)
-    assert (final["text"], final["by_sound"]) == ("我想问一下社保卡", True)
-
-
-async def test_one_syllable_that_the_transcriber_did_not_hear_is_no_speech() -> None:
-    async with serving(NoWords(), listener=PhoneticEngine()) as service:  # type: ignore[arg-type]
-        messages = await conversation(service, 0.2)
-    assert [message["text"] for message in messages if message["type"] == "final"] == [""]
-    assert not any("by_sound" in message for message in messages)
-
-
-async def test_the_transcribers_words_are_not_by_sound() -> None:
-    async with serving(PitchEngine(), listener=PhoneticEngine()) as service:  # type: ignore[arg-type]
-        messages = await conversation(service, 2.5)
-    assert not any("by_sound" in message for message in messages)

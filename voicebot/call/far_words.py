@@ -48,7 +48,7 @@ class Spoken:
     end: float
     text: str
     characters: bool
-    """False: `text` is toned pinyin, where no transcriber is installed."""
+    """False: `text` was written by sound alone, where no transcriber is installed."""
 
 
 class FarWords:
@@ -162,6 +162,6 @@ class FarWords:
                     round(self._clock(reading.start), 2),
                     round(self._clock(reading.end), 2),
                     reading.text,
-                    bool(reading.hypothesis.text),
+                    not reading.by_sound,
                 )
             )

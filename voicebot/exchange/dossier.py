@@ -42,7 +42,7 @@ class TranscriptTurn(BaseModel):
     entry: str | None = None
     """The approved entry that was spoken."""
     characters: bool = True
-    """False: `text` is toned pinyin from the phonetic ear, the characters are not known yet."""
+    """False: `text` is from the phonetic ear alone, toned pinyin or hanzi that sound like it."""
 
 
 class Dossier(BaseModel):
