@@ -99,6 +99,11 @@ class Service:
             self.settings.asr.partial_every_s, self.settings.admission.final_within_s
         )
 
+    @property
+    def transcriber_counts(self) -> dict[str, int]:
+        """What did not go as it should with the transcriber's processes."""
+        return self.engines.transcriber_counts
+
     def seal_recordings(self) -> None:
         """What a crash has left plain; before any call is running."""
         count = self._vault.seal_leftovers(self._recordings)

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pytest
@@ -41,6 +41,7 @@ class _Service:
     started_at = 0.0
     calls_in_progress = 0
     loop_lag = LoopLag()
+    transcriber_counts: ClassVar = {"restarts": 1}
     recognition = DecodePool(ThreadPoolExecutor(1)).figures(0.9, 1.5)
 
     def __init__(self, settings: Settings, records: Records) -> None:
@@ -187,6 +188,7 @@ def test_any_id_of_a_carrier_can_be_read(client: TestClient, service: _Service, 
 def test_health_says_how_things_are(client: TestClient, service: _Service) -> None:
     answer = client.get("/health", headers=bearer(service, "media")).json()
     assert (answer["status"], answer["calls"]) == ("ok", 0)
+    assert answer["transcriber"] == {"restarts": 1}
     assert answer["recognition"]["final"]["waiting"] == 0
     assert answer["recognition"]["partial_interval_s"] == 0.9
 

@@ -88,6 +88,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
             "calls": service.calls_in_progress,
             "loop_lag_ms": asdict(service.loop_lag.figures),
             "recognition": asdict(service.recognition),
+            "transcriber": service.transcriber_counts,
             "uptime_s": round(time.time() - service.started_at, 1),
         }
 
