@@ -18,8 +18,9 @@ import pytest
 from asr.hypothesis import Hypothesis, Pcm, Recognizer
 from asr.pool import DecodePool
 from asr.urgency import Urgency
-from flows.events import CallerSpeaking, Ear, EngineFailed, Event, Heard, TurnEnded
+from flows.events import CallerSpeaking, Distress, Ear, EngineFailed, Event, Heard, TurnEnded
 from telephony.codecs import Int16
+from tests.asr.distress_sounds import wailing
 from voicebot.call.ears import Ears
 from voicebot.call.endpointing import EndpointingLimits
 from voicebot.call.turn_audio import RATE
@@ -75,6 +76,8 @@ class Engine:
     broken: bool = False
     mute: bool = False
     score: float = -0.2
+    language: str = "unknown"
+    character: str = "是"
     delay_s: float = 0.0
     """How much audio after a syllable a phonetic engine needs before it gives it."""
 
@@ -112,7 +115,12 @@ class _Stream:
         count = syllables_in(pcm)
         scores = (engine.score,) if count else ()
         return Hypothesis(
-            "transcriber", text="是" * count, final=final, end=len(pcm) / RATE, scores=scores
+            "transcriber",
+            text=engine.character * count,
+            final=final,
+            end=len(pcm) / RATE,
+            scores=scores,
+            language=engine.language,
         )
 
     def finish(self) -> Hypothesis:
@@ -408,3 +416,34 @@ async def test_words_of_which_the_listener_heard_nothing_stand_unless_they_are_d
         await call.hears(0.6, voice=False)
         await call.until(lambda: any(heard.final for heard in call.texts()))
     assert call.texts()[-1].text == kept
+
+
+async def test_a_final_tells_how_intelligible_it_was_and_in_which_language() -> None:
+    async with hearing() as call:
+        call.listener.mute = True  # the transcriber is the only witness
+        call.transcriber.language = "en"
+        await call.hears(1.0, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: any(heard.final for heard in call.texts()))
+    final = call.texts()[-1]
+    assert (final.language, final.intelligible) == ("en", 1.0)
+
+
+async def test_words_on_which_the_ears_do_not_agree_are_reported_so() -> None:
+    async with hearing() as call:
+        call.transcriber.character = "火"
+        await call.hears(1.0, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: any(heard.final for heard in call.texts()))
+    assert call.texts()[-1].intelligible < 0.25
+
+
+async def test_crying_is_reported_with_its_time_while_it_goes_on() -> None:
+    crying = (wailing(np.random.default_rng(0)) * 32767).astype(np.int16)
+    async with hearing() as call:
+        await call.hears(1.0, voice=False)
+        for begin in range(0, len(crying), RATE // 50):
+            await call.ears.feed(crying[begin : begin + RATE // 50])
+    (mark,) = call.every(Distress)
+    assert mark.kind == "crying"
+    assert 1.0 <= mark.start < mark.at <= 1.0 + len(crying) / RATE

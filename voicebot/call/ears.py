@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from asr.distress import DistressDetector, Mark
 from asr.domain import NO_WORDS, DomainWords
 from asr.dtmf import KeyMute
 from asr.guards import judged
 from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
 from asr.pool import DecodePool
-from flows.events import CallerSpeaking, Ear, EngineFailed, Event, Heard, TurnEnded
+from flows.events import CallerSpeaking, Distress, Ear, EngineFailed, Event, Heard, TurnEnded
 from telephony.codecs import Int16
 from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits
 from voicebot.call.turn_audio import RATE, Transcriber, TurnAudio, as_float
@@ -79,6 +80,7 @@ class Ears:
         self._endpointer = Endpointer(limits, threshold=threshold)
         self._pool, self._partial_every_s = pool, partial_every_s
         self._keys = KeyMute(RATE)
+        self._distress = DistressDetector()
         self._samples = 0
         self._history: deque[Int16] = deque()
         self._history_samples = 0
@@ -107,7 +109,11 @@ class Ears:
         self._remember(pcm)
         utterance, stream = self._utterances, self._listening
         loop = asyncio.get_running_loop()
-        frames, heard = await loop.run_in_executor(self._executor, _hear, self._voice, stream, pcm)
+        frames, marks, heard = await loop.run_in_executor(
+            self._executor, _hear, self._voice, self._distress, stream, pcm
+        )
+        for mark in marks:
+            self._emit(Distress(self.at, mark.kind.value, mark.confidence, mark.start))
         for probability, samples in frames:
             if probability >= VOICED and self._turn is not None:
                 self._turn.voiced()
@@ -265,6 +271,8 @@ class Ears:
             final=final,
             start=turn.start,
             end=turn.start + hypothesis.end,
+            language=hypothesis.language,
+            intelligible=hypothesis.intelligible,
         )
 
     # ── tasks ─────────────────────────────────────────────────────────────────────
@@ -282,17 +290,17 @@ class Ears:
 
 
 def _hear(
-    voice: VoiceDetector, stream: RecognizerStream | None, pcm: Int16
-) -> tuple[list[tuple[float, int]], Hypothesis | Exception | None]:
-    """One job of the ear thread: voice probabilities, and the listener's newest hypothesis."""
-    frames = voice.probabilities(pcm)
+    voice: VoiceDetector, distress: DistressDetector, stream: RecognizerStream | None, pcm: Int16
+) -> tuple[list[tuple[float, int]], tuple[Mark, ...], Hypothesis | Exception | None]:
+    """One job of the ear thread: voice probabilities, distress, the listener's hypothesis."""
+    frames, marks = voice.probabilities(pcm), distress.push(pcm)
     if stream is None:
-        return frames, None
+        return frames, marks, None
     try:
         stream.feed(as_float(pcm))
-        return frames, stream.decode(final=False)
+        return frames, marks, stream.decode(final=False)
     except Exception as error:
-        return frames, error
+        return frames, marks, error
 
 
 def _settle(stream: RecognizerStream, cut: bool) -> Hypothesis:
