@@ -18,6 +18,7 @@ from threading import Lock
 import numpy as np
 import structlog
 
+from asr.domain import NO_WORDS, DomainWords
 from asr.guards import judged
 from asr.hanzi import written
 from asr.hypothesis import Hypothesis, Pcm, Recognizer, RecognizerStream
@@ -56,6 +57,7 @@ class Hearing:
         limits: of utterances.
         partial_every_s: seconds with a voice between two partials at least.
         waiting_s: seconds of finished utterances a side may have waiting; then it is not read.
+        words: of the domain, which finals are corrected to.
     """
 
     engine: Recognizer
@@ -67,6 +69,7 @@ class Hearing:
     limits: UtteranceLimits = field(default_factory=UtteranceLimits)
     partial_every_s: float = 0.5
     waiting_s: float = 60.0
+    words: DomainWords = NO_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +254,7 @@ class _Utterance:
             hypothesis, *heard = [stream.decode(final=final) for stream in self._streams]
         syllables = heard[0].syllables if heard else hypothesis.syllables
         if final and heard:
-            hypothesis = judged(hypothesis, syllables)
+            hypothesis = judged(hypothesis, syllables, self._hearing.words)
         by_sound = not hypothesis.text and len(syllables) >= (_FEWEST_HEARD if heard else 1)
         if by_sound:
             ear = replace(heard[0] if heard else hypothesis, intelligible=hypothesis.intelligible)

@@ -13,10 +13,10 @@ import structlog
 
 from asr.engines import EngineFolders, open_transcriber
 from asr.errors import AsrError
+from asr.fusion import fused
 from asr.hypothesis import Recognizer
 from asr.listener import Listener
 from asr.pool import DecodePool, open_pool
-from asr.rerank import rerank
 from asr.service.side import Hearing
 from asr.supervised.transcriber import SupervisedTranscriber
 from asr.supervised.wear import Limits
@@ -130,6 +130,7 @@ class Engines:
             executor=self.ear_executor,
             new_voice=VoiceDetector,
             new_resampler=StreamResampler,
+            words=self.knowledge.words,
         )
 
     def _entry(self, entry: str) -> Entry:
@@ -241,7 +242,7 @@ def _warm_up(engines: Engines) -> None:
             stream = engines.transcriber.stream()
             stream.feed(pcm)
             stream.decode(final=False)
-            text = rerank(stream.decode(final=True), syllables).text
+            text = fused(stream.decode(final=True), syllables, engines.knowledge.words).text
             engines.search(Search(0, text, syllables=syllables))
             engines.triage.assess([Turn("caller", text, (), syllables)], {})
     except Exception:
