@@ -22,6 +22,10 @@ from asr.hypothesis import Capabilities, Hypothesis, Pcm, Word, as_pcm
 
 SAMPLE_RATE = 16_000
 _FLUSH_SECONDS = 0.3
+_SILENT_PEAK = (
+    0.004  # −48 dBFS: the quietest caller's voice peaks at about −33, an idle line at −58
+)
+_LEAD = SAMPLE_RATE // 2  # of silence before a voice: it may hold the beginning of a soft consonant
 _HANZI_SPACE = re.compile(r"(?<=[\u3400-\u9fff]) (?=[\u3400-\u9fff])")
 
 
@@ -109,6 +113,10 @@ class VoskStream:
     Kaldi ends a part by itself at a pause; such parts are kept and joined, so nothing is lost. A
     final ends Kaldi's last part, in a word perhaps: if more audio follows, that part is decoded
     anew with it, and the silence that drained the final is in neither its words nor its times.
+
+    Silence before a part is not decoded, but for its last half second: Kaldi takes half as long for
+    it as for speech (0.19 against 0.42 s of a core a second, small Korean model). Each utterance,
+    and each part after such a silence, has a decoder of its own, so that none grows old.
     """
 
     def __init__(self, new_decoder: Any) -> None:
@@ -129,6 +137,7 @@ class VoskStream:
         """Kaldi has closed a part at exactly what was fed."""
         self._part: list[Pcm] = []
         self._part_start = self._fed
+        self._part_voiced = self._skipping = False
 
     def _begin_decoder(self) -> None:
         self._decoder = self._new_decoder()
@@ -194,6 +203,14 @@ class VoskStream:
     def _accept(self, pcm: Pcm) -> None:
         self._fed += pcm.size
         self._part.append(pcm)
+        if not self._part_voiced:
+            self._part_voiced = bool(np.abs(pcm).max() > _SILENT_PEAK)
+            if not self._part_voiced and self._fed - self._part_start > _LEAD:
+                self._skipping = True
+                self._keep_lead()
+                return
+        if self._skipping:
+            pcm = self._after_silence()
         if self._decoder.AcceptWaveform(_bytes(pcm)):
             part = self._read(self._decoder.Result())
             if part:
@@ -204,6 +221,16 @@ class VoskStream:
             partial = json.loads(self._decoder.PartialResult()).get("partial", "")
         if partial or self._parts:
             self._newest = self._hypothesis(partial, final=False)
+
+    def _keep_lead(self) -> None:
+        while self._fed - self._part_start - self._part[0].size >= _LEAD:
+            self._part_start += self._part.pop(0).size
+
+    def _after_silence(self) -> Pcm:
+        """A new decoder, which knows nothing of what was skipped, and all that it is to hear."""
+        self._begin_decoder()
+        self._skipping = False
+        return np.concatenate(self._part)
 
     def _read(self, result: str) -> _Part | None:
         """A part that Kaldi has closed: its readings, best first, and the best one's words."""
