@@ -95,6 +95,8 @@ class FallbackTranscriber:
         breaker: with the lengths of its rests.
         clock: seconds, steady.
         run_trial: runs a trial of the first without waiting for it.
+
+    ``workers`` is how many utterances may be asked for at a time, as the first says.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class FallbackTranscriber:
     ) -> None:
         self.first, self.second = first, second
         self.capabilities = _both(first.capabilities, second.capabilities)
+        self.workers = int(getattr(first, "workers", 1))
         self._breaker = breaker or Breaker()
         self._changing = Lock()
         self._clock = clock

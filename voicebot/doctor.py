@@ -23,6 +23,7 @@ from voicebot.models import ModelState, check_models
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from voicebot.call.speech import Speech
     from voicebot.config import Settings
 
 FREE_BYTES = 2 * 2**30
@@ -53,6 +54,7 @@ def run_checks(settings: Settings, *, deep: bool = True) -> list[Check]:
     if deep:
         checks += [
             ("audio", lambda: audio(settings)),
+            *((("fallback", lambda: fallback(settings)),) if settings.asr.fallback else ()),
             ("embedder", lambda: embedder(paths.models, settings.embedder.model)),
         ]
     checks += [
@@ -155,10 +157,8 @@ def espeak() -> Check:
 
 def audio(settings: Settings) -> Check:
     """A sentence is spoken and recognised: the whole chain of audio without a line."""
-    from asr.engines import open_transcriber
-    from asr.phonetics import similarity, to_syllables
-    from voicebot.call.speech import at_rate, open_synthesizer
-    from voicebot.recognisers import engine_folders
+    from asr.errors import EngineError
+    from voicebot.call.speech import open_synthesizer
 
     synthesizer = open_synthesizer(settings.speech.voice, settings.paths.models)
     synthesizer.render(SENTENCE)
@@ -169,7 +169,30 @@ def audio(settings: Settings) -> Check:
     engine = settings.asr.engine
     if engine == "none":
         return Check("audio", True, f"{said}; no transcriber is configured")
-    transcriber = open_transcriber(engine, engine_folders(settings), threads=settings.asr.threads)
+    try:
+        return _recognised("audio", settings, engine, speech, said)
+    except EngineError as error:
+        if not settings.asr.fallback:
+            raise
+        detail = f"{said}; {engine} does not recognise: {error}"
+        return Check("audio", None, detail, "Calls use asr.fallback until it does.")
+
+
+def fallback(settings: Settings) -> Check:
+    """The engine behind the first recognises a sentence too."""
+    from voicebot.call.speech import open_synthesizer
+
+    speech = open_synthesizer(settings.speech.voice, settings.paths.models).render(SENTENCE)
+    return _recognised("fallback", settings, settings.asr.fallback, speech, "spoken")
+
+
+def _recognised(name: str, settings: Settings, engine: str, speech: Speech, said: str) -> Check:
+    """What an engine hears of the sentence through a telephone's bandwidth."""
+    from asr.phonetics import similarity, to_syllables
+    from voicebot.call.speech import at_rate
+    from voicebot.recognisers import open_transcriber_for
+
+    transcriber = open_transcriber_for(settings, engine=engine)
     telephone = at_rate(at_rate(speech, 8000), 16000).pcm.astype(np.float32) / np.float32(32768)
     began = time.monotonic()
     heard = transcriber.transcribe(telephone)
@@ -178,10 +201,10 @@ def audio(settings: Settings) -> Check:
     score = similarity(syllables, to_syllables(SENTENCE))
     detail = f"{said}; {heard.engine} hears {score:.0%} of it in {seconds:.1f} s"
     if score >= ALIKE:
-        return Check("audio", True, detail)
+        return Check(name, True, detail)
     if speech.voice.startswith("espeak"):
-        return Check("audio", None, f"{detail}; espeak is hard to understand", _FETCH)
-    return Check("audio", False, f"{detail}: {heard.text!r}", f"{_MEND} Or check asr.engine.")
+        return Check(name, None, f"{detail}; espeak is hard to understand", _FETCH)
+    return Check(name, False, f"{detail}: {heard.text!r}", f"{_MEND} Or check asr.engine.")
 
 
 def embedder(models_dir: Path, model_folder: str) -> Check:
@@ -237,5 +260,5 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
         return check()
     except Exception as error:
         reason = str(error) or type(error).__name__
-        of_a_model = name.split()[0] in ("model", "listener", "audio", "embedder")
+        of_a_model = name.split()[0] in ("model", "listener", "audio", "fallback", "embedder")
         return Check(name, False, reason.splitlines()[0], _MEND if of_a_model else _REPORT)

@@ -1,11 +1,18 @@
 """Opening engines by name and the table of what they can do."""
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from asr.capability_table import BEGIN, END, markdown, written_into
 from asr.engines import EngineFolders, capability_table, open_transcriber
 from asr.errors import ModelMissing, UnknownEngine
+from voicebot.commands.session import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_table_says_what_is_installed(tmp_path: Path, listener_dir: Path) -> None:
@@ -44,3 +51,74 @@ def test_nothing_installed_says_what_to_do(name: str) -> None:
 def test_a_named_engine_with_an_empty_folder_says_which_file(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match=r"model\.bin"):
         open_transcriber("whisper", EngineFolders(whisper=tmp_path))
+
+
+def test_the_documented_table_is_what_the_code_says() -> None:
+    document = (ROOT / "docs" / "recognition.md").read_text()
+    table = capability_table(EngineFolders())
+    assert written_into(document, table) == document, (
+        "run: voicebot asr engines --into docs/recognition.md"
+    )
+
+
+def test_the_table_has_a_line_for_each_engine_with_what_it_can_do() -> None:
+    heading, _, *lines = markdown(capability_table(EngineFolders())).splitlines()
+    assert [line.split("|")[1].strip() for line in lines] == [
+        "`whisper`", "`vosk`", "`listener`", "`funasr`", "`vosk-server`",
+    ]  # fmt: skip
+    assert len({line.count("|") for line in [heading, *lines]}) == 1
+    cells = dict(
+        zip(
+            [cell.strip() for cell in heading.split("|")],
+            [cell.strip() for cell in lines[0].split("|")],
+            strict=True,
+        )
+    )
+    assert (cells["n-best"], cells["word times"], cells["hot words"]) == ("yes", "yes", "–")
+
+
+@pytest.mark.parametrize("document", ["", BEGIN, f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
+def test_a_document_without_its_two_marks_is_left_alone(document: str) -> None:
+    with pytest.raises(ValueError, match="needs one line"):
+        written_into(document, ())
+
+
+def test_what_stands_around_the_table_stays(tmp_path: Path) -> None:
+    written = written_into(f"before\n{BEGIN}\nold\n{END}\nafter\n", ())
+    assert written.startswith(f"before\n{BEGIN}\n\n| engine")
+    assert written.endswith(f"\n{END}\nafter\n")
+    assert "old" not in written
+
+
+def asr_engines(*arguments: str) -> Result:
+    from voicebot.commands.asr import app
+
+    return CliRunner().invoke(app, ["engines", *arguments])
+
+
+def test_the_command_says_what_is_installed_and_what_each_can_do(
+    tmp_path: Path, listener_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOICEBOT_PATHS__MODELS", str(tmp_path))
+    monkeypatch.setenv("VOICEBOT_PATHS__LISTENER", str(listener_dir))
+    rows = {
+        row["engine"]: row for row in map(json.loads, asr_engines("--json").output.split("\n")[:-1])
+    }
+    assert (rows["whisper"]["installed"], rows["listener"]["installed"]) == (False, True)
+    assert rows["listener"]["phonetic"]
+    assert rows["whisper"]["sample_rates"] == [16_000]
+    assert "asr.engine = auto" in asr_engines().output
+
+
+def test_the_command_writes_the_table_and_refuses_what_has_no_place_for_it(tmp_path: Path) -> None:
+    document = tmp_path / "engines.md"
+    document.write_text(f"{BEGIN}\n{END}\n")
+    assert asr_engines("--into", str(document)).exit_code == 0
+    assert document.read_text() == written_into(
+        f"{BEGIN}\n{END}\n", capability_table(EngineFolders())
+    )
+    document.write_text("nothing")
+    refused = asr_engines("--into", str(document))
+    assert isinstance(refused.exception, InputError)
+    assert "needs one line" in str(refused.exception)
+    assert document.read_text() == "nothing"

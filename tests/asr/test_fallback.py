@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from asr.errors import ModelMissing, RemoteUnreachable, UnknownEngine
 from asr.fallback import Breaker, FallbackTranscriber
 from asr.hypothesis import Capabilities, Hypothesis, Pcm, Word
 from asr.streaming import ChunkedStream
+from voicebot import doctor
+from voicebot.call.speech import Speech
 from voicebot.config import ConfigError, Settings, load_settings
 from voicebot.recognisers import open_transcriber_for
 
@@ -387,3 +390,33 @@ def test_an_engine_that_stands_in_for_itself_is_a_mistake(tmp_path: Path) -> Non
 def test_no_engine_says_how_to_choose_one() -> None:
     with pytest.raises(UnknownEngine, match="--engine"):
         open_transcriber_for(settings_of(engine="none"), open_engine=Opener())
+
+
+# ── what `voicebot doctor` says ───────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("broken", "ok"), [("", (True, True)), ("funasr", (None, True)), ("whisper", (True, False))]
+)
+def test_the_doctor_looks_at_both_engines_each_by_itself(
+    broken: str, ok: tuple[bool | None, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(_: Settings, *, engine: str) -> Scripted:
+        found = Scripted(engine)
+        found.fails = AWAY if engine == broken else None
+        monkeypatch.setattr(found, "transcribe", lambda pcm: says(found))
+        return found
+
+    def says(engine: Scripted) -> Hypothesis:
+        if engine.fails is not None:
+            raise engine.fails
+        return Hypothesis(engine.name, doctor.SENTENCE, final=True)
+
+    voice = SimpleNamespace(render=lambda _: Speech(np.zeros(8000, np.int16), 8000, "fake"))
+    monkeypatch.setattr("voicebot.call.speech.open_synthesizer", lambda *_: voice)
+    monkeypatch.setattr("voicebot.recognisers.open_transcriber_for", opened)
+    settings = settings_of(**FUNASR)
+    checks = doctor.audio(settings), doctor._guarded("fallback", lambda: doctor.fallback(settings))
+    assert tuple(check.ok for check in checks) == ok
+    if broken:
+        assert any(str(AWAY) in check.detail for check in checks)

@@ -280,5 +280,5 @@ def test_an_incomplete_listener_does_not_hinder_the_transcriber(
         ears = open_ears_for(
             Settings(), EngineFolders(listener=tmp_path), open_engine=lambda *_, **__: whisper
         )
-    assert ears == (whisper, None)
+    assert (ears.transcriber, ears.listener) == (whisper, None)
     assert [line["event"] for line in lines] == ["listener_missing"]

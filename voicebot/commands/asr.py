@@ -6,15 +6,18 @@ import asyncio
 import os
 import signal
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from voicebot.commands.session import InputError, open_settings, prepare_threads, print_json
 
 if TYPE_CHECKING:
+    from asr.engines import EngineRow
     from asr.hypothesis import Recognizer
     from asr.pool import DecodePool
     from asr.service.side import Hearing
@@ -57,6 +60,8 @@ def serve(
       voicebot token create agent --name "seat 7"
     """
     prepare_threads()
+    from voicebot.recognisers import open_ears_for
+
     settings = open_settings(quiet=False)
     if as_json:
         from voicebot import logs
@@ -70,10 +75,40 @@ def serve(
         )
     tls = _tls(service)
     admit = _anybody if no_token else _whoever_has_a_token(settings)
-    transcriber, listener = _recognizers(settings, engine)
+    ears = open_ears_for(settings, engine=engine)
     raise typer.Exit(
-        asyncio.run(_run(settings, service, tls, admit, transcriber, listener, as_json))
+        asyncio.run(_run(settings, service, tls, admit, ears.transcriber, ears.listener, as_json))
     )
+
+
+@app.command()
+def engines(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object an engine.")] = False,
+    into: Annotated[
+        Path | None, typer.Option(help="Write the table into a document, between its two marks.")
+    ] = None,
+) -> None:
+    """What each recogniser can do, and whether its model is here.
+
+    \b
+    Examples:
+      voicebot asr engines
+      voicebot asr engines --json
+      voicebot asr engines --into docs/recognition.md
+    """
+    from asr.engines import EngineFolders, capability_table
+    from voicebot.recognisers import engine_folders
+
+    if into is not None:
+        _write_table(into, capability_table(EngineFolders()))
+        return
+    settings = open_settings()
+    rows = capability_table(engine_folders(settings))
+    if as_json:
+        for row in rows:
+            print_json(_row(row))
+    else:
+        _show_table(rows, settings)
 
 
 async def _run(
@@ -118,6 +153,55 @@ def _at_once(transcriber: Recognizer) -> int:
     and those of others use one each."""
     own = 1 if transcriber.name == "whisper" else os.cpu_count() or 1
     return int(getattr(transcriber, "workers", own))
+
+
+def _row(row: EngineRow) -> dict[str, Any]:
+    able = asdict(row.capabilities)
+    folder = str(row.folder) if row.folder else None
+    return {
+        "engine": row.engine, "installed": row.installed, "folder": folder, "needs": row.needs,
+        **able, "model": row.model, "cost": row.cost,
+    }  # fmt: skip
+
+
+def _show_table(rows: Sequence[EngineRow], settings: Settings) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("engine", "here", "gives", "languages", "can", "needs"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        can = row.capabilities
+        able = {
+            "partials": can.streaming, "n-best": can.n_best, "word times": can.word_times,
+            "hot words": can.hot_words,
+        }  # fmt: skip
+        table.add_row(
+            row.engine,
+            "yes" if row.installed else "no",
+            "syllables" if can.phonetic else "text",
+            ", ".join(can.languages),
+            ", ".join(name for name, is_able in able.items() if is_able),
+            row.needs,
+        )
+    Console().print(table)
+    behind = f", {settings.asr.fallback} behind it" if settings.asr.fallback else ""
+    typer.echo(f"In use: asr.engine = {settings.asr.engine}{behind}.")
+
+
+def _write_table(document: Path, rows: Sequence[EngineRow]) -> None:
+    from asr.capability_table import written_into
+
+    try:
+        text = written_into(document.read_text("utf-8"), rows)
+        document.write_text(text, "utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{document} is not UTF-8 text.") from None
+    except OSError as error:
+        raise InputError(f"{document} cannot be written: {error.strerror}.") from None
+    except ValueError as error:
+        raise InputError(f"{document}: {error}") from None
 
 
 class _Stopping:
@@ -227,26 +311,3 @@ def _whoever_has_a_token(settings: Settings) -> Callable[[str | None], Awaitable
         return principal is not None and principal.role in ROLES
 
     return admit
-
-
-def _recognizers(settings: Settings, engine: str) -> tuple[Recognizer, Recognizer | None]:
-    """The engine, and the listener that re-ranks its readings; without it they are a bit worse."""
-    import structlog
-
-    from asr.engines import open_transcriber
-    from asr.errors import EngineError
-    from asr.listener import Listener
-    from voicebot.recognisers import engine_folders
-
-    name = engine or settings.asr.engine
-    if name == "none":
-        raise InputError("asr.engine is none in the settings; choose one with --engine.")
-    folders = engine_folders(settings)
-    transcriber = open_transcriber(name, folders, threads=settings.asr.threads)
-    if folders.listener is None or transcriber.capabilities.phonetic:
-        return transcriber, None
-    try:
-        return transcriber, Listener(folders.listener)
-    except EngineError as error:
-        structlog.get_logger().warning("listener_missing", reason=str(error))
-        return transcriber, None
