@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from asr.fusion import fused
 from asr.hypothesis import Hypothesis, Pcm
 from asr.listener import Listener
-from asr.rerank import rerank
 from asr.whisper import WhisperTranscriber
 from benchmarks.scoring import character_error_rate, syllable_error_rate
 from benchmarks.speech_data import Utterance
+from voicebot.domain_words import domain_words
 
 Recognise = Callable[[Pcm], Hypothesis]
 
@@ -53,14 +54,16 @@ class Side:
 
 
 def both_ears(model: Path, listener_dir: Path | None, threads: int) -> Recognise:
-    """The service's way: Whisper in a window of the utterance's length, the listener's choice."""
+    """The service's way: Whisper in a window of the utterance's length, the listener's choice and
+    the names of places that it bears out."""
     whisper = WhisperTranscriber(model, threads=threads)
     listener = Listener(listener_dir) if listener_dir else None
+    words = domain_words()
 
     def recognise(pcm: Pcm) -> Hypothesis:
         heard = whisper.transcribe(pcm)
-        if listener is not None and heard.alternatives:
-            heard = rerank(heard, listener.transcribe(pcm).syllables)
+        if listener is not None and heard.text:
+            heard = fused(heard, listener.transcribe(pcm).syllables, words)
         return heard
 
     return recognise
