@@ -64,7 +64,7 @@ class Running:
 
     def record(self, call_id: str) -> dict[str, Any]:
         """The call's record once it is closed."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             answer = self.get(f"/api/calls/{call_id}")
             if answer.status_code == 200 and answer.json().get("ended_at"):
@@ -128,7 +128,7 @@ def start_service(state: Path, environment: Mapping[str, str]) -> Running:
 def stop_service(running: Running) -> None:
     running.process.send_signal(signal.SIGTERM)
     try:
-        running.process.wait(15)
+        running.process.wait(60)
     except subprocess.TimeoutExpired:
         running.process.kill()
         running.process.wait()

@@ -75,6 +75,16 @@ async def call(
     return report, running.record(report.call_sid)
 
 
+async def connected(running: Running, call_id: str) -> None:
+    """Waits until the service knows that a person is on a leg of this call."""
+    async with asyncio.timeout(60):
+        while True:
+            answer = await asyncio.to_thread(running.get, f"/api/calls/{call_id}")
+            if any(each["connected_at"] for each in answer.json().get("handoffs", ())):
+                return
+            await asyncio.sleep(0.1)
+
+
 @contextmanager
 def desk_process(
     running: Running, folder: Path, officer: Path
@@ -95,7 +105,7 @@ def desk_process(
         },
     )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not _listens(running.desk_port):
             assert process.poll() is None, "the desk did not start"
             assert time.monotonic() < deadline, "the desk did not start"
