@@ -20,6 +20,8 @@ log = structlog.get_logger()
 
 ATTEMPTS = 2
 """An utterance that two processes die of is given up."""
+LOADS = 3
+"""So many processes in a row may be lost while they load, before it is said that none loads."""
 PAUSE_S = 1.0
 """Before the first new attempt to load an engine that did not load; then twice as long, to"""
 LONGEST_PAUSE_S = 60.0
@@ -211,23 +213,19 @@ class Supervisor(Generic[P]):
         """A fresh process becomes the spare one.
 
         Raises:
-            EngineError: it does not start, or does not load its engine.
+            EngineError: none starts, or none loads its engine.
         """
-        try:
-            process = self._start()
-        except OSError as error:
-            raise EngineLost(f"No process can be started for the recogniser: {error}.") from None
-        with self._changed:
-            self._loading = process
-            if self._closed:
-                process.kill()
-        try:
-            loaded = process.load()
-        except ProcessLost as error:
-            raise EngineLost(f"The recogniser's process was lost while loading: {error}.") from None
-        finally:
-            with self._changed:
-                self._loading = None
+        for attempt in range(1, LOADS + 1):
+            try:
+                process, loaded = self._load_one()
+                break
+            except OSError as error:
+                raise EngineLost(f"The recogniser's process does not start: {error}.") from None
+            except ProcessLost as error:
+                if attempt == LOADS or self._closed:
+                    raise EngineLost(
+                        f"The recogniser's process was lost {attempt} times while loading: {error}."
+                    ) from None
         log.info(
             "engine_process_ready", pid=process.pid, engine=loaded.name, load_s=loaded.seconds,
             resident_mb=process.resident_bytes >> 20,
@@ -237,3 +235,19 @@ class Supervisor(Generic[P]):
             if self._closed:
                 process.kill()
             self._changed.notify_all()
+
+    def _load_one(self) -> tuple[P, Loaded]:
+        process = self._start()
+        with self._changed:
+            self._loading = process
+            if self._closed:
+                process.kill()
+        try:
+            return process, process.load()
+        except ProcessLost as error:
+            with self._changed:
+                self._note_lost(process, f"{error} while loading")
+            raise
+        finally:
+            with self._changed:
+                self._loading = None

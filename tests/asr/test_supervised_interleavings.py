@@ -21,7 +21,7 @@ from asr.hypothesis import Capabilities, Hypothesis, Pcm
 from asr.streaming import ChunkedStream
 from asr.supervised.process import EngineProcess, Loaded, Place, ProcessLost
 from asr.supervised.stream import SupervisedStream
-from asr.supervised.supervisor import Supervisor
+from asr.supervised.supervisor import LOADS, Supervisor
 from asr.supervised.wear import Limits, Wear, worn
 from asr.supervised.wire import Wire, pack, unpack
 from tests.asr.supervised_doubles import letters_stream, second, until
@@ -39,12 +39,17 @@ class ScriptedProcess:
         self.ended = False
         self.resident_bytes = 0
         self.decodes = self._numbers = 0
+        self._loads = script.load_losses == 0
+        script.load_losses = max(0, script.load_losses - 1)
 
     @property
     def wear(self) -> Wear:
         return Wear(self.decodes, 0.0, 0)
 
     def load(self) -> Loaded:
+        if not self._loads:
+            self.kill()
+            raise ProcessLost("SIGKILL")
         return Loaded("letters", ABLE, 0.0)
 
     def place(self, start: int) -> Place:
@@ -71,10 +76,13 @@ class ScriptedProcess:
 
 
 class Script:
-    """Starts scripted processes; so many of the next decodes are their last."""
+    """Starts scripted processes; so many of the next decodes, and loads, are their last."""
 
-    def __init__(self, limits: Limits | None = None, *, spare: bool = True) -> None:
+    def __init__(
+        self, limits: Limits | None = None, *, spare: bool = True, load_losses: int = 0
+    ) -> None:
         self.started = self.losses = 0
+        self.load_losses = load_losses
         self.processes: list[ScriptedProcess] = []
         self.supervisor = Supervisor(self._start, limits or Limits(), spare=spare)
 
@@ -261,6 +269,24 @@ def test_a_process_that_does_not_load_is_tried_again_and_nobody_waits_for_it() -
             supervisor.run(lambda process: None, beginning=True)
     supervisor.close()
     until(lambda: set(threading.enumerate()) <= before)
+
+
+def test_a_process_lost_while_it_loads_is_followed_by_another(started: Start) -> None:
+    script = started(load_losses=LOADS - 1)
+    stream = script.stream()
+    stream.feed(second("a"))
+    assert stream.finish().text == "a"
+    assert script.supervisor.counts["restarts"] == LOADS - 1
+
+
+def test_when_each_is_lost_while_it_loads_the_utterance_does_not_wait(started: Start) -> None:
+    script = started(load_losses=LOADS)
+    stream = script.stream()
+    stream.feed(second("a"))
+    with pytest.raises(EngineLost, match="while loading"):
+        stream.finish()
+    until(lambda: script.supervisor.pids)
+    assert stream.finish().text == "a"
 
 
 @pytest.mark.parametrize(
