@@ -16,6 +16,7 @@ from asr.hypothesis import Hypothesis, Span
 from asr.phonetics import distance
 from asr.rerank import rerank, toneless
 from asr.spoken import spoken
+from asr.timing import retimed
 
 _APART, _UNHEARD = 0.25, 0.2
 """Highest mean cost a syllable of a word against what was written, and against what was heard."""
@@ -50,7 +51,8 @@ def fused(
     Its readings are in the order in which both ears believe in them; where the first sounds like
     words of the domain and the listener heard those, it is written with them, and the reading as
     it was stays first among the alternatives, under the same score. ``unheard`` and ``unwritten``
-    say what one ear had alone. English, an empty text and a silent listener change nothing.
+    say what one ear had alone; ``words`` are those of what is written now. English, an empty text
+    and a silent listener change nothing.
 
     Args:
         hypothesis: with text and alternatives.
@@ -59,8 +61,8 @@ def fused(
     """
     if hypothesis.language == "en" or not hypothesis.text or not syllables:
         return hypothesis
-    hypothesis = _corrected(rerank(hypothesis, syllables, words), syllables, words)
-    return _flagged(hypothesis, syllables)
+    chosen = _corrected(rerank(hypothesis, syllables, words), syllables, words)
+    return _flagged(replace(chosen, words=retimed(hypothesis.words, chosen.text)), syllables)
 
 
 def _flagged(hypothesis: Hypothesis, syllables: Sequence[str]) -> Hypothesis:

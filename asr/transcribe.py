@@ -144,7 +144,6 @@ def transcribe_file(
     pieces = [_pieces(track, tell_progress) for track in tracks]
     for piece, channel in merge(*pieces, key=lambda each: each[0].start):
         heard = engine.transcribe(piece.pcm)
-        spoken = heard.words  # of its first reading; another may be chosen
         if listener is not None and heard.text:
             heard = fused(heard, listener.transcribe(piece.pcm).syllables, domain)
         if not heard:
@@ -156,7 +155,7 @@ def transcribe_file(
             text=_text(heard),
             alternatives=list(heard.alternatives),
         )
-        words = _words(spoken, segment, piece)
+        words = _words(heard.words, segment, piece)
         if words:
             segment["words"] = words
         if channel is not None:

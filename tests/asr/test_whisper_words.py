@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asr.fusion import fused
 from asr.hypothesis import Hypothesis, Pcm, Word
 from asr.listener import Listener
 from asr.streaming import ChunkedStream
@@ -127,3 +128,13 @@ def test_words_of_a_stream_count_from_its_start_whatever_was_settled_before() ->
         assert 1.0 <= word.start <= word.end <= 9.0
     starts = [word.start for word in final.words]
     assert starts == sorted(starts)
+
+
+def test_a_reading_that_the_other_ear_prefers_has_the_times_of_what_was_said() -> None:
+    first = Hypothesis(
+        "x", "找火轮", ("着火了",), final=True, scores=(-0.3, -0.31),
+        words=(Word("找", 0.2, 0.4), Word("火", 0.4, 0.7), Word("轮", 0.8, 1.0)),
+    )  # fmt: skip
+    chosen = fused(first, ("zhao2", "huo3", "le5"))
+    assert chosen.text == "着火了"
+    assert chosen.words == (Word("着", 0.2, 0.4), Word("火", 0.4, 0.7), Word("了", 0.8, 1.0))

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,6 +61,7 @@ def serve(
       voicebot token create agent --name "seat 7"
     """
     prepare_threads()
+    from asr.engines import open_transcriber
     from voicebot.recognisers import open_ears_for
 
     settings = open_settings(quiet=False)
@@ -75,7 +77,8 @@ def serve(
         )
     tls = _tls(service)
     admit = _anybody if no_token else _whoever_has_a_token(settings)
-    ears = open_ears_for(settings, engine=engine)
+    with_word_times = partial(open_transcriber, word_times=True)
+    ears = open_ears_for(settings, engine=engine, open_engine=with_word_times)
     raise typer.Exit(
         asyncio.run(_run(settings, service, tls, admit, ears.transcriber, ears.listener, as_json))
     )
