@@ -1,5 +1,6 @@
 """A second engine behind the first: one utterance is late at most, and none is lost."""
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,13 @@ from asr.engines import EngineFolders
 from asr.errors import ModelMissing, RemoteUnreachable, UnknownEngine
 from asr.fallback import Breaker, FallbackTranscriber
 from asr.hypothesis import Capabilities, Hypothesis, Pcm, Word
+from asr.remote.address import RemoteServer
+from asr.remote.conversation import Limits
+from asr.remote.transcriber import RemoteTranscriber
+from asr.remote.vosk_server import VoskServer
 from asr.streaming import ChunkedStream
+from asr.whisper import WhisperTranscriber
+from tests.asr.remote_servers import serving, spell, vosk_server
 from voicebot import doctor
 from voicebot.call.speech import Speech
 from voicebot.config import ConfigError, Settings, load_settings
@@ -317,6 +324,40 @@ def test_a_new_utterance_keeps_the_last_moments_of_the_one_before(pair: Pair) ->
     final = stream.finish()
     assert final.text == f"{RATE - 4000}-{RATE + 100}"
     assert final.start == 0.75
+
+
+# ── with a real engine and a real connection ──────────────────────────────────────
+
+
+def test_whisper_answers_for_a_server_that_is_gone_and_the_server_again_when_it_is_back(
+    whisper: WhisperTranscriber, utterance: Callable[[str], Pcm]
+) -> None:
+    pcm = utterance("aishell1_s0150/BAC009S0150W0141.wav")
+    clock, trials = Clock(), deque[Callable[[], None]]()
+
+    def said(engine: FallbackTranscriber) -> Hypothesis:
+        stream = engine.stream()
+        for begin in range(0, pcm.size, RATE // 10):
+            stream.feed(pcm[begin : begin + RATE // 10])
+        return stream.finish()
+
+    with serving(vosk_server()) as running:
+        dialect, address = VoskServer(), RemoteServer(running.url)
+        port = int(running.url.rstrip("/").rsplit(":", 1)[1])
+        server = RemoteTranscriber(dialect, address, limits=Limits(final_s=60.0))
+        engine = FallbackTranscriber(server, whisper, clock=clock, run_trial=trials.append)
+        assert engine.transcribe(spell("海口")).engine == "vosk-server"
+    gone = RemoteTranscriber(dialect, address, limits=Limits(final_s=0.3))
+    engine = FallbackTranscriber(gone, whisper, clock=clock, run_trial=trials.append)
+    first, second = said(engine), said(engine)
+    assert first.engine == second.engine == "whisper"
+    assert first.text == second.text == whisper.transcribe(pcm).text
+    assert trials == deque()
+    clock.now += 5.0
+    said(engine)
+    with serving(vosk_server(), port=port):
+        trials.popleft()()
+        assert engine.usable
 
 
 # ── by configuration ──────────────────────────────────────────────────────────────
