@@ -28,7 +28,7 @@ class _Selector(selectors.DefaultSelector):
             ready = super().select(THREAD_S)
             assert ready, f"work in a thread that does not end: {self.elsewhere}"
             return ready
-        ready = super().select(timeout and 0)
+        ready = super().select(timeout and 0)  # without a timer it waits, as others do
         if timeout is not None and not ready:
             self.now += timeout
         return ready

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -366,6 +367,18 @@ async def test_neither_database_nor_spool_is_said_so(settings: Settings) -> None
     records = await Records.open(settings)
     with closing(locked(settings)):
         assert await records.open_handoff(opening(), dossier()) is False
+    await records.close()
+
+
+async def test_a_database_and_a_spool_that_hang_hold_up_no_handoff(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = Records(settings, urgent_s=(0.03, 0.02))
+    given_up = threading.Event()
+    monkeypatch.setattr(records._writer, "submit", lambda _: True)
+    monkeypatch.setattr(records, "_keep", lambda _: given_up.wait(120))
+    assert await records.open_handoff(opening(), dossier()) is False
+    given_up.set()
     await records.close()
 
 
