@@ -41,7 +41,7 @@ class Weights:
         most_rare: the highest cost of a reading of a character that is kept.
     """
 
-    domain: float = 0.5
+    domain: float = 0.7
     discount: float = 0.75
     prior: float = 3.0
     figures: int = 2

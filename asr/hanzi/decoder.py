@@ -16,7 +16,7 @@ from typing import NamedTuple
 from asr.hanzi.lexicon import Lexicon, pair, standard
 from asr.hanzi.matching import UNKNOWN, Match, matches
 
-_BEAM = 12
+_BEAM = 10
 _MOST_STEPS = 400
 
 
