@@ -1,5 +1,7 @@
 """Both ears' evidence in one hypothesis: corrections of domain words, and who heard what."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,8 +58,22 @@ def test_where_both_ears_heard_other_sounds_nothing_is_changed() -> None:
     assert corrected("海同湾在哪里", "海同湾在哪里") == "海同湾在哪里"
 
 
-def test_a_listener_that_heard_something_else_refuses_the_word() -> None:
-    assert corrected("我在单周", "我在他家") == "我在单周"
+def test_a_fuzzy_pair_that_both_ears_heard_changes_no_short_word() -> None:
+    words = DomainWords(("织金路", "织金大道"))
+    assert corrected("资金路", "资金路", words) == "资金路"
+    assert corrected("资金大道", "资金大道", words) == "织金大道"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [("我在单周", "我在他家"), ("在穷山大道", "在琼山铁桥"), ("问穷山大道怎么走", "问琼山怎么走")],
+)
+def test_a_listener_that_heard_something_else_refuses_the_word(written: str, said: str) -> None:
+    assert corrected(written, said) == written
+
+
+def test_the_longer_of_two_words_in_one_place_counts() -> None:
+    assert corrected("纳大阵", "那大镇", DomainWords(("大振", "那大镇"))) == "那大镇"
 
 
 def test_the_text_as_it_was_stays_the_first_alternative_with_its_score() -> None:
@@ -68,13 +84,16 @@ def test_the_text_as_it_was_stays_the_first_alternative_with_its_score() -> None
 
 
 def test_a_reading_that_is_right_already_is_not_there_twice() -> None:
-    heard = fused(final("我在单周", "我在儋州"), to_syllables("我在儋州"), WORDS)
+    unlikely = replace(final("我在单周", "我在儋州"), scores=(-0.3, -5.0))
+    heard = fused(unlikely, to_syllables("我在儋州"), WORDS)
     assert heard.n_best == ("我在儋州", "我在单周")
 
 
 def test_everyday_words_need_more_evidence() -> None:
     assert corrected("单周期是多少", "儋州期是多少") == "单周期是多少"
     assert corrected("攻击金带款", "公积金贷款") == "公积金贷款"
+    assert corrected("亚洲", "崖州", DomainWords(("崖州",), frozenset({"亚洲"}))) == "亚洲"
+    assert corrected("仲裁院", "仲裁员", DomainWords(("裁员",), frozenset({"仲裁"}))) == "仲裁院"
 
 
 def test_an_everyday_word_beside_a_known_one_is_no_mistake() -> None:
@@ -84,6 +103,7 @@ def test_an_everyday_word_beside_a_known_one_is_no_mistake() -> None:
 
 def test_a_domain_word_is_not_made_into_another() -> None:
     assert corrected("海口湾", "海棠湾") == "海口湾"
+    assert corrected("穷舟站", "琼州站", DomainWords(("琼州站", "穷舟站"))) == "穷舟站"
 
 
 @pytest.mark.parametrize(
@@ -97,6 +117,8 @@ def test_danger_stays_and_so_does_what_sounds_like_it() -> None:
     words = DomainWords(("招火", "桥火镇"), protected=frozenset({"着火"}))
     assert corrected("我家着火了", "我家招火了", words) == "我家着火了"
     assert corrected("我家找火了", "我家招火了", words) == "我家找火了"
+    both = DomainWords(("招火",), protected=frozenset({"着火", "招火"}))
+    assert corrected("我家着火了", "我家招火了", both) == "我家着火了"
 
 
 def test_what_sounds_like_a_danger_word_may_become_that_word() -> None:
