@@ -236,6 +236,7 @@ def _hearing(
     from asr.service.utterances import UtteranceLimits
     from telephony.resampling import StreamResampler
     from voicebot.call.voice import VoiceDetector
+    from voicebot.domain_words import domain_words
 
     return Hearing(
         engine=transcriber,
@@ -246,6 +247,7 @@ def _hearing(
         new_resampler=StreamResampler,
         limits=UtteranceLimits(threshold=settings.turn.vad_confidence, silence_s=service.silence_s),
         partial_every_s=service.partial_every_s,
+        words=domain_words(),
     )
 
 
