@@ -1,6 +1,6 @@
 """Writes asr/hanzi/data/lexicon.npz: general words, and counts of this project's texts.
 
-    python scripts/hanzi_lexicon.py DICTIONARY [--without-domain] [--out FILE]
+    python -m scripts.hanzi_lexicon DICTIONARY [--without-domain] [--out FILE]
 
 DICTIONARY is jieba/dict.txt of the source distribution of jieba 0.42.1 (MIT):
 pip download --no-deps --no-binary :all: jieba==0.42.1. To be run when texts of the project
