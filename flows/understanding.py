@@ -18,7 +18,8 @@ UNDERSTOOD = 0.25
 the bot's own voice and sent over three lines: clear, with 10 dB of noise or voices over it, weak
 with 3 % of its packets lost. No sentence had less than 0.5; two of the 60 replies had less than
 this, both misheard. So had speech that runs backwards (30 of 30), six voices at once (28 of 30),
-mumbling (27 of 30) and a synthetic voice in five other languages (50 of 60)."""
+mumbling (27 of 30) and a synthetic voice in five other languages (50 of 60). Tried once afterwards
+on 101 utterances of people over the clear line: all are understood."""
 
 SHORT_REPLY = 3
 """Syllables. In shorter replies (嗯, 好的, 没有) one syllable misheard is most of what was said."""
