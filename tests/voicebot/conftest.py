@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.leaping_time import LeapingLoop, wrap_future
 from voicebot.config import Settings, load_settings
@@ -15,6 +16,9 @@ from voicebot.records.store import Records
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Of each error that a test is about, rich would print all locals: seconds of work.
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     config.addinivalue_line(
         "markers", "leaping_time: in the loop of tests.leaping_time; (False): not"
     )
