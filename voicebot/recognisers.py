@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import Executor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -16,9 +19,17 @@ from asr.hypothesis import Recognizer
 from asr.listener import Listener
 from asr.remote.address import RemoteServer, read_token
 from asr.remote.conversation import Limits
-from voicebot.config import Settings
+from asr.supervised import wear
+from asr.supervised.transcriber import SupervisedTranscriber
+from voicebot.config import REMOTE_ENGINES, Settings
 
 log = structlog.get_logger()
+
+DECODING_NICENESS = 10
+"""Of the transcriber's threads (nice(2)): a tenth of the weight of those that carry calls."""
+
+MOST_WORKERS = 4
+"""Processes of the transcriber where the settings leave their number open: memory is not free."""
 
 
 class OpenEngine(Protocol):
@@ -51,6 +62,41 @@ def engine_folders(settings: Settings) -> EngineFolders:
         vosk=Path(vosk) if vosk else None,
         listener=settings.paths.listener_folder(),
         remote=remote,
+    )
+
+
+def open_apart(
+    settings: Settings,
+    engine: str,
+    folders: EngineFolders,
+    *,
+    threads: int,
+    word_times: bool = False,
+    executor: Executor | None = None,
+) -> Recognizer:
+    """A local engine in processes of its own, if `asr.process` says so; a speech server from here.
+
+    Args:
+        executor: where what stays in this process is loaded: its native threads are as nice as
+            the one that makes them.
+
+    Raises as `asr.engines.open_transcriber`.
+    """
+    folders = replace(folders, listener=None)  # it is no transcriber
+    if engine in REMOTE_ENGINES or not settings.asr.process:
+        load = partial(open_transcriber, engine, folders, threads=threads, word_times=word_times)
+        return executor.submit(load).result() if executor else load()
+    folders = replace(folders, remote=None)
+    return SupervisedTranscriber(
+        partial(open_transcriber, engine, folders, threads=threads, word_times=word_times),
+        limits=wear.Limits(
+            deadline_s=settings.asr.process_deadline_s,
+            hours=settings.asr.process_hours,
+            growth_bytes=settings.asr.process_growth_mb << 20,
+        ),
+        workers=settings.asr.workers or min(os.cpu_count() or 1, MOST_WORKERS),
+        spare=settings.asr.process_spare,
+        niceness=DECODING_NICENESS,
     )
 
 

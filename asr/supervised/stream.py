@@ -120,7 +120,8 @@ class SupervisedStream:
             here.sent = audio.end
             return _moved(heard, here.start / SAMPLE_RATE), here
 
-        heard, place = self._supervisor.run(ask, beginning=place is None)
+        last = place.process if place is not None else None
+        heard, place = self._supervisor.run(ask, beginning=place is None, last=last)
         with self._feeding:
             if utterance == self._utterance:
                 self._place = place

@@ -1,4 +1,4 @@
-"""Keeps an engine's process at work: replaces what is lost or worn, and asks again what was lost.
+"""Keeps an engine's processes at work: replaces what is lost or worn, asks again what was lost.
 
 One thread starts all processes, since they end with the thread that started them.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from threading import Condition, Lock, Thread
+from threading import BoundedSemaphore, Condition, Thread
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -61,22 +61,27 @@ class Counts:
 
 
 class Supervisor(Generic[P]):
-    """Shared by all streams; one request is at work at a time.
+    """Shared by all streams.
 
     Args:
         start: begins a process.
         limits: when one is worn.
-        spare: keep a loaded one beside the one at work, so that a loss costs no loading.
+        workers: processes, and requests at work at a time. What one of them loses another takes.
+        spare: keep a loaded one beside those at work, so that a loss costs no loading.
     """
 
-    def __init__(self, start: Callable[[], P], limits: Limits, *, spare: bool) -> None:
-        self._start, self._limits, self._keep_spare = start, limits, spare
-        self._asking = Lock()
+    def __init__(
+        self, start: Callable[[], P], limits: Limits, *, workers: int = 1, spare: bool
+    ) -> None:
+        self._start, self._limits = start, limits
+        self._workers, self._keep_spare = workers, spare
+        self._turns = BoundedSemaphore(workers)
         self._changed = Condition()
-        self._current: P | None = None
+        self._crew: list[P] = []
+        self._at_work: set[P] = set()
+        self._worn: dict[P, Worn] = {}
         self._loading: P | None = None
         self._spare: P | None = None
-        self._worn: Worn | None = None
         self._not_loaded: EngineError | None = None
         self._closed = False
         self._counts = Counts()
@@ -89,33 +94,33 @@ class Supervisor(Generic[P]):
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """Of the process at work and the spare one, as far as there are."""
+        """Of those that have been asked, and of the next one, as far as there are."""
         with self._changed:
-            return tuple(each.pid for each in (self._current, self._spare) if each is not None)
+            return tuple(each.pid for each in (*self._crew, self._spare) if each is not None)
 
-    def run(self, work: Callable[[P], T], *, beginning: bool) -> T:
-        """What ``work`` makes of the process; a process lost by it is replaced, and asked again.
+    def run(self, work: Callable[[P], T], *, beginning: bool, last: P | None = None) -> T:
+        """What ``work`` makes of a process; where it is lost by it, another one is asked.
 
         Args:
             work: raises ``ProcessLost`` where there was no answer.
-            beginning: of an utterance: nothing of it is in the process yet.
+            beginning: of an utterance: nothing of it is in a process yet.
+            last: which one has heard the utterance so far; taken again unless it is at work.
 
         Raises:
             EngineLost: it was lost each time.
             EngineError: what ``work`` raised, or loading a process.
         """
-        with self._asking:
+        with self._turns:
             lost: ProcessLost | None = None
             for _ in range(ATTEMPTS):
-                process = self._process(beginning=beginning or lost is not None)
+                process = self._take(last, beginning=beginning or lost is not None)
                 try:
-                    result = work(process)
+                    return work(process)
                 except ProcessLost as error:
                     lost = error
                     self._lose(process, error)
-                    continue
-                self._weigh(process)
-                return result
+                finally:
+                    self._give_back(process)
             self._counts.failed += 1
             raise EngineLost(f"The recogniser was lost {ATTEMPTS} times at one utterance: {lost}.")
 
@@ -123,7 +128,7 @@ class Supervisor(Generic[P]):
         """Ends all processes; whoever waits is told."""
         with self._changed:
             self._closed = True
-            processes = (self._current, self._loading, self._spare)
+            processes = (*self._crew, self._loading, self._spare)
             self._changed.notify_all()
         for process in processes:
             if process is not None:
@@ -131,34 +136,46 @@ class Supervisor(Generic[P]):
 
     # ── the process to ask ────────────────────────────────────────────────────────
 
-    def _process(self, *, beginning: bool) -> P:
+    def _take(self, last: P | None, *, beginning: bool) -> P:
         with self._changed:
             self._bury()
-            current = self._current
-            replaceable = beginning and self._worn is not None and self._spare is not None
-            if current is not None and not replaceable:
-                return current
-            self._changed.wait_for(lambda: self._spare or self._not_loaded or self._closed)
+            self._changed.wait_for(
+                lambda: self._idle(last) or self._spare or self._not_loaded or self._closed
+            )
             if self._closed:
                 raise EngineLost("The recogniser was closed.")
-            if self._spare is None:
-                assert self._not_loaded is not None
-                raise self._not_loaded
-            fresh, self._current, self._spare = self._spare, self._spare, None
-            reason, self._worn = self._worn, None
-            if current is not None:
-                self._counts.recycled += 1
-                log.info("engine_process_recycled", pid=current.pid, reason=reason)
+            process, worn_one = self._idle(last), None
+            if process is None or (beginning and process in self._worn and self._spare):
+                if self._spare is None:
+                    assert self._not_loaded is not None
+                    raise self._not_loaded
+                worn_one, process, self._spare = process, self._spare, None
+                self._crew.append(process)
+            self._at_work.add(process)
+            if worn_one is not None:
+                self._recycle(worn_one)
             self._changed.notify_all()
-        if current is not None:
-            current.kill()
-        return fresh
+        if worn_one is not None:
+            worn_one.kill()
+        return process
+
+    def _idle(self, last: P | None) -> P | None:
+        idle = [each for each in self._crew if each not in self._at_work]
+        return last if last in idle else next(iter(idle), None)
+
+    def _give_back(self, process: P) -> None:
+        reason = None if process.ended else worn(process.wear, self._limits)
+        with self._changed:
+            self._at_work.discard(process)
+            if reason is not None and process in self._crew:
+                self._worn.setdefault(process, reason)
+            self._changed.notify_all()
 
     def _bury(self) -> None:
         """Those that ended while nobody asked; called with the lock held."""
-        if self._current is not None and self._current.ended:
-            self._note_lost(self._current, "ended while idle")
-            self._current = self._worn = None
+        for process in [each for each in self._crew if each not in self._at_work and each.ended]:
+            self._note_lost(process, "ended while idle")
+            self._dismiss(process)
         if self._spare is not None and self._spare.ended:
             self._note_lost(self._spare, "ended as the spare one")
             self._spare = None
@@ -168,21 +185,21 @@ class Supervisor(Generic[P]):
         with self._changed:
             self._note_lost(process, str(error))
             self._counts.timeouts += error.late
-            self._current = self._worn = None
-            self._changed.notify_all()
+            self._dismiss(process)
+
+    def _recycle(self, process: P) -> None:
+        self._counts.recycled += 1
+        log.info("engine_process_recycled", pid=process.pid, reason=self._worn[process])
+        self._dismiss(process)
+
+    def _dismiss(self, process: P) -> None:
+        self._crew.remove(process)
+        self._worn.pop(process, None)
 
     def _note_lost(self, process: P, how: str) -> None:
         self._counts.restarts += 1
         spare = self._spare is not None and self._spare is not process
         log.warning("engine_process_lost", pid=process.pid, how=how, spare=spare, **self.counts)
-
-    def _weigh(self, process: P) -> None:
-        if self._worn is None:
-            reason = worn(process.wear, self._limits)
-            if reason is not None:
-                with self._changed:
-                    self._worn = reason
-                    self._changed.notify_all()
 
     # ── the keeper's thread ───────────────────────────────────────────────────────
 
@@ -205,8 +222,8 @@ class Supervisor(Generic[P]):
                 pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def _one_is_wanted(self) -> bool:
-        return self._spare is None and (
-            self._keep_spare or self._current is None or self._worn is not None
+        return self._spare is None and bool(
+            self._keep_spare or len(self._crew) < self._workers or self._worn
         )
 
     def _load(self) -> None:

@@ -21,8 +21,9 @@ class SupervisedTranscriber:
     Args:
         opens: loads the engine there; picklable.
         limits: of each process.
-        spare: a second loaded process, so that a loss costs no loading; it needs as much memory
-            again.
+        workers: processes, each at work for another call.
+        spare: one more loaded process, so that a loss costs no loading; it needs as much memory
+            again. Where there are several workers, those that are left go on meanwhile.
         niceness: of the processes, added to ours (nice(2)).
 
     Raises:
@@ -30,11 +31,19 @@ class SupervisedTranscriber:
     """
 
     def __init__(
-        self, opens: Opens, *, limits: Limits | None = None, spare: bool = True, niceness: int = 0
+        self,
+        opens: Opens,
+        *,
+        limits: Limits | None = None,
+        workers: int = 1,
+        spare: bool = True,
+        niceness: int = 0,
     ) -> None:
         limits = limits or Limits()
+        self.workers = workers
+        """Decodes that it takes at a time."""
         self._supervisor = Supervisor(
-            lambda: EngineProcess(opens, limits, niceness), limits, spare=spare
+            lambda: EngineProcess(opens, limits, niceness), limits, workers=workers, spare=spare
         )
         self._close = weakref.finalize(self, self._supervisor.close)
         try:
@@ -54,7 +63,7 @@ class SupervisedTranscriber:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """Of the process at work and the spare one."""
+        """Of the processes at work and of the next one."""
         return self._supervisor.pids
 
     def stream(self) -> SupervisedStream:

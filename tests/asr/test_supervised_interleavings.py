@@ -79,12 +79,17 @@ class Script:
     """Starts scripted processes; so many of the next decodes, and loads, are their last."""
 
     def __init__(
-        self, limits: Limits | None = None, *, spare: bool = True, load_losses: int = 0
+        self,
+        limits: Limits | None = None,
+        *,
+        workers: int = 1,
+        spare: bool = True,
+        load_losses: int = 0,
     ) -> None:
         self.started = self.losses = 0
         self.load_losses = load_losses
         self.processes: list[ScriptedProcess] = []
-        self.supervisor = Supervisor(self._start, limits or Limits(), spare=spare)
+        self.supervisor = Supervisor(self._start, limits or Limits(), workers=workers, spare=spare)
 
     def _start(self) -> ScriptedProcess:
         self.processes.append(process := ScriptedProcess(self))
@@ -121,11 +126,16 @@ steps = st.lists(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 1), steps), max_size=6), st.booleans(), st.integers(1, 40))
+@given(
+    st.lists(st.tuples(st.integers(0, 1), steps), max_size=6),
+    st.booleans(),
+    st.integers(1, 40),
+    st.integers(1, 3),
+)
 def test_no_order_of_events_changes_a_word(
-    turns: list[tuple[int, list[tuple[Any, ...]]]], spare: bool, decodes: int
+    turns: list[tuple[int, list[tuple[Any, ...]]]], spare: bool, decodes: int, workers: int
 ) -> None:
-    script = Script(Limits(decodes=decodes), spare=spare)
+    script = Script(Limits(decodes=decodes), workers=workers, spare=spare)
     calls = [(script.stream(), letters_stream()) for _ in range(2)]
     try:
         for number, events in turns:
@@ -339,3 +349,61 @@ def test_a_process_that_takes_nothing_does_not_hold_the_sender() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, pytest.raises(TimeoutError):
         Wire(ours).send({}, bytes(50_000_000), deadline=0.0)
+
+
+def test_as_many_requests_are_at_work_as_there_are_workers(started: Start) -> None:
+    script = started(workers=2, spare=False)
+    first, other = script.stream(), script.stream()
+    first.feed(second("a"))
+    first.decode()
+    until(lambda: len(script.supervisor.pids) == 2)
+    together = threading.Barrier(3)
+
+    def slow(process: ScriptedProcess) -> Callable[..., Hypothesis]:
+        plain = process.decode
+
+        def decode(place: Place, chunks: Sequence[Pcm], *, final: bool) -> Hypothesis:
+            together.wait(30)
+            return plain(place, chunks, final=final)
+
+        return decode
+
+    for process in script.processes:
+        process.decode = slow(process)  # type: ignore[method-assign]
+    other.feed(second("b"))
+    heard: list[str] = []
+    workers = [
+        threading.Thread(target=lambda each=each: heard.append(each.finish().text))
+        for each in (first, other)
+    ]
+    for worker in workers:
+        worker.start()
+    together.wait(30)  # both are inside
+    for worker in workers:
+        worker.join()
+    assert sorted(heard) == ["a", "b"]
+
+
+def test_what_one_worker_loses_another_takes_without_loading(started: Start) -> None:
+    script = started(workers=2, spare=False)
+    stream = script.stream()
+    stream.feed(second("a"))
+    stream.decode()
+    until(lambda: len(script.supervisor.pids) == 2)
+    script.losses = 1
+    script.load_losses = LOADS  # whoever waits for loading, waits in vain
+    stream.feed(second("b"))
+    assert stream.finish().text == "ab"
+    assert script.supervisor.counts["failed"] == 0
+
+
+def test_a_call_stays_with_the_worker_that_knows_its_utterance(started: Start) -> None:
+    script = started(workers=2, spare=False)
+    first, other = script.stream(), script.stream()
+    for letter in "abc":
+        for stream in (first, other):
+            stream.feed(second(letter))
+            stream.decode()
+    (process, *_) = script.processes
+    assert len(process.streams) == 2, "the idle one that was taken first, not the next one"
+    assert [stream.finish().text for stream in (first, other)] == ["abc", "abc"]

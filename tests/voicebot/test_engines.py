@@ -32,9 +32,10 @@ from tests.flows.scripted_call import SCRIPTED_TRIAGE
 from tests.voicebot.test_session import Embedder, LoudIsVoice, NoiseVoice, called, offered, until
 from voicebot.app import Service
 from voicebot.call.audio_library import AudioLibrary
-from voicebot.call.engines import DECODING_NICENESS, Engines, open_ears
+from voicebot.call.engines import Engines, open_ears
 from voicebot.config import Settings, load_settings
 from voicebot.knowledge import unreadable
+from voicebot.recognisers import DECODING_NICENESS
 from voicebot.records.store import Records
 
 
@@ -49,7 +50,7 @@ def settings_with(folder: Path, models: Path, asr: str) -> Settings:
 def test_a_local_engine_is_in_a_process_of_its_own_that_gives_way_to_calls(
     tmp_path: Path, models_dir: Path
 ) -> None:
-    settings = settings_with(tmp_path, models_dir, "process_spare = false")
+    settings = settings_with(tmp_path, models_dir, "workers = 1")
     with ThreadPoolExecutor(1) as executor:
         _, transcriber = open_ears(settings, executor)
     assert isinstance(transcriber, SupervisedTranscriber)

@@ -6,12 +6,11 @@ import contextlib
 import os
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
-from asr.engines import EngineFolders, open_transcriber
 from asr.errors import AsrError
 from asr.fusion import fused
 from asr.hypothesis import Recognizer
@@ -19,7 +18,6 @@ from asr.listener import Listener
 from asr.pool import DecodePool, open_pool
 from asr.service.side import Hearing
 from asr.supervised.transcriber import SupervisedTranscriber
-from asr.supervised.wear import Limits
 from flows.actions import Purpose, Say, Search
 from flows.prompts import Prompt, load_prompts
 from flows.triage import TriageModel, Turn
@@ -31,16 +29,13 @@ from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
 from voicebot.call.turn_audio import RATE, as_float
 from voicebot.call.voice import SmartTurn, VoiceDetector
 from voicebot.clock import today
-from voicebot.config import REMOTE_ENGINES, Settings
+from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
 from voicebot.errors import ModelUnavailable
 from voicebot.knowledge import Knowledge
-from voicebot.recognisers import open_transcriber_for
+from voicebot.recognisers import DECODING_NICENESS, open_apart, open_transcriber_for
 
 log = structlog.get_logger()
-
-DECODING_NICENESS = 10
-"""Of the transcriber's threads (nice(2)): a tenth of the weight of those that carry calls."""
 
 ENTRY_VALUE = "entry:"
 """A blank filled with the question of an entry: ``entry:rx-001``."""
@@ -164,31 +159,11 @@ def open_ears(
         return listener, None
     try:
         return listener, open_transcriber_for(
-            settings, open_engine=partial(_open_engine, settings, decode_executor)
+            settings, open_engine=partial(open_apart, settings, executor=decode_executor)
         )
     except AsrError as error:
         log.error("transcriber_missing", reason=str(error))
         return listener, None
-
-
-def _open_engine(
-    settings: Settings, executor: Executor, engine: str, folders: EngineFolders, *, threads: int
-) -> Recognizer:
-    """One that crosses to a server stays in this process; a local one has its own, if so set."""
-    folders = replace(folders, listener=None)  # it is no transcriber
-    if engine in REMOTE_ENGINES or not settings.asr.process:
-        # Its native threads are as nice as the one that makes them.
-        return executor.submit(open_transcriber, engine, folders, threads=threads).result()
-    return SupervisedTranscriber(
-        partial(open_transcriber, engine, replace(folders, remote=None), threads=threads),
-        limits=Limits(
-            deadline_s=settings.asr.process_deadline_s,
-            hours=settings.asr.process_hours,
-            growth_bytes=settings.asr.process_growth_mb << 20,
-        ),
-        spare=settings.asr.process_spare,
-        niceness=DECODING_NICENESS,
-    )
 
 
 def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmbedder) -> Engines:

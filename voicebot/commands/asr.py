@@ -18,7 +18,7 @@ import typer
 from voicebot.commands.session import InputError, open_settings, prepare_threads, print_json
 
 if TYPE_CHECKING:
-    from asr.engines import EngineRow
+    from asr.engines import EngineFolders, EngineRow
     from asr.hypothesis import Recognizer
     from asr.pool import DecodePool
     from asr.service.side import Hearing
@@ -61,7 +61,6 @@ def serve(
       voicebot token create agent --name "seat 7"
     """
     prepare_threads()
-    from asr.engines import open_transcriber
     from voicebot.recognisers import open_ears_for
 
     settings = open_settings(quiet=False)
@@ -77,8 +76,7 @@ def serve(
         )
     tls = _tls(service)
     admit = _anybody if no_token else _whoever_has_a_token(settings)
-    with_word_times = partial(open_transcriber, word_times=True)
-    ears = open_ears_for(settings, engine=engine, open_engine=with_word_times)
+    ears = open_ears_for(settings, engine=engine, open_engine=partial(_open_engine, settings))
     raise typer.Exit(
         asyncio.run(_run(settings, service, tls, admit, ears.transcriber, ears.listener, as_json))
     )
@@ -149,6 +147,18 @@ async def _run(
         finally:
             working.cancel()
     return 130 if stopping.number == signal.SIGINT else 0
+
+
+def _open_engine(
+    settings: Settings, engine: str, folders: EngineFolders, *, threads: int
+) -> Recognizer:
+    """In processes of its own; Vosk here, for its clients are answered by Kaldi itself."""
+    from asr.engines import open_transcriber
+    from voicebot.recognisers import open_apart
+
+    if engine == "vosk":
+        return open_transcriber(engine, folders, threads=threads)
+    return open_apart(settings, engine, folders, threads=threads, word_times=True)
 
 
 def _at_once(transcriber: Recognizer) -> int:
