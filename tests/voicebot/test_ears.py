@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
 import pytest
@@ -169,6 +169,11 @@ class Hearing:
 
     def every(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
+
+    def listened_to(self, turns: int) -> bool:
+        """The listener's finals of so many turns are in."""
+        finals = [h for h in self.every(Heard) if h.ear is Ear.LISTENER and h.final]
+        return len(finals) == turns
 
     def texts(self) -> list[Heard]:
         return [heard for heard in self.every(Heard) if heard.ear is Ear.TRANSCRIBER]
@@ -337,20 +342,44 @@ async def test_while_the_recogniser_has_no_room_there_are_no_partials_but_what_i
         assert call.transcriber.decodes == [False]
 
 
-@pytest.mark.parametrize("lost", [Ear.LISTENER, Ear.TRANSCRIBER])
-async def test_a_lost_ear_is_reported_and_the_other_goes_on(lost: Ear) -> None:
+async def test_a_lost_listener_is_reported_and_the_transcriber_goes_on() -> None:
     async with hearing() as call:
-        broken: Any = call.listener if lost is Ear.LISTENER else call.transcriber
-        broken.broken = True
+        call.listener.broken = True
         await call.hears(2.0, voice=True)
         await call.hears(0.6, voice=False)
+        await call.until(lambda: any(heard.final for heard in call.every(Heard)))
+    assert {failed.engine for failed in call.every(EngineFailed)} == {Ear.LISTENER}
+    assert {heard.ear for heard in call.every(Heard)} == {Ear.TRANSCRIBER}
 
-        def other_final() -> bool:
-            return any(heard.final for heard in call.every(Heard))
 
-        await call.until(other_final)
-    assert {failed.engine for failed in call.every(EngineFailed)} == {lost}
-    assert {heard.ear for heard in call.every(Heard)} == set(Ear) - {lost}
+async def test_a_turn_at_which_the_transcriber_fails_is_written_by_its_sound() -> None:
+    async with hearing() as call:
+        call.transcriber.broken = True
+        await call.hears(2.0, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: any(heard.final for heard in call.texts()))
+        call.transcriber.broken = False
+        await call.hears(1.0, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: sum(heard.final for heard in call.texts()) == 2)
+    assert not call.every(EngineFailed)
+    by_sound, transcribed = [heard.text for heard in call.texts() if heard.final]
+    assert len(by_sound) == 10
+    assert transcribed == "是" * 5
+
+
+async def test_a_transcriber_that_fails_twice_in_a_row_is_reported_and_the_listener_goes_on() -> (
+    None
+):
+    async with hearing() as call:
+        call.transcriber.broken = True
+        for turns in (1, 2):
+            await call.hears(2.0, voice=True)
+            await call.hears(0.6, voice=False)
+            await call.until(partial(call.listened_to, turns))
+        await call.until(lambda: bool(call.every(EngineFailed)))
+    assert [failed.engine for failed in call.every(EngineFailed)] == [Ear.TRANSCRIBER]
+    assert len([heard for heard in call.texts() if heard.final]) == 1
 
 
 async def test_what_is_said_after_a_turn_belongs_to_the_next_though_the_final_is_late() -> None:

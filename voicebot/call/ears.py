@@ -13,11 +13,13 @@ from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 import numpy as np
+import structlog
 
 from asr.distress import DistressDetector, Mark
 from asr.domain import NO_WORDS, DomainWords
 from asr.dtmf import KeyMute
 from asr.guards import judged
+from asr.hanzi.writing import written
 from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
 from asr.pool import DecodePool
 from flows.events import CallerSpeaking, Distress, Ear, EngineFailed, Event, Heard, TurnEnded
@@ -25,6 +27,8 @@ from telephony.codecs import Int16
 from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits
 from voicebot.call.turn_audio import RATE, Transcriber, TurnAudio, as_float
 from voicebot.call.voice import SmartTurn, VoiceDetector
+
+log = structlog.get_logger()
 
 PRE_ROLL_S = 0.4
 """Audio kept from before the voice was detected: soft first syllables."""
@@ -35,6 +39,9 @@ HISTORY_S = 3.0
 
 VOICED = 0.4
 """Probability of a voice from which a frame may hold speech worth decoding."""
+
+FAILURES = 2
+"""Turns in a row at which the transcriber failed: then the call goes on without it."""
 
 T = TypeVar("T")
 
@@ -72,10 +79,11 @@ class Ears:
         self._words = words
         self._listening: RecognizerStream | None = listener.stream() if listener else None
         self._transcriber = (
-            Transcriber(transcriber, pool, self._spawn, self._lose_transcriber)
+            Transcriber(transcriber, pool, self._spawn, self._transcriber_failed)
             if transcriber
             else None
         )
+        self._failures = 0
         self._voice, self._smart_turn = voice, smart_turn
         self._endpointer = Endpointer(limits, threshold=threshold)
         self._pool, self._partial_every_s = pool, partial_every_s
@@ -196,10 +204,14 @@ class Ears:
         syllables = await self._settled(turn, settling, known)
         self._emit(TurnEnded(self.at, turn.number))
         hypothesis = await final
-        if hypothesis is None:
+        if hypothesis is not None:
+            self._failures = 0
+            if settling is not None:
+                hypothesis = judged(hypothesis, syllables, self._words)
+        elif turn.failed and self._transcriber is not None:
+            hypothesis = written(Hypothesis("listener", syllables=syllables, final=True))
+        else:
             return
-        if settling is not None:
-            hypothesis = judged(hypothesis, syllables, self._words)
         self._emit(self._heard(turn, hypothesis, final=True))
 
     # ── the listener ──────────────────────────────────────────────────────────────
@@ -256,8 +268,12 @@ class Ears:
     def _on_partial(self, turn: TurnAudio, hypothesis: Hypothesis) -> None:
         self._emit(self._heard(turn, hypothesis, final=False))
 
-    def _lose_transcriber(self, error: Exception) -> None:
-        if self._transcriber is not None:
+    def _transcriber_failed(self, error: Exception) -> None:
+        """At one turn: its words are written by their sound. At two in a row: it is lost."""
+        self._failures += 1
+        if self._failures < FAILURES:
+            log.warning("turn_not_transcribed", reason=type(error).__name__)
+        elif self._transcriber is not None:
             self._transcriber = None
             self._emit(EngineFailed(self.at, Ear.TRANSCRIBER, type(error).__name__))
 

@@ -13,6 +13,7 @@ from typing import Any, cast, get_args
 
 import structlog
 
+from asr.hanzi import decode
 from flows import actions as act
 from flows import events as ev
 from flows.routes import SEAT
@@ -231,7 +232,7 @@ class Journal:
             known = self._turn_index.get(key)
             if known is not None and self._turns[known].characters:
                 return  # the transcriber's text is better than syllables
-            text = " ".join(event.syllables)
+            text = next((each.text for each in decode(event.syllables, most=1)), "")
         if not text:
             return
         self._turn(

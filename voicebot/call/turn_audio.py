@@ -44,7 +44,7 @@ class Transcriber:
     Parameters:
         engine, pool: shared by all calls.
         spawn: starts a decode.
-        failed: told what the engine raised.
+        failed: told what the engine raised at a turn, once; the turn has no transcriber then.
     """
 
     engine: Recognizer
@@ -96,6 +96,8 @@ class TurnAudio:
         self._asked_at = self._asked_before = 0
         """Samples there were when the last decode was asked for, and the one before."""
         self._ahead: _Speculation | None = None
+        self.failed = False
+        """The engine raised at it."""
 
     def add(self, pcm: Int16) -> None:
         """The next audio of the turn."""
@@ -188,9 +190,10 @@ class TurnAudio:
         try:
             return await transcriber.pool.decode(self, work, urgency, audio_s=self._samples / RATE)
         except Exception as error:
-            self._transcriber = None
-            self._unheard.clear()
-            transcriber.failed(error)
+            if not self.failed:
+                self.failed, self._transcriber = True, None
+                self._unheard.clear()
+                transcriber.failed(error)
             return None
 
     def _recognise(self, engine: Recognizer, *, final: bool) -> Hypothesis:
