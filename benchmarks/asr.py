@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from asr.engines import EngineFolders
 from asr.errors import AsrError
 from asr.listener import Listener
 from asr.whisper import WhisperTranscriber
@@ -35,6 +36,7 @@ from benchmarks.asr_calls import Figures, Way
 from benchmarks.speech_data import ROOT, SHARED, Utterance, listener_folder, load
 from voicebot.commands.session import prepare_threads
 from voicebot.config import load_settings
+from voicebot.recognisers import open_apart
 
 PICTURES = ROOT / "docs" / "pictures"
 OURS, THREADS, WHOLE = "ours", "thread pool (vosk-server's way)", "faster-whisper per turn"
@@ -71,11 +73,13 @@ async def calls(
 ) -> list[Way]:
     """Every way with more and more calls."""
     model, threads = options.models / "whisper-base", options.threads
-    whisper = WhisperTranscriber(model, threads=threads)
+    settings = load_settings()
+    folders = EngineFolders(whisper=model)
+    whisper = open_apart(settings, "whisper", folders, threads=threads)
     several = WhisperTranscriber(model, threads=1, workers=os.cpu_count() or 1)
     plain = asr_accuracy.plain(model, threads)
     listener = Listener(options.listener) if options.listener else None
-    every = load_settings().asr.partial_every_s
+    every = settings.asr.partial_every_s
     short = [utterance for utterance in utterances if utterance.source != "long"]
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
@@ -142,6 +146,7 @@ def result(errors: dict[str, dict[str, float]], ways: Sequence[Way], cores: int)
             for name in (
                 "first_ms_p50",
                 "first_ms_p95",
+                "transcribed_ms_p50",
                 "partial_every_ms_p95",
                 "first_syllables_ms_p50",
                 "syllables_every_ms_p95",

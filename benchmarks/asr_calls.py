@@ -28,9 +28,11 @@ from typing import Any, Protocol
 import numpy as np
 from rich.progress import Progress, TaskID
 
+from asr.hanzi import decode as in_hanzi
 from asr.hypothesis import Hypothesis, Pcm, Recognizer
 from asr.listener import Listener
-from asr.pool import DecodePool
+from asr.pool import open_pool
+from benchmarks.processes import processor_seconds
 from benchmarks.speech_data import RATE, Utterance, spoken_extent
 from flows.events import CallerSpeaking, Ear, Event, Heard, TurnEnded
 from telephony.codecs import Int16
@@ -39,6 +41,7 @@ from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits
 from voicebot.call.engines import step_back
 from voicebot.call.turn_audio import as_float
 from voicebot.call.voice import SmartTurn, VoiceDetector
+from voicebot.domain_words import domain_words
 
 FRAME = RATE // 50
 PAUSE_S = (1.6, 3.0)
@@ -87,7 +90,9 @@ class Seen:
 
     syllables: list[float] = field(default_factory=list)
     texts: list[float] = field(default_factory=list)
-    """Partials of the transcriber that say something."""
+    """Partials in hanzi: of the transcriber, or of the listener as calls show them."""
+    transcribed: list[float] = field(default_factory=list)
+    """Those of the transcriber alone."""
     begun: set[int] = field(default_factory=set)
     ended: dict[int, float] = field(default_factory=dict)
     finals: dict[int, float] = field(default_factory=dict)
@@ -98,11 +103,14 @@ class Seen:
         match event:
             case Heard(ear=Ear.LISTENER, syllables=syllables) if syllables:
                 self.syllables.append(at)
+                if in_hanzi(syllables, most=1):
+                    self.texts.append(at)
             case Heard(ear=Ear.TRANSCRIBER, final=True, turn=turn):
                 self.finals[turn] = at
                 self.heard.append(event)
             case Heard(ear=Ear.TRANSCRIBER, text=text) if text:
                 self.texts.append(at)
+                self.transcribed.append(at)
             case CallerSpeaking(turn=turn):
                 self.begun.add(turn)
             case TurnEnded(turn=turn):
@@ -138,25 +146,27 @@ class Figures:
     first_ms_p50: float | None
     first_ms_p95: float | None
     partial_every_ms_p95: float | None
+    transcribed_ms_p50: float | None
+    """First partial of the transcriber."""
     final_ms_p50: float | None
     final_ms_p95: float | None
     finals: int
     lost: int
     """Turns whose final had not come 20 s after the last audio."""
     rtf: float
-    """Processor seconds of the process for each second of audio of all calls."""
+    """Processor seconds, of all processes, for each second of audio of all calls."""
 
 
 async def run(
     open_call: Open, callers: Sequence[Script], progress: Callable[[float], None]
 ) -> Figures:
     """All callers at once, in real time."""
-    cpu = time.process_time()
+    cpu = processor_seconds()
     seen = await asyncio.gather(
         *(hear(open_call, script, progress if not n else None) for n, script in enumerate(callers))
     )
     seconds = sum(script.pcm.size for script in callers) / RATE
-    return figures(callers, seen, (time.process_time() - cpu) / seconds)
+    return figures(callers, seen, (processor_seconds() - cpu) / seconds)
 
 
 async def hear(
@@ -192,12 +202,14 @@ def figures(callers: Sequence[Script], seen: Sequence[Seen], rtf: float) -> Figu
     first_texts: list[float] = []
     syllable_gaps: list[float] = []
     text_gaps: list[float] = []
+    transcribed: list[float] = []
     finals: list[float] = []
     for script, call in zip(callers, seen, strict=True):
         for spoken in script.spoken:
             for times, firsts, gaps in (
                 (call.syllables, first_syllables, syllable_gaps),
                 (call.texts, first_texts, text_gaps),
+                (call.transcribed, transcribed, []),
             ):
                 first, after = _within(times, *spoken)
                 firsts += first
@@ -210,6 +222,7 @@ def figures(callers: Sequence[Script], seen: Sequence[Seen], rtf: float) -> Figu
         first_ms_p50=_ms(first_texts, 50),
         first_ms_p95=_ms(first_texts, 95),
         partial_every_ms_p95=_ms(text_gaps, 95),
+        transcribed_ms_p50=_ms(transcribed, 50),
         final_ms_p50=_ms(finals, 50),
         final_ms_p95=_ms(finals, 95),
         finals=len(finals),
@@ -238,11 +251,12 @@ def ours(
 ) -> Iterator[Open]:
     """The ears of a call, as the session opens them. To be entered within a running loop."""
     ear = ThreadPoolExecutor(1, thread_name_prefix="ears")
-    decode = ThreadPoolExecutor(1, thread_name_prefix="decode", initializer=step_back)
     turn = ThreadPoolExecutor(1, thread_name_prefix="turn")
+    decode = ThreadPoolExecutor(1, thread_name_prefix="decode", initializer=step_back)
     smart_turn = SmartTurn(turn)
-    pool = DecodePool(decode)
+    pool = open_pool(whisper, decode)
     working = asyncio.get_running_loop().create_task(pool.run())
+    words = domain_words()
 
     def open_call(emit: Callable[[Event], None], now: Callable[[], float]) -> Caller:
         return Ears(
@@ -257,6 +271,7 @@ def ours(
             threshold=0.6,
             partial_every_s=partial_every_s,
             now=now,
+            words=words,
         )
 
     try:

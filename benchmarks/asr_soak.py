@@ -25,13 +25,15 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from asr.engines import EngineFolders
 from asr.errors import AsrError
 from asr.listener import Listener
-from asr.whisper import WhisperTranscriber
 from benchmarks.asr_calls import Figures, Script, Seen, figures, hear, ours, scripts
+from benchmarks.processes import megabytes, processor_seconds
 from benchmarks.speech_data import ROOT, SHARED, Utterance, listener_folder, load
 from voicebot.commands.session import prepare_threads
 from voicebot.config import load_settings
+from voicebot.recognisers import open_apart
 
 SHARED_S = 0.3
 """Audio that two turns may have in common: the pre-roll of the second."""
@@ -60,12 +62,6 @@ def audit(callers: Sequence[Script], seen: Sequence[Seen]) -> Audit:
     return Audit(sum(len(script.spoken) for script in callers), lost, repeated)
 
 
-def megabytes() -> float:
-    """Resident memory of this process."""
-    status = Path("/proc/self/status").read_text("utf-8")
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-
 def growth(samples: Sequence[tuple[float, float]]) -> dict[str, float]:
     """Memory over (seconds, megabytes): the line through the second half, and its standard error.
 
@@ -86,12 +82,14 @@ async def soak(
     options: argparse.Namespace, utterances: Sequence[Utterance], console: Console
 ) -> tuple[Audit, Figures, list[tuple[float, float]]]:
     """The calls, so many at a time."""
-    whisper = WhisperTranscriber(options.models / "whisper-base", threads=options.threads)
+    settings = load_settings()
+    folders = EngineFolders(whisper=options.models / "whisper-base")
+    whisper = open_apart(settings, "whisper", folders, threads=options.threads)
     listener = Listener(options.listener) if options.listener else None
     callers = scripts(utterances, options.calls, options.seconds, options.seed)
     waiting, seen = iter(range(options.calls)), [Seen() for _ in callers]
     memory: list[tuple[float, float]] = []
-    began, cpu = time.monotonic(), time.process_time()
+    began, cpu = time.monotonic(), processor_seconds()
 
     async def line() -> None:
         for number in waiting:
@@ -100,7 +98,7 @@ async def soak(
             memory.append((time.monotonic() - began, megabytes()))
             progress.advance(task)
 
-    every = load_settings().asr.partial_every_s
+    every = settings.asr.partial_every_s
     with (
         Progress(console=console) as progress,
         ours(whisper, listener, partial_every_s=every) as open_call,
@@ -108,7 +106,7 @@ async def soak(
         task = progress.add_task("calls", total=options.calls)
         await asyncio.gather(*(line() for _ in range(options.at_once)))
     seconds = sum(script.pcm.size for script in callers) / 16_000
-    found = figures(callers, seen, (time.process_time() - cpu) / seconds)
+    found = figures(callers, seen, (processor_seconds() - cpu) / seconds)
     return audit(callers, seen), found, memory
 
 

@@ -51,13 +51,13 @@ def test_times_count_from_the_first_sound_and_from_the_end_of_the_turn() -> None
     )
     found = figures([script], [call], 0.05)
     assert (found.first_syllables_ms_p50, found.syllables_every_ms_p95) == (400.0, 300.0)
-    assert (found.first_ms_p50, found.partial_every_ms_p95) == (1000.0, 500.0)
+    assert (found.first_ms_p50, found.transcribed_ms_p50) == (400.0, 1000.0)
     assert (found.final_ms_p50, found.finals, found.lost) == (150.0, 1, 1)
 
 
 def test_calls_per_core_stops_where_finals_come_late_or_never() -> None:
     def found(calls: int, p95: float | None, lost: int = 0) -> Figures:
-        return Figures(calls, None, None, None, None, None, p95, p95, 9, lost, 0.1)
+        return Figures(calls, None, None, None, None, None, None, p95, p95, 9, lost, 0.1)
 
     assert calls_per_core([found(1, 200), found(4, 900), found(8, 1100)], 2) == 2.0
     assert calls_per_core([found(1, 200), found(4, 900, lost=1)], 2) == 0.5
