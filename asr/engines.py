@@ -84,7 +84,7 @@ _ENGINES: dict[str, _Engine] = {
         WhisperTranscriber.declared,
         "a CTranslate2 Whisper folder (asr.whisper_model)",
         "openai/whisper base, MIT (`voicebot models fetch`); any other in CTranslate2's format",
-        "base: 0.4 s of two cores an utterance (FINDINGS 2); word times 40 ms of one more",
+        "base: 0.4 s of two cores an utterance; word times 40 ms of one more",
     ),
     "vosk": _Engine(
         lambda folder, threads, word_times: VoskTranscriber(folder),
@@ -92,7 +92,7 @@ _ENGINES: dict[str, _Engine] = {
         VoskTranscriber.declared,
         "a Vosk model folder (asr.vosk_model)",
         "an operator's own, such as vosk-model-small-cn-0.22, Apache-2.0 (alphacephei.com)",
-        "not measured in Mandarin; the small Korean model: 537 MB (FINDINGS 1)",
+        "not measured in Mandarin; the small Korean model: 537 MB",
     ),
     "listener": _Engine(
         lambda folder, threads, word_times: Listener(folder),
@@ -100,7 +100,7 @@ _ENGINES: dict[str, _Engine] = {
         Listener.capabilities,
         "a sherpa-onnx transducer folder with pinyin tokens (paths.listener)",
         "k2-fsa's Zipformer trained on WenetSpeech, Apache-2.0 (`voicebot models fetch`)",
-        "0.022 s of one core a second of audio (FINDINGS 2)",
+        "0.022 s of one core a second of audio",
     ),
 }
 # Text engines by the accuracy of what is usually installed; the listener has no hanzi.

@@ -53,11 +53,11 @@ def test_a_named_engine_with_an_empty_folder_says_which_file(tmp_path: Path) -> 
         open_transcriber("whisper", EngineFolders(whisper=tmp_path))
 
 
-def test_the_documented_table_is_what_the_code_says() -> None:
-    document = (ROOT / "docs" / "recognition.md").read_text()
-    table = capability_table(EngineFolders())
-    assert written_into(document, table) == document, (
-        "run: voicebot asr engines --into docs/recognition.md"
+@pytest.mark.parametrize("document", ["README.md", "docs/recognition.md"])
+def test_the_documented_table_is_what_the_code_says(document: str) -> None:
+    text = (ROOT / document).read_text("utf-8")
+    assert written_into(text, capability_table(EngineFolders())) == text, (
+        f"run: voicebot asr engines --into {document}"
     )
 
 
