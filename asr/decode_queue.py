@@ -28,12 +28,15 @@ class Request(Generic[W]):
         urgency: may rise while it waits.
         asked_at: seconds of the asker's clock.
         work: what to do.
+        ahead: a final of a turn that may go on: those that are over go first, and words asked for
+            because of possible danger, so that guesses cost nothing where there is no room.
     """
 
     owner: object
     urgency: Urgency
     asked_at: float
     work: W
+    ahead: bool = False
     place: int = 0
     """In the order of those as urgent."""
 
@@ -105,8 +108,11 @@ class DecodeQueue(Generic[W]):
         return request
 
     def hasten(self, owner: object) -> bool:
-        """Makes what waits of the owner a sentinel at least; False where nothing does."""
+        """Makes what waits of the owner a sentinel at least, and a final ahead of its time one
+        that is due; False where nothing waits."""
         request = self._find(owner)
+        if request is not None:
+            request.ahead = False
         if request is not None and request.urgency is Urgency.PARTIAL:
             self._places += 1
             request.urgency, request.place = Urgency.SENTINEL, self._places
@@ -127,6 +133,9 @@ class DecodeQueue(Generic[W]):
     def _find(self, owner: object) -> Request[W] | None:
         return next((each for each in self._waiting if each.owner is owner), None)
 
-    def _rank(self, request: Request[W]) -> tuple[Urgency, int]:
+    def _rank(self, request: Request[W]) -> tuple[Urgency, bool, int]:
         again = request.urgency is Urgency.SENTINEL and request.owner is self._last
-        return (Urgency.PARTIAL if again else request.urgency, request.place)
+        urgency = Urgency.PARTIAL if again else request.urgency
+        if request.ahead:
+            urgency = Urgency.SENTINEL
+        return urgency, request.ahead, request.place

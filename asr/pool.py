@@ -97,12 +97,19 @@ class DecodePool:
     # ── decodes ───────────────────────────────────────────────────────────────────
 
     async def decode(
-        self, owner: object, job: Callable[[], T], urgency: Urgency, *, audio_s: float = 0.0
+        self,
+        owner: object,
+        job: Callable[[], T],
+        urgency: Urgency,
+        *,
+        ahead: bool = False,
+        audio_s: float = 0.0,
     ) -> T | None:
         """The job's result; None if it became needless, or there is no place for a partial.
 
         Args:
             owner: whose audio it is; one decode of an owner is at work at a time.
+            ahead: the turn may go on; `hasten` says that it is over.
             audio_s: seconds of the turn it hears, for the figures; 0 is not known.
 
         Raises:
@@ -112,7 +119,7 @@ class DecodePool:
         if urgency is not Urgency.FINAL:
             self._asking[id(owner)] = now
         result: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
-        request = Request(owner, urgency, now, _Job(job, audio_s, result))
+        request = Request(owner, urgency, now, _Job(job, audio_s, result), ahead)
         for gone in self._queue.put(request):
             _answer(gone, None)
         self._wake.set()
@@ -122,7 +129,8 @@ class DecodePool:
             self._queue.discard(request)
 
     def hasten(self, owner: object) -> bool:
-        """Makes what waits of the owner a sentinel at least; False where nothing does."""
+        """Makes what waits of the owner a sentinel at least, and a final ahead of its time one
+        that is due; False where nothing waits."""
         return self._queue.hasten(owner)
 
     def withdraw(self, owner: object) -> bool:

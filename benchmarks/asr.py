@@ -59,7 +59,6 @@ def accuracy(
     ways = {OURS: asr_accuracy.both_ears(model, listener, threads)}
     if not options.limit:
         ways["ours, without the listener"] = asr_accuracy.one_ear(model, threads)
-        ways["ours, partial"] = asr_accuracy.quick(model, threads)
         ways["faster-whisper, greedy"] = asr_accuracy.plain(model, threads, beam=1)
     ways[PLAIN] = asr_accuracy.plain(model, threads)
     sides = [Side(label, recognise) for label, recognise in ways.items()]

@@ -75,11 +75,6 @@ def one_ear(model: Path, threads: int, *, beam: int = 5) -> Recognise:
     return whisper.transcribe
 
 
-def quick(model: Path, threads: int) -> Recognise:
-    """What partials are made with."""
-    return WhisperTranscriber(model, threads=threads).quick
-
-
 def plain(model: Path, threads: int, *, beam: int = 5) -> Recognise:
     """faster-whisper as its README calls it."""
     from faster_whisper import WhisperModel

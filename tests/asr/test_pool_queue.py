@@ -141,3 +141,19 @@ def test_calls_that_ask_again_as_soon_as_they_are_served_are_served_alike(
         served[request.work] += 1
         queue.put(Request(request.owner, PARTIAL, float(at), request.work))
     assert max(served) - min(served) <= 1
+
+
+def test_a_final_of_a_turn_that_may_go_on_waits_for_those_that_are_over_and_for_danger() -> None:
+    queue = queue_of(("a", PARTIAL), ("c", FINAL))
+    queue.put(Request("b", FINAL, 0.0, "b", ahead=True))
+    queue.put(Request("d", SENTINEL, 9.0, "d"))
+    queue.put(Request("e", FINAL, 9.0, "e"))
+    assert order(queue) == ["c1", "e", "d", "b", "a0"]
+
+
+def test_a_final_ahead_of_its_time_is_due_once_the_turn_is_over() -> None:
+    queue = queue_of()
+    queue.put(Request("a", FINAL, 0.0, "a", ahead=True))
+    queue.put(Request("b", FINAL, 1.0, "b"))
+    assert queue.hasten("a")
+    assert order(queue) == ["a", "b"]

@@ -151,6 +151,7 @@ class TurnAudio:
             return None
         ahead = self._ahead
         if ahead is not None and ahead.samples >= self._last_voice:
+            self._transcriber.pool.hasten(self)
             hypothesis = await ahead.result
             if hypothesis is not None:
                 return hypothesis
@@ -176,7 +177,8 @@ class TurnAudio:
 
     async def _decode_now(self, transcriber: Transcriber, urgency: Urgency) -> Hypothesis | None:
         """Decode what there is; a partial until the turn is known to be over."""
-        hypothesis = await self._hypothesis(transcriber, urgency)
+        ahead = urgency is Urgency.FINAL
+        hypothesis = await self._hypothesis(transcriber, urgency, ahead=ahead)
         self._decodes -= 1
         if hypothesis is not None and not self._over:
             self._asked_at = max(self._asked_at, self._heard)
@@ -184,11 +186,15 @@ class TurnAudio:
             self._decode_if_wanted()
         return hypothesis
 
-    async def _hypothesis(self, transcriber: Transcriber, urgency: Urgency) -> Hypothesis | None:
+    async def _hypothesis(
+        self, transcriber: Transcriber, urgency: Urgency, *, ahead: bool = False
+    ) -> Hypothesis | None:
         final = urgency is Urgency.FINAL
         work = partial(self._recognise, transcriber.engine, final=final)
         try:
-            return await transcriber.pool.decode(self, work, urgency, audio_s=self._samples / RATE)
+            return await transcriber.pool.decode(
+                self, work, urgency, ahead=ahead, audio_s=self._samples / RATE
+            )
         except Exception as error:
             if not self.failed:
                 self.failed, self._transcriber = True, None
