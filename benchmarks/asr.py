@@ -136,6 +136,7 @@ def result(errors: dict[str, dict[str, float]], ways: Sequence[Way], cores: int)
         "ours": mine,
         "plain": plain,
         "ratio_cpu": round(plain["cpu_s_per_audio_s"] / mine["cpu_s_per_audio_s"], 2),
+        "ways": errors,
     }
     if ways:
         found = ways[0].figures

@@ -55,25 +55,28 @@ def final_against_calls(ways: Sequence[Way], path: Path, cores: int) -> None:
     axes.axhline(LIMIT_MS, color="grey", lw=1)
     _calls(axes, [figures.calls for way in ways for figures in way.figures])
     axes.set_yscale("log")
-    axes.set_yticks([100, 200, 500, 1000, 2000, 5000, 10_000, 20_000])
+    axes.set_yticks([100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000])
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_minor_formatter("")
-    axes.set_ylim(80, 30_000)
+    axes.set_ylim(80, 60_000)
     axes.set_ylabel("milliseconds")
     axes.legend(fontsize=8)
     _save(figure, path)
 
 
 def partials_against_calls(ways: Sequence[Way], path: Path, cores: int) -> None:
-    """How long after the first sound something is known."""
-    figure, axes = _new(f"First syllables and first text after the first sound, {cores} cores")
+    """How long after the first sound there is text, from either ear and from the transcriber."""
+    figure, axes = _new(f"First text after the first sound, p50, {cores} cores")
     for way in ways:
         x = [figures.calls for figures in way.figures]
-        for name, style in (("first_syllables_ms_p50", "--"), ("first_ms_p50", "-")):
-            y = [getattr(figures, name) for figures in way.figures]
-            if any(y):
-                what = "syllables" if "syllables" in name else "text"
-                axes.plot(x, y, ls=style, marker="o", label=f"{way.label}, first {what}, p50")
+        first = [figures.first_ms_p50 for figures in way.figures]
+        transcribed = [figures.transcribed_ms_p50 for figures in way.figures]
+        if not any(first):
+            continue
+        (line,) = axes.plot(x, first, marker="o", label=way.label)
+        if transcribed != first:
+            label, color = f"{way.label}, of the transcriber", line.get_color()
+            axes.plot(x, transcribed, ls="--", marker=".", label=label, color=color)
     _calls(axes, [figures.calls for way in ways for figures in way.figures])
     axes.set_ylabel("milliseconds")
     axes.set_ylim(bottom=0)
