@@ -197,6 +197,8 @@ class Supervisor(Generic[P]):
         self._worn.pop(process, None)
 
     def _note_lost(self, process: P, how: str) -> None:
+        if self._closed:
+            return
         self._counts.restarts += 1
         spare = self._spare is not None and self._spare is not process
         log.warning("engine_process_lost", pid=process.pid, how=how, spare=spare, **self.counts)
@@ -214,6 +216,8 @@ class Supervisor(Generic[P]):
                 self._load()
                 pause = PAUSE_S
             except EngineError as error:
+                if self._closed:
+                    return
                 log.error("engine_process_not_loaded", reason=str(error), again_in_s=pause)
                 with self._changed:
                     self._not_loaded = error
