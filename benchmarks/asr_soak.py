@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -95,7 +96,7 @@ async def soak(
         for number in waiting:
             seen[number] = await hear(open_call, callers[number])
             gc.collect()
-            memory.append((time.monotonic() - began, megabytes()))
+            memory.append((time.monotonic() - began, megabytes(os.getpid())))
             progress.advance(task)
 
     every = settings.asr.partial_every_s

@@ -1,7 +1,8 @@
-"""What this process and those it started use."""
+"""What a process and those that it started use."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -10,22 +11,26 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def _children() -> Iterator[Path]:
-    for file in Path("/proc/self/task").glob("*/children"):
-        for pid in file.read_text("ascii").split():
-            yield Path("/proc") / pid
+def _children(pid: int) -> Iterator[Path]:
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in file.read_text("ascii").split():
+            yield Path("/proc") / child
 
 
 def processor_seconds() -> float:
     """Of all threads, since each began; a child that has ended does not count."""
     seconds = time.process_time()
-    for child in _children():
+    for child in _children(os.getpid()):
         fields = (child / "stat").read_text("utf-8").rpartition(")")[2].split()
         seconds += (int(fields[11]) + int(fields[12])) / _TICKS
     return seconds
 
 
-def megabytes() -> float:
-    """Resident memory."""
-    status = [(each / "status").read_text("utf-8") for each in (Path("/proc/self"), *_children())]
-    return sum(int(text.split("VmRSS:")[1].split()[0]) for text in status) / 1024
+def megabytes(pid: int) -> float:
+    """Resident memory of a process and those that it started; 0 for one that has ended."""
+    kilobytes = 0
+    for process in (Path(f"/proc/{pid}"), *_children(pid)):
+        with contextlib.suppress(OSError):
+            status = (process / "status").read_text("utf-8")
+            kilobytes += int(status.partition("VmRSS:")[2].split()[0]) if "VmRSS:" in status else 0
+    return kilobytes / 1024

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.processes import megabytes
 from benchmarks.trial_service import TrialError, TrialService
 from benchmarks.voices import render
 from tests.asterisk.pbx import CARRIER_PORTS, Pbx, installed
@@ -159,7 +160,7 @@ class Soak:
     def _sample(self) -> None:
         now = time.monotonic()
         for name, pid in (("service", self.service.pid), ("asterisk", self.pbx.pid)):
-            self.measured.memory_mb.setdefault(name, []).append((now, _resident_mb(pid)))
+            self.measured.memory_mb.setdefault(name, []).append((now, megabytes(pid)))
         health = self.service.health()
         if "loop_lag_ms" in health:
             self.measured.lag.append(health["loop_lag_ms"])
@@ -180,13 +181,6 @@ def _conversation(wavs: Sequence[Path]) -> tuple[Step, ...]:
     for wav in wavs:
         steps += [play(wav), wait(18.0)]
     return tuple(steps)
-
-
-def _resident_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def summary(measured: Measured, minutes: float, calls: int, seed: int) -> dict[str, Any]:
