@@ -18,23 +18,18 @@ import soundfile as sf
 import soxr
 
 from asr.engines import EngineFolders, open_transcriber
-from asr.pool import DecodePool
 from asr.remote.transcriber import RemoteTranscriber
 from asr.supervised.transcriber import SupervisedTranscriber
 from asr.supervised.wear import Limits
 from asr.whisper import WhisperTranscriber
 from flows.events import Ear
-from flows.prompts import load_prompts
 from telephony.codecs import Int16
 from telephony.scripted import ScriptedLine
 from tests.asr.supervised_doubles import Faults, faulty
-from tests.flows.scripted_call import SCRIPTED_TRIAGE
-from tests.voicebot.test_session import Embedder, LoudIsVoice, NoiseVoice, called, offered, until
+from tests.voicebot.test_session import LoudIsVoice, called, offered, scripted_engines, until
 from voicebot.app import Service
-from voicebot.call.audio_library import AudioLibrary
-from voicebot.call.engines import Engines, open_ears
+from voicebot.call.engines import open_ears
 from voicebot.config import Settings, load_settings
-from voicebot.knowledge import unreadable
 from voicebot.recognisers import DECODING_NICENESS
 from voicebot.records.store import Records
 
@@ -121,19 +116,7 @@ async def service(
         monkeypatch.setattr(f"voicebot.call.{module}.VoiceDetector", LoudIsVoice)
     clock = asyncio.get_running_loop().time
     monkeypatch.setattr("voicebot.call.session.time", SimpleNamespace(monotonic=clock))
-    engines = Engines(
-        listener=None,
-        transcriber=whisper,
-        pool=DecodePool(ThreadPoolExecutor(1)),
-        ear_executor=ThreadPoolExecutor(1),
-        work_executor=ThreadPoolExecutor(1),
-        smart_turn=None,
-        embedder=Embedder(),  # type: ignore[arg-type]
-        triage=SCRIPTED_TRIAGE,
-        knowledge=unreadable(),
-        library=AudioLibrary(tmp_path / "audio", NoiseVoice()),
-        prompts=load_prompts(),
-    )
+    engines = scripted_engines(tmp_path, transcriber=whisper)
     pool = asyncio.create_task(engines.pool.run())
     yield Service(settings, engines, records, await records.duty_directory(), None)
     pool.cancel()

@@ -161,11 +161,11 @@ confirm_timeout_s = 3.0
     return load_settings(file)
 
 
-@pytest.fixture
-def engines(tmp_path: Path) -> Engines:
+def scripted_engines(folder: Path, *, listener: Any = None, transcriber: Any = None) -> Engines:
+    """Engines around these ears that load nothing and speak noise."""
     return Engines(
-        listener=CountingListener(),
-        transcriber=None,
+        listener=listener,
+        transcriber=transcriber,
         pool=DecodePool(ThreadPoolExecutor(1)),
         ear_executor=ThreadPoolExecutor(1),
         work_executor=ThreadPoolExecutor(1),
@@ -173,9 +173,14 @@ def engines(tmp_path: Path) -> Engines:
         embedder=Embedder(),  # type: ignore[arg-type]
         triage=SCRIPTED_TRIAGE,
         knowledge=unreadable(),
-        library=AudioLibrary(tmp_path / "audio", NoiseVoice()),
+        library=AudioLibrary(folder / "audio", NoiseVoice()),
         prompts=load_prompts(),
     )
+
+
+@pytest.fixture
+def engines(tmp_path: Path) -> Engines:
+    return scripted_engines(tmp_path, listener=CountingListener())
 
 
 @pytest.fixture
