@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers, handoff, small_talk, ticket_dialogue
+from flows import answers, police_offer, small_talk, ticket_dialogue, together
 from flows.actions import Action, Decide, Search
 from flows.events import Ear, SearchResult
+from flows.judging import between, police_matter, probability
 from flows.policy import Policy, Step
 from flows.speaking import hush, say, say_entry
-from flows.state import CallerTurn, EarlyAnswer, Phase, State
+from flows.state import CallerTurn, EarlyAnswer, Phase, State, settled
 
 NO_ANSWER = "知识库没有已批准的答复，登记工单"
 INVITED = "答复请来电人补充详情，登记工单"
-
-
-def settled(state: State, turn: CallerTurn) -> State:
-    """The turn, and all before it, have had their reply."""
-    return replace(state, handled=max(state.handled, turn.number), awaiting=None)
-
-
-def probability(state: State, route: str) -> float:
-    """What triage gives a route at present."""
-    return state.assessment.probabilities.get(route, 0.0) if state.assessment else 0.0
-
-
-def police_matter(state: State) -> bool:
-    """An ordinary matter of 110's, without present danger."""
-    assessment = state.assessment
-    return assessment is not None and assessment.route == "110" and assessment.action == "handoff"
 
 
 def searchable(turn: CallerTurn) -> bool:
@@ -147,7 +132,7 @@ def conclude(state: State, turn: CallerTurn, result: SearchResult | None, policy
     if police_matter(state) and (
         best is None or probability(state, "110") >= policy.limits.police_over_answer
     ):
-        return handoff.to_police(settled(state, turn), "police_matter")
+        return police_offer.offer(state, turn)
     if result is not None and best is not None:
         return _answer(state, turn, result, "找到已批准的答复")
     assessment = state.assessment
@@ -165,6 +150,8 @@ def conclude(state: State, turn: CallerTurn, result: SearchResult | None, policy
         state = replace(state, guided=state.guided + 1)
         state, guide = say(state, "out_of_scope")
         return state, (Decide("guide", "不属于12345和110的范围"), guide)
+    if between(state, policy):
+        return together.bring(state)
     return no_answer(state, turn.words)
 
 

@@ -48,6 +48,12 @@ _PRECISE = re.compile(
     r"|\d号|[一二三四五六七八九十百]+号|栋|单元|楼|镇|乡|街道|桥|站|码头|港|湾|路口|公园|商场|派出所"
     r"|工地|工厂|厂|农场|国贸|银行|政府|幼儿园|停车场|机场|高速|苑|府|城|家园"
 )
+_NOWHERE = re.compile(
+    r"楼[上下顶道梯里]|[顶高]楼|银行卡|[马公道铁一过走迷半]路|路[上边过人]|站[在着起]|城管|乡下"
+    r"|(?:^|[去在到从的这那个我们你他她家])(?:学校|大学|中学|小学|酒店|宾馆|医院|市场|超市|小区"
+    r"|公园|商场|派出所|工地|工厂|银行|政府|幼儿园|停车场|机场|高速|村|广场|码头)"
+)
+"""Of these, what names no place in particular: 楼下, 我们小区."""
 _PLACE_WORDS = re.compile(
     r"(?:门口|旁边|对面|附近|隔壁|后面|前面|家|楼上|楼下|店|河边|海边|岛|市|县|区|路|边|里|上|下)"
     r"(?:这里|这边|这儿|那里|那边|的地方)?的?$|(?:这里|这边|这儿|那里|那边)$|^在.{1,8}$"
@@ -56,6 +62,11 @@ _PLACE_WORDS = re.compile(
 _QUESTION = re.compile(
     r"怎么|怎样|如何|哪里|哪儿|哪个|在哪|什么|多少|几[点天号年个]|多久|[吗么]$|能不能|可不可以"
     r"|是不是|要不要|有没有|会不会|算不算|为什么|为啥|谁"
+)
+
+_DECLINED = re.compile(
+    r"(?:嗯|啊|那|我|那个|还是|暂时|先|谢谢|你们?|您)*"
+    r"(?:不(?!好意思|知道|晓得|清楚|过|客气|明白)|别(?!的)|算了|没必要|没有必要)"
 )
 
 _SLOT = r"(?:地址|地点|位置|地方|名字|姓名|姓|内容|事情|问题)"
@@ -93,6 +104,11 @@ def no(text: str) -> bool:
     if _NOT_NO.match(said):
         return False
     return bool(_NO.match(said)) or (bool(_YES.match(said)) and not yes(said))
+
+
+def declined(text: str) -> bool:
+    """不用转了, 我不想找警察: the caller does not want what was offered."""
+    return _DECLINED.match(plain(text)) is not None
 
 
 def no_call(text: str) -> bool:
@@ -152,8 +168,8 @@ def place(text: str, syllables: Sequence[str] = ()) -> bool:
 
 
 def precise_place(text: str) -> bool:
-    """Whether the words tell more of a place than its city or county."""
-    return _PRECISE.search(plain(text)) is not None
+    """Whether the words tell more of a place than its city or county, so that it can be found."""
+    return _PRECISE.search(_NOWHERE.sub("，", plain(text))) is not None
 
 
 def place_unknown(text: str) -> bool:

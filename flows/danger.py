@@ -11,10 +11,9 @@ from dataclasses import replace
 
 from flows import denial, handoff, judging, small_talk, understanding
 from flows.actions import Decide
-from flows.answering import settled
 from flows.policy import Policy, Step
 from flows.speaking import DANGER, hush, say, say_again
-from flows.state import CallerTurn, Phase, State
+from flows.state import CallerTurn, Phase, State, settled
 from flows.triage import Assessment
 
 HEARD_S = 1.0

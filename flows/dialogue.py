@@ -19,6 +19,8 @@ This file says which concern takes which event; what short replies mean is read 
 `answering`        search, answer, clarify, guide, details that an answer invited
 `ticket_dialogue`  work orders (工单): `ticket_number` the number, spoken or keyed,
                    `ticket_writing` draft, complete, withdrawn, announced
+`police_offer`     an ordinary matter of 110's: announced, confirmed, transferred
+`together`         110's or 12345's: both on the line; a dispute if nobody takes it
 `keypad`           the menu of keys
 `handoff`          110, seats, and the legs to them (`routes`); `seatless` if no seat is free
 `sides`            119, 120, 122, 12395 beside 110
@@ -132,7 +134,7 @@ def _dispatch(state: State, event: Event, policy: Policy) -> Step:
         case TransferProgress():
             return seatless.transfer(state, event, policy)
         case FarSideKey():
-            return handoff.key(state, event, policy)
+            return seatless.key(state, event, policy)
         case EngineFailed():
             return patience.engine_failed(state, event, policy)
         case _:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers, jurisdiction, sides
+from flows import answers, jurisdiction, sides, small_talk
 from flows import handoff as opening
 from flows.actions import Action, Decide, DialRoute, Route, UpdateDossier
 from flows.events import Ear, Heard, LegState
 from flows.policy import Step
-from flows.routes import lies_in, police_routes, same_city
+from flows.routes import lies_in, same_city
 from flows.speaking import say
 from flows.state import CallerTurn, HandoffState, Phase, State
 from flows.triage import Assessment
@@ -41,7 +41,9 @@ def locate(state: State, turn: CallerTurn, event: Heard, before: Assessment | No
     updated = UpdateDossier(handoff.id, code, handoff.lines, handoff.flags, note=f"地点：{name}")
     dialled: tuple[Action, ...] = ()
     if handoff.to_police and not (handoff.connected or handoff.released):
-        handoff, dialled = _reroute(handoff, police_routes(code), moved=moved)
+        handoff, dialled = _reroute(
+            handoff, opening.routes_to_police(code, handoff.reason), moved=moved
+        )
         handoff, beside = sides.rerouted(handoff, state.duty_lines)
         dialled += beside
     return replace(state, handoff=handoff), (decided, updated, *dialled)
@@ -90,11 +92,11 @@ def _amend(
 ) -> Step:
     lines = tuple(line for line in assessment.lines if line not in handoff.lines)
     flags = tuple(flag for flag in assessment.flags if flag not in handoff.flags)
-    notes = []
+    notes, turn = [], state.turn
     if alarmed and not handoff.alarmed:
         flags = (*flags, "danger")
         notes.append("通话中出现危险，请一键转110")
-    worse = danger and handoff.reason == "police_matter"
+    worse = danger and handoff.reason in ("police_matter", opening.UNDECIDED)
     if worse:
         handoff = replace(handoff, reason="danger")
         notes.append("来电人讲述中出现危险")
@@ -108,6 +110,8 @@ def _amend(
     taken_back = next(
         (found.detail for found in assessment.evidence if found.kind == "retraction"), None
     )
+    if taken_back is None and turn is not None and small_talk.mistaken(turn.transcript):
+        taken_back = turn.transcript
     if taken_back is not None and not handoff.retracted:
         # Only 110 stands down.
         handoff = replace(handoff, retracted=True, to_note=True)
@@ -159,6 +163,8 @@ def interrupted(state: State) -> Step:
     handoff = state.handoff
     if handoff is None or not handoff.to_police or handoff.connected or handoff.released:
         return state, actions
+    if handoff.reason == opening.UNDECIDED and handoff.talking:
+        return state, actions  # the seat has the matter
     handoff = replace(handoff, flags=(*handoff.flags, "interrupted"))
     return replace(state, handoff=handoff), (
         *actions,

@@ -31,6 +31,12 @@ from flows.triage import Assessment
 BROKEN_OFF_S = 12.0
 """110 gone so soon after its first words is a line that broke, not a matter that is settled."""
 
+UNDECIDED = "undecided"
+"""Reason of a hand-off to 110 and a seat together, over whose matter it is (`together`)."""
+
+_PUBLIC = frozenset({"extremism", "revenge", "gathering"})
+"""Flags of matters of public safety (R6): the caller may be who threatens."""
+
 REDIAL_S = 3.0
 """Pause before an exhausted chain starts over: a desk that is busy needs a moment."""
 
@@ -54,13 +60,28 @@ def unsettled(state: State) -> bool:
 def to_police(state: State, reason: str) -> Step:
     """Open a hand-off to 110; whatever the bot was saying stops."""
     evidence = _evidence(state)
-    prompt = "transferring_110" if reason == "police_matter" else "connecting_110"
-    state, hushed = hush(state)
-    state, opened = _open(
-        state, police_routes(state.region), reason, prompt, state.assessment, evidence
+    assessment = state.assessment
+    public = assessment is not None and _PUBLIC.intersection(assessment.flags)
+    prompt = (
+        "transferring_110"
+        if reason == "police_matter"
+        else "joining_110"
+        if reason == UNDECIDED
+        else "connecting_public"
+        if public
+        else "connecting_110"
     )
+    state, hushed = hush(state)
+    routes = routes_to_police(state.region, reason)
+    state, opened = _open(state, routes, reason, prompt, assessment, evidence)
     why = "；".join(evidence[:3]) or reason
     return state, (*hushed, *opened, Decide("hand_off_110", why))
+
+
+def routes_to_police(region: str | None, reason: str) -> tuple[Route, ...]:
+    """The chain of 110; without its last, the seat, where a seat is called beside it."""
+    routes = police_routes(region)
+    return routes[:-1] if reason == UNDECIDED else routes
 
 
 def _evidence(state: State) -> tuple[str, ...]:
@@ -130,6 +151,9 @@ def _open(
         evidence,
     )
     handoff, called = sides.brought_in(handoff, handoff.lines, state.duty_lines)
+    if reason == UNDECIDED:
+        handoff, seat = sides.with_seat(handoff)
+        called = (*called, seat)
     return replace(state, handoff=handoff), (opened, *called)
 
 
@@ -253,6 +277,11 @@ def _side_gone(state: State, handoff: HandoffState, line: str) -> Step:
     gone = Decide("line_released", f"{line}已挂断")
     if handoff.talking:
         return state, (gone,)
+    if line == SEAT and handoff.reason == UNDECIDED:
+        # The seat has had the matter and is done: 110 is not called for it any more.
+        calling = () if handoff.released else (ReleaseLeg(handoff.id),)
+        state, over = _over(state)
+        return state, (gone, *calling, *over)
     if handoff.released and handoff.handed_back:
         state, resumed = _resume(state)
         return state, (gone, *_stop_calling(handoff), *resumed)
@@ -292,6 +321,8 @@ def _route_failed(state: State, handoff: HandoffState, event: TransferProgress) 
     last = handoff.index + 1 >= len(handoff.routes)
     if last and not handoff.to_police:
         return _no_seat(state), (failed,)
+    if last and handoff.reason == UNDECIDED and handoff.waiting:
+        return _no_seat(state), (failed, *_stop_calling(handoff))
     handoff = replace(
         handoff,
         index=0 if last else handoff.index + 1,

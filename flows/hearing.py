@@ -86,7 +86,7 @@ def _suspected(state: State, event: Heard, policy: Policy) -> bool:
         event.ear is Ear.LISTENER
         and not event.final
         and Ear.TRANSCRIBER in state.ears
-        and answering.probability(state, "110_now") >= policy.limits.suspicion
+        and judging.probability(state, "110_now") >= policy.limits.suspicion
     )
 
 
@@ -119,8 +119,8 @@ def _second_thoughts(state: State, turn: CallerTurn, policy: Policy) -> Step:
     reopened = replace(
         state, handled=early.handled_before, early=None, answered=max(0, state.answered - 1)
     )
-    police = answering.police_matter(state) and (
-        answering.probability(state, "110") >= policy.limits.police_over_answer
+    police = judging.police_matter(state) and (
+        judging.probability(state, "110") >= policy.limits.police_over_answer
     )
     if state.doubt or police or replying.human_requested(reopened):
         reopened, hushed = hush(replace(reopened, awaiting=turn.number))
@@ -146,7 +146,7 @@ def turn_ended(state: State, event: TurnEnded, policy: Policy) -> Step:
     if (
         question is not None
         and not state.doubt
-        and not answering.police_matter(state)
+        and not judging.police_matter(state)
         and not replying.human_requested(state)
     ):
         early = answering.early_result(state, question, policy)

@@ -60,6 +60,32 @@ def is_danger(assessment: Assessment) -> bool:
     return assessment.action == "handoff" and assessment.route == "110_now"
 
 
+def probability(state: State, route: str) -> float:
+    """What triage gives a route at present."""
+    return state.assessment.probabilities.get(route, 0.0) if state.assessment else 0.0
+
+
+def police_matter(state: State) -> bool:
+    """An ordinary matter of 110's, without present danger, that the caller did not decline."""
+    assessment = state.assessment
+    return (
+        assessment is not None
+        and assessment.route == "110"
+        and assessment.action == "handoff"
+        and not state.police_declined
+    )
+
+
+def between(state: State, policy: Policy) -> bool:
+    """No danger, and as likely a matter of 110's as of 12345's: for both of them together."""
+    least = policy.limits.undecided
+    return (
+        not (state.undecided or state.police_declined or state.doubt)
+        and probability(state, "110") >= least
+        and probability(state, "12345") >= least
+    )
+
+
 def replying(state: State) -> bool:
     """The newest turn replies to the question about danger."""
     turn = state.turn

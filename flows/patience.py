@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import dossier, handoff, replying, sides, ticket_dialogue, ticket_number, ticket_writing
+from flows import (
+    dossier,
+    handoff,
+    police_offer,
+    replying,
+    sides,
+    ticket_dialogue,
+    ticket_number,
+    ticket_writing,
+)
 from flows.actions import Action, Decide, HangUp, Leave, Search, UpdateDossier
 from flows.events import Ear, EngineFailed, Silence
 from flows.policy import Policy, Step
@@ -55,6 +64,8 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
     match state.phase:
         case Phase.CONFIRMING_DANGER:
             return handoff.to_police(state, "danger")
+        case Phase.CONFIRMING_POLICE:
+            return police_offer.accepted(state)
         case Phase.TICKET_WRITING:
             state, actions = handoff.to_human(state, "ticket_not_written", "ticket_unsaved")
             state, told = handoff.announce(state)  # a disk that is slow is not waited for again
@@ -176,7 +187,7 @@ def _ear_failed(state: State, ear: Ear, policy: Policy) -> Step:
 
 def closing(state: State) -> tuple[State, tuple[Action, ...]]:
     """What must still be safe when the caller is gone."""
-    state, police = dossier.interrupted(silenced(state))
+    state, police = dossier.interrupted(police_offer.left(silenced(state)))
     tickets = ticket_writing.save(state)
     ended = replace(state, phase=Phase.ENDED)
     return ended, (*police, *sides.notices(state), *tickets, HangUp(ended.outcome))
@@ -191,7 +202,7 @@ def released(state: State) -> Step:
         noted = (
             UpdateDossier(handoff.id, handoff.region, handoff.lines, handoff.flags, note=note),
         )
-    tickets = ticket_writing.save(silenced(state))
+    tickets = ticket_writing.save(police_offer.left(silenced(state)))
     ended = replace(state, phase=Phase.ENDED, left=True)
     why = Decide("caller_left", "系统停止服务，来电留给在线的人或人工队列")
     return ended, (why, *noted, *sides.notices(state), *tickets, Leave(ended.outcome))

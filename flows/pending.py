@@ -14,6 +14,8 @@ class Phase(StrEnum):
 
     LISTENING = "listening"
     CONFIRMING_DANGER = "confirming_danger"
+    CONFIRMING_POLICE = "confirming_police"
+    """An ordinary matter of 110's; the caller was asked whether to be put through."""
     CLARIFYING = "clarifying"
     TICKET_MATTER = "ticket_matter"
     """No seat is free, and nothing was said yet that a ticket could be about."""

@@ -16,17 +16,18 @@ from flows import (
     denial,
     distress,
     handoff,
+    judging,
+    police_offer,
     small_talk,
     ticket_dialogue,
     ticket_writing,
     understanding,
 )
 from flows.actions import Decide, HangUp
-from flows.answering import settled
 from flows.events import Ear
 from flows.policy import Policy, Step
 from flows.speaking import go_on, hush, say, say_again
-from flows.state import CallerTurn, Phase, State
+from flows.state import CallerTurn, Phase, State, settled
 
 MOST_REPEATS = 2
 """How often the same thing is said again before a human is called in."""
@@ -131,6 +132,11 @@ def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = 
         return settled(state, turn), ()
     if not (understanding.understood(turn) or state.seat_failed):
         return _not_understood(state, turn, policy)
+    if state.phase is Phase.CONFIRMING_POLICE and not small_talk.again(turn.transcript):
+        answer = police_offer.answered(state, turn)
+        if answer is not None:
+            return answer
+        state = police_offer.withdrawn(state)
     small = _small_talk(state, turn)
     if small is not None:
         return small
@@ -143,10 +149,10 @@ def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = 
         if chosen is not None:
             return chosen
     if (
-        answering.police_matter(state)
-        and answering.probability(state, "110") >= policy.limits.police_over_answer
+        judging.police_matter(state)
+        and judging.probability(state, "110") >= policy.limits.police_over_answer
     ):
-        return handoff.to_police(settled(state, turn), "police_matter")
+        return police_offer.offer(state, turn)
     if state.phase is Phase.LISTENING:
         details = answering.details(state, turn)
         if details is not None:
@@ -165,8 +171,8 @@ def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = 
 def _in_ticket(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool) -> Step:
     at_place = state.phase is Phase.TICKET_PLACE and answers.place(turn.transcript)
     least = policy.limits.police_over_answer if at_place else 0.0  # 派出所旁边 is a place
-    if answering.police_matter(state) and answering.probability(state, "110") >= least:
-        return handoff.to_police(settled(state, turn), "police_matter")
+    if judging.police_matter(state) and judging.probability(state, "110") >= least:
+        return police_offer.offer(state, turn)
     asked = answering.in_ticket(state, turn, policy, overdue=overdue)
     return asked or ticket_dialogue.take_down(settled(state, turn), turn)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import danger, handoff, small_talk, ticket_dialogue
+from flows import danger, handoff, small_talk, ticket_dialogue, together
 from flows.actions import Decide
-from flows.events import TransferProgress
+from flows.events import FarSideKey, TransferProgress
 from flows.pending import HandoffState
 from flows.policy import Policy, Step
 from flows.speaking import say
@@ -21,10 +21,15 @@ _LEAST_MATTER = 4
 
 def transfer(state: State, event: TransferProgress, policy: Policy) -> Step:
     """Progress of a hand-off; a seat that cannot be had ends it."""
-    before = state.handoff
+    before, matter = state.handoff, _matter(state)
     uncertain = handoff.unsettled(state) and state.doubt > 0
     alarmed = before is not None and (before.alarmed or before.doubtful)
     state, actions = handoff.transfer(state, event)
+    if _left_to_12345(before, state):
+        state, told = say(state, "human_busy")
+        why = "110和座席都没有接通，由首接的12345登记"
+        state, more = together.disputed(state, matter or CALL_BACK, why)
+        return state, (*actions, told, *more)
     if (
         before is None
         or before.to_police
@@ -34,6 +39,22 @@ def transfer(state: State, event: TransferProgress, policy: Policy) -> Step:
         return state, actions
     state, more = _go_on(state, before, policy, alarmed=alarmed, uncertain=uncertain)
     return state, (*actions, *more)
+
+
+def key(state: State, event: FarSideKey, policy: Policy) -> Step:
+    """110 gives the caller back; a matter that might have been its own is a dispute then."""
+    before, matter = state.handoff, _matter(state)
+    state, actions = handoff.key(state, event, policy)
+    if not _left_to_12345(before, state):
+        return state, actions
+    state, more = together.disputed(state, matter or CALL_BACK, "110退回，由首接的12345登记")
+    return state, (*actions, *more)
+
+
+def _left_to_12345(before: HandoffState | None, state: State) -> bool:
+    """Nobody has a matter any more over which 110 and a seat were called in together."""
+    undecided = before is not None and before.reason == handoff.UNDECIDED
+    return undecided and state.handoff is None and state.phase is not Phase.ENDED
 
 
 def _go_on(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows.actions import Action, Decide, DialLine, NotifyLine, UpdateDossier
+from flows.actions import Action, Decide, DialLine, NotifyLine, Route, UpdateDossier
 from flows.events import DutyLine, LegState, TransferProgress
 from flows.pending import HandoffState, Side
 from flows.policy import Step
-from flows.routes import LEG_LINES, line_routes
+from flows.routes import LEG_LINES, SEAT, line_routes
 from flows.speaking import hush
 from flows.state import Phase, State
 
@@ -43,12 +43,21 @@ def brought_in(
     return handoff, tuple(actions)
 
 
+def with_seat(handoff: HandoffState) -> tuple[HandoffState, Action]:
+    """A seat called beside 110, where both are to decide whose matter it is."""
+    seat = Side(SEAT, (Route(SEAT, SEAT),))
+    handoff = replace(handoff, sides=(*handoff.sides, seat))
+    return handoff, DialLine(handoff.id, SEAT, seat.route)
+
+
 def rerouted(
     handoff: HandoffState, duty_lines: tuple[DutyLine, ...]
 ) -> tuple[HandoffState, tuple[Action, ...]]:
     """Another city or county: its own numbers, where nobody is off-hook yet."""
     actions: list[Action] = []
     for side in handoff.sides:
+        if side.line == SEAT:
+            continue
         routes = line_routes(side.line, handoff.region, duty_lines)
         if side.off_hook or side.reached or side.given_up or routes == side.routes:
             continue
@@ -85,7 +94,7 @@ def _confirmed(state: State, handoff: HandoffState, side: Side) -> Step:
     return state, (
         *hushed,
         Decide("line_connected", f"{side.route.destination} 有人应答"),
-        _noted(handoff, f"{side.line}已接通"),
+        _noted(handoff, f"{_name(side)}已接通"),
     )
 
 
@@ -98,6 +107,8 @@ def _failed(state: State, handoff: HandoffState, side: Side, event: TransferProg
     if rounds >= MOST_ROUNDS:
         side = replace(side, given_up=True)
         state = replace(state, handoff=handoff.with_side(side))
+        if side.line == SEAT:  # nobody reads messages there; 110 goes on being called
+            return state, (failed,)
         told = _noted(handoff, f"{side.line}没有接通，已发通知")
         return state, (failed, NotifyLine(side.line, handoff.id), told)
     if rounds > 0 and side.index + 1 >= len(side.routes):
@@ -129,8 +140,12 @@ def notices(state: State) -> tuple[Action, ...]:
     return tuple(
         NotifyLine(side.line, handoff.id)
         for side in handoff.sides
-        if not (side.reached or side.given_up)
+        if not (side.reached or side.given_up or side.line == SEAT)
     )
+
+
+def _name(side: Side) -> str:
+    return "座席" if side.line == SEAT else side.line
 
 
 def _noted(handoff: HandoffState, note: str) -> UpdateDossier:

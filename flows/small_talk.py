@@ -35,6 +35,10 @@ _FINISHED = _kind(
     "真是 你 您 "
     "都 先 不好意思 对不起",
 )
+_MISTAKEN = _kind(
+    "打错 按错 拨错 打错电话 拨错电话",
+    "喂 我 是 不好意思 对不起 抱歉 了 啊 的 电话 号码 没有 没事",
+)
 _BARE_NO = _kind("没 没有 不用 不需要 不是")
 # 不要 and 别 alone may be said to somebody in the room, and are no refusal.
 _REFUSED = _kind(
@@ -115,6 +119,11 @@ def _is(kind: _Kind, text: str) -> bool:
 def finished(text: str) -> bool:
     """The caller has no further question (没有了，谢谢), and says nothing besides."""
     return _is(_FINISHED, text)
+
+
+def mistaken(text: str) -> bool:
+    """打错了: the caller says that the call was none."""
+    return _is(_MISTAKEN, text)
 
 
 def bare_no(text: str) -> bool:

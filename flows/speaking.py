@@ -14,6 +14,8 @@ SAFETY = frozenset(
         "connecting_110",
         "trying_110",
         "transferring_110",
+        "connecting_public",
+        "joining_110",
         "where_are_you",
         "next_route",
         "still_connecting",

@@ -24,6 +24,7 @@ __all__ = [
     "State",
     "Ticket",
     "conversation",
+    "settled",
     "spoken",
 ]
 
@@ -100,6 +101,10 @@ class State:
     """The last turn that the question is about; later ones reply to it."""
     resume: Phase = Phase.LISTENING
     """The phase that the question about danger interrupted."""
+    police_declined: bool = False
+    """An ordinary matter was offered to 110, and the caller did not want to be put through."""
+    undecided: bool = False
+    """110 and a seat were called in together over whose matter it is."""
     human_turn: int = -1
     """The turn in which the caller last asked for a person."""
     unheard: int = 0
@@ -195,6 +200,11 @@ class State:
         if self.guided:
             return "guided"
         return "abandoned"
+
+
+def settled(state: State, turn: CallerTurn) -> State:
+    """The turn, and all before it, have had their reply."""
+    return replace(state, handled=max(state.handled, turn.number), awaiting=None)
 
 
 def spoken(state: State, after: int = -1, upto: int | None = None) -> tuple[CallerTurn, ...]:

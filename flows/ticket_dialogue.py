@@ -38,7 +38,7 @@ def open_dialogue(
     state: State, matter: str, why: str, *, question: str = PLAIN, place: str = ""
 ) -> Step:
     """Begin a ticket with its draft and the first question."""
-    state = _begin(state, matter)
+    state = begin(state, matter)
     decided = Decide("ticket", why)
     if not state.ears:
         # Nothing more can be heard: the number and the recording must do.
@@ -56,7 +56,7 @@ def open_dialogue(
     return state, (decided, draft, first)
 
 
-def _begin(state: State, matter: str) -> State:
+def begin(state: State, matter: str) -> State:
     """A new ticket; one that waits for its matter gets it instead."""
     known = state.ticket
     if known is not None and known.step is Phase.TICKET_MATTER and not known.complete:
@@ -75,7 +75,7 @@ def ask_matter(state: State, draft: str) -> Step:
     """Ask what it is about. With `draft` that much is a ticket already."""
     actions: tuple[Action, ...] = ()
     if draft and state.ticket is None:
-        state = _begin(state, draft)
+        state = begin(state, draft)
         assert state.ticket is not None
         state = replace(state, ticket=replace(state.ticket, step=Phase.TICKET_MATTER))
         state, written = write(state)

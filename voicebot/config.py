@@ -229,6 +229,7 @@ class Dialogue(Section):
     suspicion: float = Field(0.15, ge=0, le=1)
     early_answer: float = Field(0.8, ge=0, le=1)
     police_over_answer: float = Field(0.85, ge=0, le=1)
+    undecided: float = Field(0.4, ge=0, le=0.5)
     neither: float = Field(0.6, ge=0, le=1)
 
 

@@ -20,6 +20,8 @@ A = TypeVar("A", bound=Action)
 
 DANGER = {"着火": "119", "杀人": "", "救命": "", "晕倒": "120", "他拿刀": ""}
 DOUBT = ("有点怕", "那个人", "吵得厉害")
+BETWEEN = ("砸东西",)
+"""As likely a matter of 110's as of 12345's."""
 POLICE_MATTER = ("手机被偷", "被骗了钱")
 OUTSIDE = ("陪我聊天",)
 RETRACTION = ("弄错了",)
@@ -68,6 +70,9 @@ class ScriptedTriage:
             route, action, sure = "110", "handoff", 0.8
         elif outside:
             route, sure = "neither", 0.9
+        if found(BETWEEN) and route == "12345":
+            spread = {"110_now": 0.02, "110": 0.45, "12345": 0.45, "neither": 0.08}
+            return Assessment(route, spread, action, evidence=tuple(evidence), request=request)
         others = [name for name in ("110_now", "110", "12345", "neither") if name != route]
         probabilities = {route: sure, **dict.fromkeys(others, (1 - sure) / 3)}
         lines = tuple(dict.fromkeys(line for _, word in danger if (line := DANGER[word])))

@@ -281,6 +281,8 @@ def test_an_address_in_the_words_of_danger_themselves_does(call: Call) -> None:
 
 def test_danger_in_an_ordinary_matter_changes_its_category(call: Call) -> None:
     call.asks("我手机被偷了", decision="none")
+    call.hear_out()
+    call.says("好的")
     assert call.state.handoff is not None
     assert call.state.handoff.category == 3
     call.says("着火了")

@@ -417,25 +417,8 @@ def test_the_last_ear_failing_at_the_question_is_a_yes(asked: Call) -> None:
 # ── ordinary police matters, requests ─────────────────────────────────────────────
 
 
-def test_an_ordinary_police_matter_is_handed_over_at_the_end_of_the_turn(call: Call) -> None:
-    call.begins()
-    assert every(Handoff, call.partial("我手机被偷了")) == []
-    call.ends()
-    call.final("我手机被偷了")
-    actions = call.knows("我手机被偷了", decision="none")
-    assert only(Handoff, actions).reason == "police_matter"
-    assert prompts(call.written()) == ["transferring_110"]
-
-
 def test_an_approved_answer_goes_before_a_doubtful_police_matter(call: Call) -> None:
     assert prompts(call.asks("被骗了钱怎么报案", ("ga-1", 0.8))) == ["entry:ga-1"]
-
-
-def test_danger_that_comes_up_in_an_ordinary_matter_is_told_to_110(call: Call) -> None:
-    call.asks("我手机被偷了", decision="none")
-    call.begins()
-    actions = call.partial("他拿刀出来了")
-    assert "危险" in only(UpdateDossier, actions).note
 
 
 def test_a_call_for_the_police_is_met_in_mid_sentence(call: Call) -> None:

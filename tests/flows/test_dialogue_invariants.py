@@ -34,7 +34,7 @@ from tests.flows.scripted_call import POLICY, every, sounds
 
 PROMPTS = load_prompts()
 POLICE_REASONS = {"danger", "requested_police"}
-NEEDS_SAFE_HANDOFF = {"connecting_110", "transferring_110"}
+NEEDS_SAFE_HANDOFF = {"connecting_110", "connecting_public", "transferring_110", "joining_110"}
 NEEDS_SAFE_TICKET = {"ticket_done", "ticket_no_number"}
 
 WORDS = st.sampled_from(
@@ -43,6 +43,7 @@ WORDS = st.sampled_from(
         "不知道", "公积金怎么提取", "社保", "路灯坏了", "谢谢再见", "第一个", "第二个", "都不是",
         "我姓王", "海口龙华区", "幺三八零零幺三八零零零", "幺三八", "²٣", "我家着火了", "他拿刀",
         "那个人在门口", "有点怕", "转人工", "给我接110", "手机被偷了", "陪我聊天", "弄错了",
+        "楼上天天半夜砸东西", "不用转了",
         "我在三亚孩子晕倒", "i lost my passport at the station",
     ]
 ) | st.text(max_size=12)  # fmt: skip
@@ -163,7 +164,10 @@ class Watched:
             doubted = seat is None and (before.doubt > 0 or before.phase is Phase.CONFIRMING_DANGER)
             assert police or not doubted
             open_police = (
-                seat is not None and seat.to_police and not (seat.connected or seat.released)
+                seat is not None
+                and seat.to_police
+                and not (seat.connected or seat.released)
+                and not (seat.reason == "undecided" and seat.talking)  # a seat has the matter
             )
             if police or open_police:
                 update = every(UpdateDossier, actions)[-1]
@@ -239,7 +243,7 @@ class Watched:
             if action.handoff == handoff.id
         }
         for side in handoff.sides:
-            assert side.reached or side.line in told
+            assert side.reached or side.line in told | {"seat"}
 
     def check_way_to(self, key: str, words: str, *, police: bool) -> None:
         state = self.state

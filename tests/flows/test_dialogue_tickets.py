@@ -242,7 +242,9 @@ def test_writing_survives_the_question_about_danger(at_number: Call) -> None:
 
 
 def test_an_ordinary_police_matter_that_comes_up_goes_to_110(call: Call) -> None:
-    assert only(Handoff, call.says("我手机被偷了")).reason == "police_matter"
+    assert prompts(call.says("我手机被偷了")) == ["offer_110"]
+    call.hear_out()
+    assert only(Handoff, call.says("行")).reason == "police_matter"
 
 
 def test_a_caller_may_stay_anonymous(call: Call) -> None:
