@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from asr.phonetics import parse_tokens
 from flows.triage.assessment import ROUTES, Turn
 from flows.triage.errors import InputError
 from flows.triage.examples import Example, read_examples
+from flows.triage.sampling import listened
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,24 @@ def read_cases(path: Path, heard: Path | None = None) -> tuple[Case, ...]:
             )
         )
     return tuple(cases)
+
+
+def by_ear(cases: Sequence[Case], ear: str) -> tuple[Case, ...]:
+    """The cases as one ear has them: ``listener`` (syllables alone), ``transcriber`` or ``both``.
+
+    Where a line has no syllables, those the listener might have are imitated; it hears no
+    English, and such lines are left out.
+    """
+    if ear == "both":
+        return tuple(cases)
+    if ear == "transcriber":
+        return tuple(replace(case, turn=replace(case.turn, syllables=())) for case in cases)
+    sounds = (case.turn.syllables or listened(case.turn.text, i) for i, case in enumerate(cases))
+    return tuple(
+        replace(case, turn=Turn("caller", "", (), heard))
+        for case, heard in zip(cases, sounds, strict=True)
+        if heard
+    )
 
 
 def _rows(path: Path, required: Sequence[str]) -> list[dict[str, Any]]:

@@ -94,6 +94,16 @@ class TriageModel:
         region = next((place.code for place in reversed(places) if place is not None), None)
         return fuse(heard, together, self.calibration, region)
 
+    def hear(self, turn: Turn, embeddings: Embeddings) -> Heard:
+        """One turn by itself, before the conversation and its thresholds; for explanations."""
+        return self._hear(0, turn, embeddings)
+
+    def variant(self, turn: Turn, embeddings: Embeddings) -> str:
+        """Which variant of the classifier judges a turn (`VARIANTS`)."""
+        if not turn.text.strip():
+            return "sound"
+        return "plain" if self._embedding(_clipped(turn.text), embeddings) is None else "full"
+
     def _whatever_was_asked(self, index: int, turn: Turn, heard: Heard) -> Heard:
         """The turn with its plainest danger, where a question in it speaks against that."""
         if not may_hide_danger(heard.reading):

@@ -8,8 +8,9 @@ import pytest
 from flows.triage import TriageModel
 from flows.triage.cases import read_cases
 from flows.triage.errors import ExampleError, InputError
-from flows.triage.evaluation import evaluate, wilson
+from flows.triage.evaluation import evaluate
 from flows.triage.examples import parse_example, read_examples
+from flows.triage.report import wilson
 
 ROWS = [
     {"id": 1, "text": "着火了快来人", "route": "110_now", "accept": ["110_now"], "tags": ["late"]},

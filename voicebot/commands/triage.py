@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -19,6 +20,15 @@ from voicebot.commands.session import InputError, open_settings, print_json
 if TYPE_CHECKING:
     from flows.triage.batch import BadRow, Row
     from voicebot.embedder import SentenceEmbedder
+
+
+class Ear(StrEnum):
+    """What a line is heard with; a written line's sound is imitated."""
+
+    BOTH = "both"
+    LISTENER = "listener"
+    TRANSCRIBER = "transcriber"
+
 
 AT_ONCE = 64
 """Rows whose sentences are embedded together."""
@@ -80,33 +90,64 @@ def evaluate(
     file: Annotated[
         Path | None, typer.Argument(help="Labelled lines, .jsonl or .tsv; dev.jsonl by default.")
     ] = None,
+    data: Annotated[Path | None, typer.Option(help="The same as FILE.")] = None,
     heard: Annotated[
         Path | None, typer.Option(help="The same lines as recognised (asr_text, syllables, …).")
     ] = None,
-    sound_only: Annotated[bool, typer.Option(help="Without sentence embeddings.")] = False,
+    ear: Annotated[Ear, typer.Option(help="Which ear there is.")] = Ear.BOTH,
+    plain: Annotated[bool, typer.Option("--no-embeddings", help="Without the embedder.")] = False,
+    base_rate: Annotated[
+        float, typer.Option(help="Emergencies in 10,000 calls, for the predictive value.")
+    ] = 3.0,
+    lines: Annotated[
+        bool, typer.Option("--lines/--no-lines", help="List every miss and false alarm.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Measure recall, false alarms and more on labelled lines, with confidence intervals.
 
     \b
     Examples:
-      voicebot triage evaluate
-      voicebot triage evaluate lines.jsonl --heard lines_asr.jsonl
-      voicebot triage evaluate flows/triage/data/gate.tsv --json
+      voicebot triage evaluate --data lines.jsonl
+      voicebot triage evaluate lines.jsonl --heard lines_asr.jsonl --ear listener
+      voicebot triage evaluate flows/triage/data/gate.tsv --no-lines --json
+
+    A blind set is evaluated with --no-lines: whoever has read its misses tunes to them.
     """
     from flows.triage import TriageModel
-    from flows.triage.cases import read_cases
+    from flows.triage.cases import by_ear, read_cases
     from flows.triage.evaluation import evaluate as measure
 
+    if file is not None and data is not None:
+        raise InputError("Give the labelled lines once: FILE or --data.")
+    if not 0 < base_rate <= 10_000:
+        raise InputError(f"--base-rate {base_rate} is not between 0 and 10,000 calls of 10,000.")
     settings = open_settings()
-    path = file or settings.paths.shared / "data" / "triage" / "dev.jsonl"
-    cases = read_cases(path, heard)
-    embed = None if sound_only else _embedder().embed
-    report = measure(TriageModel.load(), cases, embed)
+    path = file or data or settings.paths.shared / "data" / "triage" / "dev.jsonl"
+    cases = by_ear(read_cases(path, heard), ear.value)
+    embed = None if plain else _embedder().embed
+    report = measure(TriageModel.load(), cases, embed, base_rate=base_rate)
     if as_json:
-        print_json(report.as_dict())
+        print_json(report.as_dict(lines=lines))
     else:
-        typer.echo(report.table())
+        typer.echo(report.table(lines=lines))
+
+
+@app.command()
+def explain(words: Annotated[str, typer.Argument(help="What the caller says.")]) -> None:
+    """Show what was heard, matched, weighed and decided for a sentence.
+
+    \b
+    Examples:
+      voicebot triage explain "我家厨房着火了"
+    """
+    from flows.triage import TriageModel, Turn
+    from flows.triage.explanation import explain as explained
+
+    model, turn = TriageModel.load(), Turn("caller", words)
+    texts = model.texts((turn,))
+    embeddings = dict(zip(texts, _embedder().embed(texts), strict=True)) if texts else {}
+    typer.echo("\n".join(explained(model, turn, embeddings)))
 
 
 @app.command()
