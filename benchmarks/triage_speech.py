@@ -53,7 +53,7 @@ from voicebot.call.turn_audio import as_float
 from voicebot.commands.session import prepare_threads
 from voicebot.config import load_settings
 from voicebot.domain_words import domain_words
-from voicebot.errors import VoicebotError
+from voicebot.errors import SpeechUnavailable, VoicebotError
 from voicebot.knowledge import open_embedder
 
 PITCHES = (0.88, 1.12)
@@ -199,7 +199,10 @@ def recognise(wanted: Mapping[str, Case], path: Path, console: Console) -> None:
     with path.open("a", encoding="utf-8") as out:
         for id, case in track(missing.items(), description="speaking", console=console):
             begun, how = time.perf_counter(), Speaking.of(id)
-            pcm = said(voice, case.turn.text, how)
+            try:
+                pcm = said(voice, case.turn.text, how)
+            except SpeechUnavailable:
+                continue  # dots alone, for a caller who says nothing
             row = labels(id, case) | ears.recognise(pcm).row()
             row |= {"audio_s": round(pcm.size / RATE, 2), "noise": how.noise, "snr_db": how.snr_db}
             row["work_s"] = round(time.perf_counter() - begun, 3)
