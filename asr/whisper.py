@@ -2,8 +2,9 @@
 
 Whisper always encodes 30 s; most turns last three. The log-mel features are cut to the utterance
 (never below a floor, where it begins to repeat itself or to stop early), which makes a turn about
-three times cheaper. What looks wrong afterwards is decoded again with the ordinary window. A final
-says which language was spoken, and English is written as English; partials are always Mandarin.
+three times cheaper, and Mandarin is chosen among its own tokens alone (`asr.vocabulary`). What
+looks wrong afterwards is decoded again with the ordinary window. A final says which language was
+spoken, and English is written as English; partials are always Mandarin.
 
 Word times come from the decoder's attention to the audio, where they are asked for (dynamic time
 warping over the alignment heads, as openai/whisper's timing.py; CTranslate2's ``Whisper.align``).
@@ -15,18 +16,21 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from asr import cleaning, guards
-from asr.errors import ModelBroken, ModelMissing
 from asr.hypothesis import Capabilities, Hypothesis, Pcm, Word, as_pcm
 from asr.segmentation import Segmenter, active_extent
 from asr.streaming import ChunkedStream
 from asr.timing import later, retimed
+from asr.vocabulary import mandarin_only
+from asr.whisper_model import WhisperModel, mel_bands
 
 SAMPLE_RATE = 16_000
 _FULL_WINDOW = 30.0
@@ -36,7 +40,6 @@ _MAX_UTTERANCE = 28.0  # longer audio is cut at its pauses first
 _PROMPT_TOKENS = 4
 _FEWEST_FRAMES = 10  # CTranslate2 4.8 divides by zero where there is one (its issue 2065)
 _INCOMPLETE = "\ufffd"
-_PUNCTUATION = frozenset('，。！？、；：,!?;:…·~“”‘’"')
 
 # Guards. The first two are openai/whisper's own thresholds (transcribe.py).
 _MIN_LOG_PROBABILITY = -1.0
@@ -106,43 +109,31 @@ class WhisperTranscriber:
         compute_type: str = "int8",
         word_times: bool = False,
     ) -> None:
-        folder = Path(model_dir)
-        for name in ("model.bin", "config.json", "tokenizer.json"):
-            if not (folder / name).is_file():
-                raise ModelMissing(
-                    f"Whisper's model is not complete: {folder / name} is not there. "
-                    "Run `voicebot models fetch`."
-                )
-        import ctranslate2
-        import tokenizers
         from faster_whisper.feature_extractor import FeatureExtractor
 
-        try:
-            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._model: Any = ctranslate2.models.Whisper(
-                str(folder), device="cpu", compute_type=compute_type,
-                inter_threads=workers, intra_threads=threads,
-            )  # fmt: skip
-        except Exception as error:
-            raise ModelBroken(f"Whisper's model in {folder} does not load: {error}") from error
-        mels = 80
-        preprocessor = folder / "preprocessor_config.json"
-        if preprocessor.is_file():
-            mels = int(json.loads(preprocessor.read_text()).get("feature_size", mels))
-        self._features = FeatureExtractor(feature_size=mels)
+        folder = Path(model_dir)
+        load = partial(
+            WhisperModel,
+            threads=threads, workers=workers, compute_type=compute_type, punctuation=punctuation,
+        )  # fmt: skip
+        self._model = load(mandarin_only(folder) or folder)
+        self._load_whole, self._loading = partial(load, folder), Lock()
+        self._whole: WhisperModel | None = None
+        self._features = FeatureExtractor(feature_size=mel_bands(folder))
         # Without them CTranslate2 would align by heads that do not follow the audio.
         heads = json.loads((folder / "config.json").read_text()).get("alignment_heads")
         self.capabilities = replace(self.declared, word_times=word_times and bool(heads))
-        self._storage = ctranslate2.StorageView
-        self._prompts = {language: self._prompt(language) for language in self.declared.languages}
-        self._suppressed = [-1, *([] if punctuation else _punctuation_tokens(self._tokenizer))]
         self._beam = beam
         self._floor = floor_seconds
         self._margin = margin_seconds
 
-    def _prompt(self, language: str) -> list[int | None]:
-        tokens = ("<|startoftranscript|>", f"<|{language}|>", "<|transcribe|>", "<|notimestamps|>")
-        return [self._tokenizer.token_to_id(token) for token in tokens]
+    def _of(self, language: str) -> WhisperModel:
+        """The model that writes it; English's is loaded when it is first spoken."""
+        if language != "en":
+            return self._model
+        with self._loading:
+            self._whole = self._whole or self._load_whole()
+        return self._whole
 
     def stream(self) -> ChunkedStream:
         """A new stream for one call; decoding happens in ``decode``, not in ``feed``."""
@@ -216,24 +207,25 @@ class WhisperTranscriber:
     def _decode(self, pcm: Pcm, window: float, *, beam: int, identify: bool = False) -> _Decoded:
         """``identify``: find out the language first; else it is taken for Mandarin."""
         features = self._log_mel(pcm, int(window * _FRAMES_PER_SECOND))
-        encoded = self._model.encode(self._storage.from_array(features[None]))
+        encoded = self._model.encoded(features)
         language = self._language(encoded) if identify else guards.UNKNOWN
+        model = self._of(language)
         seconds = pcm.size / SAMPLE_RATE
         # Whisper's Chinese has one to three tokens a hanzi: room for the quickest speaker, no more.
         limit = min(448, _PROMPT_TOKENS + 12 + math.ceil(seconds * 14))
-        result = self._model.generate(
+        result = model.native.generate(
             encoded,
-            [self._prompts["en" if language == "en" else "zh"]],
+            [model.prompt("en" if language == "en" else "zh")],
             beam_size=beam,
             num_hypotheses=beam,
             max_length=limit,
             no_repeat_ngram_size=8,  # a number read out repeats shorter runs rightly
-            suppress_tokens=self._suppressed,
+            suppress_tokens=model.suppressed,
             return_scores=True,
             return_no_speech_prob=True,
         )[0]
         return _Decoded(
-            readings=self._distinct(result.sequences_ids, result.scores),
+            readings=_distinct(model, result.sequences_ids, result.scores),
             no_speech=float(result.no_speech_prob),
             language=language,
             encoded=encoded,
@@ -248,8 +240,9 @@ class WhisperTranscriber:
         )
         if not tokens or frames < _FEWEST_FRAMES:
             return ()
-        prompt = self._prompts["en" if decoded.language == "en" else "zh"]
-        aligned = self._model.align(decoded.encoded, prompt[:-1], [tokens], frames)[0].alignments
+        model = self._of(decoded.language)
+        prompt = model.prompt("en" if decoded.language == "en" else "zh")
+        aligned = model.native.align(decoded.encoded, prompt[:-1], [tokens], frames)[0].alignments
         first_frame: dict[int, int] = {}
         for token, frame in aligned:
             first_frame.setdefault(token, frame)
@@ -261,44 +254,21 @@ class WhisperTranscriber:
         ]
         pieces = [
             Word(cleaning.simplify(text), at[begin], at[end])
-            for text, begin, end in self._whole_characters(tokens)
+            for text, begin, end in _whole_characters(model, tokens)
         ]
         return retimed(pieces, final.text)
 
-    def _whole_characters(self, tokens: Sequence[int]) -> Iterator[tuple[str, int, int]]:
-        """The text of tokens [begin:end]; a hanzi may be spelt by three of them."""
-        begin = 0
-        for end in range(1, len(tokens) + 1):
-            text = self._tokenizer.decode(list(tokens[begin:end]))
-            if _INCOMPLETE not in text or end == len(tokens):
-                yield text, begin, end
-                begin = end
-
     def _language(self, encoded: Any) -> str:
-        if not self._model.is_multilingual:
+        if not self._model.native.is_multilingual:
             return guards.UNKNOWN
-        return guards.spoken_language(
-            {token.strip("<|>"): float(p) for token, p in self._model.detect_language(encoded)[0]}
-        )
+        languages = self._model.native.detect_language(encoded)[0]
+        return guards.spoken_language({token.strip("<|>"): float(p) for token, p in languages})
 
     def _log_mel(self, pcm: Pcm, frames: int) -> npt.NDArray[np.float32]:
         samples = frames * SAMPLE_RATE // _FRAMES_PER_SECOND
         padded = np.zeros(samples, np.float32)
         padded[: min(pcm.size, samples)] = pcm[:samples]
         return np.ascontiguousarray(self._features(padded, padding=0)[:, :frames], dtype=np.float32)
-
-    def _distinct(
-        self, sequences: Sequence[Sequence[int]], scores: Sequence[float]
-    ) -> tuple[_Reading, ...]:
-        """Readings that differ in more than script and punctuation, best first."""
-        readings: dict[str, _Reading] = {}
-        for tokens, score in zip(sequences, scores, strict=True):
-            raw = cleaning.clean(self._tokenizer.decode(list(tokens)))
-            text = cleaning.collapse(raw)
-            if text:
-                reading = _Reading(text, float(score), cleaning.looping(raw), tuple(tokens))
-                readings.setdefault(cleaning.bare(text), reading)
-        return tuple(sorted(readings.values(), key=lambda reading: -reading.score))
 
     @staticmethod
     def _invented(decoded: _Decoded) -> bool:
@@ -331,8 +301,25 @@ class WhisperTranscriber:
         )  # fmt: skip
 
 
-def _punctuation_tokens(tokenizer: Any) -> list[int]:
-    """Tokens of punctuation alone; the full stop stays, as it is in 1.5."""
-    count = tokenizer.get_vocab_size(with_added_tokens=False)
-    texts = tokenizer.decode_batch([[i] for i in range(count)], skip_special_tokens=False)
-    return [i for i, t in enumerate(texts) if t.strip() and set(t.strip()) <= _PUNCTUATION]
+def _distinct(
+    model: WhisperModel, sequences: Sequence[Sequence[int]], scores: Sequence[float]
+) -> tuple[_Reading, ...]:
+    """Readings that differ in more than script and punctuation, best first."""
+    readings: dict[str, _Reading] = {}
+    for tokens, score in zip(sequences, scores, strict=True):
+        raw = cleaning.clean(model.text(tokens))
+        text = cleaning.collapse(raw)
+        if text:
+            reading = _Reading(text, float(score), cleaning.looping(raw), tuple(tokens))
+            readings.setdefault(cleaning.bare(text), reading)
+    return tuple(sorted(readings.values(), key=lambda reading: -reading.score))
+
+
+def _whole_characters(model: WhisperModel, tokens: Sequence[int]) -> Iterator[tuple[str, int, int]]:
+    """The text of tokens [begin:end]; a hanzi may be spelt by three of them."""
+    begin = 0
+    for end in range(1, len(tokens) + 1):
+        text = model.text(tokens[begin:end])
+        if _INCOMPLETE not in text or end == len(tokens):
+            yield text, begin, end
+            begin = end

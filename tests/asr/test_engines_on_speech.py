@@ -15,7 +15,7 @@ from asr.hypothesis import Pcm, Recognizer
 from asr.listener import Listener
 from asr.phonetics import distance, find, similarity, to_syllables, without_tone
 from asr.vosk_engine import VoskTranscriber
-from asr.whisper import WhisperTranscriber, _Decoded, _Reading
+from asr.whisper import WhisperTranscriber, _Decoded, _distinct, _Reading
 
 Load = Callable[[str], Pcm]
 SENTENCE = "aishell1_s0150/BAC009S0150W0141.wav"
@@ -150,6 +150,12 @@ def test_whisper_partials_late_in_a_turn_hold_its_beginning_and_its_end(
     assert distance(heard[0], whole[0]) < 0.3
 
 
+def whisper_readings(whisper: WhisperTranscriber, said: str) -> tuple[_Reading, ...]:
+    """As the decoder would give them."""
+    model = whisper._model
+    return _distinct(model, [model.tokens(said)], [-0.3])
+
+
 @pytest.mark.parametrize(
     ("said", "kept"),
     [("救命" * 6, "救命救命救命"), ("快来" * 4, "快来快来快来"), ("一三八零零零零一一一一", None)],
@@ -161,8 +167,7 @@ def test_whisper_deletes_no_repeated_cry_and_no_number(
     said: str,
     kept: str | None,
 ) -> None:
-    tokens = whisper._tokenizer.encode(said, add_special_tokens=False).ids
-    decoded = _Decoded(whisper._distinct([tokens], [-0.3]), no_speech=0.1)
+    decoded = _Decoded(whisper_readings(whisper, said), no_speech=0.1)
     monkeypatch.setattr(whisper, "_decode", lambda *_, **__: decoded)
     pcm = utterance(SENTENCE)
     assert whisper.quick(pcm).text == whisper.transcribe(pcm).text == (kept or said)
@@ -171,8 +176,7 @@ def test_whisper_deletes_no_repeated_cry_and_no_number(
 def test_a_cry_that_the_long_window_misses_stays_among_the_readings(
     whisper: WhisperTranscriber, utterance: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens = whisper._tokenizer.encode("救命" * 6, add_special_tokens=False).ids
-    cry = _Decoded(whisper._distinct([tokens], [-0.3]), no_speech=0.1)
+    cry = _Decoded(whisper_readings(whisper, "救命" * 6), no_speech=0.1)
     pcm = utterance(SENTENCE)
     for missed, texts in (("九零九零", ("九零九零", "救命救命救命")), ("", ("救命救命救命",))):
         readings = (_Reading(missed, -0.2),) if missed else ()

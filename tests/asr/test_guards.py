@@ -173,8 +173,8 @@ def test_a_model_of_one_language_has_none_to_tell(
         def __getattr__(self, name: str) -> object:
             return getattr(model, name)
 
-    model = whisper._model
-    monkeypatch.setattr(whisper, "_model", OneLanguage())
+    model = whisper._model.native
+    monkeypatch.setattr(whisper._model, "native", OneLanguage())
     heard = whisper.transcribe(utterance(SENTENCE))
     assert heard.text
     assert heard.language == "unknown"
