@@ -215,10 +215,11 @@ class EngineProcess:
 def _environment() -> dict[str, str]:
     """It imports what we can import. For heaps and waiting threads see `mallopt(3)`, OpenMP: with
     more heaps decodes of changing lengths leave holes in each; threads that spin while they wait
-    make a decode beside busy processes ten times slower."""
+    make a decode beside busy processes ten times slower. OpenBLAS's always spin."""
     return {
         "MALLOC_ARENA_MAX": "2",
         "OMP_WAIT_POLICY": "PASSIVE",
+        "OPENBLAS_NUM_THREADS": "1",
         **os.environ,
         "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
     }

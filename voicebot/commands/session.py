@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import typer
+from threadpoolctl import threadpool_limits
 
 from voicebot.errors import VoicebotError
 
@@ -44,12 +45,16 @@ def prepare_threads() -> None:
     """For commands that keep models at work for long; before any thread begins.
 
     Threads that wait must sleep, not spin: spinning beside busy processes makes a decode ten
-    times slower. OpenMP reads it when it is loaded.
+    times slower. OpenMP reads it when it is loaded. OpenBLAS's threads spin whatever they are told;
+    numpy's products here (mel filters, sentence vectors) are too small to be worth a second one:
+    a quarter of the transcriber's processor time went into them.
 
     All threads share two heaps, where glibc would open up to eight a processor. Decodes of
     changing lengths in changing threads leave holes in every one of them: after 130 calls they
     held 1.0 GB of the service's 1.7. See mallopt(3).
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    threadpool_limits(1, user_api="blas")  # where numpy is loaded already
     with contextlib.suppress(OSError, AttributeError):  # glibc alone has it
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
