@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial soak soak-asr bench bench-latency bench-asr clean
+.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial soak soak-asr bench bench-latency bench-asr bench-triage clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,14 @@ bench-latency: setup ## reply latency against an ordinary pipecat pipeline
 
 bench-asr: setup ## recognition: CER, cost, latency with many calls, against the plain ways
 	@$(BIN)/python -m benchmarks.asr $(ARGS)
+
+# LINES=FILE are labelled lines to be spoken; what was recognised is kept under var/.
+bench-triage: setup ## triage: recognised speech, timing within a sentence, ordinary talk
+	@mkdir -p var/bench-triage
+	@$(BIN)/python -m benchmarks.triage_speech $(or $(LINES),flows/triage/data/gate.tsv) --lines 600 \
+	  --out var/bench-triage/recognised.jsonl
+	@$(BIN)/python -m benchmarks.triage_live
+	@$(BIN)/python -m benchmarks.ordinary_talk
 
 clean: ## remove state and caches; models and .venv stay
 	@rm -rf var .mypy_cache .ruff_cache .pytest_cache .hypothesis

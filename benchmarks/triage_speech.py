@@ -1,7 +1,7 @@
 """Triage on recognised speech: labelled lines spoken, telephoned and heard by both ears.
 
     python -m benchmarks.triage_speech LINES.tsv … --out heard.jsonl --lines 600
-    python -m benchmarks.triage_speech LINES.tsv … --out heard.jsonl --lines 800 --tsv train.tsv
+    python -m benchmarks.triage_speech LINES.tsv … --out heard.jsonl --tsv recognised_train.tsv
     python -m benchmarks.triage_speech --out heard.jsonl            figures of what is there
     voicebot triage evaluate heard.jsonl --heard heard.jsonl        more figures of the same
 
@@ -43,7 +43,8 @@ from benchmarks.speech_data import RATE, listener_folder
 from flows.triage import TriageModel, Turn
 from flows.triage.cases import Case, read_cases
 from flows.triage.errors import ExampleError, InputError
-from flows.triage.evaluation import Embed, evaluate
+from flows.triage.evaluation import Embed
+from flows.triage.report import report
 from telephony.codecs import Int16
 from telephony.line_simulation import NOISES, LineCondition, simulate_line
 from telephony.line_simulation import RATE as LINE_RATE
@@ -229,16 +230,24 @@ def figures(path: Path, embed: Embed) -> dict[str, dict[str, Any]]:
     """Triage on what was recognised, by the ears that were there, and on what was written."""
     kept, cases = rows(path), read_cases(path)
     model = TriageModel.load()
-    sides = {
+    sides = {"as written": list(cases)} | {
         ears: [
             replace(case, turn=heard_by(ears, row)) for case, row in zip(cases, kept, strict=True)
         ]
         for ears in ROUTES
     }
-    return {
-        name: evaluate(model, side, embed).as_dict()
-        for name, side in {"as written": list(cases), **sides}.items()
-    }
+    turns = [(case.turn,) for side in sides.values() for case in side]
+    texts = list(dict.fromkeys(text for turn in turns for text in model.texts(turn)))
+    embeddings = dict(zip(texts, embed(texts), strict=True))
+    found = {}
+    for name, side in sides.items():
+        assessed, milliseconds = [], []
+        for case in side:
+            begun = time.perf_counter()
+            assessed.append(model.assess((case.turn,), embeddings))
+            milliseconds.append(1000 * (time.perf_counter() - begun))
+        found[name] = report(side, assessed, milliseconds).as_dict()
+    return found
 
 
 def recognition(path: Path) -> dict[str, Any]:
@@ -320,7 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="JSON Lines; what is there is kept")
     parser.add_argument("--lines", type=int, help="so many of the sources' lines; all by default")
     parser.add_argument("--seed", type=int, default=110, help="of the draw (110)")
-    parser.add_argument("--tsv", type=Path, help="write what was recognised as training lines")
+    parser.add_argument("--tsv", type=Path, help="make training lines, and no figures")
     parser.add_argument("--json", action="store_true", help="the JSON object alone")
     options = parser.parse_args(arguments)
     console = Console(stderr=True, quiet=options.json)
@@ -335,7 +344,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.tsv:
             lines = list(training_lines(kept))
             options.tsv.write_text("".join(line + "\n" for line in lines), "utf-8")
-            console.print(f"{len(lines)} training lines of {len(kept)} in {options.tsv}")
+            print(json.dumps({"recognition": recognition(options.out), "training": len(lines)}))
+            return 0
         found = figures(options.out, open_embedder(load_settings()).embed)
     except (AsrError, ExampleError, InputError, VoicebotError) as error:
         print(error, file=sys.stderr)
