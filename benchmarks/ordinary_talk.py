@@ -276,7 +276,8 @@ def main() -> int:
     if options.show:
         for outcome in outcomes:
             if outcome.fate != "answered":
-                console.print(outcome.fate, outcome.reason, outcome.line.text)
+                why = f"{outcome.fate} {outcome.reason}".strip()
+                console.print(f"{why}: {outcome.line.text}", soft_wrap=True, highlight=False)
     found = figures(outcomes)
     show(found, console)
     print(json.dumps(found, ensure_ascii=False))
