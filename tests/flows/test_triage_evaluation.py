@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.triage import TriageModel
-from flows.triage.cases import read_cases
+from flows.triage import TriageModel, Turn
+from flows.triage.cases import by_ear, read_cases
 from flows.triage.errors import ExampleError, InputError
 from flows.triage.evaluation import evaluate
 from flows.triage.examples import parse_example, read_examples
+from flows.triage.explanation import explain
 from flows.triage.report import wilson
 
 ROWS = [
@@ -42,6 +43,63 @@ def test_misses_and_false_alarms_are_counted_in_total_and_by_tag(
     assert report.alarmed_by_tag["past"] == (1, 1)
     assert "社保" not in report.table()
     json.dumps(report.as_dict())
+
+
+def test_misses_and_false_alarms_are_listed_with_their_words_only_where_asked_for(
+    model: TriageModel, tmp_path: Path
+):
+    report = evaluate(model, read_cases(written(tmp_path, "x.jsonl", ROWS)), None)
+
+    assert [(each.kind, each.case.turn.text) for each in report.wrong] == [
+        ("miss", "社保怎么转移"),
+        ("false alarm", "我家着火了快救人"),
+    ]
+    assert "社保怎么转移" in report.table(lines=True)
+    assert "社保怎么转移" not in report.table()
+    assert "wrong" not in report.as_dict()
+    assert report.as_dict(lines=True)["wrong"][0]["expected"] == "110_now"
+
+
+def test_the_predictive_value_is_that_of_the_base_rate(model: TriageModel, tmp_path: Path):
+    cases = read_cases(written(tmp_path, "x.jsonl", ROWS))
+    rare = evaluate(model, cases, None, base_rate=3.0).figures
+    even = evaluate(model, cases, None, base_rate=5000.0).figures
+
+    assert rare["ppv"] == pytest.approx(0.0003, rel=1e-3)
+    assert even["ppv"] == pytest.approx(0.5)
+
+
+def test_each_route_is_counted_by_what_was_decided(model: TriageModel, tmp_path: Path):
+    figures = evaluate(model, read_cases(written(tmp_path, "x.jsonl", ROWS)), None).figures
+
+    assert figures["confusion"]["110_now"] == {"110_now": 1, "110": 0, "12345": 1, "neither": 0}
+    assert sum(figures["confusion"]["12345"].values()) == 2
+
+
+def test_one_ear_alone_has_only_what_it_hears(tmp_path: Path):
+    rows = [*ROWS, {"id": 5, "text": "help me", "route": "110_now"}]
+    heard = [{"id": 3, "asr_text": "居住证怎么半理", "alternatives": [], "syllables": "j ū zh ù"}]
+    cases = read_cases(written(tmp_path, "x.jsonl", rows))
+    both = read_cases(tmp_path / "x.jsonl", written(tmp_path, "asr.jsonl", heard))
+
+    (listener,), (transcriber,) = by_ear(both, "listener"), by_ear(both, "transcriber")
+
+    assert (listener.turn.text, listener.turn.syllables) == ("", ("ju1", "zhu4"))
+    assert (transcriber.turn.text, transcriber.turn.syllables) == ("居住证怎么半理", ())
+    assert len(by_ear(cases, "listener")) == 4, "the listener hears no English"
+    assert by_ear(cases, "both") == cases
+
+
+def test_an_explanation_shows_what_was_heard_matched_weighed_and_decided(model: TriageModel):
+    lines = list(explain(model, Turn("caller", "我家没有着火"), {}))
+
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "heard",
+        "matched",
+        "weighed by plain",
+        "decided",
+    ]
+    assert any("danger/fire" in line and "against: negation" in line for line in lines)
 
 
 def test_what_a_call_meets_while_a_line_is_spoken_is_measured_too(
