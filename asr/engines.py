@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class RemoteEngine:
 
     server: RemoteServer
     funasr_mode: Mode = "2pass"
+    hot_words: Mapping[str, int] = field(default_factory=dict)
+    """Weight by word, for servers that take them."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -108,7 +110,9 @@ _BEST_FIRST = ("whisper", "vosk", "listener")
 # Servers are opened by name only: "auto" must not send callers' voices away.
 _SERVERS: dict[str, _Server] = {
     "funasr": _Server(
-        lambda remote: FunAsr(remote.funasr_mode) if remote else FunAsr(),
+        lambda remote: (
+            FunAsr(remote.funasr_mode, hot_words=remote.hot_words) if remote else FunAsr()
+        ),
         "the server's, such as Paraformer (FunASR's model licence)",
     ),
     "vosk-server": _Server(lambda remote: VoskServer(), "the server's, as of vosk"),

@@ -128,6 +128,8 @@ class Asr(Section):
     empty: those of the system."""
     funasr_mode: Literal["2pass", "online", "offline"] = "2pass"
     """FunASR: partials and a better final (2pass), partials alone, finals alone."""
+    funasr_hot_word_weight: int = Field(20, ge=0, le=100)
+    """FunASR: how strongly Hainan's places are expected, as its documentation counts; 0: not."""
     final_deadline_s: float = Field(1.5, gt=0)
     """How long the service may take for a final; then its best partial is the final, seconds."""
     threads: int = Field(1, ge=1, le=64)

@@ -22,6 +22,7 @@ from asr.remote.conversation import Limits
 from asr.supervised import wear
 from asr.supervised.transcriber import SupervisedTranscriber
 from voicebot.config import REMOTE_ENGINES, Settings
+from voicebot.domain_words import domain_words
 
 log = structlog.get_logger()
 
@@ -55,7 +56,8 @@ def engine_folders(settings: Settings) -> EngineFolders:
                 tls_ca=Path(tls_ca).expanduser() if tls_ca else None,
             ),
             settings.asr.funasr_mode,
-            Limits(final_s=settings.asr.final_deadline_s),
+            limits=Limits(final_s=settings.asr.final_deadline_s),
+            hot_words=_hot_words(settings.asr.funasr_hot_word_weight),
         )
     return EngineFolders(
         whisper=Path(whisper) if whisper else settings.paths.models / "whisper-base",
@@ -63,6 +65,12 @@ def engine_folders(settings: Settings) -> EngineFolders:
         listener=settings.paths.listener_folder(),
         remote=remote,
     )
+
+
+def _hot_words(weight: int) -> dict[str, int]:
+    """The names of places; 琼 by itself would be heard everywhere."""
+    names = domain_words().words if weight else ()
+    return {name: weight for name in names if len(name) > 1}
 
 
 def open_apart(

@@ -94,6 +94,9 @@ def reading(found: Reading, side: str, *, alternatives: int) -> str:
         message["alternatives"] = list(heard.alternatives[:alternatives])
         message["language"] = heard.language
         message["intelligible"] = round(heard.intelligible, 2)
+        for name, spans in (("unheard", heard.unheard), ("unwritten", heard.unwritten)):
+            if spans:
+                message[name] = [list(span) for span in spans]
     if heard.text:
         offset = found.offset
         message["words"] = [

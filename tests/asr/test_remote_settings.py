@@ -1,5 +1,6 @@
 """A speech server by configuration: one line makes it the transcriber, a wrong one is named."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from asr.engines import EngineFolders, RemoteEngine, capability_table, open_tran
 from asr.errors import ModelMissing, RemoteAddressInvalid, UnknownEngine
 from asr.remote.address import RemoteServer
 from asr.remote.conversation import Limits
+from asr.remote.funasr import FunAsr
 from tests.asr.remote_servers import Handler, funasr, serving, spell, vosk_server
 from voicebot.config import ConfigError, load_settings
 from voicebot.recognisers import engine_folders
@@ -49,6 +51,22 @@ def test_a_wrong_address_is_named_when_the_settings_are_read(
     with pytest.raises(ConfigError) as error:
         load_settings(file)
     assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(30, {"三亚": 30}), (0, {})])
+def test_a_funasr_server_is_told_hainans_places_as_hot_words(
+    tmp_path: Path, weight: int, expected: dict[str, int]
+) -> None:
+    file = tmp_path / "voicebot.toml"
+    file.write_text(
+        f"[asr]\nengine = 'funasr'\nurl = 'ws://127.0.0.1:1/'\nfunasr_hot_word_weight = {weight}\n"
+    )
+    remote = engine_folders(load_settings(file)).remote
+    assert remote is not None
+    opening = json.loads(FunAsr(remote.funasr_mode, hot_words=remote.hot_words).opening())
+    told = json.loads(opening["hotwords"])
+    assert expected.items() <= told.items()
+    assert bool(told) == bool(weight)
 
 
 def test_the_table_says_what_servers_can_do() -> None:

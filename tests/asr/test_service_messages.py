@@ -113,7 +113,7 @@ def reading(text: str = "您好", *, final: bool = True, **fields: Any) -> Readi
 def test_a_final_has_times_in_the_stream_and_as_many_alternatives_as_were_asked_for() -> None:
     found = reading(
         alternatives=("你好", "拟好"), words=(Word("您好", 0.1, 0.9),), stable=2,
-        language="zh", intelligible=0.8712,
+        language="zh", intelligible=0.8712, unheard=((0, 1),), unwritten=((1, 2),),
     )  # fmt: skip
     assert json.loads(messages.reading(found, "agent", alternatives=1)) == {
         "type": "final",
@@ -126,6 +126,8 @@ def test_a_final_has_times_in_the_stream_and_as_many_alternatives_as_were_asked_
         "alternatives": ["你好"],
         "language": "zh",
         "intelligible": 0.87,
+        "unheard": [[0, 1]],
+        "unwritten": [[1, 2]],
         "words": [{"word": "您好", "start": 10.1, "end": 10.9}],
         "syllables": ["nin2", "hao3"],
     }
