@@ -129,6 +129,8 @@ def veto(state: State, event: SearchResult, policy: Policy) -> Step:
 def conclude(state: State, turn: CallerTurn, result: SearchResult | None, policy: Policy) -> Step:
     """Answer, hand to 110 as an ordinary matter, guide, ask back, or write a ticket."""
     best = found(result) if result is not None else None
+    if best is None and between(state, policy):
+        return together.bring(state)
     if police_matter(state) and (
         best is None or probability(state, "110") >= policy.limits.police_over_answer
     ):
@@ -150,8 +152,6 @@ def conclude(state: State, turn: CallerTurn, result: SearchResult | None, policy
         state = replace(state, guided=state.guided + 1)
         state, guide = say(state, "out_of_scope")
         return state, (Decide("guide", "不属于12345和110的范围"), guide)
-    if between(state, policy):
-        return together.bring(state)
     return no_answer(state, turn.words)
 
 

@@ -47,5 +47,7 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     greetings: Mapping[str, str] = field(default_factory=dict)
     """Prompt id by dialled number, where it is not the ordinary greeting (R16)."""
+    wording: Mapping[str, str] = field(default_factory=dict)
+    """Text by prompt id: what the bot's own voice sounds like when a line sends it back."""
     hand_back_key: str = "*"
     """What 110 presses to give a caller back to 12345."""

@@ -130,6 +130,8 @@ def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = 
         return handoff.to_human(settled(state, turn), "requested_human", "connecting_human")
     if state.phase is Phase.TICKET_WRITING:
         return settled(state, turn), ()
+    if understanding.echoed(turn, policy.wording.get(state.prompt, "")):
+        return settled(state, turn), (Decide("echo", "机器人自己的话传了回来"),)
     if not (understanding.understood(turn) or state.seat_failed):
         return _not_understood(state, turn, policy)
     if state.phase is Phase.CONFIRMING_POLICE and not small_talk.again(turn.transcript):

@@ -27,6 +27,9 @@ SHORT_REPLY = 3
 ENGLISH_WORDS = 3
 """Hello and OK are said in Chinese too."""
 
+ECHOED = 6
+"""Characters that nobody repeats by chance."""
+
 _LATIN_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?", re.IGNORECASE)
 
 
@@ -41,6 +44,12 @@ def understood(turn: CallerTurn) -> bool:
     if max(len(plain(turn.transcript)), len(turn.syllables)) <= SHORT_REPLY:
         return True
     return turn.intelligible >= UNDERSTOOD
+
+
+def echoed(turn: CallerTurn, wording: str) -> bool:
+    """Whether the turn is a stretch of what the bot has just said, sent back by the line."""
+    said = plain(turn.transcript)
+    return len(said) >= ECHOED and said in plain(wording)
 
 
 def english(turn: CallerTurn) -> bool:

@@ -71,7 +71,10 @@ class Service:
         self.loop_lag = LoopLag()
         self._directory, self._desk_token = directory, desk_token
         self._policy = Policy(
-            engines.triage, Limits(**settings.dialogue.model_dump()), settings.greetings
+            engines.triage,
+            Limits(**settings.dialogue.model_dump()),
+            settings.greetings,
+            {name: prompt.text for name, prompt in engines.prompts.items()},
         )
         self._recordings = settings.paths.state / "recordings"
         self._vault = RecordingVault(settings.recordings.encrypt_to)

@@ -1,26 +1,17 @@
-"""Whole calls through the real triage and the real embedder, with hypotheses as they come.
-
-Each sentence is heard as in a call: syllables first, a second ahead, then the words, growing,
-then the end of the turn and the final. The knowledge base alone is played by hand.
-"""
+"""Whole calls through the real triage and the real embedder, with hypotheses as they come."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flows import events as ev
-from flows.actions import Action, Handoff, OpenTicket, Search, UpdateDossier
-from flows.dialogue import Limits, Policy, step, texts_to_embed
+from flows.actions import Action, Handoff, OpenTicket, UpdateDossier
 from flows.state import Phase
-from flows.triage import TriageModel
-from tests.flows.scripted_call import Call, every, only, outcome, prompts, sounds
-from voicebot.embedder import SentenceEmbedder
+from tests.flows.scenarios.real_call import RealCall, real_world
+from tests.flows.scripted_call import every, only, outcome, prompts, sounds
 
 ANSWERS = {
     "公积金怎么提取": ("gjj-001", 0.92),
@@ -30,69 +21,9 @@ ANSWERS = {
 INVITING = ("zj-003",)
 
 
-@dataclass
-class RealCall(Call):
-    """As `Call`, with real embeddings, partials that grow, and a knowledge base of three."""
-
-    embed: Any = None
-    searches: list[Search] = field(default_factory=list)
-
-    def take(self, event: ev.Event) -> tuple[Action, ...]:
-        if isinstance(event, ev.Heard):
-            texts = texts_to_embed(self.state, event, self.policy)
-            event = replace(event, embeddings={text: self.embed(text) for text in texts})
-        self.state, actions = step(self.state, event, self.policy)
-        self.log.append(event)
-        self.done += actions
-        self.steps.append(actions)
-        self.searches += [search for search in every(Search, actions) if search.final]
-        return actions
-
-    def hears(self, text: str, *, to_the_end: bool = True) -> tuple[Action, ...]:
-        """A whole turn, as both ears report it, and what the world answers to it."""
-        before = len(self.done)
-        self.begins()
-        for part in range(2, len(text) + 2, 2):
-            self.listener(text[: part + 2])
-            if part % 4 == 0:
-                self.partial(text[:part])
-        self.listener(text, final=True)
-        self.ends()
-        self.final(text)
-        self._world()
-        if to_the_end:
-            self.hear_out()
-        return tuple(self.done[before:])
-
-    def _world(self) -> None:
-        while self.searches:
-            search = self.searches.pop(0)
-            found = [ANSWERS[search.text]] if search.text in ANSWERS else []
-            result = ev.SearchResult(
-                self.after(0.05),
-                search.turn,
-                search.text,
-                "answer" if found else "none",
-                tuple(found),
-                True,
-                tuple(name for name, _ in found if name in INVITING),
-            )
-            self.take(result)
-        for action in list(self.done):
-            if isinstance(action, Handoff | OpenTicket) and id(action) not in self._safe:
-                self._safe.add(id(action))
-                self.written(action.handoff if isinstance(action, Handoff) else action.ticket)
-
-    @property
-    def _safe(self) -> set[int]:
-        return self.__dict__.setdefault("safe", set())
-
-
 @pytest.fixture(scope="module")
 def world(models_dir: Path) -> Mapping[str, Any]:
-    embedder = SentenceEmbedder(models_dir)
-    vectors = cache(lambda text: embedder.embed([text])[0])
-    return {"policy": Policy(TriageModel.load(), Limits()), "embed": vectors}
+    return {**real_world(models_dir), "knowledge": ANSWERS, "inviting": INVITING}
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from flows.actions import (
     Leave,
     NotifyLine,
     OpenTicket,
+    Purpose,
     ReleaseLeg,
     Say,
     Search,
@@ -87,6 +88,7 @@ class Watched:
         for action in actions:
             self.check(before, event, action)
         self.check_danger_open(before, event, actions)
+        self.check_disputed(before, actions)
         self.check_nobody_comes_late(before, actions)
         if before.phase is Phase.ENDED:
             assert actions == ()
@@ -99,6 +101,10 @@ class Watched:
             case Handoff():
                 assert action.routes
                 self.danger = self.danger or action.reason in POLICE_REASONS
+                if action.reason == "police_matter":
+                    asked = (Phase.CONFIRMING_POLICE, Phase.CONFIRMING_DANGER)
+                    assert before.phase in asked, "nobody is transferred unasked without danger"
+                    assert not before.police_declined
                 self.safe.discard(action.handoff)
             case OpenTicket():
                 assert action.matter
@@ -174,6 +180,14 @@ class Watched:
                 assert update.note == "中断"
                 assert "interrupted" in update.flags
 
+    def check_disputed(self, before: State, actions: tuple[Action, ...]) -> None:
+        """What 110 and a seat were called in over is theirs, or a dispute that is written down."""
+        handoff = before.handoff
+        if handoff is None or handoff.reason != "undecided" or self.state.handoff is not None:
+            return
+        assert "dispute" in [action.what for action in every(Decide, actions)]
+        assert self.state.ticket is not None
+
     def check_nobody_comes_late(self, before: State, actions: tuple[Action, ...]) -> None:
         """A hand-off that is over leaves no line behind that would come into the call later."""
         handoff, now = before.handoff, self.state.handoff
@@ -196,6 +210,8 @@ class Watched:
         assert all(say.values[blank] for blank in prompt.blanks)
         prompt.fill(say.values)
         handoff, ticket = self.state.handoff, self.state.ticket
+        if self.danger:
+            assert say.purpose is Purpose.SAFETY, "after danger only safety wording"
         if say.prompt in NEEDS_SAFE_HANDOFF:
             assert handoff is not None
             assert handoff.id in self.safe
@@ -208,7 +224,11 @@ class Watched:
 
     def check_state(self) -> None:
         state = self.state
+        handoff = state.handoff
+        if handoff is not None and handoff.reason == "danger" and not handoff.handed_back:
+            self.danger = True
         waiting = state.phase in (Phase.HANDING_OFF, Phase.CONNECTED)
+        assert waiting or not self.danger or state.phase is Phase.ENDED, "only the hand-off"
         assert not waiting or state.handoff is not None
         if state.phase is Phase.ENDED:
             return

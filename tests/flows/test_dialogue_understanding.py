@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,6 +109,42 @@ def test_where_no_human_is_free_the_words_are_taken_as_they_are(call: Call) -> N
     call.leg(LegState.BUSY)
     call.hear_out()
     assert final_search(call.mumbles()).text == MUMBLED
+
+
+# ── the bot's own voice ───────────────────────────────────────────────────────────
+
+OWN = "您好，听得到吗？紧急情况请按一，其他事情请按零。"
+
+
+@pytest.fixture
+def spoken_to(call: Call) -> Call:
+    """The caller was silent and has heard a prompt whose text is known."""
+    call.policy = replace(call.policy, wording={"are_you_there": OWN})
+    call.is_silent()
+    call.hear_out()
+    return call
+
+
+@pytest.mark.parametrize(
+    "echo", ["紧急情况请按一其他事情请按零", "情况请按一其他", "您好听得到吗紧急"]
+)
+def test_a_prompt_that_the_line_sends_back_is_nobody_s_matter(spoken_to: Call, echo: str) -> None:
+    actions = spoken_to.says(echo)
+    assert prompts(actions) == []
+    assert not [search for search in every(Search, actions) if search.final]
+    assert spoken_to.state.awaiting is None
+
+
+@pytest.mark.parametrize("words", ["请按一其他", "紧急情况请按一是什么意思"])
+def test_few_of_its_words_and_more_than_its_words_are_the_caller_s(
+    spoken_to: Call, words: str
+) -> None:
+    assert final_search(spoken_to.says(words)).text == words
+
+
+def test_danger_is_danger_whoever_s_words_it_is_in(spoken_to: Call) -> None:
+    spoken_to.policy = replace(spoken_to.policy, wording={"are_you_there": "我家着火了吗"})
+    assert only(Handoff, spoken_to.says("我家着火了")).reason == "danger"
 
 
 # ── danger goes first ─────────────────────────────────────────────────────────────

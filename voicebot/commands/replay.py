@@ -138,6 +138,7 @@ def compare(rows: Sequence[Mapping[str, Any]], policy: Policy, embed: Embed) -> 
 
 def _core(settings: Settings) -> tuple[Policy, Embed]:
     from flows.dialogue import Limits, Policy
+    from flows.prompts import load_prompts
     from flows.triage import TriageModel
     from voicebot.knowledge import open_embedder
 
@@ -147,7 +148,8 @@ def _core(settings: Settings) -> tuple[Policy, Embed]:
         return dict(zip(texts, embedder.embed(texts), strict=True))
 
     limits = Limits(**settings.dialogue.model_dump())
-    return Policy(TriageModel.load(), limits, settings.greetings), embed
+    wording = {name: prompt.text for name, prompt in load_prompts().items()}
+    return Policy(TriageModel.load(), limits, settings.greetings, wording), embed
 
 
 def _show(each: Compared) -> None:
