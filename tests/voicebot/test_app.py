@@ -5,7 +5,7 @@ import gc
 import json
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -45,6 +45,7 @@ class Socket:
 
 class Engines:
     triage = None
+    prompts: ClassVar[dict[str, Any]] = {}
 
     def __init__(self) -> None:
         self.pool = DecodePool(ThreadPoolExecutor(1))
