@@ -58,6 +58,9 @@ LEFT_OUT = frozenset(
 )
 """Entries whose wordings bear danger, or are about 110 itself."""
 
+_BEARING_DANGER = ("危险", "差点掉", "捡到小孩")
+"""Single wordings of other entries that do."""
+
 SILENCE_S = 4.0
 AT_ONCE = 256
 """Texts embedded together."""
@@ -97,7 +100,11 @@ def wordings(folder: Path = KNOWLEDGE) -> list[str]:
         if row["id"] not in LEFT_OUT:
             found += [row["question"], *filter(None, row["variants"].split("|"))]
     found += [r["phrasing"] for r in _rows(folder / "phrasings.csv") if r["id"] not in LEFT_OUT]
-    return list(dict.fromkeys(found))
+    return [
+        wording
+        for wording in dict.fromkeys(found)
+        if not any(danger in wording for danger in _BEARING_DANGER)
+    ]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
