@@ -50,10 +50,6 @@ def test_no_newer_training_line_is_a_near_copy_of_a_line_of_the_gate_of_short_tu
     assert near_copies(read_examples(*TRAINING[6:]), texts_of(GATE_REPLIES)) == []
 
 
-def test_no_gate_line_is_a_near_copy_of_a_line_of_the_gate_before_it():
-    assert near_copies(read_examples(GATE), texts_of(GATE_FIRST)) == []
-
-
 def texts_of(path: Path) -> list[str]:
     return [example.text for example in read_examples(path)]
 
