@@ -36,7 +36,7 @@ from asr.errors import AsrError
 from asr.guards import judged
 from asr.hypothesis import Hypothesis, Pcm
 from asr.listener import Listener
-from asr.phonetics import parse_tokens
+from asr.phonetics import parse_tokens, to_syllables
 from asr.whisper import WhisperTranscriber
 from benchmarks.scoring import normalise, syllable_error_rate
 from benchmarks.speech_data import RATE, listener_folder
@@ -275,7 +275,7 @@ def training_lines(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """
     for row in kept:
         said, heard = row["text"], row["asr_text"]
-        if not normalise(heard) or normalise(heard) == normalise(said):
+        if normalise(heard) in ("", normalise(said)) or not to_syllables(normalise(said)):
             continue
         if syllable_error_rate([said], [heard]) > LOST:
             continue

@@ -83,7 +83,8 @@ def test_what_taught_nothing_or_lost_its_meaning_is_not_trained_on() -> None:
     same = row("我家厨房，着火了", "我家厨房着火了")
     lost = row("我家厨房着火了", "谢谢观看")
     silent = row("我家厨房着火了", "")
-    assert list(training_lines([same, lost, silent])) == []
+    wordless = row("(……)", "嗯")
+    assert list(training_lines([same, lost, silent, wordless])) == []
 
 
 def test_each_ear_is_judged_by_what_it_had() -> None:
