@@ -27,19 +27,26 @@ from flows.triage.tokens import units
 URGENT, POLICE = ROUTES.index("110_now"), ROUTES.index("110")
 CALIBRATION = Path(__file__).parent / "data" / "calibration.json"
 
-ASK_FALSE_ALARMS = 0.06
-"""Share of harmless gate lines that may be asked about danger: it sets `ask`. The gate is of
-hard negatives; at 0.035 its recall was 0.90, at 0.06 it is above 0.92, and a question too
-many costs the caller three seconds."""
+BASE_RATE = 3 / 10_000
+"""Share of calls to 12345 that are an emergency."""
+MISS_COST = 10_000
+"""Questions about danger that may be asked needlessly, three seconds each, before one emergency
+goes unrecognised: with `BASE_RATE` it sets `ask`."""
+ASK_FALSE_ALARMS = 0.04
+"""Share of harmless gate lines, hard ones, that may be asked about danger whatever that costs."""
 BRIEF = 8
 """Units of a short turn. Its few features tell less, so that a cry stays below a sentence's
 threshold; what is harmless and as short stays far below."""
-BRIEF_ASKED = 0.02
+BRIEF_ASKED = 0.01
 """Share of what harmless gate lines begin with, as short, that may be asked about."""
-HANDOFF_FALSE_ALARMS = 0.05
+BRIEF_LEAST = -1.0
+"""Log-odds that a short turn loses at most: some of those beginnings name a danger, and a cry
+must not be lost for them."""
+HANDOFF_FALSE_ALARMS = 0.02
 """Share of harmless gate lines that may be handed to 110 unasked, at any point of being spoken."""
-POLICE_FALSE_ALARMS = 0.02
-"""Share of 12345 and neither lines that may go to 110 as an ordinary matter."""
+POLICE_FALSE_ALARMS = 0.01
+"""Share of 12345 and neither lines that may go to 110 as an ordinary matter, whatever
+there was to go on."""
 _BEGINNINGS = (*range(2, 13, 2), 16, 20, 30, 40)
 """Characters after which a line is looked at as it is being spoken."""
 _FOLDS = 5
@@ -145,7 +152,7 @@ def calibrate(
     for variant in VARIANTS:
         low = [unset.probabilities(variant, s)[URGENT] for s in scored(short, variant)]
         reached = _threshold(np.array(low), BRIEF_ASKED)
-        brief[variant] = round(max(log_odds(ask["full"]) - log_odds(reached), 0.0), 4)
+        brief[variant] = round(max(log_odds(ask["full"]) - log_odds(reached), BRIEF_LEAST), 4)
     begun = [e for e in spoken if reader.read(Turn("caller", e.text)).decides]
     known = replace(unset, brief=brief)
     rising = {
@@ -155,7 +162,9 @@ def calibrate(
     highest = [max(rising.get(text, 0.0) for text in beginnings(e.text)) for e in quiet]
     handoff = max(_threshold(np.array(highest), HANDOFF_FALSE_ALARMS), ask["full"])
     ordinary = np.array([not e.accept & {"110", "110_now"} for e in gate])
-    police = _threshold(spreads["full"][ordinary][:, POLICE], POLICE_FALSE_ALARMS)
+    police = max(
+        _threshold(spread[ordinary][:, POLICE], POLICE_FALSE_ALARMS) for spread in spreads.values()
+    )
     measured = {
         "gate_lines": len(gate),
         "cross_validated": {v: _cross_validated(spreads[v], gate) for v in VARIANTS},
@@ -201,7 +210,15 @@ def _shifted(scores: NDArray[np.float32], temperature: float, shift: float) -> F
 
 
 def _ask(urgent: Floats, gate: Sequence[Example]) -> float:
-    return _threshold(urgent[[harmless(e) for e in gate]], ASK_FALSE_ALARMS)
+    """The threshold of least expected cost, or the one that asks `ASK_FALSE_ALARMS` if higher."""
+    quiet = np.sort(urgent[[harmless(e) for e in gate]])
+    danger = np.sort(urgent[[e.accept == {"110_now"} for e in gate]])
+    tried = np.unique(np.concatenate([quiet, danger]))
+    missed = np.searchsorted(danger, tried) / max(len(danger), 1)
+    asked = 1 - np.searchsorted(quiet, tried) / max(len(quiet), 1)
+    cost = MISS_COST * BASE_RATE * missed + (1 - BASE_RATE) * asked
+    cheapest = float(tried[int(cost.argmin())])
+    return round(max(cheapest - 1e-4, _threshold(quiet, ASK_FALSE_ALARMS)), 4)
 
 
 def _threshold(harmless_values: Floats, share: float) -> float:

@@ -1,6 +1,7 @@
-"""The trained classifier at work: numpy on stored weights, no scikit-learn.
+"""The trained classifier at work: numpy on stored weights, no torch.
 
-Three *variants* of one linear model, by what there is to go on: ``full`` (sentence embedding,
+Three *variants* of one model (linear, with a hidden layer over the dense features, see
+`flows.triage.fitting`), by what there is to go on: ``full`` (sentence embedding,
 phrases, wording, sound), ``plain`` (no embedding) and ``sound`` (syllables and phrases alone, for
 turns that only the listener heard).
 """
@@ -19,7 +20,7 @@ from flows.triage.errors import WeightsError
 from flows.triage.features import BUCKETS, Sparse
 
 WEIGHTS = Path(__file__).parent / "data" / "classifier.npz"
-VERSION = 1
+VERSION = 2
 
 CATEGORIES = tuple(str(number) for number in range(1, 8))
 VOICES = ("child", "elderly", "drunk")
@@ -37,6 +38,8 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
 }
 SCALES: Mapping[str, float] = {"embedding": 4.0, "phrases": 1.0, "wording": 2.0, "sound": 1.5}
 """What each block is multiplied with, so that one regularisation suits all."""
+DENSE = ("embedding", "phrases")
+"""Blocks that are given whole; of the others (hashed) only what is not zero."""
 
 Floats = NDArray[np.float32]
 
@@ -58,7 +61,7 @@ class Features:
 
 
 class Classifier:
-    """Linear scores of every head; immutable."""
+    """Scores of every head; immutable."""
 
     def __init__(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
         self._weights = dict(weights)
@@ -98,9 +101,17 @@ class Classifier:
         )
 
     def scores(self, features: Features, head: str) -> Floats:
-        """Linear scores (before softmax or sigmoid) of the head's labels, shape (labels,)."""
+        """Scores (before softmax or sigmoid) of the head's labels, shape (labels,)."""
         variant = features.variant
-        total = self._weights[f"{variant}:{head}:bias"].copy()
+        hidden = self._weights[f"{variant}:hidden:bias"].copy()
+        for block in VARIANTS[variant]:
+            if block in DENSE:
+                values = getattr(features, block)
+                hidden += SCALES[block] * (values @ self._weights[f"{variant}:hidden:{block}"])
+        raised = np.maximum(hidden, 0)
+        total = self._weights[f"{variant}:{head}:bias"] + (
+            raised @ self._weights[f"{variant}:{head}:hidden"]
+        )
         for block in VARIANTS[variant]:
             weights = self._weights[f"{variant}:{head}:{block}"]
             values = getattr(features, block)
