@@ -50,15 +50,17 @@ def mandarin_only(folder: Path, cache: Path | None = None) -> Path | None:
         cache: where it is kept; beside `folder` unless given.
 
     Returns:
-        None where it cannot be made: the vocabulary is not Whisper's multilingual one, the model
+        None where it cannot be made: it is one already, the vocabulary is not Whisper's multilingual one, the model
         file is of another version, or nothing can be written there. The whole model does as well.
     """
     try:
+        if (folder / KEPT).exists():  # it is such a folder itself
+            return None
         tokens = json.loads((folder / "vocabulary.json").read_text("utf-8"))
         kept = _kept(tokens)
         if kept is None:
             return None
-        made = (cache or folder.parent) / f"{folder.name}.mandarin-{_identity(folder)}"
+        made = (cache or folder.parent) / f".{folder.name}.mandarin-{_identity(folder)}"
         if not made.is_dir():
             _make(folder, made, tokens, kept)
     except (OSError, ValueError, ModelBroken):
@@ -110,7 +112,7 @@ def _bytes_of_characters() -> dict[str, int]:
 
 def _make(folder: Path, made: Path, tokens: Sequence[str], kept: Sequence[int]) -> None:
     """All at once, or not at all."""
-    building = Path(tempfile.mkdtemp(prefix=f".{made.name}-", dir=made.parent))
+    building = Path(tempfile.mkdtemp(prefix=f"{made.name}-", dir=made.parent))
     try:
         with (folder / "model.bin").open("rb") as whole, (building / "model.bin").open("wb") as new:
             _without_rows(whole, new, len(tokens), np.array(kept))

@@ -129,6 +129,11 @@ def test_a_folder_of_another_kind_is_left_as_it_is(
     assert [path.name for path in model.parent.iterdir()] == ["base"]
 
 
+def test_a_smaller_model_is_not_cut_again(made: Path, smaller: WhisperModel) -> None:
+    assert mandarin_only(made) is None
+    assert WhisperTranscriber(made)._model.prompt("zh") == smaller.prompt("zh")
+
+
 def test_where_nothing_can_be_written_the_whole_model_serves(
     whisper_dir: Path, tmp_path: Path
 ) -> None:

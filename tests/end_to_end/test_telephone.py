@@ -32,8 +32,7 @@ Recognise = Callable[[Heard], str]
 
 @pytest.fixture(scope="module")
 def recognise(models_dir: Path) -> Recognise:
-    folder = next(path for path in models_dir.iterdir() if "whisper" in path.name)
-    whisper = WhisperTranscriber(folder, threads=2)
+    whisper = WhisperTranscriber(models_dir / "whisper-base", threads=2)
 
     def recognise(heard: Heard) -> str:
         pcm = heard.samples.astype(np.float32) / 32768
