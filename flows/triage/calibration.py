@@ -42,7 +42,7 @@ BRIEF_ASKED = 0.01
 BRIEF_LEAST = -1.0
 """Log-odds that a short turn loses at most: some of those beginnings name a danger, and a cry
 must not be lost for them."""
-HANDOFF_FALSE_ALARMS = 0.02
+HANDOFF_FALSE_ALARMS = 0.03
 """Share of harmless gate lines that may be handed to 110 unasked, at any point of being spoken."""
 POLICE_FALSE_ALARMS = 0.01
 """Share of 12345 and neither lines that may go to 110 as an ordinary matter, whatever

@@ -29,11 +29,12 @@ _LINE_PHRASE = 0.45
 """Strength from which a phrase alone brings its lines in."""
 _FLAG_PHRASE = 0.3
 _VOICE_LIKELY = 0.6
-_CATEGORY_PHRASE = 1.5
-"""What a sure phrase adds to its category's score."""
 _PLAIN_LENGTH = 10
 _PLAIN_STRENGTH = 0.75
 """On the training lines, mostly hard ones, five such turns in six are an emergency."""
+_TOLD_STRENGTH, _TOLD_LIKELY = 0.85, 0.5
+"""Danger that sure phrases tell (`_told`) is called in from so much on: a classifier that has seen
+many harmless sentences with frightening words is slower to be sure."""
 _CRY_FOR_HELP = "help_request"
 _CRY_LIKELY = 0.15
 _CRY_SHORT = 8
@@ -60,12 +61,13 @@ def fuse(
     worst, odds = _worst(heard, together, calibration)
     spread = with_urgent(together.spread, odds)
     request = _request(heard, spread[URGENT], calibration)
-    route, action = _decide(heard, spread, request, calibration)
+    told = any(_told(one.reading, region) for one in heard)
+    route, action = _decide(heard, spread, request, calibration, told=told)
     urgent = route == "110_now"
     strengths = [strength for one in heard for strength in one.reading.strengths]
     category = None
     if route in ("110_now", "110"):
-        category = _category(worst if urgent else together, strengths)
+        category = int(CATEGORIES[int((worst if urgent else together).scores("category").argmax())])
     return Assessment(
         route,
         {name: round(float(p), 4) for name, p in zip(ROUTES, spread, strict=True)},
@@ -118,6 +120,17 @@ def _plain_danger(reading: Reading) -> bool:
     return reading.length <= _PLAIN_LENGTH and reading.named("danger", least=_PLAIN_STRENGTH)
 
 
+def _told(reading: Reading, region: str | None) -> bool:
+    """Danger of two kinds is named in a turn, or of one and where it is; nothing speaks against
+    it."""
+    topics = {
+        s.phrase.topic
+        for s in reading.strengths
+        if s.phrase.kind == "danger" and not s.guards and s.whole >= _TOLD_STRENGTH
+    }
+    return len(topics) > 1 or (bool(topics) and region is not None)
+
+
 def _request(heard: Sequence[Heard], urgent: float, calibration: Calibration) -> str | None:
     """Police if it was ever asked for; a human if it is asked for now."""
     for one in heard:
@@ -138,13 +151,15 @@ def _decide(
     spread: NDArray[np.float64],
     request: str | None,
     calibration: Calibration,
+    *,
+    told: bool,
 ) -> tuple[str, str]:
     """(route, action). An ordinary matter goes to 110 only if something of it was told."""
     urgent = spread[URGENT]
     if request == "police":
         likely = urgent >= calibration.ask or urgent >= spread[POLICE]
         return ("110_now" if likely else "110"), "handoff"
-    if urgent >= calibration.handoff:
+    if urgent >= calibration.handoff or (told and urgent >= _TOLD_LIKELY):
         return "110_now", "handoff"
     if urgent >= calibration.ask:
         return "110_now", "ask"
@@ -160,15 +175,6 @@ def _decide(
 def _tells(reading: Reading) -> bool:
     """我要举报 alone is no matter of the police yet."""
     return reading.content >= _MATTER or reading.named("police", "danger")
-
-
-def _category(where: Heard, strengths: Iterable[Strength]) -> int:
-    scores = where.scores("category").astype(np.float64)
-    for strength in strengths:
-        if strength.phrase.category is not None:
-            index = strength.phrase.category - 1
-            scores[index] += _CATEGORY_PHRASE * strength.whole
-    return int(CATEGORIES[int(scores.argmax())])
 
 
 def _lines(
