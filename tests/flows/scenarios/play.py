@@ -164,7 +164,8 @@ class Played:
                 lambda step=step: self._happens(step), to_the_end="听到一半" not in step
             )
             happened = {key: value for key, value in step.items() if key != "应"}
-            assert done == expected, f"{self.scenario.name}：第{number}步 {happened}"
+            where = f"{self.scenario.name}：第{number}步 {happened}"
+            assert done == expected, f"{where}：应{expected}，却{done}"
         self._at_the_end()
 
     def _deeds(self, happens: Callable[[], object], *, to_the_end: bool) -> list[str]:
