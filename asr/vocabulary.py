@@ -50,8 +50,9 @@ def mandarin_only(folder: Path, cache: Path | None = None) -> Path | None:
         cache: where it is kept; beside `folder` unless given.
 
     Returns:
-        None where it cannot be made: it is one already, the vocabulary is not Whisper's multilingual one, the model
-        file is of another version, or nothing can be written there. The whole model does as well.
+        None where it cannot be made: it is one already, the vocabulary is not Whisper's
+        multilingual one, the model file is of another version, or nothing can be written there.
+        The whole model does as well.
     """
     try:
         if (folder / KEPT).exists():  # it is such a folder itself
