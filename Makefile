@@ -73,6 +73,7 @@ bench-triage: setup ## triage: recognised speech, timing within a sentence, ordi
 	@mkdir -p var/bench-triage
 	@$(BIN)/python -m benchmarks.triage_speech $(or $(LINES),flows/triage/data/gate.tsv) --lines 600 \
 	  --out var/bench-triage/recognised.jsonl
+	@$(BIN)/python -m benchmarks.triage
 	@$(BIN)/python -m benchmarks.triage_live
 	@$(BIN)/python -m benchmarks.ordinary_talk
 
