@@ -6,31 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import charts
 from benchmarks.asr_calls import Way
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    pass
 
 LIMIT_MS = 1000
 """What p95 of the final may take."""
 
 
-def _new(title: str) -> tuple[Figure, Axes]:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.2), dpi=120, layout="constrained")
-    axes.set_title(title, fontsize=11)
-    axes.grid(alpha=0.3)
-    return figure, axes
-
-
 def accuracy_against_cost(results: Mapping[str, Mapping[str, float]], path: Path) -> None:
     """A point for each way: down is better heard, left is cheaper."""
-    figure, axes = _new("Telephone speech (8 kHz A-law), Whisper base int8: errors against cost")
+    figure, axes = charts.new(
+        "Telephone speech (8 kHz A-law), Whisper base int8: errors against cost"
+    )
     for label, result in results.items():
         mine = not label.startswith("faster-whisper")
         x, y = result["cpu_s_per_audio_s"], 100 * result["cer"]
@@ -40,12 +30,12 @@ def accuracy_against_cost(results: Mapping[str, Mapping[str, float]], path: Path
     axes.set_ylabel("character error rate, %")
     axes.margins(y=0.2)
     axes.set_xlim(0, 1.35 * max(result["cpu_s_per_audio_s"] for result in results.values()))
-    _save(figure, path)
+    charts.save(figure, path)
 
 
 def final_against_calls(ways: Sequence[Way], path: Path, cores: int) -> None:
     """How long a turn's final text takes, p95, with so many calls at once."""
-    figure, axes = _new(f"Final text after the end of a turn, {cores} cores")
+    figure, axes = charts.new(f"Final text after the end of a turn, {cores} cores")
     for way in ways:
         x = [figures.calls for figures in way.figures]
         p95 = [figures.final_ms_p95 or float("nan") for figures in way.figures]
@@ -61,12 +51,12 @@ def final_against_calls(ways: Sequence[Way], path: Path, cores: int) -> None:
     axes.set_ylim(80, 60_000)
     axes.set_ylabel("milliseconds")
     axes.legend(fontsize=8)
-    _save(figure, path)
+    charts.save(figure, path)
 
 
 def partials_against_calls(ways: Sequence[Way], path: Path, cores: int) -> None:
     """How long after the first sound there is text, from either ear and from the transcriber."""
-    figure, axes = _new(f"First text after the first sound, p50, {cores} cores")
+    figure, axes = charts.new(f"First text after the first sound, p50, {cores} cores")
     for way in ways:
         x = [figures.calls for figures in way.figures]
         first = [figures.first_ms_p50 for figures in way.figures]
@@ -81,18 +71,10 @@ def partials_against_calls(ways: Sequence[Way], path: Path, cores: int) -> None:
     axes.set_ylabel("milliseconds")
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8)
-    _save(figure, path)
+    charts.save(figure, path)
 
 
 def _calls(axes: Any, counts: Sequence[int]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(sorted(set(counts)), [str(count) for count in sorted(set(counts))])
     axes.set_xlabel("calls at once")
-
-
-def _save(figure: Figure, path: Path) -> None:
-    from matplotlib import pyplot
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    pyplot.close(figure)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import charts
+
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    pass
 
 BINS = 10
 Floats = NDArray[np.float64]
@@ -30,7 +31,7 @@ class Curve:
 
 def reliability(chances: Floats, truth: Sequence[bool], path: Path) -> None:
     """How often lines given a probability of danger are danger, ten bins; the number in each."""
-    figure, axes = _new("Gate: probability of danger given, and how often it was danger")
+    figure, axes = charts.new("Gate: probability of danger given, and how often it was danger")
     right = np.array(truth)
     bins = np.minimum((chances * BINS).astype(int), BINS - 1)
     found = [b for b in range(BINS) if (bins == b).any()]
@@ -43,12 +44,12 @@ def reliability(chances: Floats, truth: Sequence[bool], path: Path) -> None:
         axes.annotate(str(int((bins == b).sum())), (x, y), xytext=shift, textcoords="offset points")
     axes.set_xlabel("mean probability of 110_now in the bin")
     axes.set_ylabel("share of its lines labelled 110_now")
-    _save(figure, path)
+    charts.save(figure, path)
 
 
 def operating_curves(curves: Sequence[Curve], points: Mapping[str, float], path: Path) -> None:
     """Recall against false alarms; on the first curve the thresholds that were chosen."""
-    figure, axes = _new("Gate: danger recognised against false alarms")
+    figure, axes = charts.new("Gate: danger recognised against false alarms")
     for curve in curves:
         axes.plot(100 * curve.false_alarms, 100 * curve.recall, label=curve.label)
     first = curves[0]
@@ -62,24 +63,4 @@ def operating_curves(curves: Sequence[Curve], points: Mapping[str, float], path:
     axes.set_xlabel("harmless lines taken for danger, %")
     axes.set_ylabel("danger lines recognised, %")
     axes.legend(fontsize=8, loc="lower right")
-    _save(figure, path)
-
-
-def _new(title: str) -> tuple[Figure, Axes]:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.2), dpi=120, layout="constrained")
-    axes.set_title(title, fontsize=11)
-    axes.grid(alpha=0.3)
-    return figure, axes
-
-
-def _save(figure: Figure, path: Path) -> None:
-    from matplotlib import pyplot
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    pyplot.close(figure)
+    charts.save(figure, path)

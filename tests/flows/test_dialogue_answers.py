@@ -14,13 +14,6 @@ from tests.flows.scripted_call import Call, every, final_search, only, outcome, 
 QUESTION = "公积金怎么提取"
 
 
-@pytest.fixture
-def call() -> Call:
-    call = Call()
-    call.start()
-    return call
-
-
 # ── greeting ──────────────────────────────────────────────────────────────────────
 
 

@@ -28,13 +28,6 @@ def _places(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def call() -> Call:
-    call = Call()
-    call.start()
-    return call
-
-
-@pytest.fixture
 def cleared(call: Call) -> Call:
     """Asked once, and clearly denied."""
     call.says("那个人在门口")

@@ -13,13 +13,6 @@ WORDLESS = pytest.mark.parametrize("kind", ["scream", "crying"])
 ANY = pytest.mark.parametrize("kind", ["scream", "crying", "loud"])
 
 
-@pytest.fixture
-def call() -> Call:
-    call = Call()
-    call.start()
-    return call
-
-
 @ANY
 def test_a_mark_alone_is_put_on_record_and_moves_nobody(call: Call, kind: str) -> None:
     (noted,) = call.sounds_like(kind)

@@ -47,13 +47,6 @@ def _places(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def call() -> Call:
-    call = Call()
-    call.start()
-    return call
-
-
-@pytest.fixture
 def ringing(call: Call) -> Call:
     """110 is being called, and the caller has been told."""
     call.begins()

@@ -14,13 +14,6 @@ EITHER = "楼上天天半夜砸东西"
 
 
 @pytest.fixture
-def call() -> Call:
-    call = Call()
-    call.start()
-    return call
-
-
-@pytest.fixture
 def offered(call: Call) -> Call:
     """The caller has heard whose matter it is, and was asked."""
     call.asks(MATTER, decision="none")

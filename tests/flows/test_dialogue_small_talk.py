@@ -15,13 +15,6 @@ QUESTION = "公积金怎么提取"
 
 
 @pytest.fixture
-def call() -> Call:
-    call = Call()
-    call.start()
-    return call
-
-
-@pytest.fixture
 def answered(call: Call) -> Call:
     call.asks(QUESTION, ("gjj-1", 0.9))
     call.hear_out()

@@ -28,13 +28,6 @@ ENGLISH = "my wallet was stolen on the bus"
 FRENCH = "bonjour je voudrais parler"
 
 
-@pytest.fixture
-def call() -> Call:
-    call = Call()
-    call.start()
-    return call
-
-
 # ── not understood ────────────────────────────────────────────────────────────────
 
 

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +25,7 @@ from telephony.scripted import ScriptedLine
 from tests.flows.scenarios.play import Scenario, scenarios, told
 from tests.voicebot.far_sides import silence, spoken
 from tests.voicebot.test_engines import settings_with
-from tests.voicebot.test_session import Running, offered, scripted_engines, until
+from tests.voicebot.test_session import Running, offered, scripted_engines, serving, until
 from voicebot.app import Service
 from voicebot.call.engines import open_ears
 from voicebot.config import Settings, load_settings
@@ -97,22 +96,12 @@ async def service(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Service]:
-    clock = asyncio.get_running_loop().time
-    monkeypatch.setattr("voicebot.call.session.time", SimpleNamespace(monotonic=clock))
-    monkeypatch.setattr(
-        "voicebot.call.journal.time", SimpleNamespace(time=lambda: 1_790_000_000.0 + clock())
-    )
     engines = scripted_engines(
         tmp_path, listener=models["listener"], transcriber=models["transcriber"]
     )
     engines.embedder, engines.triage = models["embedder"], models["triage"]
-    made = Service(settings, engines, records, await records.duty_directory(), None)
-    pool = asyncio.create_task(engines.pool.run())
-    yield made
-    for session in made._sessions.values():  # of a scenario that failed
-        session._ended.set()
-    await made.ended()
-    pool.cancel()
+    async with serving(settings, engines, records, monkeypatch) as made:
+        yield made
 
 
 class Heard(Running):

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -183,13 +184,11 @@ def engines(tmp_path: Path) -> Engines:
     return scripted_engines(tmp_path, listener=CountingListener())
 
 
-@pytest.fixture
-async def service(
+@asynccontextmanager
+async def serving(
     settings: Settings, engines: Engines, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Service]:
-    for module in ("session", "voice"):
-        monkeypatch.setattr(f"voicebot.call.{module}.VoiceDetector", LoudIsVoice)
-    monkeypatch.setattr("voicebot.call.engines.VoiceDetector", LoudIsVoice)
+    """A service whose calls go by the event loop's clock."""
     clock = asyncio.get_running_loop().time
     monkeypatch.setattr("voicebot.call.session.time", SimpleNamespace(monotonic=clock))
     monkeypatch.setattr(
@@ -202,6 +201,17 @@ async def service(
         session._ended.set()
     await made.ended()
     pool.cancel()
+
+
+@pytest.fixture
+async def service(
+    settings: Settings, engines: Engines, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Service]:
+    for module in ("session", "voice"):
+        monkeypatch.setattr(f"voicebot.call.{module}.VoiceDetector", LoudIsVoice)
+    monkeypatch.setattr("voicebot.call.engines.VoiceDetector", LoudIsVoice)
+    async with serving(settings, engines, records, monkeypatch) as made:
+        yield made
 
 
 def offered(call: str = "c-1", **given: Any) -> CallInfo:
