@@ -123,11 +123,7 @@ def _plain_danger(reading: Reading) -> bool:
 def _told(reading: Reading, region: str | None) -> bool:
     """Danger of two kinds is named in a turn, or of one and where it is; nothing speaks against
     it."""
-    topics = {
-        s.phrase.topic
-        for s in reading.strengths
-        if s.phrase.kind == "danger" and not s.guards and s.whole >= _TOLD_STRENGTH
-    }
+    topics = reading.topics("danger", least=_TOLD_STRENGTH)
     return len(topics) > 1 or (bool(topics) and region is not None)
 
 

@@ -83,8 +83,14 @@ class Reading:
 
     def named(self, *kinds: str, least: float = NAMED) -> bool:
         """Whether a phrase of these kinds was said that nothing speaks against."""
-        return any(
-            s.phrase.kind in kinds and not s.guards and s.whole >= least for s in self.strengths
+        return bool(self.topics(*kinds, least=least))
+
+    def topics(self, *kinds: str, least: float = NAMED) -> frozenset[str]:
+        """What such phrases are about."""
+        return frozenset(
+            s.phrase.topic
+            for s in self.strengths
+            if s.phrase.kind in kinds and not s.guards and s.whole >= least
         )
 
 
