@@ -57,13 +57,14 @@ def mandarin_only(folder: Path, cache: Path | None = None) -> Path | None:
     try:
         if (folder / KEPT).exists():  # it is such a folder itself
             return None
+        made = (cache or folder.parent) / f".{folder.name}.mandarin-{_identity(folder)}"
+        if made.is_dir():
+            return made
         tokens = json.loads((folder / "vocabulary.json").read_text("utf-8"))
         kept = _kept(tokens)
         if kept is None:
             return None
-        made = (cache or folder.parent) / f".{folder.name}.mandarin-{_identity(folder)}"
-        if not made.is_dir():
-            _make(folder, made, tokens, kept)
+        _make(folder, made, tokens, kept)
     except (OSError, ValueError, ModelBroken):
         return None
     return made

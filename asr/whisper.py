@@ -215,7 +215,7 @@ class WhisperTranscriber:
         limit = min(448, _PROMPT_TOKENS + 12 + math.ceil(seconds * 14))
         result = model.native.generate(
             encoded,
-            [model.prompt("en" if language == "en" else "zh")],
+            [model.prompt(language)],
             beam_size=beam,
             num_hypotheses=beam,
             max_length=limit,
@@ -241,7 +241,7 @@ class WhisperTranscriber:
         if not tokens or frames < _FEWEST_FRAMES:
             return ()
         model = self._of(decoded.language)
-        prompt = model.prompt("en" if decoded.language == "en" else "zh")
+        prompt = model.prompt(decoded.language)
         aligned = model.native.align(decoded.encoded, prompt[:-1], [tokens], frames)[0].alignments
         first_frame: dict[int, int] = {}
         for token, frame in aligned:

@@ -50,14 +50,19 @@ class WhisperModel:
             raise ModelBroken(f"Whisper's model in {folder} does not load: {error}") from error
         self._storage = ctranslate2.StorageView
         kept = kept_tokens(folder)
-        self._whole_ids = None if kept is None else kept.tolist()
+        self._whole_ids: list[int] | None = None if kept is None else kept.tolist()
         """Of each of our tokens its id in the tokenizer."""
-        self._ids = None if kept is None else {old: new for new, old in enumerate(kept.tolist())}
+        self._ids = {old: new for new, old in enumerate(self._whole_ids or ())}
         marks = () if punctuation else self._punctuation()
         self.suppressed = [-1, *self._ours(marks)]
+        self._prompts = {language: self._prompt(language) for language in ("zh", "en")}
 
     def prompt(self, language: str) -> list[int]:
-        """The tokens that every text begins with: it is in `language` ("zh", "en") and untimed."""
+        """The tokens that every text begins with: it is English ("en") or else Mandarin, and
+        untimed."""
+        return self._prompts["en" if language == "en" else "zh"]
+
+    def _prompt(self, language: str) -> list[int]:
         tokens = ("<|startoftranscript|>", f"<|{language}|>", "<|transcribe|>", "<|notimestamps|>")
         numbers = (self._tokenizer.token_to_id(token) for token in tokens)
         return self._ours([number for number in numbers if number is not None])
@@ -76,7 +81,7 @@ class WhisperModel:
 
     def _ours(self, whole: Sequence[int]) -> list[int]:
         """The ids of those tokens that we have."""
-        if self._ids is None:
+        if self._whole_ids is None:
             return list(whole)
         return [self._ids[i] for i in whole if i in self._ids]
 
