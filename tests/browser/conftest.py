@@ -138,10 +138,14 @@ class Visit:
                 await self.news.wait()
 
     async def meter(self, side: str, condition: str) -> None:
-        """Until the level meter of `mic` or `bot` shows, say, ``> 30``."""
+        """Until the level meter of `mic` or `bot` shows, say, ``> 30``.
+
+        A function, for an expression is evaluated again at each poll, which the page's
+        Content-Security-Policy forbids (microsoft/playwright#36986).
+        """
         await self.page.wait_for_function(
-            f"Number(document.getElementById('level-{side}').getAttribute('aria-valuenow'))"
-            f" {condition}",
+            "() => Number(document.getElementById"
+            f"('level-{side}').getAttribute('aria-valuenow')) {condition}",
             timeout=60_000,
         )
 
