@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from voicebot.clock import today
+from voicebot.commands import knowledge_files
+from voicebot.commands.knowledge_common import (
+    database_sentences,
+    entry_values,
+    open_searcher,
+    progress_bar,
+)
 from voicebot.commands.session import InputError, open_settings, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from sqlalchemy.orm import Session
 
     from kb.corpus import Labelled
-    from kb.search import Searcher
-    from kb.table_file import RowError
     from voicebot.config import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The knowledge base of approved answers.")
-
-SHOWN = 20
-"""Faults of a file that are printed; the rest is counted."""
 
 
 @app.callback()
@@ -35,35 +34,7 @@ def group() -> None:
     """The knowledge base of approved answers (知识库)."""
 
 
-@app.command("import")
-def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV of entries, UTF-8 or GBK.")],
-    phrasings: Annotated[
-        Path | None, typer.Option(help="CSV with more ways to ask: id, phrasing.")
-    ] = None,
-    gaps: Annotated[
-        Path | None, typer.Option(help="Questions known to have no entry, one a line.")
-    ] = None,
-    check: Annotated[bool, typer.Option(help="Only read the files and say what is wrong.")] = False,
-) -> None:
-    """Take entries from a CSV file; faulty rows are named and left out, good ones kept.
-
-    Running services take up the change within seconds. `voicebot kb publish` renders
-    the audio beforehand.
-
-    \b
-    Examples:
-      voicebot kb import faq.csv
-      voicebot kb import faq.csv --check
-      voicebot kb import faq.csv --phrasings phrasings.csv
-    """
-    settings = open_settings()
-    change, faults = _read_files(file, phrasings, gaps)
-    if check:
-        raise typer.Exit(1 if faults else 0)
-    with _database_sentences():
-        _store(settings, change)
-    raise typer.Exit(1 if faults else 0)
+app.command("import")(knowledge_files.import_file)
 
 
 @app.command()
@@ -106,11 +77,11 @@ def publish(
         phrasings = phrasings or DATA / "phrasings.csv"
         gaps = gaps or DATA / "gaps.csv"
     if file is not None:
-        change, faults = _read_files(file, phrasings, gaps)
+        change, faults = knowledge_files.read_files(file, phrasings, gaps)
     elif phrasings is not None or gaps is not None:
         raise InputError("--phrasings and --gaps go with a file of entries.")
     prompts = [prompt.text for prompt in load_prompts().values() if not prompt.blanks]
-    with _database_sentences(), _progress("rendering audio") as progress:
+    with database_sentences(), progress_bar("rendering audio") as progress:
         knowledge = make(
             settings,
             open_embedder(settings),
@@ -142,11 +113,11 @@ def show(
     from voicebot.records.database import open_engine
 
     engine = open_engine(open_settings().database_url)
-    with _database_sentences(), Session(engine) as session:
+    with database_sentences(), Session(engine) as session:
         if not entry:
             for each in store.published(session, today()):
                 if as_json:
-                    print_json(_entry_values(each))
+                    print_json(entry_values(each))
                 else:
                     typer.echo(f"{each.id:<10} v{each.version}  {each.question}")
             return
@@ -157,7 +128,7 @@ def show(
         if as_json:
             print_json(
                 {
-                    **_entry_values(version.entry),
+                    **entry_values(version.entry),
                     "at": version.at.isoformat(),
                     "who": version.who,
                     "why": version.why,
@@ -194,7 +165,7 @@ def search(
 
     if bool(query) == (source is not None) or (source is None) != (target is None):
         raise InputError("Give either a question, or --input and --output.")
-    searcher = _searcher(open_settings())
+    searcher = open_searcher(open_settings())
     if source is not None and target is not None:
         done, bad = search_file(searcher, source, target, on=today())
         for line in bad:
@@ -239,7 +210,7 @@ def evaluate(
         file or settings.paths.shared / "data" / "kb" / "dev_queries.jsonl"
     )
     report = measure(
-        _searcher(settings),
+        open_searcher(settings),
         questions,
         on=today(),
         heard=cast(Literal["clean", "noisy", "sound"], heard),
@@ -250,23 +221,6 @@ def evaluate(
         typer.echo(report.table())
 
 
-def _searcher(settings: Settings) -> Searcher:
-    from voicebot.knowledge import KnowledgeBase, open_embedder
-
-    base = KnowledgeBase(settings)
-    try:
-        with _database_sentences():
-            knowledge = base.open(open_embedder(settings))
-    finally:
-        base.close()
-    if not knowledge.entries or knowledge.searcher is None:
-        raise InputError(
-            "The knowledge base holds no entry that is valid today; "
-            "`voicebot kb publish --demo` fills it with the demonstration entries."
-        )
-    return knowledge.searcher
-
-
 def _empty(settings: Settings) -> bool:
     """Whether nothing was ever entered in the knowledge base."""
     from sqlalchemy.orm import Session
@@ -274,7 +228,7 @@ def _empty(settings: Settings) -> bool:
     from kb import store
     from voicebot.records.database import migrate, open_engine
 
-    with _database_sentences():
+    with database_sentences():
         migrate(settings.database_url)
         engine = open_engine(settings.database_url)
         try:
@@ -282,112 +236,3 @@ def _empty(settings: Settings) -> bool:
                 return store.revision(session) == 0
         finally:
             engine.dispose()
-
-
-def _read_files(
-    file: Path, phrasings: Path | None, gaps: Path | None
-) -> tuple[Callable[[Session], object], int]:
-    """What the files change in the knowledge base, and how many rows were faulty."""
-    from kb import store
-    from kb.corpus import read_gaps
-    from kb.importer import read_entries, read_phrasings
-    from voicebot.security import local_act
-
-    who = getpass.getuser()
-    imported = read_entries(_bytes(file))
-    faults = _tell(file, imported.errors, imported.warnings)
-    if not imported.entries:
-        raise InputError(f"{file} holds no usable entry; nothing was changed.")
-    extra = read_phrasings(_bytes(phrasings)) if phrasings is not None else None
-    if extra is not None and phrasings is not None:
-        faults += _tell(phrasings, extra.errors, extra.warnings)
-    unanswered = read_gaps(gaps) if gaps is not None else ()
-
-    def change(session: Session) -> None:
-        stored = store.import_entries(session, imported.entries, who, why=f"import {file.name}")
-        more = store.import_phrasings(session, extra.phrasings, who) if extra else 0
-        store.import_gaps(session, unanswered, who)
-        session.add(local_act("kb.import", f"{file.name}: {len(imported.entries)} entries"))
-        typer.echo(
-            f"{len(stored.added)} entries added, {len(stored.changed)} changed, "
-            f"{len(stored.unchanged)} as before, {more} phrasings added, "
-            f"{faults} rows left out."
-        )
-
-    return change, faults
-
-
-def _store(settings: Settings, change: Callable[[Session], object]) -> None:
-    from sqlalchemy.orm import Session
-
-    from voicebot.records.database import migrate, open_engine
-    from voicebot.security import WRITE_PATIENCE_S
-
-    migrate(settings.database_url)
-    engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
-    try:
-        with Session(engine) as session, session.begin():
-            change(session)
-    finally:
-        engine.dispose()
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}.") from None
-
-
-def _tell(file: Path, errors: Sequence[RowError], warnings: Sequence[RowError]) -> int:
-    for kind, rows in (("left out", errors), ("look at", warnings)):
-        for row in rows[:SHOWN]:
-            typer.echo(f"{kind}: {file}, {row}", err=True)
-        if len(rows) > SHOWN:
-            typer.echo(f"{kind}: {len(rows) - SHOWN} more", err=True)
-    return len(errors)
-
-
-@contextmanager
-def _database_sentences() -> Iterator[None]:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from voicebot.records.database import reason
-    from voicebot.records.errors import RecordsUnavailable
-
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise RecordsUnavailable(
-            f"The knowledge base cannot be read or written: {reason(error)}. "
-            "On a new machine, run `voicebot kb publish --demo` first."
-        ) from None
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(what, total=None)
-
-        def tell(done: int, total: int) -> None:
-            bars.update(task, completed=done, total=total)
-
-        yield tell
-
-
-def _entry_values(entry: Any) -> dict[str, Any]:
-    return {
-        "id": entry.id,
-        "version": entry.version,
-        "status": entry.status.value,
-        "region": entry.region,
-        "category": entry.category,
-        "department": entry.department,
-        "question": entry.question,
-        "answer": entry.answer,
-        "valid_from": entry.valid_from.isoformat(),
-        "valid_to": entry.valid_to.isoformat(),
-    }

@@ -1,0 +1,103 @@
+"""What the commands of `voicebot kb` share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from voicebot.commands.session import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
+
+    from kb.search import Searcher
+    from voicebot.config import Settings
+
+
+def open_searcher(settings: Settings) -> Searcher:
+    """The search over what is published today, as calls have it.
+
+    Raises:
+        InputError: nothing is published today.
+    """
+    from voicebot.knowledge import KnowledgeBase, open_embedder
+
+    base = KnowledgeBase(settings)
+    try:
+        with database_sentences():
+            knowledge = base.open(open_embedder(settings))
+    finally:
+        base.close()
+    if not knowledge.entries or knowledge.searcher is None:
+        raise InputError(
+            "The knowledge base holds no entry that is valid today; "
+            "`voicebot kb publish --demo` fills it with the demonstration entries."
+        )
+    return knowledge.searcher
+
+
+def change_knowledge(settings: Settings, change: Callable[[Session], object]) -> None:
+    """Make a change of the knowledge base, in one transaction."""
+    from sqlalchemy.orm import Session
+
+    from voicebot.records.database import migrate, open_engine
+    from voicebot.security import WRITE_PATIENCE_S
+
+    migrate(settings.database_url)
+    engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
+    try:
+        with Session(engine) as session, session.begin():
+            change(session)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def database_sentences() -> Iterator[None]:
+    """What the database refuses becomes a sentence that says what to do."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from voicebot.records.database import reason
+    from voicebot.records.errors import RecordsUnavailable
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise RecordsUnavailable(
+            f"The knowledge base cannot be read or written: {reason(error)}. "
+            "On a new machine, run `voicebot kb publish --demo` first."
+        ) from None
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error; what it yields is told how much is done of how much."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(what, total=None)
+
+        def tell(done: int, total: int) -> None:
+            bars.update(task, completed=done, total=total)
+
+        yield tell
+
+
+def entry_values(entry: Any) -> dict[str, Any]:
+    """An entry as JSON has it."""
+    return {
+        "id": entry.id,
+        "version": entry.version,
+        "status": entry.status.value,
+        "region": entry.region,
+        "category": entry.category,
+        "department": entry.department,
+        "question": entry.question,
+        "answer": entry.answer,
+        "valid_from": entry.valid_from.isoformat(),
+        "valid_to": entry.valid_to.isoformat(),
+    }
