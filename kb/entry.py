@@ -14,13 +14,28 @@ class Status(StrEnum):
     """Where an entry version stands in its life-cycle."""
 
     DRAFT = "draft"
-    """草稿: being written; the last approved version, if any, goes on being spoken."""
+    """草稿: being written; what was published before goes on being spoken."""
     IN_REVIEW = "in_review"
-    """待审: the same, waiting for approval."""
+    """待审: the same, waiting for a second person."""
     APPROVED = "approved"
-    """已审: may be spoken while it is valid."""
+    """已审: somebody other than its authors has read it; not yet to be spoken."""
+    PUBLISHED = "published"
+    """已发布: spoken from its minute on, while it is valid."""
     EXPIRED = "expired"
-    """失效: taken out of use; no earlier version comes back."""
+    """失效: past its validity; no earlier version comes back."""
+    WITHDRAWN = "withdrawn"
+    """已撤回: taken out of use by somebody; no earlier version comes back."""
+
+
+class Safety(StrEnum):
+    """What has to be known about the caller's danger before the answer is spoken."""
+
+    NONE = "none"
+    """An ordinary matter."""
+    ASK = "ask"
+    """先问安危: spoken after triage has cleared the call."""
+    HANDOFF = "handoff"
+    """转110: spoken only on the bridge, while 110 rings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,8 @@ class Entry:
     `region` is a GB/T 2260 code of six digits, or empty for the whole province.
     `phrasings` are further ways to ask (相似问法), used only to find the entry: they belong to
     the id and not to the version, and are never shown or spoken.
+    `lines` are the dialled numbers (DID) the entry is for, empty for all; `audience` whom it is
+    for (面向对象), empty for everybody.
     """
 
     id: str
@@ -47,6 +64,9 @@ class Entry:
     valid_to: date
     status: Status
     phrasings: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    audience: str = ""
+    safety: Safety = Safety.NONE
 
     def valid_on(self, day: date) -> bool:
         """Whether `day` is within the entry's validity, both ends included."""

@@ -19,7 +19,7 @@ from kb.errors import UnknownEntry
 
 metadata = sa.MetaData()
 
-_STATUS_VALUES = ", ".join(f"'{status.value}'" for status in Status)
+_STATUS_VALUES = "'draft', 'in_review', 'approved', 'expired'"
 
 entry_versions = sa.Table(
     "kb_entry_version",
