@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from asr import phonetics
 from kb.entry import Entry
-from kb.ngram_index import NgramIndex
+from kb.ngram_index import NgramIndex, Ngrams, Statistics
 from kb.wording import characters, ngrams, sound_class
 
 Floats = NDArray[np.float32]
@@ -26,7 +26,7 @@ Embed = Callable[[Sequence[str]], Floats]
 CHARACTER_SIZES = (1, 2)
 SOUND_SIZES = (1, 2, 3)
 _FORMAT = 1
-_PRIVATE_USE = 0xE000  # each class of syllables becomes one character, for rapidfuzz
+PRIVATE_USE = 0xE000  # each class of syllables becomes one character, for rapidfuzz
 
 
 class Embedder(Protocol):
@@ -57,44 +57,73 @@ class Part:
     gaps: Floats
     """(gaps, d)."""
 
+    def similarities(self, row: Floats) -> Floats:
+        """Of a vector (d,) to every wording, exactly: (wordings,)."""
+        import faiss
+
+        found = np.empty(self.wordings.ntotal, np.float32)
+        places = np.arange(self.wordings.ntotal)
+        query = np.ascontiguousarray(row, np.float32)
+        pointers = (faiss.swig_ptr(array) for array in (query, found, places))
+        of_query, of_found, of_places = pointers
+        self.wordings.compute_distance_subset(1, of_query, len(places), of_found, of_places)
+        return found
+
 
 @dataclass(frozen=True)
-class Index:
+class Block:
+    """Entries as a question is compared with them, whether all of an index or some.
+
+    `owners[i]` is the position of the entry that wording `i` asks for; wordings lie together,
+    in the order of the entries, and entry `e`'s begin at `starts[e]`.
+    """
+
+    owners: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    slices: Mapping[str, slice]
+    parts: Mapping[str, Part]
+    by_characters: Ngrams
+    by_sounds: Ngrams
+    entries_by_characters: Ngrams
+    entries_by_sounds: Ngrams
+    gaps_by_characters: Ngrams
+    gaps_by_sounds: Ngrams
+    sound_strings: Sequence[str]
+    sound_letters: Mapping[str, str]
+
+    def best_of_each(self, scores: Floats) -> Floats:
+        """Highest score among each entry's wordings: (wordings,) → (entries,)."""
+        if not len(self.starts):
+            return np.zeros(0, np.float32)
+        return np.maximum.reduceat(scores, self.starts)
+
+
+@dataclass(frozen=True)
+class Index(Block):
     """The searchable form of a list of entries.
 
-    `owners[i]` is the position in `entries` of the entry that wording `i` asks for. `gaps` are
-    questions known to have no entry (知识缺口): a query that resembles one of them more than it
-    resembles any entry is better not answered.
+    `gaps` are questions known to have no entry (知识缺口): a query that resembles one of them
+    more than it resembles any entry is better not answered.
     """
 
     entries: tuple[Entry, ...]
     gaps: tuple[str, ...]
     wordings: tuple[str, ...]
-    owners: NDArray[np.intp]
     syllables: tuple[tuple[str, ...], ...]
     vectors: Floats
     """(wordings + answers + gaps, d), in this order, as the embedder gave them."""
-    slices: Mapping[str, slice]
     digest: str
-    parts: Mapping[str, Part]
-    by_characters: NgramIndex
-    by_sounds: NgramIndex
-    entries_by_characters: NgramIndex
-    entries_by_sounds: NgramIndex
-    gaps_by_characters: NgramIndex
-    gaps_by_sounds: NgramIndex
-    sound_strings: tuple[str, ...]
-    sound_letters: Mapping[str, str]
 
-    def starts(self) -> NDArray[np.intp]:
-        """Where each entry's wordings begin; they lie together, in the order of `entries`."""
-        return np.searchsorted(self.owners, np.arange(len(self.entries))).astype(np.intp)
 
-    def best_of_each(self, scores: Floats) -> Floats:
-        """Highest score among each entry's wordings: (wordings,) → (entries,)."""
-        if not len(self.entries):
-            return np.zeros(0, np.float32)
-        return np.maximum.reduceat(scores, self.starts())
+@dataclass(frozen=True)
+class Like:
+    """Statistics of a larger index that a small one is searched together with."""
+
+    means: Mapping[str, Floats]
+    by_characters: Statistics
+    by_sounds: Statistics
+    entries_by_characters: Statistics
+    entries_by_sounds: Statistics
 
 
 def texts_of(entries: Sequence[Entry], gaps: Sequence[str] = ()) -> list[str]:
@@ -127,6 +156,7 @@ def build(
     gaps: Sequence[str] = (),
     embed: Embed | None = None,
     known: Mapping[str, Floats] | None = None,
+    like: Like | None = None,
 ) -> Index:
     """Make an index of `entries`: about 18 ms for each text that is not in `known`.
 
@@ -136,6 +166,7 @@ def build(
         gaps: questions known to have no entry.
         embed: a faster way to embed many texts (`SentenceEmbedder.embed_corpus`).
         known: vectors of texts that need not be embedded again.
+        like: the larger index that this one is searched together with.
     """
     unfilled = open_gaps(entries, gaps)
     texts = texts_of(entries, unfilled)
@@ -147,7 +178,8 @@ def build(
     width = max((cut.stop for cut in slices.values()), default=0)
     vectors = np.array([found[t] for t in texts], np.float32).reshape(len(texts), width)
     spoken = [*(w for e in entries for w in e.wordings), *unfilled]
-    return assemble(entries, unfilled, vectors, [phonetics.to_syllables(t) for t in spoken], slices)
+    syllables = [phonetics.to_syllables(t) for t in spoken]
+    return assemble(entries, unfilled, vectors, syllables, slices, like)
 
 
 def assemble(
@@ -156,50 +188,80 @@ def assemble(
     vectors: Floats,
     syllables: Sequence[tuple[str, ...]],
     slices: Mapping[str, slice],
+    like: Like | None = None,
 ) -> Index:
     """Put an index together from its stored parts, without an embedder.
 
     Args:
         vectors: (wordings + answers + gaps, d).
         syllables: of the wordings, then of the gaps.
+        like: see `build`.
     """
     wordings = tuple(w for e in entries for w in e.wordings)
-    counts = [len(e.wordings) for e in entries]
-    owners = np.repeat(np.arange(len(entries)), counts).astype(np.intp)
+    counts = np.array([len(e.wordings) for e in entries], np.intp)
+    owners = np.repeat(np.arange(len(entries)), counts)
+    starts = np.cumsum(counts) - counts
     sounds = [tuple(map(sound_class, s)) for s in syllables]
     letters = {
-        name: chr(_PRIVATE_USE + n)
+        name: chr(PRIVATE_USE + n)
         for n, name in enumerate(dict.fromkeys(c for s in sounds for c in s))
     }
     spoken, of_gaps = sounds[: len(wordings)], sounds[len(wordings) :]
-    by_wording = [ngrams(characters(w), CHARACTER_SIZES) for w in wordings]
-    by_entry: list[list[str]] = [[] for _ in entries]
-    sounds_by_entry: list[list[str]] = [[] for _ in entries]
-    for owner, terms, sound in zip(owners, by_wording, spoken, strict=True):
-        by_entry[owner] += terms
-        sounds_by_entry[owner] += ngrams(sound, SOUND_SIZES[:2])
-    for row, entry in enumerate(entries):
-        for text in (*entry.keywords, *entry.category.split("/"), entry.answer):
-            by_entry[row] += ngrams(characters(text), CHARACTER_SIZES)
+    means = like.means if like else {}
     return Index(
         entries=tuple(entries),
         gaps=tuple(gaps),
         wordings=wordings,
         owners=owners,
+        starts=starts,
         syllables=tuple(syllables),
         vectors=vectors,
         slices=slices,
         digest=digest_of(entries, slices, gaps),
-        parts={name: _part(vectors[:, cut], owners, len(entries)) for name, cut in slices.items()},
-        by_characters=NgramIndex(by_wording),
-        by_sounds=NgramIndex([ngrams(s, SOUND_SIZES) for s in spoken]),
-        entries_by_characters=NgramIndex(by_entry, "bm25"),
-        entries_by_sounds=NgramIndex(sounds_by_entry, "bm25"),
-        gaps_by_characters=NgramIndex([ngrams(characters(g), CHARACTER_SIZES) for g in gaps]),
-        gaps_by_sounds=NgramIndex([ngrams(s, SOUND_SIZES) for s in of_gaps]),
+        parts={
+            name: part_of(vectors[:, cut], owners, starts, means.get(name))
+            for name, cut in slices.items()
+        },
+        by_characters=NgramIndex(
+            map(character_terms, wordings), like=like.by_characters if like else None
+        ),
+        by_sounds=NgramIndex(map(sound_terms, spoken), like=like.by_sounds if like else None),
+        entries_by_characters=NgramIndex(
+            map(entry_character_terms, entries),
+            "bm25",
+            like.entries_by_characters if like else None,
+        ),
+        entries_by_sounds=NgramIndex(
+            (entry_sound_terms(spoken[a : a + n]) for a, n in zip(starts, counts, strict=True)),
+            "bm25",
+            like.entries_by_sounds if like else None,
+        ),
+        gaps_by_characters=NgramIndex(map(character_terms, gaps)),
+        gaps_by_sounds=NgramIndex(map(sound_terms, of_gaps)),
         sound_strings=tuple("".join(letters[c] for c in s) for s in spoken),
         sound_letters=letters,
     )
+
+
+def character_terms(text: str) -> list[str]:
+    """What a wording is compared by: its characters and pairs of them."""
+    return ngrams(characters(text), CHARACTER_SIZES)
+
+
+def sound_terms(sounds: Sequence[str]) -> list[str]:
+    """What the sound classes of a wording are compared by."""
+    return ngrams(sounds, SOUND_SIZES)
+
+
+def entry_character_terms(entry: Entry) -> list[str]:
+    """What an entry as a whole is compared by."""
+    texts = (*entry.wordings, *entry.keywords, *entry.category.split("/"), entry.answer)
+    return [term for text in texts for term in character_terms(text)]
+
+
+def entry_sound_terms(wordings: Sequence[Sequence[str]]) -> list[str]:
+    """What the sound classes of all wordings of an entry are compared by."""
+    return [term for sounds in wordings for term in ngrams(sounds, SOUND_SIZES[:2])]
 
 
 def unit(rows: Floats) -> Floats:
@@ -208,15 +270,26 @@ def unit(rows: Floats) -> Floats:
     return np.ascontiguousarray(rows / np.maximum(lengths, 1e-12), np.float32)
 
 
-def _part(vectors: Floats, owners: NDArray[np.intp], entries: int) -> Part:
+def part_of(
+    vectors: Floats,
+    owners: NDArray[np.intp],
+    starts: NDArray[np.intp],
+    mean: Floats | None = None,
+) -> Part:
+    """One encoder's view; `vectors` are its columns of wordings, answers and gaps.
+
+    `mean` is that of all wordings of a larger index, where these are some of them.
+    """
     import faiss  # 0.1 s to import, and the command line must be quick
 
     faiss.omp_set_num_threads(1)  # forty calls share two cores
     rows = unit(vectors)
-    wordings, answers, gaps = np.split(rows, [len(owners), len(owners) + entries])
-    mean = wordings.mean(axis=0) if len(owners) else np.zeros(rows.shape[1], np.float32)
-    sums = np.zeros((entries, rows.shape[1]), np.float32)
-    np.add.at(sums, owners, wordings - mean)
+    wordings, answers, gaps = np.split(rows, [len(owners), len(owners) + len(starts)])
+    if mean is None:
+        mean = wordings.mean(axis=0) if len(owners) else np.zeros(rows.shape[1], np.float32)
+    sums = np.zeros((len(starts), rows.shape[1]), np.float32)
+    if len(starts):
+        np.add.reduceat(wordings - mean, starts, axis=0, out=sums)
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(wordings)
     return Part(index, unit(sums), mean, answers, gaps)

@@ -60,11 +60,12 @@ def prepare(views: Views, names: Sequence[str], eligible: Mask, local: Mask) -> 
         eligible: (entries,) which may be answered at all.
         local: (entries,) which are made for the caller's own region.
     """
-    places = np.flatnonzero(eligible)
+    places = np.flatnonzero(eligible) if views.rows is None else views.rows[eligible[views.rows]]
     if not len(places):
         return None
-    raw = np.stack([views.columns[name] for name in names], axis=1)[places].astype(np.float64)
-    mean, spread = raw.mean(axis=0), raw.std(axis=0) + 1e-6
+    raw = np.stack([views.of(name, places) for name in names], axis=1).astype(np.float64)
+    usual = raw if views.sample is None else np.stack([views.sample[n] for n in names], axis=1)
+    mean, spread = usual.mean(axis=0), usual.std(axis=0) + 1e-6
     scores = (raw - mean) / spread
     top = np.argsort(-scores.sum(axis=1), kind="stable")[:CANDIDATES]
     candidates = np.hstack(

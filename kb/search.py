@@ -131,7 +131,7 @@ class Searcher:
             return NOTHING
         scores = model.probabilities(case)
         if "near_sounds" in views.columns:
-            near = views.columns["near_sounds"][case.rows]
+            near = views.of("near_sounds", case.rows)
             scores = same_wording(scores, near, views.length)
         order = np.argsort(-scores, kind="stable")[: max(2, limit)]
         best = [Candidate(entries[case.rows[i]].id, round(float(scores[i]), 4)) for i in order]
