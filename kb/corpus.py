@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kb.csv_file import decode
 from kb.errors import FileNotReadable
-from kb.table_file import decode
 
 DATA = Path(__file__).parent / "data"
 _GAP_HEADINGS = (

@@ -2,7 +2,11 @@
 
 KbError
  ├─ FileNotReadable    kb.file_not_readable   a CSV or JSON Lines file that cannot be used at all
+ ├─ FileNotWritable    kb.file_not_writable   entries that a file of this form cannot hold
  ├─ UnknownEntry       kb.unknown_entry       an entry id that is not in the knowledge base
+ ├─ StepRefused        kb.step_refused        a step that the life-cycle does not allow
+ │   ├─ SamePerson     kb.same_person         who wrote it may not review it
+ │   └─ Outdated       kb.outdated            somebody else has changed the entry meanwhile
  ├─ IndexNotReadable   kb.index_not_readable  a damaged or foreign search index
  └─ RankerNotReadable  kb.ranker_not_readable weights that are missing or fit no feature list
 """
@@ -20,10 +24,34 @@ class FileNotReadable(KbError):
     code = "kb.file_not_readable"
 
 
+class FileNotWritable(KbError):
+    """A file of this form cannot hold the entries; nothing was written."""
+
+    code = "kb.file_not_writable"
+
+
 class UnknownEntry(KbError):
     """There is no entry of that id."""
 
     code = "kb.unknown_entry"
+
+
+class StepRefused(KbError):
+    """The life-cycle does not allow this step; nothing was changed."""
+
+    code = "kb.step_refused"
+
+
+class SamePerson(StepRefused):
+    """Who wrote a part of a version may not review it."""
+
+    code = "kb.same_person"
+
+
+class Outdated(StepRefused):
+    """The version that was changed is no longer the newest."""
+
+    code = "kb.outdated"
 
 
 class IndexNotReadable(KbError):

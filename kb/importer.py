@@ -1,4 +1,4 @@
-"""Entries from a CSV file: every fault is named with its line and column, good rows go through."""
+"""Entries from a file: every fault is named with its line and column, good rows go through."""
 
 from __future__ import annotations
 
@@ -8,56 +8,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from kb.entry import Entry, Status
-from kb.table_file import Headings, RowError, read_rows
+from kb.entry import Entry, Safety, Status
+from kb.headings import RowError, headings
+from kb.status_names import SAFETIES, STATUSES
+from kb.table_file import read_rows
 
 LONGEST_ANSWER = 200
 """Characters: about 45 s of speech, more than a caller listens to."""
 LONGEST_QUESTION = 100
+LONGEST_NAME = 200
 TOLERATED_WORDS = frozenset({"app"})
 """Latin words that may be spoken, with a warning."""
 NOT_STORED = 0
 """`version` of an entry that comes from a file: the store gives the real one."""
 
-_HEADINGS = Headings(
-    {
-        "id": ("编号", "序号", "条目编号"),
-        "category": ("分类", "类别", "事项分类"),
-        "department": ("部门", "责任部门", "承办单位"),
-        "region": ("地区", "区域", "行政区划", "区划代码"),
-        "question": ("问题", "标准问题", "标准问"),
-        "variants": ("相似问", "相似问题", "问法", "扩展问"),
-        "answer": ("答案", "答复", "标准答案", "答复口径"),
-        "keywords": ("关键词", "关键字"),
-        "source": ("来源", "依据", "政策依据"),
-        "channel": ("渠道", "办理渠道"),
-        "valid_from": ("生效日期", "起始日期", "有效期起"),
-        "valid_to": ("失效日期", "截止日期", "有效期止"),
-        "status": ("状态", "审核状态"),
-    },
-    required=(
-        "id", "category", "department", "question", "answer", "valid_from", "valid_to", "status",
-    ),
+REQUIRED = (
+    "id", "category", "department", "question", "answer", "valid_from", "valid_to", "status",
 )  # fmt: skip
-_PHRASING_HEADINGS = Headings(
-    {"id": ("编号", "条目编号"), "phrasing": ("问法", "相似问", "说法")},
-    required=("id", "phrasing"),
-)
+_HEADINGS = headings("entries", REQUIRED)
+_PHRASING_HEADINGS = headings("phrasings", ("id", "phrasing"))
 
-_STATUSES = {
-    **{status.value: status for status in Status},
-    "草稿": Status.DRAFT,
-    "待审": Status.IN_REVIEW,
-    "待审核": Status.IN_REVIEW,
-    "已审": Status.APPROVED,
-    "已审核": Status.APPROVED,
-    "已发布": Status.APPROVED,
-    "失效": Status.EXPIRED,
-    "已失效": Status.EXPIRED,
-    "已下线": Status.EXPIRED,
-}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _REGION = re.compile(r"[0-9]{6}\Z")
+_LINE = re.compile(r"[+0-9*#]{1,32}\Z")
 _DATE = re.compile(r"(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?\Z", re.ASCII)
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]+")
 _SEPARATOR = re.compile(r"[|｜]")
@@ -89,14 +62,21 @@ class _Refused(Exception):
         self.field, self.reason = field, reason
 
 
-def read_entries(data: bytes) -> Imported:
-    """Entries of a CSV file as bytes (UTF-8 with or without BOM, GBK); never raises."""
+def read_entries(data: bytes, mapping: Mapping[str, str] | None = None) -> Imported:
+    """Entries of a file as bytes: CSV (UTF-8 with or without BOM, GBK), XLSX or JSON Lines.
+
+    `mapping` is the user's own heading → field. Faults of the content are never raised.
+
+    Raises:
+        FileNotReadable: `mapping` names a field that there is not.
+    """
+    names = _HEADINGS.mapped(mapping) if mapping else _HEADINGS
     errors: list[RowError] = []
     warnings: list[RowError] = []
     lines: dict[str, int] = {}
     questions: dict[tuple[str, str], str] = {}
     entries: list[Entry] = []
-    for row, titles in read_rows(data, _HEADINGS, errors, warnings):
+    for row, titles in read_rows(data, names, errors, warnings):
         try:
             entry = _entry(row.cells)
             if entry.id in lines:
@@ -118,7 +98,7 @@ def read_entries(data: bytes) -> Imported:
 
 
 def read_phrasings(data: bytes) -> ImportedPhrasings:
-    """Extra phrasings of a CSV file with the columns id and phrasing; never raises."""
+    """Extra phrasings of a file with the columns id and phrasing; never raises."""
     errors: list[RowError] = []
     warnings: list[RowError] = []
     phrasings: dict[str, dict[str, None]] = {}
@@ -142,7 +122,7 @@ def _entry(cells: Mapping[str, str]) -> Entry:
     starts, ends = _date(cells, "valid_from"), _date(cells, "valid_to")
     if ends < starts:
         raise _Refused("valid_to", f"{ends} is before valid_from, {starts}")
-    status = _STATUSES.get(cells["status"].lower())
+    status = STATUSES.get(cells["status"].lower())
     if status is None:
         raise _Refused(
             "status", f"{cells['status']!r} is none of {', '.join(s.value for s in Status)}"
@@ -150,11 +130,21 @@ def _entry(cells: Mapping[str, str]) -> Entry:
     region = cells.get("region", "")
     if region and not _REGION.match(region):
         raise _Refused("region", f"{region!r} is no code of six digits (GB/T 2260)")
+    for field in (
+        "category",
+        "department",
+        "variants",
+        "keywords",
+        "source",
+        "channel",
+        "audience",
+    ):
+        _printable(cells, field)
     return Entry(
         id=_identifier(cells),
         version=NOT_STORED,
-        category=_filled(cells, "category"),
-        department=_filled(cells, "department"),
+        category=_name(cells, "category"),
+        department=_name(cells, "department"),
         region=region,
         question=_sentence(cells, "question"),
         variants=_list(cells.get("variants", "")),
@@ -165,6 +155,9 @@ def _entry(cells: Mapping[str, str]) -> Entry:
         valid_from=starts,
         valid_to=ends,
         status=status,
+        lines=_lines(cells),
+        audience=cells.get("audience", ""),
+        safety=_safety(cells),
     )
 
 
@@ -181,8 +174,16 @@ def _filled(cells: Mapping[str, str], field: str) -> str:
     return cells[field]
 
 
+def _name(cells: Mapping[str, str], field: str) -> str:
+    text = _filled(cells, field)
+    if len(text) > LONGEST_NAME:
+        raise _Refused(field, f"has {len(text)} characters, at most {LONGEST_NAME}")
+    return text
+
+
 def _sentence(cells: Mapping[str, str], field: str) -> str:
     text = _filled(cells, field)
+    _printable(cells, field)
     if len(text) > LONGEST_QUESTION:
         raise _Refused(field, f"has {len(text)} characters, at most {LONGEST_QUESTION}")
     if not any(c.isalnum() for c in text):
@@ -202,6 +203,30 @@ def _speakable(cells: Mapping[str, str]) -> str:
         if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cn", "Cs", "So"):
             raise _Refused("answer", f"cannot be spoken: character {character!r}")
     return answer
+
+
+def _printable(cells: Mapping[str, str], field: str) -> None:
+    """Refuses what no file and no screen can show, and no file can hold."""
+    for character in cells.get(field, ""):
+        if unicodedata.category(character) in ("Cc", "Cs") and character != "\n":
+            raise _Refused(field, f"holds the control character {character!r}")
+
+
+def _lines(cells: Mapping[str, str]) -> tuple[str, ...]:
+    numbers = _list(cells.get("lines", ""))
+    for number in numbers:
+        if not _LINE.match(number):
+            raise _Refused("lines", f"{number[:40]!r} is no dialled number (DID)")
+    return numbers
+
+
+def _safety(cells: Mapping[str, str]) -> Safety:
+    safety = SAFETIES.get(cells.get("safety", "").lower())
+    if safety is None:
+        raise _Refused(
+            "safety", f"{cells['safety'][:40]!r} is none of {', '.join(s.value for s in Safety)}"
+        )
+    return safety
 
 
 def _date(cells: Mapping[str, str], field: str) -> date:

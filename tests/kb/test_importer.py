@@ -1,14 +1,18 @@
 import csv
 import io
+import json
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
 import kb
 from kb.entry import Status
+from kb.errors import FileNotReadable
 from kb.importer import read_entries, read_phrasings
 
 HEAD = [
@@ -196,3 +200,92 @@ def test_the_files_in_the_repository_are_free_of_errors() -> None:
     phrasings = read_phrasings((data / "phrasings.csv").read_bytes())
     assert not phrasings.errors
     assert set(phrasings.phrasings) == {e.id for e in imported.entries}
+
+
+def workbook(*rows: Sequence[object]) -> bytes:
+    book = Workbook()
+        sheet = book.create_sheet("知识")  # after an empty one
+    for row in rows:
+        sheet.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def test_a_workbook_is_read_from_its_first_sheet_that_holds_anything() -> None:
+    cells: list[object] = [GOOD[name] for name in HEAD]
+    cells[HEAD.index("valid_from")] = date(2026, 1, 1)
+    cells[HEAD.index("region")] = 460100
+    imported = read_entries(workbook(HEAD, cells, [], ["x-2", *cells[1:]]))
+    assert not imported.errors
+    assert [e.id for e in imported.entries] == ["x-1", "x-2"]
+    assert imported.entries[0].valid_from == date(2026, 1, 1)
+    assert imported.entries[0].region == "460100"
+
+
+def test_a_fault_in_a_workbook_is_named_by_its_row() -> None:
+    cells = [GOOD[name] for name in HEAD]
+    imported = read_entries(workbook(HEAD, cells, [], ["", *cells[1:]], [*cells, "更多"]))
+    assert [e.id for e in imported.entries] == ["x-1"]
+    assert [(e.line, e.column) for e in imported.errors] == [(4, "id"), (5, "")]
+
+
+def test_a_damaged_workbook_is_explained() -> None:
+    whole = workbook(HEAD)
+    for data in (whole[: len(whole) // 2], b"PK\x03\x04"):
+        imported = read_entries(data)
+        assert imported.entries == ()
+        assert imported.errors
+
+
+def test_json_lines_are_read_with_texts_and_lists() -> None:
+    lines = [
+        json.dumps(GOOD | {"variants": ["办证流程", "去哪办证"], "备注": "无"}, ensure_ascii=False),
+        "{",
+        "[1]",
+        "",
+        json.dumps(GOOD | {"id": "x-2", "answer": {"text": "好"}}, ensure_ascii=False),
+        json.dumps({key: GOOD[key] for key in HEAD if key != "answer"} | {"id": "x-3"}),
+    ]
+    imported = read_entries("\n".join(lines).encode())
+    assert [e.variants for e in imported.entries] == [("办证流程", "去哪办证")]
+    assert [(e.line, e.column) for e in imported.errors] == [
+        (2, ""),
+        (3, ""),
+        (5, "answer"),
+        (6, "answer"),
+    ]
+    assert [w.column for w in imported.warnings] == ["备注"]
+
+
+def test_the_users_own_headings_are_mapped_and_win_over_others() -> None:
+    text = table(GOOD).replace("question", "我们的问法").replace("answer", "答案")
+    text = text.replace("channel", "问题")  # would be the question, were it not mapped
+    imported = read_entries(text.encode(), {"我们的问法": "question"})
+    assert [e.question for e in imported.entries] == ["怎么办证"]
+    with pytest.raises(FileNotReadable, match="no field nonsense"):
+        read_entries(b"", {"x": "nonsense"})
+
+
+def test_lines_audience_and_safety_are_read_and_checked() -> None:
+    head = [*HEAD, "专线号码", "面向对象", "涉险处理"]
+    cells = [GOOD[name] for name in HEAD]
+    imported = read_entries(
+        workbook(
+            head, [*cells, "12345|12333", "企业", "转110"], ["x-2", *cells[1:], "热线", "", ""]
+        )
+    )
+    (entry,) = imported.entries
+    assert (entry.lines, entry.audience, entry.safety.value) == (
+        ("12345", "12333"),
+        "企业",
+        "handoff",
+    )
+    assert [(e.line, e.column) for e in imported.errors] == [(3, "专线号码")]
+
+
+@given(st.binary(max_size=300), st.integers(0, 300))
+@settings(deadline=None, max_examples=40)
+def test_no_damage_to_a_workbook_or_to_json_crashes_the_importer(noise: bytes, at: int) -> None:
+    for whole in (workbook(HEAD, [GOOD[name] for name in HEAD]), json.dumps(GOOD).encode()):
+        read_entries(whole[:at] + noise + whole[at + len(noise) :])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from kb.table_file import RowError
+    from kb.headings import RowError
 
 SHOWN = 20
 """Faults of a file that are printed; the rest is counted."""
