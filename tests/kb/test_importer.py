@@ -204,7 +204,7 @@ def test_the_files_in_the_repository_are_free_of_errors() -> None:
 
 def workbook(*rows: Sequence[object]) -> bytes:
     book = Workbook()
-        sheet = book.create_sheet("知识")  # after an empty one
+    sheet = book.create_sheet("知识")  # after an empty one
     for row in rows:
         sheet.append(row)
     out = io.BytesIO()
