@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers, police_offer, small_talk, ticket_dialogue, together
+from flows import answers, guarded, police_offer, small_talk, ticket_dialogue, together
 from flows.actions import Action, Decide, Search
 from flows.events import Ear, SearchResult
 from flows.judging import between, police_matter, probability
@@ -82,12 +82,15 @@ def found(event: SearchResult) -> tuple[str, float] | None:
 
 
 def early_result(state: State, turn: CallerTurn, policy: Policy) -> SearchResult | None:
-    """A result on a partial hypothesis that holds nearly all that was said, and is sure."""
+    """A result on a partial hypothesis that holds nearly all that was said, and is sure.
+
+    What bears on danger is not decided on half the words.
+    """
     result = state.result
     if result is None or result.turn != turn.number or state.phase is not Phase.LISTENING:
         return None
     best = found(result)
-    if best is None or best[1] < policy.limits.early_answer:
+    if best is None or best[1] < policy.limits.early_answer or best[0] in result.safety:
         return None
     characters = sum(1 for character in result.query if "一" <= character <= "鿿")
     # Without the listener nothing tells how much the partial text lacks.
@@ -118,10 +121,14 @@ def veto(state: State, event: SearchResult, policy: Policy) -> Step:
     ):
         return state, ()
     state, hushed = hush(state)
-    state, said = say_entry(state, best[0])
     turn = state.turn
     if turn is not None:
+        reopened = replace(state, handled=early.handled_before, answered=max(0, state.answered - 1))
+        barred = guarded.barrier(reopened, turn, best[0], event.safety, policy)
+        if barred is not None:
+            return keep(barred[0], event), (*hushed, *barred[1])
         state = replace(state, invited=turn.words if best[0] in event.inviting else "")
+    state, said = say_entry(state, best[0])
     decided = Decide("correct", f"最终识别改为 {best[0]}，把握 {best[1]:.2f}")
     return state, (*hushed, decided, said)
 
@@ -129,6 +136,10 @@ def veto(state: State, event: SearchResult, policy: Policy) -> Step:
 def conclude(state: State, turn: CallerTurn, result: SearchResult | None, policy: Policy) -> Step:
     """Answer, hand to 110 as an ordinary matter, guide, ask back, or write a ticket."""
     best = found(result) if result is not None else None
+    if result is not None and best is not None:
+        barred = guarded.barrier(state, turn, best[0], result.safety, policy)
+        if barred is not None:
+            return barred
     if best is None and between(state, policy):
         return together.bring(state)
     if police_matter(state) and (
@@ -144,8 +155,14 @@ def conclude(state: State, turn: CallerTurn, result: SearchResult | None, policy
     decision = result.decision if result is not None else "none"
     if decision == "clarify" and result is not None and len(result.candidates) >= 2 and not asked:
         (first, _), (second, _) = result.candidates[:2]
-        state = replace(state, phase=Phase.CLARIFYING, offered=(first, second), matter=turn.words)
-        state = replace(state, inviting=result.inviting)
+        state = replace(
+            state,
+            phase=Phase.CLARIFYING,
+            offered=(first, second),
+            offered_safety=guarded.open_marks(state, turn, result.safety),
+            inviting=result.inviting,
+            matter=turn.words,
+        )
         state, question = say(state, "clarify", a=f"entry:{first}", b=f"entry:{second}")
         return state, (Decide("clarify", f"{first} 与 {second} 分不清"), question)
     if outside and probability(state, "neither") >= policy.limits.neither:
@@ -186,22 +203,29 @@ def in_ticket(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool) 
     best = found(result)
     if best is None or best[1] < policy.limits.early_answer:
         return None
+    barred = guarded.barrier(state, turn, best[0], result.safety, policy)
+    if barred is not None:
+        return barred
     phase = state.phase
     state, actions = _answer(state, turn, result, "登记途中问到已批准的答复")
     state, question = ticket_dialogue.ask(replace(state, phase=phase, invited=""))
     return state, (*actions, question)
 
 
-def choose(state: State, turn: CallerTurn) -> Step | None:
+def choose(state: State, turn: CallerTurn, policy: Policy) -> Step | None:
     """The reply to the clarifying question; None if it is a new attempt at the question."""
     chosen = answers.choice(turn.transcript)
     if chosen is None:
         return None
+    entry = state.offered[chosen] if chosen >= 0 else ""
+    barred = guarded.barrier(state, turn, entry, state.offered_safety, policy)
+    if barred is not None:
+        return barred
     state = replace(settled(state, turn), phase=Phase.LISTENING)
-    if chosen < 0:
+    if not entry:
         return no_answer(state, state.matter or turn.words)
-    entry = state.offered[chosen]
     invited = state.matter if entry in state.inviting else ""
+    state = guarded.answered(state, entry, state.offered_safety)
     state, said = say_entry(state, entry)
     state = replace(state, answered=state.answered + 1, invited=invited)
     return state, (Decide("answer", f"来电人选了第{chosen + 1}个问题"), said)
@@ -209,6 +233,7 @@ def choose(state: State, turn: CallerTurn) -> Step | None:
 
 def _answer(state: State, turn: CallerTurn, result: SearchResult, why: str) -> Step:
     entry, sure = result.candidates[0]
+    state = guarded.answered(state, entry, result.safety)
     state = replace(
         settled(state, turn),
         phase=Phase.LISTENING,

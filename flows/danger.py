@@ -58,13 +58,13 @@ def ask(state: State, turn: CallerTurn, policy: Policy) -> Step | None:
     """The question, where there is doubt that no clear no has settled."""
     if not state.doubt:
         return None
+    return put(state, turn, policy, f"可能有危险，概率 {state.doubt:.2f}")
+
+
+def put(state: State, turn: CallerTurn, policy: Policy, reason: str) -> Step:
+    """Put the question, or call in a human where it was put often enough."""
     if state.asked_danger >= policy.limits.danger_questions:
-        why = Decide("danger_doubt", f"多次询问后仍可能有危险，概率 {state.doubt:.2f}")
-        if state.seat_failed:
-            state, actions = handoff.to_police(state, "danger")
-        else:
-            state, actions = handoff.to_human(settled(state, turn), "danger_doubt", "doubt_human")
-        return state, (why, *actions)
+        return left_to_a_human(state, turn, f"多次询问后仍{reason}")
     resume = state.phase
     if resume in (Phase.CLOSING, Phase.CONFIRMING_DANGER):
         resume = Phase.LISTENING
@@ -76,9 +76,19 @@ def ask(state: State, turn: CallerTurn, policy: Policy) -> Step | None:
         asked_danger=state.asked_danger + 1,
         doubt_turn=turn.number,
     )
-    why = Decide("ask_danger", f"可能有危险，概率 {state.doubt:.2f}")
+    why = Decide("ask_danger", reason)
     state, question = say(state, DANGER)
     return state, (why, question)
+
+
+def left_to_a_human(state: State, turn: CallerTurn, reason: str) -> Step:
+    """Doubt that no further question settles: a human decides, and 110 where none is free."""
+    why = Decide("danger_doubt", reason)
+    if state.seat_failed:
+        state, actions = handoff.to_police(state, "danger")
+    else:
+        state, actions = handoff.to_human(settled(state, turn), "danger_doubt", "doubt_human")
+    return state, (why, *actions)
 
 
 def talked_on(state: State, turn: CallerTurn) -> tuple[State, Step | None]:

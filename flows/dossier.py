@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers, jurisdiction, sides, small_talk
+from flows import answers, bridge_wording, jurisdiction, sides, small_talk
 from flows import handoff as opening
 from flows.actions import Action, Decide, DialRoute, Route, UpdateDossier
 from flows.events import Ear, Heard, LegState
@@ -132,7 +132,7 @@ def _amend(
 
 
 def keep_company(state: State) -> Step:
-    """While 110 rings: note what was said, and ask only where the caller is."""
+    """While 110 rings: note what was said, ask only where the caller is, say safety wording."""
     handoff = state.handoff
     if (
         state.phase is not Phase.HANDING_OFF
@@ -148,7 +148,7 @@ def keep_company(state: State) -> Step:
         return state, (said,)
     told = state.caller_turn(handoff.turn)
     if handoff.asked_place or (told is not None and answers.precise_place(told.transcript)):
-        return state, ()
+        return bridge_wording.speak(state) or (state, ())
     state = replace(state, handoff=replace(handoff, asked_place=True))
     state, asked = say(state, "where_are_you")
     return state, (asked,)

@@ -168,6 +168,8 @@ class PlaybackFinished:
     interrupted: bool = False
     seconds: float = 0.0
     """How much of it was sent to the caller."""
+    safety: Mapping[str, str] = field(default_factory=dict)
+    """Those of the candidates that bear on danger: entry → ``ask`` | ``handoff``."""
 
 
 @dataclass(frozen=True, slots=True)

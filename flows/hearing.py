@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answering, danger, dossier, handoff, judging, replying, small_talk
+from flows import answering, bridge_wording, danger, dossier, handoff, judging, replying, small_talk
 from flows.actions import Action, Transcribe
 from flows.events import CallerSpeaking, Ear, Heard, SearchResult, TurnEnded
 from flows.policy import Policy, Step
@@ -64,13 +64,13 @@ def heard(state: State, event: Heard, policy: Policy) -> Step:
     if state.handoff is not None:
         state, updated = dossier.update(state, assessment, certain=certain)
         state, company = dossier.keep_company(state)
-        return state, (*actions, *updated, *company)
+        return state, (*actions, *updated, *company, *_wording(state, event, turn))
     if assessment.request == "police":
         state, handed = handoff.to_police(state, "requested_police")
-        return state, (*actions, *handed)
+        return state, (*actions, *handed, *_wording(state, event, turn))
     if certain or state.cleared < cleared:  # the no was none after all
         state, handed = handoff.to_police(state, "danger")
-        return state, (*actions, *handed)
+        return state, (*actions, *handed, *_wording(state, event, turn))
     if not current and (state.awaiting is None or turn.number <= state.handled):
         return state, actions
     if _suspected(state, event, policy):
@@ -78,6 +78,12 @@ def heard(state: State, event: Heard, policy: Policy) -> Step:
 
     state, replied = _follow_up(state, event, turn, policy)
     return state, (*actions, *replied)
+
+
+def _wording(state: State, event: Heard, turn: CallerTurn) -> tuple[Action, ...]:
+    """On words that are settled: the search for safety wording."""
+    settled = event.final and replying.words_settled(state, turn)
+    return bridge_wording.search(state, turn) if settled else ()
 
 
 def _suspected(state: State, event: Heard, policy: Policy) -> bool:
@@ -158,7 +164,7 @@ def turn_ended(state: State, event: TurnEnded, policy: Policy) -> Step:
 def search_result(state: State, event: SearchResult, policy: Policy) -> Step:
     """The knowledge base answered."""
     if state.handoff is not None:
-        return state, ()
+        return dossier.keep_company(bridge_wording.keep(state, event, policy))
     if state.early is not None and event.final and event.turn == state.early.turn:
         return answering.veto(state, event, policy)
     state = answering.keep(state, event)

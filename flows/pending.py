@@ -129,6 +129,10 @@ class HandoffState(Chain):
     turn: int = -1
     """The caller's turn that brought it about."""
     asked_place: bool = False
+    wording: str = ""
+    """The entry whose approved safety wording is for this caller (`flows.bridge_wording`)."""
+    worded: bool = False
+    """It was said."""
     to_note: bool = False
     """The caller said something worth a 我记下了."""
     alarmed: bool = False

@@ -147,7 +147,7 @@ def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = 
     if state.phase is Phase.CLOSING:
         state = replace(state, phase=Phase.LISTENING)
     if state.phase is Phase.CLARIFYING:
-        chosen = answering.choose(state, turn)
+        chosen = answering.choose(state, turn, policy)
         if chosen is not None:
             return chosen
     if (

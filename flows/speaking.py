@@ -46,9 +46,10 @@ def say(state: State, prompt: str, **values: str) -> tuple[State, Say]:
     return _queue(state, spoken), spoken
 
 
-def say_entry(state: State, entry: str) -> tuple[State, Say]:
-    """Queue an approved answer."""
-    spoken = Say(_next(state), Purpose.ANSWER, entry=entry)
+def say_entry(state: State, entry: str, *, safety: bool = False) -> tuple[State, Say]:
+    """Queue an approved answer, or the safety wording of an entry, which is not cut off."""
+    purpose = Purpose.SAFETY if safety else Purpose.ANSWER
+    spoken = Say(_next(state), purpose, entry=entry, interruptible=not safety)
     return _queue(state, spoken), spoken
 
 
@@ -92,13 +93,14 @@ def _queue(state: State, spoken: Say) -> State:
     protected = state.protected
     question = spoken.prompt == DANGER
     return replace(
+    passing = spoken.prompt in PASSING or (not spoken.prompt and spoken.purpose is Purpose.SAFETY)
         state,
         utterances=state.utterances + 1,
         queued=(*state.queued, spoken.utterance),
         protected=protected if spoken.interruptible else (*protected, spoken.utterance),
         prompt=spoken.prompt or "",
-        said=state.said if spoken.prompt in PASSING else spoken,
-        repeats=state.repeats if spoken.prompt in PASSING else 0,
+        said=state.said if passing else spoken,
+        repeats=state.repeats if passing else 0,
         question_id=spoken.utterance if question else state.question_id,
         question_at=None if question else state.question_at,
         said_at=state.at,

@@ -86,6 +86,10 @@ class State:
     """The caller's words that the clarifying question was about."""
     invited: str = ""
     """The matter of an answer that invited details, which the next turn may give."""
+    offered_safety: Mapping[str, str] = field(default_factory=dict)
+    """Those of them that bear on danger."""
+    unbarred: tuple[str, ...] = ()
+    """Entries that bear on danger and were answered after a clear no."""
     doubt: float = 0.0
     """Probability of danger where it is worth the question and no clear no has settled it."""
     cleared: int = -1

@@ -237,10 +237,15 @@ class Call:
         return self.says(text, intelligible=0.0)
 
     def asks(
-        self, text: str, *found: tuple[str, float], decision: str = "answer"
+        self,
+        text: str,
+        *found: tuple[str, float],
+        decision: str = "answer",
+        safety: Mapping[str, str] | None = None,
     ) -> tuple[Action, ...]:
         """A whole turn, and the knowledge base's reply to it."""
-        return (*self.says(text), *self.knows(text, *found, decision=decision))
+        said = self.says(text)
+        return (*said, *self.knows(text, *found, decision=decision, safety=safety))
 
     def presses(self, keys: str) -> tuple[Action, ...]:
         return tuple(a for key in keys for a in self.take(ev.KeyPressed(self.after(0.2), key)))
@@ -271,8 +276,11 @@ class Call:
         turn: int | None = None,
     ) -> tuple[Action, ...]:
         number = turn or self.turn
-        event = ev.SearchResult(self.after(0.05), number, query, decision, tuple(found), final)
+        event = ev.SearchResult(
+            self.after(0.05), number, query, decision, tuple(found), final, safety=safety or {}
+        )
         return self.take(event)
+        safety: Mapping[str, str] | None = None,
 
     def written(self, ref: str | None = None, *, ok: bool = True) -> tuple[Action, ...]:
         """The newest record, or the named one, is safe (or lost)."""

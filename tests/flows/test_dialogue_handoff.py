@@ -18,7 +18,6 @@ from flows.actions import (
     OpenTicket,
     Route,
     Say,
-    Search,
     StopSpeaking,
     Transcribe,
     UpdateDossier,
@@ -115,12 +114,13 @@ def test_the_local_110_is_tried_first() -> None:
     )
 
 
-def test_after_danger_nothing_is_searched_or_answered(ringing: Call) -> None:
+def test_after_danger_no_question_is_answered(ringing: Call) -> None:
     ringing.partial("我家着火了公积金怎么提取")
     ringing.ends()
     ringing.final("我家着火了公积金怎么提取")
     ringing.knows("我家着火了公积金怎么提取", ("gjj-1", 0.99))
-    assert every(Search, ringing.done) == []
+    ringing.hear_out()
+    ringing.is_silent()
     assert not any(say.entry for say in every(Say, ringing.done))
 
 

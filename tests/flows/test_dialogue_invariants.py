@@ -49,9 +49,11 @@ WORDS = st.sampled_from(
     ]
 ) | st.text(max_size=12)  # fmt: skip
 NUMBERS = st.integers(-2, 6)
-ENTRIES = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.floats(0, 1)), max_size=3).map(
-    tuple
-)
+SAFETY = {"scratch": "ask", "gas": "handoff"}
+"""Entries that bear on danger."""
+ENTRIES = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "c", *SAFETY]), st.floats(0, 1)), max_size=3
+).map(tuple)
 DECISIONS = st.sampled_from(["answer", "clarify", "none", "?"])
 LANGUAGES = st.sampled_from(["zh", "en", "other", "unknown"])
 CLARITY = st.sampled_from([0.0, 0.2, 0.6, 1.0, 1.0])
@@ -73,6 +75,8 @@ class Watched:
         self.unconfirmed: Counter[str] = Counter()
         self.hung_up = 0
 
+        self.denied = False
+        """The caller has clearly said that there is none, or 110 has."""
     def take(self, event: ev.Event) -> tuple[Action, ...]:
         before = self.state
         texts_to_embed(before, event, POLICY)
@@ -110,7 +114,9 @@ class Watched:
                 assert action.matter
                 self.unconfirmed[action.ticket] += 1
             case Search():
-                assert not self.danger
+                handoff = self.state.handoff
+                on_the_way = handoff is not None and handoff.to_police
+                assert not self.danger or (on_the_way and action.final), "but for safety wording"
             case HangUp() | Leave():
                 self.hung_up += 1
                 assert self.hung_up == 1
@@ -151,6 +157,8 @@ class Watched:
                     self.danger = False  # 110, and nobody else, has stood down
                     assert isinstance(event, ev.FarSideKey)
                     assert before.handoff is not None
+                if action.what in ("no_danger", "handed_back"):
+                    self.denied = True
                     assert before.handoff.connected
                     assert before.handoff.route.kind == "110"
             case _:
@@ -203,7 +211,7 @@ class Watched:
         self.utterances.add(say.utterance)
         assert (say.prompt is None) != (say.entry is None)
         if say.prompt is None:
-            assert not self.danger, "an answer after danger"
+            self.check_entry(say)
             return
         prompt = PROMPTS[say.prompt]
         assert prompt.purpose == say.purpose
@@ -228,6 +236,22 @@ class Watched:
         if handoff is not None and handoff.reason == "danger" and not handoff.handed_back:
             self.danger = True
         waiting = state.phase in (Phase.HANDING_OFF, Phase.CONNECTED)
+    def check_entry(self, say: Say) -> None:
+        """After danger only safety wording on the bridge; before, none that danger bears on."""
+        handoff, mark = self.state.handoff, SAFETY.get(say.entry or "")
+        if say.purpose is Purpose.SAFETY:
+            assert mark == "handoff"
+            assert not say.interruptible
+            assert handoff is not None
+            assert handoff.to_police
+            assert handoff.announced
+            assert handoff.waiting, "110 hears it, and nobody talks into it"
+            return
+        assert not self.danger, "an answer after danger"
+        assert handoff is None
+        assert mark != "handoff"
+        assert mark is None or self.denied, "not before a clear no"
+
         assert waiting or not self.danger or state.phase is Phase.ENDED, "only the hand-off"
         assert not waiting or state.handoff is not None
         if state.phase is Phase.ENDED:
@@ -381,7 +405,16 @@ EVENTS = st.one_of(
     st.builds(ev.TurnEnded, TIMES, NUMBERS),
     st.builds(ev.KeyPressed, TIMES, st.sampled_from([*"0123456789*#", "", "A"])),
     st.builds(ev.Silence, TIMES, st.floats(0, 20), st.booleans()),
-    st.builds(ev.SearchResult, TIMES, NUMBERS, WORDS, DECISIONS, ENTRIES, st.booleans()),
+    st.builds(
+        ev.SearchResult,
+        TIMES,
+        NUMBERS,
+        WORDS,
+        DECISIONS,
+        ENTRIES,
+        st.booleans(),
+        safety=st.just(SAFETY),
+    ),
     st.builds(ev.PlaybackStarted, TIMES, NUMBERS.map("u{}".format)),
     st.builds(ev.PlaybackFinished, TIMES, NUMBERS.map("u{}".format), st.booleans()),
     st.builds(ev.Written, TIMES, REFS, st.booleans()),
@@ -462,7 +495,9 @@ class AnyCall(RuleBasedStateMachine):
     def searched(self, decision: str, found: tuple[tuple[str, float], ...], final: bool) -> None:
         known = self.call.state.searched
         number, words = (known[0], known[1]) if known else (self.turn, "")
-        self.call.take(ev.SearchResult(self.at(), number, words, decision, found, final))
+        self.call.take(
+            ev.SearchResult(self.at(), number, words, decision, found, final, safety=SAFETY)
+        )
 
     @rule()
     def playback_starts(self) -> None:
@@ -550,6 +585,17 @@ class AnyCall(RuleBasedStateMachine):
         self.call.take(ev.EngineFailed(self.at(), engine))
 
     @rule(sure=st.sampled_from([False, False, False, False, True]))
+    @rule(certain=st.floats(0.7, 1), entry=st.sampled_from(["a", *SAFETY]))
+    def safety_wording_for_who_waits(self, certain: float, entry: str) -> None:
+        """What takes random rules long to bring about."""
+        self.whole_turn("我家着火了")
+        self.handoff_written(ok=True)
+        for _ in range(2):  # where the caller is, and the wording
+            self.searched("answer", ((entry, certain),), final=True)
+            self.playback_starts()
+            self.playback_ends(interrupted=False)
+            self.silence(2.4)
+
     def hangs_up(self, sure: bool) -> None:
         if sure:
             self.call.take(ev.HungUp(self.at()))

@@ -52,6 +52,7 @@ class Scenario:
     start: Mapping[str, Any] = field(default_factory=dict)
     knowledge: Mapping[str, str] = field(default_factory=dict)
     inviting: tuple[str, ...] = ()
+    safety: Mapping[str, str] = field(default_factory=dict)
     writes: bool | None = True
     limits: Mapping[str, float] = field(default_factory=dict)
     greeting: str = "greeting"
@@ -67,9 +68,9 @@ class Scenario:
     def read(cls, table: Mapping[str, Any], file: str, number: int = 0) -> Scenario:
         keys = {
             "场景": "name", "要点": "know", "经过": "steps", "来电": "start",
-            "知识库": "knowledge", "请补充": "inviting", "存盘": "writes", "问候": "greeting",
-            "结果": "outcome", "依据": "decided", "标记": "flags", "工单": "ticket",
-            "录音": "audio", "界限": "limits",
+            "知识库": "knowledge", "请补充": "inviting", "涉险": "safety", "存盘": "writes",
+            "问候": "greeting", "结果": "outcome", "依据": "decided", "标记": "flags",
+            "工单": "ticket", "录音": "audio", "界限": "limits",
         }  # fmt: skip
         unknown = table.keys() - keys
         if unknown or not {"场景", "要点", "经过"} <= table.keys():
@@ -105,6 +106,8 @@ def scenarios(folder: Path = FOLDER) -> list[Scenario]:
 def told(action: act.Action) -> str | None:
     """An action as a scenario names it; None for those that nobody outside sees."""
     match action:
+        case act.Say(prompt=None, purpose=act.Purpose.SAFETY):
+            return f"提示 {action.entry}"
         case act.Say(prompt=None):
             return f"答 {action.entry}"
         case act.Say():
@@ -157,6 +160,7 @@ class Played:
 
     def run(self) -> None:
         greeted = self._deeds(lambda: self.call.start(greeted=False), to_the_end=True)
+            safety=scenario.safety,
         assert greeted == [f"说 {self.scenario.greeting}"]
         for number, step in enumerate(self.scenario.steps, 1):
             expected = [str(each) for each in _listed(step.get("应"))]

@@ -49,6 +49,8 @@ class RealCall(Call):
     """Entry and probability, by the caller's words."""
     inviting: tuple[str, ...] = ()
     """Those of the entries that ask the caller for details."""
+    safety: Mapping[str, str] = field(default_factory=dict)
+    """Those of them that bear on danger."""
     writes: bool | None = True
     """Whether what is to be written is safe at once; None: no word of it comes."""
     searches: list[Search] = field(default_factory=list)
@@ -111,6 +113,7 @@ class RealCall(Call):
                         (found,) if found else (),
                         True,
                         tuple(name for name in self.inviting if found and name == found[0]),
+                        {name: mark for name, mark in self.safety.items() if found},
                     )
                 )
             else:
