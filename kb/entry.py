@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from kb.regions import without_name
@@ -46,7 +46,8 @@ class Entry:
     `phrasings` are further ways to ask (相似问法), used only to find the entry: they belong to
     the id and not to the version, and are never shown or spoken.
     `lines` are the dialled numbers (DID) the entry is for, empty for all; `audience` whom it is
-    for (面向对象), empty for everybody.
+    for (面向对象), empty for everybody. `until` is the minute at which, as planned, it is
+    withdrawn or replaced; only the store fills it in.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Entry:
     lines: tuple[str, ...] = ()
     audience: str = ""
     safety: Safety = Safety.NONE
+    until: datetime | None = None
 
     def valid_on(self, day: date) -> bool:
         """Whether `day` is within the entry's validity, both ends included."""

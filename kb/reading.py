@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta, timezone
 
-from kb.entry import Entry
+from kb.entry import Entry, Status
 from kb.regions import covers
 
 HAINAN = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -32,10 +32,19 @@ def may_read(
         audience: whom the caller is known to belong to (面向对象); the same holds.
     """
     return (
-        entry.valid_on(day_of(at))
+        in_force(entry, at)
         and covers(entry.region, region)
         and (not entry.lines or line in entry.lines)
         and (not entry.audience or audience == entry.audience)
+    )
+
+
+def in_force(entry: Entry, at: date) -> bool:
+    """Whether `entry` is published, valid and neither withdrawn nor replaced at this moment."""
+    return (
+        entry.status is Status.PUBLISHED
+        and entry.valid_on(day_of(at))
+        and (entry.until is None or moment(at) < entry.until)
     )
 
 

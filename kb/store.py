@@ -1,190 +1,83 @@
-"""Where entries are kept: every version with who, when and why; nothing is ever overwritten.
+"""Where entries are kept: what may be spoken at a moment, imports, further phrasings, gaps.
 
-`published` is the one place that decides what may be spoken. It reads the newest decision
-(approved or expired) that is in force on a day; drafts and reviews in progress change nothing.
-Functions work inside the session given and leave the commit to the caller.
+`published` is the one place that entries come from to be spoken. Functions work inside the session
+given and leave the commit to the caller.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from kb import ledger
 from kb.entry import Entry, Status
-from kb.errors import UnknownEntry
-
-metadata = sa.MetaData()
-
-_STATUS_VALUES = "'draft', 'in_review', 'approved', 'expired'"
-
-entry_versions = sa.Table(
-    "kb_entry_version",
-    metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("category", sa.String(200), nullable=False),
-    sa.Column("department", sa.String(200), nullable=False),
-    sa.Column("region", sa.String(6), nullable=False),
-    sa.Column("question", sa.Text, nullable=False),
-    sa.Column("variants", sa.JSON, nullable=False),
-    sa.Column("answer", sa.Text, nullable=False),
-    sa.Column("keywords", sa.JSON, nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("channel", sa.Text, nullable=False),
-    sa.Column("valid_from", sa.Date, nullable=False),
-    sa.Column("valid_to", sa.Date, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("recorded_by", sa.String(100), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.CheckConstraint(f"status IN ({_STATUS_VALUES})", name="kb_entry_version_status"),
-    sa.CheckConstraint("valid_from <= valid_to", name="kb_entry_version_validity"),
-    sa.CheckConstraint("version >= 1", name="kb_entry_version_number"),
-)
-phrasings = sa.Table(
-    "kb_phrasing",
-    metadata,
-    sa.Column("entry_id", sa.String(64), primary_key=True),
-    sa.Column("phrasing", sa.String(200), primary_key=True),
-    sa.Column("position", sa.Integer, nullable=False),
-    sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("added_by", sa.String(100), nullable=False),
-)
-gap_questions = sa.Table(
-    "kb_gap",
-    metadata,
-    sa.Column("question", sa.String(200), primary_key=True),
-    sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("added_by", sa.String(100), nullable=False),
-)
-revisions = sa.Table(
-    "kb_revision",
-    metadata,
-    sa.Column("singleton", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("number", sa.Integer, nullable=False),
-    sa.CheckConstraint("singleton = 1", name="kb_revision_singleton"),
-)
-
-_CONTENT = (
-    "category", "department", "region", "question", "variants", "answer", "keywords", "source",
-    "channel", "valid_from", "valid_to", "status",
-)  # fmt: skip
-_DECIDED = (Status.APPROVED.value, Status.EXPIRED.value)
+from kb.importing import Stored as Stored
+from kb.importing import import_entries as import_entries
+from kb.ledger import Version as Version
+from kb.ledger import announce, as_entry, as_utc, aware
+from kb.ledger import history as history
+from kb.lifecycle import DECIDES
+from kb.reading import in_force, moment
+from kb.tables import gap_questions, phrasings, revisions, steps, versions
+from kb.tables import metadata as metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What an import changed, by entry id."""
+def published(session: Session, at: date) -> list[Entry]:
+    """The entries that may be spoken at a moment, with the phrasings to find them by.
 
-    added: tuple[str, ...]
-    changed: tuple[str, ...]
-    unchanged: tuple[str, ...]
+    Of the steps published, expired and withdrawn whose minute has come, the last one taken counts
+    for each id. So a new wording takes over at its minute, the old one never comes back after
+    it, and a draft hides nothing. `until` of an entry is the minute at which a step taken
+    already will end it.
 
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One step in an entry's history."""
-
-    entry: Entry
-    at: datetime
-    who: str
-    why: str
-
-
-def published(session: Session, on: date) -> list[Entry]:
-    """The entries that may be spoken on the day `on`, with the phrasings to find them by.
-
-    For each id the newest version counts that is approved or expired and whose validity has
-    begun; it is given if it is approved and not past its end. So a new wording takes over on its
-    first day, the old one never comes back after it, and a draft hides nothing.
+    Args:
+        at: aware, or in Hainan's time; a plain day counts as its last moment.
     """
-    day = on.date() if isinstance(on, datetime) else on
-    versions = entry_versions.alias()
-    newest = (
-        sa.select(versions.c.id, sa.func.max(versions.c.version).label("version"))
-        .where(versions.c.status.in_(_DECIDED), versions.c.valid_from <= day)
-        .group_by(versions.c.id)
+    now = as_utc(moment(at))
+    deciding = sa.select(steps).where(steps.c.status.in_([s.value for s in DECIDES])).subquery()
+    last = (
+        sa.select(deciding.c.id, sa.func.max(deciding.c.number).label("number"))
+        .where(deciding.c.effective_at <= now)
+        .group_by(deciding.c.id)
         .subquery()
     )
+    planned = (
+        sa.select(deciding.c.id, sa.func.min(deciding.c.effective_at).label("until"))
+        .join(last, sa.and_(deciding.c.id == last.c.id, deciding.c.number > last.c.number))
+        .group_by(deciding.c.id)
+        .subquery()
+    )
+    approval = steps.alias()
+    approved = sa.exists().where(
+        approval.c.id == versions.c.id,
+        approval.c.version == versions.c.version,
+        approval.c.status == Status.APPROVED.value,
+    )
     rows = session.execute(
-        sa.select(entry_versions)
-        .join(
-            newest,
-            sa.and_(
-                entry_versions.c.id == newest.c.id, entry_versions.c.version == newest.c.version
-            ),
-        )
-        .where(
-            entry_versions.c.status == Status.APPROVED.value,
-            entry_versions.c.valid_from <= day,
-            entry_versions.c.valid_to >= day,
-        )
-        .order_by(entry_versions.c.id)
+        sa.select(versions, planned.c.until)
+        .join(steps, sa.and_(steps.c.id == versions.c.id, steps.c.version == versions.c.version))
+        .join(last, steps.c.number == last.c.number)
+        .outerjoin(planned, planned.c.id == versions.c.id)
+        .where(steps.c.status == Status.PUBLISHED.value, approved)
+        .order_by(versions.c.id)
     )
     extra = _phrasings(session)
-    return [replace(_entry(row), phrasings=extra.get(row.id, ())) for row in rows]
+    found = (as_entry(row, Status.PUBLISHED, row.until) for row in rows)
+    return [
+        replace(entry, phrasings=extra.get(entry.id, ())) for entry in found if in_force(entry, at)
+    ]
 
 
-def import_entries(
-    session: Session,
-    entries: Iterable[Entry],
-    who: str,
-    *,
-    why: str = "import",
-    at: datetime | None = None,
-) -> Stored:
-    """Store new versions of the entries that differ from their newest one, all or none.
-
-    `version` and `phrasings` of the entries given are ignored.
-    """
-    added: list[str] = []
-    changed: list[str] = []
-    unchanged: list[str] = []
-    with session.begin_nested():
-        newest = _newest(session)
-        for entry in by_last(entries):
-            known = newest.get(entry.id)
-            if known is not None and _content(known) == _content(entry):
-                unchanged.append(entry.id)
-                continue
-            number = known.version + 1 if known else 1
-            _insert(session, replace(entry, version=number), who, why, at)
-            (changed if known else added).append(entry.id)
-        if added or changed:
-            _announce(session)
-    return Stored(tuple(added), tuple(changed), tuple(unchanged))
-
-
-def set_status(
-    session: Session, name: str, status: Status, who: str, *, why: str, at: datetime | None = None
-) -> Entry:
-    """Approve, expire or send back: a new version of the newest one with another status.
-
-    Raises:
-        UnknownEntry: there is no such entry.
-    """
-    with session.begin_nested():
-        known = _newest(session, name).get(name)
-        if known is None:
-            raise UnknownEntry(f"There is no entry {name} in the knowledge base.")
-        entry = replace(known, version=known.version + 1, status=status)
-        _insert(session, entry, who, why, at)
-        _announce(session)
-    return entry
-
-
-def history(session: Session, name: str) -> list[Version]:
-    """All versions of an entry, oldest first; empty if there is none."""
-    rows = session.execute(
-        sa.select(entry_versions)
-        .where(entry_versions.c.id == name)
-        .order_by(entry_versions.c.version)
+def next_step(session: Session, after: datetime) -> datetime | None:
+    """The next minute at which a step taken already takes effect; None if none is planned."""
+    found: datetime | None = session.scalar(
+        sa.select(sa.func.min(steps.c.effective_at)).where(steps.c.effective_at > as_utc(after))
     )
-    return [Version(_entry(row), row.recorded_at, row.recorded_by, row.reason) for row in rows]
+    return aware(found) if found else None
 
 
 def import_phrasings(
@@ -208,7 +101,7 @@ def import_phrasings(
     if rows:
         with session.begin_nested():
             session.execute(sa.insert(phrasings), rows)
-            _announce(session)
+            announce(session)
     return len(rows)
 
 
@@ -225,7 +118,7 @@ def import_gaps(
     if rows:
         with session.begin_nested():
             session.execute(sa.insert(gap_questions), rows)
-            _announce(session)
+            announce(session)
     return len(rows)
 
 
@@ -237,21 +130,21 @@ def close_gap(session: Session, question: str) -> bool:
         )
         found = bool(getattr(removed, "rowcount", 0))
         if found:
-            _announce(session)
+            announce(session)
     return found
 
 
-def gaps(session: Session, on: date | None = None) -> tuple[str, ...]:
+def gaps(session: Session, at: date | None = None) -> tuple[str, ...]:
     """The questions known to have no entry, in a fixed order.
 
-    With a day, also the wordings of entries that may not be spoken on it (drafts, expired ones):
-    who asks exactly that is better not given a neighbouring answer.
+    With a moment, also the wordings of entries that may not be spoken then (drafts, expired
+    ones): who asks exactly that is better not given a neighbouring answer.
     """
     found = set(session.scalars(sa.select(gap_questions.c.question)))
-    if on is not None:
-        spoken = {entry.id for entry in published(session, on)}
+    if at is not None:
+        spoken = {entry.id for entry in published(session, at)}
         extra = _phrasings(session)
-        for name, entry in _newest(session).items():
+        for name, entry in ledger.newest(session).items():
             if name not in spoken:
                 found.update(replace(entry, phrasings=extra.get(name, ())).wordings)
     return tuple(sorted(found))
@@ -260,24 +153,6 @@ def gaps(session: Session, on: date | None = None) -> tuple[str, ...]:
 def revision(session: Session) -> int:
     """A number that grows with every change; services compare it each second or two."""
     return session.scalar(sa.select(revisions.c.number)) or 0
-
-
-def by_last(entries: Iterable[Entry]) -> list[Entry]:
-    """One entry for each id, the last given."""
-    return list({entry.id: entry for entry in entries}.values())
-
-
-def _announce(session: Session) -> None:
-    counted = session.execute(sa.update(revisions).values(number=revisions.c.number + 1))
-    if not getattr(counted, "rowcount", 0):
-        session.execute(sa.insert(revisions).values(singleton=1, number=1))
-
-
-def _newest(session: Session, name: str | None = None) -> dict[str, Entry]:
-    rows = sa.select(entry_versions).order_by(entry_versions.c.version)
-    if name is not None:
-        rows = rows.where(entry_versions.c.id == name)
-    return {row.id: _entry(row) for row in session.execute(rows)}
 
 
 def _phrasings(session: Session) -> dict[str, tuple[str, ...]]:
@@ -290,31 +165,3 @@ def _phrasings(session: Session) -> dict[str, tuple[str, ...]]:
     for name, text in rows:
         found.setdefault(name, []).append(text)
     return {name: tuple(texts) for name, texts in found.items()}
-
-
-def _content(entry: Entry) -> tuple[object, ...]:
-    return tuple(getattr(entry, name) for name in _CONTENT)
-
-
-def _insert(session: Session, entry: Entry, who: str, why: str, at: datetime | None) -> None:
-    values = {name: getattr(entry, name) for name in ("id", "version", *_CONTENT)}
-    values |= {
-        "variants": list(entry.variants),
-        "keywords": list(entry.keywords),
-        "status": entry.status.value,
-        "recorded_at": at or datetime.now(UTC),
-        "recorded_by": who,
-        "reason": why,
-    }
-    session.execute(sa.insert(entry_versions).values(**values))
-
-
-def _entry(row: sa.Row[tuple[object, ...]]) -> Entry:
-    fields = row._mapping
-    values = {name: fields[name] for name in ("id", "version", *_CONTENT)}
-    values |= {
-        "variants": tuple(fields["variants"]),
-        "keywords": tuple(fields["keywords"]),
-        "status": Status(fields["status"]),
-    }
-    return Entry(**values)

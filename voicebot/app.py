@@ -14,6 +14,7 @@ import gc
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
@@ -43,8 +44,8 @@ from voicebot.security import desk_token
 
 log = structlog.get_logger()
 
-KNOWLEDGE_CHECK_S = 2.0
-"""How soon a running service takes up a newly published knowledge base (R18)."""
+KNOWLEDGE_CHECK_S = 1.0
+"""How often a running service looks for a change of what is published (R18)."""
 KNOWLEDGE_RETRY_S = 60.0
 """The longest pause between attempts to read one that cannot be read."""
 
@@ -210,7 +211,7 @@ class Service:
             line,
             started,
             engines=self.engines,
-            journal=Journal(self.records, self.live, self.engines.text),
+            journal=Journal(self.records, self.live, partial(self.engines.text, line=info.did)),
             directory=self._directory,
             desk_token=self._desk_token,
             settings=self.settings,

@@ -92,7 +92,7 @@ def knowledge_base(settings: Settings) -> Check:
     from sqlalchemy.orm import Session
 
     from kb import store
-    from voicebot.clock import today
+    from voicebot.clock import now
     from voicebot.records.database import open_engine, reason
     from voicebot.records.errors import RecordsUnavailable
 
@@ -101,7 +101,7 @@ def knowledge_base(settings: Settings) -> Check:
         engine = open_engine(settings.database_url)
         try:
             with Session(engine) as session:
-                entries = len(store.published(session, today()))
+                entries = len(store.published(session, now()))
         finally:
             engine.dispose()
     except (SQLAlchemyError, RecordsUnavailable) as error:

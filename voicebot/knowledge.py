@@ -1,4 +1,4 @@
-"""The knowledge base as calls use it: what is published today, and how it becomes so.
+"""The knowledge base as calls use it: what is published now, and how it becomes so.
 
 Nothing is computed at call time that can be computed at publish time: embeddings, the
 index and the audio of every answer are made here.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -17,12 +17,13 @@ from sqlalchemy.orm import Session
 
 from asr.domain import NO_WORDS, DomainWords
 from kb import store
-from kb.entry import Entry
+from kb.entry import Entry, Safety
 from kb.index import build
 from kb.index_file import open_index
+from kb.reading import begins, may_read
 from kb.search import Searcher, SearchResult
 from voicebot.call.audio_library import AudioLibrary, Progress
-from voicebot.clock import today
+from voicebot.clock import now
 from voicebot.config import Settings
 from voicebot.domain_words import domain_words
 from voicebot.embedder import SentenceEmbedder
@@ -56,7 +57,6 @@ class Knowledge:
     searcher: Searcher | None
     entries: Mapping[str, Entry]
     revision: int
-    day: date
     words: DomainWords = NO_WORDS
     """What the recogniser is to know by sound."""
 
@@ -67,7 +67,8 @@ class Knowledge:
         alternatives: Sequence[str] = (),
         syllables: Sequence[str] = (),
         region: str | None = None,
-        on: date,
+        line: str | None = None,
+        at: datetime,
     ) -> SearchResult:
         """As `kb.search.Searcher.search`.
 
@@ -77,7 +78,12 @@ class Knowledge:
         if self.searcher is None:
             raise KnowledgeError("The knowledge base cannot be read; see the log of the start.")
         return self.searcher.search(
-            query, alternatives=alternatives, syllables=syllables, region=region, on=on
+            query,
+            alternatives=alternatives,
+            syllables=syllables,
+            region=region,
+            line=line,
+            on=at,
         )
 
     def inviting(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -88,15 +94,23 @@ class Knowledge:
             if (entry := self.entries.get(name)) is not None and _INVITES.search(entry.answer)
         )
 
-    def entry(self, name: str, *, on: date) -> Entry | None:
-        """An entry that may be spoken on the day `on`."""
+    def safety(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of the entries that bear on danger: id → ``ask`` | ``handoff``."""
+        return {
+            name: entry.safety.value
+            for name in names
+            if (entry := self.entries.get(name)) is not None and entry.safety is not Safety.NONE
+        }
+
+    def entry(self, name: str, *, line: str | None = None, at: datetime) -> Entry | None:
+        """An entry that may be spoken at this moment to who called `line`."""
         found = self.entries.get(name)
-        return found if found is not None and found.valid_on(on) else None
+        return found if found is not None and may_read(found, at, line=line) else None
 
 
 def unreadable() -> Knowledge:
     """What calls have while the knowledge base cannot be read."""
-    return Knowledge(None, {}, 0, today(), domain_words())
+    return Knowledge(None, {}, 0, domain_words())
 
 
 def open_embedder(settings: Settings) -> SentenceEmbedder:
@@ -114,15 +128,17 @@ class KnowledgeBase:
     def __init__(self, settings: Settings) -> None:
         self._folder = settings.paths.state / "knowledge"
         self._engine = open_engine(settings.database_url)
-        self._newest: tuple[int, date] | None = None
+        self._revision: int | None = None
+        self._due: datetime | None = None
 
     def open(self, embedder: SentenceEmbedder) -> Knowledge:
         """The newest publication; its index is read from disk, or made where it is missing."""
-        day = today()
+        at = now()
         with Session(self._engine) as session:
             revision = store.revision(session)
-            entries = store.published(session, day)
-            gaps = store.gaps(session, day)
+            entries = store.published(session, at)
+            gaps = store.gaps(session, at)
+            planned = store.next_step(session, at)
         try:
             index = open_index(
                 entries, embedder, self._folder, gaps=gaps, embed=embedder.embed_corpus
@@ -131,20 +147,26 @@ class KnowledgeBase:
             # The folder only saves the time of making it.
             log.warning("index_not_kept", reason=str(error))
             index = build(entries, embedder, gaps=gaps, embed=embedder.embed_corpus)
-        self._newest = (revision, day)
+        ends = [begins(entry.valid_to + timedelta(days=1)) for entry in entries]
+        self._revision = revision
+        self._due = min([*ends, *([planned] if planned else [])], default=None)
         return Knowledge(
             Searcher(index, embedder),
             {entry.id: entry for entry in entries},
             revision,
-            day,
             domain_words(entries),
         )
 
     def newer(self, embedder: SentenceEmbedder) -> Knowledge | None:
-        """A publication newer than the last one opened, or None."""
+        """What is published now, if that is another than at the last opening; else None.
+
+        It is another after a change on record, and when a planned minute or the end of an
+        entry's validity has come.
+        """
         with Session(self._engine) as session:
-            state = (store.revision(session), today())
-        return self.open(embedder) if state != self._newest else None
+            changed = store.revision(session) != self._revision
+        due = self._due is not None and now() >= self._due
+        return self.open(embedder) if changed or due else None
 
     def close(self) -> None:
         self._engine.dispose()

@@ -1,8 +1,8 @@
 """A small knowledge base and an embedder that needs no model."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
@@ -14,6 +14,8 @@ from kb import store
 from kb.entry import Entry, Status
 
 TODAY = date(2026, 11, 24)
+NOON = datetime(2026, 11, 24, 4, tzinfo=UTC)
+"""12:00 in Hainan on that day."""
 
 
 class LetterEmbedder:
@@ -21,6 +23,7 @@ class LetterEmbedder:
 
     def __init__(self) -> None:
         self.parts = {"e5": slice(0, 64), "use": slice(64, 160)}
+        self.identity = "letters"
         self.embedded: list[str] = []
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -49,9 +52,14 @@ def make_entry(name: str, question: str, **changes: object) -> Entry:
         "channel": "",
         "valid_from": date(2026, 1, 1),
         "valid_to": date(2026, 12, 31),
-        "status": Status.APPROVED,
+        "status": Status.PUBLISHED,
     }
     return Entry(**(fields | changes))  # type: ignore[arg-type]
+
+
+def publish_all(session: Session, entries: Iterable[Entry], at: datetime = NOON) -> store.Stored:
+    """Written by 甲, reviewed by 乙, published at once."""
+    return store.import_entries(session, entries, "甲", at=at, reviewed_by="乙", publish=True)
 
 
 @pytest.fixture

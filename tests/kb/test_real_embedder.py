@@ -14,7 +14,7 @@ import kb
 from kb import store
 from kb.entry import Status
 from kb.search import Searcher
-from tests.kb.conftest import TODAY
+from tests.kb.conftest import TODAY, publish_all
 
 DATA = Path(kb.__file__).parent / "data"
 SET_UP = Path(kb.__file__).parents[1] / "var" / "vectors.sqlite"
@@ -32,7 +32,7 @@ def real(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with Session(engine) as session:
         # All entries, for the probabilities hold for a knowledge base of such a size; but with
         # few wordings each, in case there are no vectors yet.
-        kb.import_entries(session, [replace(e, variants=e.variants[:1]) for e in entries], "test")
+        publish_all(session, [replace(e, variants=e.variants[:1]) for e in entries])
         kb.import_phrasings(session, {k: v[:1] for k, v in phrasings.items()}, "test")
         kb.import_gaps(session, kb.read_gaps(), "test")
         published = kb.published(session, TODAY)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from asr.pool import DecodePool
 from telephony.call_control import CallInfo, IncomingCall
 from voicebot.app import Service, _follow_knowledge, _published, settle
-from voicebot.clock import today
+from voicebot.clock import now
 from voicebot.config import Settings
 from voicebot.knowledge import Knowledge, KnowledgeError, unreadable
 from voicebot.records.store import Records
@@ -123,7 +123,7 @@ class Base:
         if self.failures:
             self.failures -= 1
             raise OperationalError("select", {}, Exception("no such table"))
-        return Knowledge(None, {}, 7, today())
+        return Knowledge(None, {}, 7)
 
     newer = open
 
@@ -131,8 +131,8 @@ class Base:
 def test_without_a_knowledge_base_every_search_fails_and_nothing_else() -> None:
     knowledge = _published(Base(1), None)  # type: ignore[arg-type]
     with pytest.raises(KnowledgeError):
-        knowledge.search("社保卡丢了", on=today())
-    assert knowledge.entry("rx-001", on=today()) is None
+        knowledge.search("社保卡丢了", at=now())
+    assert knowledge.entry("rx-001", at=now()) is None
 
 
 async def test_a_knowledge_base_that_comes_back_is_taken_up(

@@ -1,14 +1,15 @@
 """The demonstration runs beside the service and knows nothing of its callers."""
 
 import stat
+from datetime import date
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from kb import store
 from kb.entry import Entry
-from tests.kb.conftest import make_entry
-from voicebot.clock import today
+from tests.kb.conftest import make_entry, publish_all
+from voicebot.clock import now
 from voicebot.config import Settings
 from voicebot.demo_state import environment, fill
 from voicebot.records.database import open_engine
@@ -16,13 +17,13 @@ from voicebot.records.store import Records
 from voicebot.security import FIRST_TOKENS, local_token, prepare
 from voicebot.state_folder import only_service
 
-ENTRY = make_entry("x-1", "怎么办证", valid_to=today().replace(year=2099, month=12, day=31))
+ENTRY = make_entry("x-1", "怎么办证", valid_to=date(2099, 12, 31))
 
 
 def published(settings: Settings) -> list[Entry]:
     engine = open_engine(settings.database_url)
     with Session(engine) as session:
-        found = store.published(session, today())
+        found = store.published(session, now())
     engine.dispose()
     return found
 
@@ -34,7 +35,7 @@ async def test_it_has_what_is_published_and_nothing_of_the_service(
     state = settings.paths.state
     engine = open_engine(settings.database_url, writes=True)
     with Session(engine) as session, session.begin():
-        store.import_entries(session, [ENTRY], "test")
+        publish_all(session, [ENTRY])
     engine.dispose()
     (state / "audio").mkdir()
     (state / "audio" / "a.wav").write_bytes(b"RIFF")

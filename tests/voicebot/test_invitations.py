@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,7 +17,7 @@ FAQ = Path(kb.__path__[0]) / "data" / "faq.csv"
 
 def knowledge(**answers: str) -> Knowledge:
     entries = {name: SimpleNamespace(answer=answer) for name, answer in answers.items()}
-    return Knowledge(cast(Any, None), cast(Any, entries), 1, date(2026, 1, 1))
+    return Knowledge(cast(Any, None), cast(Any, entries), 1)
 
 
 @pytest.mark.parametrize(

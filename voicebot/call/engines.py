@@ -28,7 +28,7 @@ from voicebot.call.audio_library import AudioLibrary, open_library
 from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
 from voicebot.call.turn_audio import RATE, as_float
 from voicebot.call.voice import SmartTurn, VoiceDetector
-from voicebot.clock import today
+from voicebot.clock import now
 from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
 from voicebot.errors import ModelUnavailable
@@ -71,39 +71,42 @@ class Engines:
         engine = self.transcriber
         return engine.counts if isinstance(engine, SupervisedTranscriber) else {}
 
-    def search(self, search: Search) -> tuple[str, tuple[tuple[str, float], ...]]:
-        """Blocking; a few milliseconds to some tens. (decision, (entry, probability) …)"""
+    def search(
+        self, search: Search, line: str | None = None
+    ) -> tuple[str, tuple[tuple[str, float], ...]]:
+        """For who called `line`: (decision, (entry, probability) …). Blocking, some tens of ms."""
         result = self.knowledge.search(
             search.text,
             alternatives=search.alternatives,
             syllables=search.syllables,
             region=search.region,
-            on=today(),
+            line=line,
+            at=now(),
         )
         return result.decision, tuple((found.id, found.score) for found in result.candidates)
 
-    def text(self, say: Say) -> str:
-        """The words of an utterance.
+    def text(self, say: Say, line: str | None = None) -> str:
+        """The words of an utterance to who called `line`.
 
         Raises:
-            NotPublished: if it names an entry that may not be spoken today.
+            NotPublished: if it names an entry that may not be spoken now and there.
         """
         if say.entry is not None:
-            return self._entry(say.entry).answer
+            return self._entry(say.entry, line).answer
         assert say.prompt is not None
         values = {
-            name: self._entry(value.removeprefix(ENTRY_VALUE)).question
+            name: self._entry(value.removeprefix(ENTRY_VALUE), line).question
             if value.startswith(ENTRY_VALUE)
             else value
             for name, value in say.values.items()
         }
         return self.prompts[say.prompt].fill(values)
 
-    def speak(self, say: Say, rate: int) -> Int16:
+    def speak(self, say: Say, rate: int, line: str | None = None) -> Int16:
         """PCM of an utterance at `rate` Hz; rendered already, but for what has blanks."""
         # A caller's number or name that was read back is not kept.
         private = any(not value.startswith(ENTRY_VALUE) for value in say.values.values())
-        return self.library.get(self.text(say), rate, keep=not private).pcm
+        return self.library.get(self.text(say, line), rate, keep=not private).pcm
 
     def far_ear(self) -> FarEar | None:
         """An ear for the far side of one leg; None where there is no recogniser."""
@@ -128,8 +131,8 @@ class Engines:
             words=self.knowledge.words,
         )
 
-    def _entry(self, entry: str) -> Entry:
-        found = self.knowledge.entry(entry, on=today())
+    def _entry(self, entry: str, line: str | None) -> Entry:
+        found = self.knowledge.entry(entry, line=line, at=now())
         if found is None:
             raise NotPublished(entry)
         return found

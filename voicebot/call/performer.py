@@ -61,7 +61,7 @@ class Performer:
             case act.StopSpeaking():
                 await self._player.stop()
             case act.Search():
-                self._spawn(self._search(action))
+                self._spawn(self._search(action, state.did))
             case act.Transcribe():
                 self._transcribe(action.turn)
             case act.Handoff():
@@ -124,20 +124,27 @@ class Performer:
             written = False
         self._post(ev.Written(self._now(), ref, written))
 
-    async def _search(self, search: act.Search) -> None:
+    async def _search(self, search: act.Search, line: str) -> None:
         loop = asyncio.get_running_loop()
         try:
             decision, candidates = await loop.run_in_executor(
-                self._engines.work_executor, self._engines.search, search
+                self._engines.work_executor, self._engines.search, search, line
             )
         except Exception as error:
             log.exception("search_failed")
             self._post(ev.EngineFailed(self._now(), "knowledge_base", type(error).__name__))
             return
-        inviting = self._engines.knowledge.inviting(name for name, _ in candidates)
+        knowledge, names = self._engines.knowledge, [name for name, _ in candidates]
         self._post(
             ev.SearchResult(
-                self._now(), search.turn, search.text, decision, candidates, search.final, inviting
+                self._now(),
+                search.turn,
+                search.text,
+                decision,
+                candidates,
+                search.final,
+                knowledge.inviting(names),
+                knowledge.safety(names),
             )
         )
 

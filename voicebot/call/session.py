@@ -326,7 +326,9 @@ class CallSession:
 
     async def _render(self, say: act.Say) -> Int16:
         try:
-            pcm = await asyncio.to_thread(self._engines.speak, say, self._line.rate)
+            pcm = await asyncio.to_thread(
+                self._engines.speak, say, self._line.rate, self._state.did
+            )
             return pcm[resume_point(pcm, self._line.rate, say.heard_s) :]
         except Exception as error:
             # Nothing to hear, but the call goes on: silence brings the next prompt.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from voicebot.clock import today
+from voicebot.clock import now
 from voicebot.commands import knowledge_files
 from voicebot.commands.knowledge_common import (
     database_sentences,
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from kb.corpus import Labelled
     from voicebot.config import Settings
+
+DEMO_AUTHOR, DEMO_REVIEWER = "演示编写员", "演示审核员"
+"""Two persons, for even the demonstration's entries are spoken only when a second has read them."""
 
 app = typer.Typer(no_args_is_help=True, help="The knowledge base of approved answers.")
 
@@ -51,15 +54,19 @@ def publish(
     demo: Annotated[
         bool, typer.Option(help="The demonstration entries, if there are no others yet.")
     ] = False,
+    reviewed_by: Annotated[
+        str, typer.Option(help="Who has read the file's approved entries: somebody else.")
+    ] = "",
 ) -> None:
     """Import, then make everything that calls need: search index and audio of all answers.
 
-    What an administrator has entered is never replaced by `--demo`.
+    Entries of a file are in review until somebody else has read them; name who has, and the
+    approved ones are published. What an administrator has entered is never replaced by `--demo`.
 
     \b
     Examples:
       voicebot kb publish --demo
-      voicebot kb publish faq.csv --phrasings phrasings.csv
+      voicebot kb publish faq.csv --reviewed-by 李主任
       voicebot kb publish
     """
     from flows.prompts import load_prompts
@@ -69,15 +76,18 @@ def publish(
 
     settings = open_settings()
     change: Callable[[Session], object] | None = None
-    faults = 0
+    faults, who = 0, ""
     if demo and file is None and _empty(settings):
         from kb.corpus import DATA
 
         file = DATA / "faq.csv"
         phrasings = phrasings or DATA / "phrasings.csv"
         gaps = gaps or DATA / "gaps.csv"
+        who, reviewed_by = DEMO_AUTHOR, DEMO_REVIEWER
     if file is not None:
-        change, faults = knowledge_files.read_files(file, phrasings, gaps)
+        change, faults = knowledge_files.read_files(
+            file, phrasings, gaps, who=who, reviewed_by=reviewed_by, publish=True
+        )
     elif phrasings is not None or gaps is not None:
         raise InputError("--phrasings and --gaps go with a file of entries.")
     prompts = [prompt.text for prompt in load_prompts().values() if not prompt.blanks]
@@ -99,7 +109,7 @@ def show(
     entry: Annotated[str, typer.Argument(help="An entry's id, for its history.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """List what may be spoken today, or the history of one entry.
+    """List what may be spoken now, or the history of one entry.
 
     \b
     Examples:
@@ -115,7 +125,7 @@ def show(
     engine = open_engine(open_settings().database_url)
     with database_sentences(), Session(engine) as session:
         if not entry:
-            for each in store.published(session, today()):
+            for each in store.published(session, now()):
                 if as_json:
                     print_json(entry_values(each))
                 else:
@@ -167,12 +177,12 @@ def search(
         raise InputError("Give either a question, or --input and --output.")
     searcher = open_searcher(open_settings())
     if source is not None and target is not None:
-        done, bad = search_file(searcher, source, target, on=today())
+        done, bad = search_file(searcher, source, target, on=now())
         for line in bad:
             typer.echo(f"{source}, {line}", err=True)
         typer.echo(f"{done} questions searched, {len(bad)} lines left out.", err=True)
         raise typer.Exit(1 if bad else 0)
-    result = searcher.search(query, region=region or None, on=today())
+    result = searcher.search(query, region=region or None, on=now())
     if as_json:
         print_json(as_dict(None, result))
         return
@@ -212,7 +222,7 @@ def evaluate(
     report = measure(
         open_searcher(settings),
         questions,
-        on=today(),
+        on=now(),
         heard=cast(Literal["clean", "noisy", "sound"], heard),
     )
     if as_json:

@@ -25,6 +25,7 @@ def open_searcher(settings: Settings) -> Searcher:
     """
     from voicebot.knowledge import KnowledgeBase, open_embedder
 
+    bring_up_to_date(settings)
     base = KnowledgeBase(settings)
     try:
         with database_sentences():
@@ -37,6 +38,15 @@ def open_searcher(settings: Settings) -> Searcher:
             "`voicebot kb publish --demo` fills it with the demonstration entries."
         )
     return knowledge.searcher
+
+
+def bring_up_to_date(settings: Settings) -> None:
+    """Migrate a database that an older release has made; make none where there is none."""
+    from voicebot.records.database import migrate, sqlite_file
+
+    file = sqlite_file(settings.database_url)
+    if file is None or file.exists():
+        migrate(settings.database_url)
 
 
 def change_knowledge(settings: Settings, change: Callable[[Session], object]) -> None:

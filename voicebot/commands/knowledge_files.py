@@ -53,7 +53,13 @@ def import_file(
 
 
 def read_files(
-    file: Path, phrasings: Path | None, gaps: Path | None
+    file: Path,
+    phrasings: Path | None,
+    gaps: Path | None,
+    *,
+    who: str = "",
+    reviewed_by: str = "",
+    publish: bool = False,
 ) -> tuple[Callable[[Session], object], int]:
     """What the files change in the knowledge base, and how many rows were faulty."""
     from kb import store
@@ -61,7 +67,8 @@ def read_files(
     from kb.importer import read_entries, read_phrasings
     from voicebot.security import local_act
 
-    who = getpass.getuser()
+    login = getpass.getuser()
+    who = who or login
     imported = read_entries(_bytes(file))
     faults = _tell(file, imported.errors, imported.warnings)
     if not imported.entries:
@@ -72,7 +79,15 @@ def read_files(
     unanswered = read_gaps(gaps) if gaps is not None else ()
 
     def change(session: Session) -> None:
-        stored = store.import_entries(session, imported.entries, who, why=f"import {file.name}")
+        stored = store.import_entries(
+            session,
+            imported.entries,
+            who,
+            why=f"import {file.name}",
+            login=login,
+            reviewed_by=reviewed_by,
+            publish=publish,
+        )
         more = store.import_phrasings(session, extra.phrasings, who) if extra else 0
         store.import_gaps(session, unanswered, who)
         session.add(local_act("kb.import", f"{file.name}: {len(imported.entries)} entries"))

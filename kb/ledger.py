@@ -1,0 +1,216 @@
+"""The record itself: versions and steps are appended and read here, and never changed.
+
+Which step may follow which is `kb.lifecycle`'s; what may be spoken is `kb.store`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from kb.entry import Entry, Safety, Status
+from kb.reading import moment
+from kb.tables import revisions, steps, versions
+
+CONTENT = (
+    "category", "department", "region", "lines", "audience", "safety", "question", "variants",
+    "answer", "keywords", "source", "channel", "valid_from", "valid_to",
+)  # fmt: skip
+"""What somebody writes; the rest of an entry is what becomes of it."""
+_LISTS = ("lines", "variants", "keywords")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who does something, why and when.
+
+    `login` is the account at the machine, which may be several people's; `who` is the person.
+    """
+
+    who: str
+    why: str = ""
+    login: str = ""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was done with a version; `effective_at` is set where it decides what is spoken.
+
+    `number` is its place in the order of all steps of all entries.
+    """
+
+    number: int
+    status: Status
+    effective_at: datetime | None
+    at: datetime
+    who: str
+    login: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version, who wrote it, and the steps it has taken since, oldest first.
+
+    `entry.status` is that of the last step; `based_on` the version it was made from.
+    """
+
+    entry: Entry
+    at: datetime
+    who: str
+    login: str
+    why: str
+    based_on: int | None
+    steps: tuple[Step, ...]
+
+    @property
+    def approved(self) -> bool:
+        """Whether a second person has approved it at any time."""
+        return any(step.status is Status.APPROVED for step in self.steps)
+
+
+def content(entry: Entry) -> tuple[object, ...]:
+    """What two versions are compared by."""
+    return tuple(getattr(entry, name) for name in CONTENT)
+
+
+def newest(session: Session, name: str | None = None) -> dict[str, Entry]:
+    """The last version of every entry, or of one, with the status of its last step."""
+    last = sa.select(versions.c.id, sa.func.max(versions.c.version).label("version"))
+    if name is not None:
+        last = last.where(versions.c.id == name)
+    last_version = last.group_by(versions.c.id).subquery()
+    last_step = (
+        sa.select(steps.c.id, steps.c.version, sa.func.max(steps.c.number).label("number"))
+        .group_by(steps.c.id, steps.c.version)
+        .subquery()
+    )
+    rows = session.execute(
+        sa.select(versions, steps.c.status)
+        .join(last_version, _same(versions, last_version))
+        .join(last_step, _same(versions, last_step))
+        .join(steps, steps.c.number == last_step.c.number)
+        .order_by(versions.c.id)
+    )
+    return {row.id: as_entry(row, Status(row.status)) for row in rows}
+
+
+def history(session: Session, name: str) -> list[Version]:
+    """All versions of an entry, oldest first; empty if there is none."""
+    taken: dict[int, list[Step]] = {}
+    for row in session.execute(sa.select(steps).where(steps.c.id == name).order_by(steps.c.number)):
+        taken.setdefault(row.version, []).append(_step(row))
+    return [
+        Version(
+            as_entry(row, taken[row.version][-1].status),
+            aware(row.recorded_at),
+            row.recorded_by,
+            row.login,
+            row.reason,
+            row.based_on,
+            tuple(taken[row.version]),
+        )
+        for row in session.execute(
+            sa.select(versions).where(versions.c.id == name).order_by(versions.c.version)
+        )
+    ]
+
+
+def version_row(entry: Entry, act: Act, based_on: int | None) -> dict[str, object]:
+    """A row of `kb.tables.versions`."""
+    values: dict[str, object] = {name: getattr(entry, name) for name in ("id", "version", *CONTENT)}
+    values |= {name: list(getattr(entry, name)) for name in _LISTS}
+    return values | {"safety": entry.safety.value, "based_on": based_on} | _signed(act)
+
+
+def step_row(
+    entry: Entry, status: Status, act: Act, effective_at: datetime | None = None
+) -> dict[str, object]:
+    """A row of `kb.tables.steps`."""
+    return {
+        "id": entry.id,
+        "version": entry.version,
+        "status": status.value,
+        "effective_at": as_utc(effective_at) if effective_at else None,
+    } | _signed(act)
+
+
+def append(
+    session: Session,
+    written: Sequence[dict[str, object]],
+    taken: Sequence[dict[str, object]],
+) -> None:
+    """Put versions and steps on record, in their order, and let services know."""
+    if written:
+        session.execute(sa.insert(versions), written)
+    if taken:
+        session.execute(sa.insert(steps), taken)
+    if written or taken:
+        announce(session)
+
+
+def announce(session: Session) -> None:
+    """Move the revision on: services look at it each second."""
+    counted = session.execute(sa.update(revisions).values(number=revisions.c.number + 1))
+    if not getattr(counted, "rowcount", 0):
+        session.execute(sa.insert(revisions).values(singleton=1, number=1))
+
+
+def claim(session: Session) -> None:
+    """Wait until no other writer is at work; SQLite's write transactions do so by themselves."""
+    session.execute(sa.select(revisions).with_for_update())
+
+
+def as_entry(row: sa.Row[Any], status: Status, until: datetime | None = None) -> Entry:
+    """The entry of a row that has the columns of `kb.tables.versions`."""
+    fields = row._mapping
+    values = {name: fields[name] for name in ("id", "version", *CONTENT)}
+    values |= {name: tuple(fields[name]) for name in _LISTS}
+    values |= {"safety": Safety(fields["safety"]), "status": status}
+    return Entry(**values, until=aware(until) if until else None)
+
+
+def renumbered(entry: Entry, version: int) -> Entry:
+    """`entry` as it goes on record: without what belongs to the id or comes from steps."""
+    return replace(entry, version=version, phrasings=(), until=None)
+
+
+def as_utc(at: datetime) -> datetime:
+    """For a column: SQLite keeps no time zone, so that all moments in it are UTC."""
+    return moment(at).astimezone(UTC)
+
+
+def aware(at: datetime) -> datetime:
+    """A moment from a column."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _signed(act: Act) -> dict[str, object]:
+    return {
+        "recorded_at": as_utc(act.at),
+        "recorded_by": act.who,
+        "login": act.login,
+        "reason": act.why,
+    }
+
+
+def _step(row: sa.Row[Any]) -> Step:
+    return Step(
+        row.number,
+        Status(row.status),
+        aware(row.effective_at) if row.effective_at else None,
+        aware(row.recorded_at),
+        row.recorded_by,
+        row.login,
+        row.reason,
+    )
+
+
+def _same(left: sa.FromClause, right: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.and_(left.c.id == right.c.id, left.c.version == right.c.version)
