@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import tempfile
 import threading
-import wave
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
+from voicebot.call.audio_files import audio_path, read_wav, rendering, write_wav
 from voicebot.call.speech import Synthesizer, open_synthesizer
 from voicebot.call.voices.sound import Speech, at_rate
 from voicebot.config import Settings
@@ -79,7 +75,7 @@ class AudioLibrary:
             if key in self._memory:
                 self._memory.move_to_end(key)
                 return self._memory[key]
-        speech = _read_wav(self._path(key), self._synthesizer.voice)
+        speech = read_wav(self._path(key), self._synthesizer.voice)
         if speech is not None:
             self._remember(key, speech)
         return speech
@@ -97,14 +93,15 @@ class AudioLibrary:
         todo = list(dict.fromkeys(texts))
         rendered = 0
         pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="render")
-        try:
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # a folder that takes no file loses none either
+                stack.enter_context(rendering(self._folder))
+            stack.callback(pool.shutdown, cancel_futures=True)
             made = pool.map(lambda text: self._prepare(text, rates), todo)
             for done, new in enumerate(made, start=1):
                 rendered += new
                 if progress is not None:
                     progress(done, len(todo))
-        finally:
-            pool.shutdown(cancel_futures=True)
         return rendered
 
     def _prepare(self, text: str, rates: tuple[int, ...]) -> bool:
@@ -121,7 +118,7 @@ class AudioLibrary:
         key = self._key(speech.voice or self._synthesizer.voice, text, rate)
         self._remember(key, speech)
         with contextlib.suppress(OSError):  # a full disk costs a rendering, not the answer
-            _write_wav(self._path(key), speech)
+            write_wav(self._path(key), speech)
 
     def _remember(self, key: str, speech: Speech) -> None:
         with self._lock:
@@ -131,47 +128,27 @@ class AudioLibrary:
             while self._held > self._memory_bytes and self._memory:
                 self._held -= self._memory.popitem(last=False)[1].pcm.nbytes
 
+    def name(self, text: str, rate: int | None = None) -> str:
+        """What the text's audio is filed under, be it there or not: 64 hexadecimal digits."""
+        return self._key(self._synthesizer.voice, text, rate)
+
     def _path(self, key: str) -> Path:
-        return self._folder / key[:2] / f"{key}.wav"
+        return audio_path(self._folder, key)
 
     @staticmethod
     def _key(voice: str, text: str, rate: int | None) -> str:
         return hashlib.sha256(f"{voice}\0{rate or ''}\0{text}".encode()).hexdigest()
 
 
+def audio_folder(settings: Settings) -> Path:
+    """Where rendered audio is kept."""
+    return settings.paths.state / "audio"
+
+
 def open_library(settings: Settings, at_once: int = 1) -> AudioLibrary:
     """The rendered audio, and the voice that makes more of it, `at_once` texts side by side."""
     return AudioLibrary(
-        settings.paths.state / "audio",
+        audio_folder(settings),
         open_synthesizer(settings.speech.voice, settings.paths.models, at_once),
         at_once=at_once,
     )
-
-
-def _read_wav(path: Path, voice: str) -> Speech | None:
-    """None when the file is missing or damaged (it is then rendered again)."""
-    try:
-        with wave.open(str(path), "rb") as file:
-            if file.getnchannels() != 1 or file.getsampwidth() != 2:
-                return None
-            data = file.readframes(file.getnframes())
-            if len(data) != file.getnframes() * 2 or not data:
-                return None
-            return Speech(np.frombuffer(data, "<i2"), file.getframerate(), voice)
-    except (OSError, EOFError, wave.Error):
-        return None
-
-
-def _write_wav(path: Path, speech: Speech) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as raw, wave.open(raw, "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(speech.rate)
-            file.writeframes(speech.pcm.astype("<i2").tobytes())
-        os.replace(name, path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

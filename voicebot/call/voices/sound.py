@@ -86,6 +86,11 @@ def dbfs(audio: Float) -> float:
     return 20 * float(np.log10(max(rms, 1e-6)))
 
 
+def frame_levels(audio: Float, rate: int) -> Float:
+    """RMS level of each 5 ms, in dBFS; −120 for silence."""
+    return cast(Float, 20 * np.log10(np.maximum(_frame_rms(audio, rate), 1e-6)))
+
+
 def _amplitude(level: float) -> float:
     return float(10 ** (level / 20))
 
