@@ -153,6 +153,8 @@ class SearchResult:
     """True when it was made from the final hypothesis."""
     inviting: tuple[str, ...] = ()
     """Those of the candidates whose answers ask the caller for details (告诉我小区名称)."""
+    safety: Mapping[str, str] = field(default_factory=dict)
+    """Those of the candidates that bear on danger: entry → ``ask`` | ``handoff``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +170,6 @@ class PlaybackFinished:
     interrupted: bool = False
     seconds: float = 0.0
     """How much of it was sent to the caller."""
-    safety: Mapping[str, str] = field(default_factory=dict)
-    """Those of the candidates that bear on danger: entry → ``ask`` | ``handoff``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,8 @@ def _next(state: State) -> str:
 def _queue(state: State, spoken: Say) -> State:
     protected = state.protected
     question = spoken.prompt == DANGER
-    return replace(
     passing = spoken.prompt in PASSING or (not spoken.prompt and spoken.purpose is Purpose.SAFETY)
+    return replace(
         state,
         utterances=state.utterances + 1,
         queued=(*state.queued, spoken.utterance),

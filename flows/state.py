@@ -82,14 +82,14 @@ class State:
     """The two entries offered by the clarifying question."""
     inviting: tuple[str, ...] = ()
     """Those of them whose answers ask for details."""
-    matter: str = ""
-    """The caller's words that the clarifying question was about."""
-    invited: str = ""
-    """The matter of an answer that invited details, which the next turn may give."""
     offered_safety: Mapping[str, str] = field(default_factory=dict)
     """Those of them that bear on danger."""
     unbarred: tuple[str, ...] = ()
     """Entries that bear on danger and were answered after a clear no."""
+    matter: str = ""
+    """The caller's words that the clarifying question was about."""
+    invited: str = ""
+    """The matter of an answer that invited details, which the next turn may give."""
     doubt: float = 0.0
     """Probability of danger where it is worth the question and no clear no has settled it."""
     cleared: int = -1

@@ -274,13 +274,13 @@ class Call:
         decision: str = "answer",
         final: bool = True,
         turn: int | None = None,
+        safety: Mapping[str, str] | None = None,
     ) -> tuple[Action, ...]:
         number = turn or self.turn
         event = ev.SearchResult(
             self.after(0.05), number, query, decision, tuple(found), final, safety=safety or {}
         )
         return self.take(event)
-        safety: Mapping[str, str] | None = None,
 
     def written(self, ref: str | None = None, *, ok: bool = True) -> tuple[Action, ...]:
         """The newest record, or the named one, is safe (or lost)."""

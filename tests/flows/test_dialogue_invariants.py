@@ -71,12 +71,12 @@ class Watched:
         self.steps: list[tuple[Action, ...]] = []
         self.utterances: set[str] = set()
         self.danger = False
+        self.denied = False
+        """The caller has clearly said that there is none, or 110 has."""
         self.safe: set[str] = set()
         self.unconfirmed: Counter[str] = Counter()
         self.hung_up = 0
 
-        self.denied = False
-        """The caller has clearly said that there is none, or 110 has."""
     def take(self, event: ev.Event) -> tuple[Action, ...]:
         before = self.state
         texts_to_embed(before, event, POLICY)
@@ -153,12 +153,12 @@ class Watched:
                 if action.what == "connected":
                     assert before.handoff is not None
                     assert not before.handoff.connected
+                if action.what in ("no_danger", "handed_back"):
+                    self.denied = True
                 if action.what == "handed_back":
                     self.danger = False  # 110, and nobody else, has stood down
                     assert isinstance(event, ev.FarSideKey)
                     assert before.handoff is not None
-                if action.what in ("no_danger", "handed_back"):
-                    self.denied = True
                     assert before.handoff.connected
                     assert before.handoff.route.kind == "110"
             case _:
@@ -228,14 +228,6 @@ class Watched:
             assert ticket.id in self.safe
             assert not self.unconfirmed[ticket.id]
 
-    # ── what could happen next ────────────────────────────────────────────────────
-
-    def check_state(self) -> None:
-        state = self.state
-        handoff = state.handoff
-        if handoff is not None and handoff.reason == "danger" and not handoff.handed_back:
-            self.danger = True
-        waiting = state.phase in (Phase.HANDING_OFF, Phase.CONNECTED)
     def check_entry(self, say: Say) -> None:
         """After danger only safety wording on the bridge; before, none that danger bears on."""
         handoff, mark = self.state.handoff, SAFETY.get(say.entry or "")
@@ -252,6 +244,14 @@ class Watched:
         assert mark != "handoff"
         assert mark is None or self.denied, "not before a clear no"
 
+    # ── what could happen next ────────────────────────────────────────────────────
+
+    def check_state(self) -> None:
+        state = self.state
+        handoff = state.handoff
+        if handoff is not None and handoff.reason == "danger" and not handoff.handed_back:
+            self.danger = True
+        waiting = state.phase in (Phase.HANDING_OFF, Phase.CONNECTED)
         assert waiting or not self.danger or state.phase is Phase.ENDED, "only the hand-off"
         assert not waiting or state.handoff is not None
         if state.phase is Phase.ENDED:
@@ -575,16 +575,6 @@ class AnyCall(RuleBasedStateMachine):
         if gone:
             self.side(LegState.ENDED, "", 0)
 
-    @rule(keys=st.text("0123456789*#", min_size=1, max_size=11))
-    def keys(self, keys: str) -> None:
-        for key in keys:
-            self.call.take(ev.KeyPressed(self.at(0.1), key))
-
-    @rule(engine=st.sampled_from(["listener", "transcriber", "knowledge_base", "speech"]))
-    def fails(self, engine: str) -> None:
-        self.call.take(ev.EngineFailed(self.at(), engine))
-
-    @rule(sure=st.sampled_from([False, False, False, False, True]))
     @rule(certain=st.floats(0.7, 1), entry=st.sampled_from(["a", *SAFETY]))
     def safety_wording_for_who_waits(self, certain: float, entry: str) -> None:
         """What takes random rules long to bring about."""
@@ -596,6 +586,16 @@ class AnyCall(RuleBasedStateMachine):
             self.playback_ends(interrupted=False)
             self.silence(2.4)
 
+    @rule(keys=st.text("0123456789*#", min_size=1, max_size=11))
+    def keys(self, keys: str) -> None:
+        for key in keys:
+            self.call.take(ev.KeyPressed(self.at(0.1), key))
+
+    @rule(engine=st.sampled_from(["listener", "transcriber", "knowledge_base", "speech"]))
+    def fails(self, engine: str) -> None:
+        self.call.take(ev.EngineFailed(self.at(), engine))
+
+    @rule(sure=st.sampled_from([False, False, False, False, True]))
     def hangs_up(self, sure: bool) -> None:
         if sure:
             self.call.take(ev.HungUp(self.at()))

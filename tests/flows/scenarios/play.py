@@ -155,12 +155,12 @@ class Played:
             order=str(start.get("警单", "")),
             knowledge={words: (entry, 0.95) for words, entry in scenario.knowledge.items()},
             inviting=scenario.inviting,
+            safety=scenario.safety,
             writes=scenario.writes,
         )
 
     def run(self) -> None:
         greeted = self._deeds(lambda: self.call.start(greeted=False), to_the_end=True)
-            safety=scenario.safety,
         assert greeted == [f"说 {self.scenario.greeting}"]
         for number, step in enumerate(self.scenario.steps, 1):
             expected = [str(each) for each in _listed(step.get("应"))]
