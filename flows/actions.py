@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from flows.events import Interrupted
+
 
 class Purpose(StrEnum):
     """Why something is said; only ``ANSWER`` counts as a reply when latency is measured."""
@@ -103,6 +105,24 @@ class ReleaseLeg:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """Say a prompt to a leg that is off-hook, and then hang it up; the caller is gone."""
+
+    handoff: str
+    line: str
+    """As in `DialLine`, "" for 110."""
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallBack:
+    """Call a number whose caller was gone while danger was open (`flows.call_back`)."""
+
+    number: str
+    matter: Interrupted
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateDossier:
     """The open hand-off's dossier changed (region, lines, flags); deliver it again."""
 
@@ -173,6 +193,8 @@ Action = (
     | DialRoute
     | DialLine
     | ReleaseLeg
+    | Tell
+    | CallBack
     | UpdateDossier
     | OpenTicket
     | NotifyLine

@@ -26,6 +26,7 @@ This file says which concern takes which event; what short replies mean is read 
 `sides`            119, 120, 122, 12395 beside 110
 `far_side`         who is on an answered leg: a person, a queue, a machine
 `dossier`          place, lines, notes of an open hand-off
+`call_back`        a caller who is gone while danger is open
 `patience`         silence, failing engines, the end
 `speaking`         what is being said and may be interrupted
 =================  ===========================================================
@@ -39,6 +40,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows import (
+    call_back,
     distress,
     dossier,
     handoff,
@@ -154,9 +156,13 @@ def _started(state: State, event: CallStarted, policy: Policy) -> Step:
         trunk=event.trunk,
         order=event.order,
         duty_lines=event.duty_lines,
+        calls_back=event.calls_back,
+        called_back=event.called_back,
     )
     if state.handoff is not None:
         return state, ()
+    if event.called_back is not None:
+        return call_back.begin(state, event.called_back)
     if event.trunk == POLICE:
         why = Decide("from_110", f"110转来，警单 {event.order}" if event.order else "110转来")
         state, greeting = speaking.say(state, "from_110")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers, bridge_wording, jurisdiction, sides, small_talk
+from flows import answers, bridge_wording, call_back, jurisdiction, sides, small_talk
 from flows import handoff as opening
 from flows.actions import Action, Decide, DialRoute, Route, UpdateDossier
 from flows.events import Ear, Heard, LegState
@@ -165,9 +165,10 @@ def interrupted(state: State) -> Step:
         return state, actions
     if handoff.reason == opening.UNDECIDED and handoff.talking:
         return state, actions  # the seat has the matter
-    handoff = replace(handoff, flags=(*handoff.flags, "interrupted"))
+    handoff = replace(handoff, flags=(*handoff.flags, call_back.INTERRUPTED))
     return replace(state, handoff=handoff), (
         *actions,
+        *call_back.gone(state, handoff),
         UpdateDossier(handoff.id, handoff.region, handoff.lines, handoff.flags, note="中断"),
         Decide("police_order_interrupted", "来电人在110接通前挂断，警单标记为中断"),
     )

@@ -51,6 +51,17 @@ class DutyLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A hand-off to 110 whose caller was gone before 110 had the call."""
+
+    handoff: str
+    region: str | None = None
+    category: int | None = None
+    lines: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CallStarted:
     at: float
     call_id: str
@@ -66,6 +77,10 @@ class CallStarted:
     """Number of the police order (警单) that it came with."""
     duty_lines: tuple[DutyLine, ...] = ()
     """What the duty directory has for the lines beside 110."""
+    calls_back: bool = False
+    """The caller's number can be called from here."""
+    called_back: Interrupted | None = None
+    """We have called this number back over it, and were answered."""
 
 
 @dataclass(frozen=True, slots=True)

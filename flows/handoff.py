@@ -63,7 +63,9 @@ def to_police(state: State, reason: str) -> Step:
     assessment = state.assessment
     public = assessment is not None and _PUBLIC.intersection(assessment.flags)
     prompt = (
-        "transferring_110"
+        "call_back_110"
+        if state.called_back is not None and not state.handoffs
+        else "transferring_110"
         if reason == "police_matter"
         else "joining_110"
         if reason == UNDECIDED

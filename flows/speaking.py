@@ -15,6 +15,7 @@ SAFETY = frozenset(
         "trying_110",
         "transferring_110",
         "connecting_public",
+        "call_back_110",
         "joining_110",
         "where_are_you",
         "next_route",

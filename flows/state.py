@@ -9,7 +9,7 @@ from functools import reduce
 
 from flows import small_talk
 from flows.actions import Say
-from flows.events import DutyLine, Ear, Embedding, SearchResult
+from flows.events import DutyLine, Ear, Embedding, Interrupted, SearchResult
 from flows.pending import EarlyAnswer, HandoffState, Phase, Side, Ticket
 from flows.routes import LEG_LINES, POLICE, SEAT
 from flows.triage import Assessment, Turn
@@ -40,6 +40,10 @@ class State:
     order: str = ""
     """Number of the police order that a call from 110 came with."""
     duty_lines: tuple[DutyLine, ...] = ()
+    calls_back: bool = False
+    """The caller's number can be called from here."""
+    called_back: Interrupted | None = None
+    """We have called this number back over it."""
     started: bool = False
     at: float = 0.0
     """The newest time that any event carried."""

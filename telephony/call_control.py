@@ -42,6 +42,8 @@ class Capability(StrEnum):
     """DTMF towards the caller (RFC 4733)."""
     OUTLIVES_US = "outlives_us"
     """Caller and leg stay connected when the application dies."""
+    CALLS_OUT = "calls_out"
+    """It calls numbers of its own accord, whose answer is a call like any other."""
 
 
 class Trunk(StrEnum):
@@ -65,6 +67,8 @@ class CallInfo:
         trunk: which way it came.
         order: number of the police order (警单) that a call from 110 brings in
             User-to-User (RFC 7433); "" for none.
+        called: the reference of `CallControl.call_out` that this call answers: the person
+            who was called is its caller. "" for a call that came from outside.
     """
 
     call_id: str
@@ -73,6 +77,7 @@ class CallInfo:
     rate: int = 8000
     trunk: Trunk = Trunk.PUBLIC
     order: str = ""
+    called: str = ""
 
 
 class Rejection(StrEnum):
@@ -115,6 +120,11 @@ class PlainControl:
     async def send_keys(self, keys: str) -> None:
         raise NotCapable(Capability.SEND_KEYS)
 
+    async def call_out(
+        self, trunk: str, number: str, did: str, reference: str, *, ring_s: float
+    ) -> None:
+        raise NotCapable(Capability.CALLS_OUT)
+
 
 class CallEvents(Protocol):
     """What an endpoint tells the application about an answered call."""
@@ -148,7 +158,9 @@ class Leg(Protocol):
         """
 
     def send_audio(self, pcm: Int16, rate: int) -> None:
-        """Audio for the far side of a leg that is not `bridged`; never waits."""
+        """Audio for the far side; never waits. To a leg that is `bridged` it is sent only when the
+        caller is gone: until then it hears what the caller hears.
+        """
 
     def send_dossier(self, dossier: Mapping[str, Any]) -> bool:
         """The dossier's newest state, where the leg carries it; False when it should have."""
@@ -203,6 +215,22 @@ class CallControl(Line, Protocol):
 
     async def send_keys(self, keys: str) -> None:
         """DTMF to the caller. Errors: NotCapable."""
+
+    async def call_out(
+        self, trunk: str, number: str, did: str, reference: str, *, ring_s: float
+    ) -> None:
+        """Calls a number from the endpoint of this call, which may be over; returns once it is
+        answered. The endpoint then offers it like any call, with `CallInfo.called`.
+
+        Parameters:
+            trunk: name of the trunk in the endpoint's settings.
+            did: our number that the called person sees.
+            reference: comes back in `CallInfo.called`.
+            ring_s: how long it rings.
+
+        Errors: NotCapable; TelephonyError `no_such_trunk`; CallError `busy`, `no_answer`,
+        `unreachable`.
+        """
 
 
 class IncomingCall(Protocol):

@@ -61,6 +61,10 @@ class ScriptedLine:
         self.hang_ups = 0
         """How often the application hung up."""
         self.released = False
+        self.calls_out: list[tuple[str, str, str, str]] = []
+        """Calls that it was asked to make: trunk, number, DID, reference."""
+        self.ends_of_calls_out: list[str] = []
+        """How the next of them end; one for which there is none is answered."""
         self._events: CallEvents | None = None
         self._gone = asyncio.Event()
         self._told = False
@@ -156,6 +160,15 @@ class ScriptedLine:
         if not keys or not set(keys) <= set("0123456789*#"):
             raise ValueError("keys are 0-9, * and #")
         self.keys += keys
+
+    async def call_out(
+        self, trunk: str, number: str, did: str, reference: str, *, ring_s: float
+    ) -> None:
+        """The test itself offers the call that was answered."""
+        self._need(Capability.CALLS_OUT)
+        self.calls_out.append((trunk, number, did, reference))
+        if self.ends_of_calls_out:
+            raise CallError(self.ends_of_calls_out.pop(0), "The number was not reached.")
 
     def _need(self, capability: Capability) -> None:
         if capability not in self.capabilities:

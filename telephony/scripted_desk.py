@@ -116,7 +116,7 @@ class ScriptedLeg:
         """What it was dialled with."""
         self.dossiers: list[Mapping[str, Any]] = []
         self.sent: list[Int16] = []
-        """Audio for the far side of a leg that is not bridged."""
+        """Audio for the far side."""
 
     @property
     def state(self) -> LegState:
@@ -142,7 +142,7 @@ class ScriptedLeg:
         ]
 
     def send_audio(self, pcm: Int16, rate: int) -> None:
-        if not self.bridged and self._state is not LegState.ENDED:
+        if self._state is not LegState.ENDED:
             self.sent.append(pcm)
 
     def send_dossier(self, dossier: Mapping[str, Any]) -> bool:

@@ -69,8 +69,9 @@ class Admission:
     def reserve(self, info: CallInfo) -> Rejection | None:
         """Takes a place for the call, or says why there is none.
 
-        Calls that the police transfer take the places kept for hand-offs too, and are
-        not counted by number: nothing may delay them (R1).
+        Calls that the police transfer, and those that we called back over danger, take the
+        places kept for hand-offs too, and are not counted by number: nothing may delay
+        them (R1).
         """
         refusal = self._refusal(info)
         if refusal is None:
@@ -78,6 +79,10 @@ class Admission:
             self._numbers[info.caller] += 1
             self._recogniser.serving(len(self._calls))
         return refusal
+
+    def calling(self, number: str) -> bool:
+        """A call of this number is running."""
+        return self._numbers[number] > 0
 
     def release(self, call_id: str) -> None:
         """Gives the call's place back; harmless for a call without one."""
@@ -93,7 +98,7 @@ class Admission:
             return Rejection.STOPPING
         if info.call_id in self._calls:
             return Rejection.DUPLICATE
-        if info.trunk is Trunk.POLICE:
+        if info.trunk is Trunk.POLICE or info.called:
             full = len(self._calls) >= limits.calls + limits.handoff_reserve
             return Rejection.FULL if full else None
         if info.caller and self._numbers[info.caller] >= limits.per_number:

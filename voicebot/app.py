@@ -33,6 +33,7 @@ from voicebot.call.journal import Journal
 from voicebot.call.live import LiveFeed
 from voicebot.call.pipeline import MediaStreamCall, refuse
 from voicebot.call.session import CallSession, recording_path
+from voicebot.call_backs import CallBacks
 from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
 from voicebot.exchange.outbox import OutboxWorker
@@ -85,6 +86,7 @@ class Service:
             lambda: sum(session.lines_in_use for session in self._sessions.values()),
             engines.pool,
         )
+        self.call_backs = CallBacks(settings.handoff.call_back_trunk, self._admission.calling)
         self.started_at = time.time()
 
     @property
@@ -201,6 +203,7 @@ class Service:
             known_region=await self.records.last_region(info.caller),
             trunk=info.trunk.value,
             order=info.order,
+            called_back=self.call_backs.matter(info.called),
         )
         try:
             line = await call.answer()
@@ -209,13 +212,14 @@ class Service:
             return
         session = CallSession(
             line,
-            started,
+            replace(started, calls_back=self.call_backs.possible(line, info.caller)),
             engines=self.engines,
             journal=Journal(self.records, self.live, partial(self.engines.text, line=info.did)),
             directory=self._directory,
             desk_token=self._desk_token,
             settings=self.settings,
             policy=self._policy,
+            call_backs=self.call_backs,
         )
         recording = recording_path(self._recordings, info.call_id)
         self._sessions[info.call_id] = session
@@ -270,6 +274,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     records = await Records.open(settings)
     tasks: list[asyncio.Task[None]] = []
     knowledge = KnowledgeBase(settings)
+    service: Service | None = None
     try:
         embedder = open_embedder(settings)
         published = await asyncio.to_thread(_published, knowledge, embedder)
@@ -290,6 +295,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if service is not None:
+            await service.call_backs.close()
         knowledge.close()
         await records.close()
 

@@ -271,6 +271,9 @@ class HandoffSettings(Section):
     seat_url: str = ""
     """Line of the human seats; empty: the desk's."""
     seat_http: str = ""
+    call_back_trunk: str = ""
+    """Trunk of [asterisk] or [sip] towards the public network, over which callers are called back
+    who were gone before 110 had their emergency; empty: the order asks 110 to do it."""
     desk_token: SecretStr = SecretStr("")
     """Bearer token of desk and seats; empty: the one made at first start."""
 

@@ -12,6 +12,9 @@ OURS = "vb-"
 HEARTBEAT = "voicebot-alive"
 """ARI user event by which the watchdog knows that we live and are connected."""
 
+CALLED = "called-"
+"""Ids of channels to people whom we call begin so; they are callers once they answer."""
+
 BRIDGE, LEG = f"{OURS}call-", f"{OURS}leg-"
 VOICE, EAR, SNOOP = f"{OURS}voice-", f"{OURS}ear-", f"{OURS}snoop-"
 

@@ -10,6 +10,7 @@ import structlog
 
 from telephony.asterisk.access import BRIDGE
 from telephony.asterisk.ari import Ari, AriError
+from telephony.asterisk.calling_out import call_out
 from telephony.asterisk.dispatch import Dispatch
 from telephony.asterisk.leg import AsteriskLeg, LegPlace
 from telephony.asterisk.sound import Ear, Voice, join, make_bridge
@@ -25,7 +26,13 @@ log = structlog.get_logger()
 _KEYS = frozenset("0123456789*#")
 _Leg = AsteriskLeg | AsteriskTransfer
 _ALWAYS = frozenset(
-    {Capability.LEGS, Capability.HOLD, Capability.SEND_KEYS, Capability.OUTLIVES_US}
+    {
+        Capability.LEGS,
+        Capability.HOLD,
+        Capability.SEND_KEYS,
+        Capability.OUTLIVES_US,
+        Capability.CALLS_OUT,
+    }
 )
 
 
@@ -140,6 +147,7 @@ class AsteriskCall:
                 address,
                 answer_timeout_s=answer_timeout_s,
                 prepare=self._set_variables,
+                say=self._voice.send,
                 ended=self.legs.discard,
             )
         self.legs.add(leg)
@@ -166,6 +174,11 @@ class AsteriskCall:
         if not keys or not set(keys) <= _KEYS:
             raise ValueError("keys are 0-9, * and #")
         await self._ari.post(f"channels/{self._channel}/dtmf", dtmf=keys)
+
+    async def call_out(
+        self, trunk: str, number: str, did: str, reference: str, *, ring_s: float
+    ) -> None:
+        await call_out(self._ari, self._dispatch, trunk, number, did, reference, ring_s=ring_s)
 
     async def release(self) -> None:
         """We leave; the caller stays with the legs that are off-hook, or goes to the fallback.

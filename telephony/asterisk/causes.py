@@ -5,8 +5,8 @@ from __future__ import annotations
 from telephony.asterisk.ari import Event
 from telephony.leg_state import LegInput, LegState
 
-_BUSY = frozenset({17})
-_NO_ANSWER = frozenset({18, 19})
+BUSY = frozenset({17})
+NO_ANSWER = frozenset({18, 19})
 """Q.850: no user responding, no answer from user."""
 _LOST = frozenset({27, 38, 41, 44})
 """Destination or network out of order, temporary failure; Asterisk's own for a leg without
@@ -55,9 +55,9 @@ def _reached(found: LegInput) -> tuple[LegInput, ...]:
 def _ended(cause: int, state: LegState) -> tuple[LegInput, ...]:
     if state in (LegState.ANSWERED, LegState.ACKNOWLEDGED):
         return (LegInput.CLOSED,) if cause in _LOST else (LegInput.FAR_END,)
-    if cause in _BUSY:
+    if cause in BUSY:
         return LegInput.OPEN, LegInput.BUSY
-    if cause in _NO_ANSWER:
+    if cause in NO_ANSWER:
         return LegInput.OPEN, LegInput.DEADLINE
     if state is LegState.CONNECTING:
         return (LegInput.UNREACHABLE,)

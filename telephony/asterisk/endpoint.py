@@ -141,6 +141,7 @@ class AsteriskEndpoint:
                 and event["args"]
                 and not self._cared_for(channel_of(event))
             ):
+                self._dispatch.give(event)  # of a call that we made: it is answered
                 offer = AsteriskOffer(ari, self._dispatch, event)
                 self._offers[offer.channel] = offer
                 self._spawn(self._serve(offer))

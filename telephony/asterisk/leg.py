@@ -66,6 +66,7 @@ class AsteriskLeg:
 
     Parameters:
         prepare: sets variables on the caller's channel, for whoever takes over from us.
+        say: takes audio for everybody in the caller's bridge.
         ended: told once, when the leg has ended.
     """
 
@@ -80,11 +81,12 @@ class AsteriskLeg:
         *,
         answer_timeout_s: float,
         prepare: Callable[[Mapping[str, str]], Any],
+        say: Callable[[Int16], None],
         ended: Callable[[AsteriskLeg], None],
     ) -> None:
         self._ari, self._dispatch, self._place, self._address = ari, dispatch, place, address
         self._answer_timeout_s = answer_timeout_s
-        self._prepare, self._ended = prepare, ended
+        self._prepare, self._say, self._ended = prepare, say, ended
         self.channel = f"{LEG}{secrets.token_hex(4)}-{place.owner}"
         self._state = LegState.IDLE
         self._events = LegEvents(round(MAX_QUEUED_S / FRAME_SECONDS))
@@ -135,7 +137,9 @@ class AsteriskLeg:
             self._spawn(self._listen())
 
     def send_audio(self, pcm: Int16, rate: int) -> None:
-        """Nothing: Asterisk joins the leg to the caller."""
+        """For all in the bridge, at the call's rate: who is left there once the caller is gone."""
+        if self.off_hook and rate == self._place.rate:
+            self._say(pcm)
 
     def send_dossier(self, dossier: Mapping[str, Any]) -> bool:
         """True: the number in User-to-User stands for whatever the dossier has become."""

@@ -10,6 +10,7 @@ import structlog
 
 from telephony.asterisk.ari import Ari, AriError, Event
 from telephony.asterisk.call import AsteriskCall
+from telephony.asterisk.calling_out import ORIGIN as CALLED_OUT
 from telephony.asterisk.dispatch import Dispatch
 from telephony.call_control import CallInfo, Rejection, Trunk
 from telephony.errors import CallError, TelephonyError
@@ -35,7 +36,8 @@ class AsteriskOffer:
     """`telephony.call_control.IncomingCall`, once `read` has been awaited.
 
     Parameters:
-        start: the StasisStart, whose arguments are `caller` or `police`, and the DID.
+        start: the StasisStart, whose arguments are `caller` or `police`, and the DID; those
+            of a call that we made are `calling_out`'s.
     """
 
     info: CallInfo
@@ -70,8 +72,12 @@ class AsteriskOffer:
             self._ari.variable(self.channel, "CHANNEL(audionativeformat)"),
             self._ari.variable(self.channel, "VB_UUI"),
         )
-        origin, did = [*map(str, self._start["args"]), "", ""][:2]
-        signalled = str(self._start["channel"].get("caller", {}).get("number", ""))
+        origin, did, called, number = [*map(str, self._start["args"]), *4 * [""]][:4]
+        ours = origin == CALLED_OUT
+        # A channel that we made bears our own number.
+        signalled = (
+            number if ours else str(self._start["channel"].get("caller", {}).get("number", ""))
+        )
         self.info = CallInfo(
             call_id=self.channel,
             caller=caller_number(signalled),
@@ -79,6 +85,7 @@ class AsteriskOffer:
             rate=wire_rate(native),
             trunk=Trunk.POLICE if origin == "police" else Trunk.PUBLIC,
             order=user_to_user(uui),
+            called=called if ours else "",
         )
 
     async def answer(self) -> AsteriskCall:

@@ -11,7 +11,14 @@ from collections.abc import Callable
 import numpy as np
 import structlog
 
-from telephony.call_control import CallEvents, CallInfo, Capability, Rejection, Trunk
+from telephony.call_control import (
+    CallEvents,
+    CallInfo,
+    Capability,
+    NotCapable,
+    Rejection,
+    Trunk,
+)
 from telephony.codecs import Int16
 from telephony.dialing import DutyNumber
 from telephony.errors import CallError, TelephonyError
@@ -163,6 +170,11 @@ class SipCall:
         if not keys or not set(keys) <= KEYS:
             raise ValueError("keys are 0-9, * and #")
         self._tell("keys", keys=keys)
+
+    async def call_out(
+        self, trunk: str, number: str, did: str, reference: str, *, ring_s: float
+    ) -> None:
+        raise NotCapable(Capability.CALLS_OUT)
 
     async def hang_up(self) -> None:
         if not self._released:

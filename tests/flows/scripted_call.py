@@ -118,6 +118,8 @@ class Call:
     trunk: str = "public"
     order: str = ""
     duty_lines: tuple[ev.DutyLine, ...] = ()
+    calls_back: bool = True
+    called_back: ev.Interrupted | None = None
     state: State = field(default_factory=State)
     at: float = 0.0
     turn: int = 0
@@ -154,6 +156,8 @@ class Call:
                 self.trunk,
                 self.order,
                 self.duty_lines,
+                self.calls_back,
+                self.called_back,
             )
         )
         if greeted:

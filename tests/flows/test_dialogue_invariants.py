@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from flows import events as ev
 from flows.actions import (
     Action,
+    CallBack,
     Decide,
     DialLine,
     Handoff,
@@ -24,6 +25,7 @@ from flows.actions import (
     ReleaseLeg,
     Say,
     Search,
+    Tell,
     UpdateDossier,
 )
 from flows.dialogue import step, texts_to_embed
@@ -35,7 +37,9 @@ from tests.flows.scripted_call import POLICY, every, sounds
 
 PROMPTS = load_prompts()
 POLICE_REASONS = {"danger", "requested_police"}
-NEEDS_SAFE_HANDOFF = {"connecting_110", "connecting_public", "transferring_110", "joining_110"}
+NEEDS_SAFE_HANDOFF = {
+    "connecting_110", "connecting_public", "transferring_110", "joining_110", "call_back_110",
+}  # fmt: skip
 NEEDS_SAFE_TICKET = {"ticket_done", "ticket_no_number"}
 
 WORDS = st.sampled_from(
@@ -187,6 +191,10 @@ class Watched:
                 update = every(UpdateDossier, actions)[-1]
                 assert update.note == "中断"
                 assert "interrupted" in update.flags
+                calls = every(CallBack, actions)
+                assert bool(calls) == (before.calls_back and before.called_back is None)
+                off_hook = seat is not None and seat.to_police and seat.off_hook
+                assert ("" in [told.line for told in every(Tell, actions)]) == off_hook
 
     def check_disputed(self, before: State, actions: tuple[Action, ...]) -> None:
         """What 110 and a seat were called in over is theirs, or a dispute that is written down."""
@@ -387,6 +395,8 @@ EVENTS = st.one_of(
         WORDS,
         st.sampled_from([None, "460100"]),
         trunk=st.sampled_from(["public", "110"]),
+        calls_back=st.booleans(),
+        called_back=st.none() | st.builds(ev.Interrupted, st.just("c0-h1")),
     ),
     st.builds(ev.CallerSpeaking, TIMES, NUMBERS),
     st.builds(

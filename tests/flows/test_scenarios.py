@@ -34,9 +34,9 @@ ON_THE_WAY = {
     "connecting_human", "failure_human", "language_human", "repeat_human", "silent_human",
     "voice_human", "doubt_human", "ticket_unsaved", "still_connecting_110", "human_busy",
     "nobody_free", "not_recorded", "keys", "connecting_110", "trying_110", "transferring_110",
-    "joining_110",
+    "joining_110", "call_back_110", "caller_gone", "caller_gone_calling_back",
 }  # fmt: skip
-"""Said when the caller is on the way to a person, or none is free."""
+"""Said when the caller is on the way to a person, or none is free, or there is no caller."""
 
 
 DOUBTED = pytest.mark.xfail(

@@ -440,6 +440,81 @@ async def test_a_caller_who_hangs_up_while_110_rings(service: Service) -> None:
     assert "中断" in dossier["notes"]
 
 
+CALLS_OUT = frozenset({Capability.LEGS, Capability.CALLS_OUT})
+
+
+@pytest.mark.parametrize("options", ["call_back_trunk = 'carrier'"])
+async def test_who_hangs_up_in_danger_is_called_back_and_put_through_to_110(
+    service: Service, options: str
+) -> None:
+    line = ScriptedLine(offered(), capabilities=CALLS_OUT)
+    line.desks[POLICE] = (Ring(), Answer())
+    line.ends_of_calls_out = ["busy"]
+    call = await called(service, line)
+    call.says("孩子晕倒了")
+    await until(lambda: POLICE in call.dialled() and call.leg(POLICE).off_hook)
+    await call.hung_up()
+    assert len(call.leg(POLICE).sent) >= 10, "110 is told by voice"
+    async with asyncio.timeout(30):
+        while len(line.calls_out) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert line.calls_out[-1] == ("carrier", CALLER, "12345", "c-1-h1")
+    assert service.call_backs.matter("c-1-h1") is None, "answered, and handed to the new call"
+    notes = (await handoff(service))["dossier"]["notes"]
+    assert notes == ["中断", "第1次回拨：占线", "第2次回拨已接通，正在转110"]
+
+
+@pytest.mark.parametrize("options", ["call_back_trunk = 'carrier'"])
+async def test_the_answered_call_back_is_a_call_of_its_own_for_110(
+    service: Service, options: str
+) -> None:
+    line = ScriptedLine(offered(), capabilities=CALLS_OUT)
+    call = await called(service, line)
+    call.says("孩子晕倒了")
+    await call.in_phase(Phase.HANDING_OFF)
+    back = ScriptedLine(offered("c-2", called="c-1-h1"), capabilities=CALLS_OUT)
+    back.desks[POLICE] = ANSWERS
+
+    async def answered(*_: Any, ring_s: float) -> None:
+        again = await called(service, back)
+        await again.in_phase(Phase.CONNECTED)
+        done.append(await again.hung_up())
+
+    done: list[dict[str, Any]] = []
+    line.call_out = answered  # type: ignore[method-assign]
+    await call.hung_up()
+    await until(lambda: done, 30)
+    assert done[0]["outcome"] == "handed_off"
+    assert "call_back_110" in await said(service, "c-2")
+    assert (await handoff(service, "c-2-h1"))["dossier"]["evidence"] == ["call_back：c-1-h1"]
+
+
+@pytest.mark.parametrize("options", ["call_back_trunk = 'carrier'"])
+async def test_who_calls_again_is_not_called_back(service: Service, options: str) -> None:
+    line = ScriptedLine(offered(), capabilities=CALLS_OUT)
+    call = await called(service, line)
+    call.says("孩子晕倒了")
+    await call.in_phase(Phase.HANDING_OFF)
+    again = ScriptedLine(offered("c-2"))
+    await called(service, again)
+    await call.hung_up()
+    async with asyncio.timeout(30):
+        while (await handoff(service))["dossier"]["notes"][-1] == "中断":  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert line.calls_out == []
+    assert (await handoff(service))["dossier"]["notes"][-1] == "来电人已再次打进来，不再回拨"
+    again.caller_hangs_up()
+
+
+async def test_without_a_trunk_110_is_asked_to_call_back(service: Service) -> None:
+    line = ScriptedLine(offered(), capabilities=CALLS_OUT)
+    call = await called(service, line)
+    call.says("孩子晕倒了")
+    await call.in_phase(Phase.HANDING_OFF)
+    await call.hung_up()
+    assert "这条线路不能自动回拨，请110回拨" in (await handoff(service))["dossier"]["notes"]
+
+
 @pytest.mark.parametrize(
     ("desk", "outcome"), [((Ring(),), "human"), (ANSWERS, "handed_off")], ids=["rings", "talks"]
 )

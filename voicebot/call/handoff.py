@@ -32,6 +32,7 @@ from telephony.leg_state import LegState as WireState
 from voicebot.call.conference import Conference
 from voicebot.call.far_ear import MakeEar
 from voicebot.call.far_words import FarWords
+from voicebot.call.leg_speech import say_to
 from voicebot.call.person import PersonWatch, Probabilities
 
 __all__ = ["HandoffDriver", "HandoffLimits", "Probabilities"]
@@ -40,6 +41,9 @@ log = structlog.get_logger()
 
 CLOSE_S = 3.0
 """How long the end of a call may wait for its legs to hang up."""
+
+TELLING_S = 10.0
+"""How long a leg whose caller is gone is spoken to, at most."""
 
 _FAILURES = {
     LegEndReason.BUSY: LegState.BUSY,
@@ -144,6 +148,7 @@ class HandoffDriver:
         self._dossier: Mapping[str, Any] | None = None
         self._closed = False
         self._endings: set[asyncio.Task[None]] = set()
+        self._telling: set[asyncio.Task[None]] = set()
 
     @property
     def lines_in_use(self) -> int:
@@ -219,9 +224,28 @@ class HandoffDriver:
             if not sent:
                 log.error("dossier_not_on_line", destination=leg.number)
 
+    def tell(self, line: str, words: Callable[[], Awaitable[Int16]], rate: int) -> None:
+        """Say something to a leg that is off-hook, and hang it up; harmless without one."""
+        leg = self._legs.pop(line, None)
+        if leg is not None:
+            self._conference.leave(line)
+            telling = asyncio.create_task(self._told(leg, words, rate))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
+
+    async def _told(self, leg: _Leg, words: Callable[[], Awaitable[Int16]], rate: int) -> None:
+        try:
+            async with asyncio.timeout(TELLING_S):
+                await say_to(leg.leg, await words(), rate)
+        except Exception:
+            log.exception("leg_not_told", destination=leg.number)
+        await self._end(leg)
+
     async def close(self) -> None:
-        """Hang up whatever is up; never raises, and never waits for a dead desk."""
+        """Hang up whatever is up once it is told; never raises, and never waits for a dead desk."""
         self._closed = True
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=TELLING_S + CLOSE_S)
         for line in list(self._legs):
             self.release(line)
         if self._endings:

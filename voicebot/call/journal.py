@@ -308,6 +308,11 @@ class Journal:
             self._notes.append(action.note)
         self._grown()
 
+    async def note_later(self, handoff: str, note: str) -> None:
+        """What became known about a hand-off when its call was over already."""
+        self._notes.append(note)
+        await self._records.update_dossier(handoff, self._dossier(handoff, self._state))
+
     def transfer(self, event: ev.TransferProgress) -> None:
         if event.line:  # the hand-off's own state is that of its own chain
             self._line_state(event.handoff, event.line, event.state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -12,6 +13,7 @@ from flows import actions as act
 from flows import events as ev
 from flows.state import State
 from telephony.call_control import Line
+from telephony.codecs import Int16
 from voicebot.call.engines import Engines
 from voicebot.call.handoff import HandoffDriver
 from voicebot.call.journal import Journal
@@ -34,6 +36,7 @@ class Performer:
         post: takes the events that come of it.
         now: seconds since the call was answered.
         over: told that the call is over; True: the far side keeps the caller's line.
+        call_back: calls a number once the caller is gone.
     """
 
     def __init__(
@@ -47,10 +50,12 @@ class Performer:
         post: Callable[[ev.Event], None],
         now: Callable[[], float],
         over: Callable[[bool], None],
+        call_back: Callable[[act.CallBack], None],
     ) -> None:
         self._line, self._player, self._driver = line, player, driver
         self._journal, self._engines = journal, engines
         self._transcribe, self._post, self._now, self._over = transcribe, post, now, over
+        self._call_back = call_back
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def perform(self, action: act.Action, state: State) -> None:
@@ -73,6 +78,10 @@ class Performer:
             case act.ReleaseLeg():
                 self._driver.release(action.line)
                 self._journal.released(self._now(), action)
+            case act.Tell():
+                self._driver.tell(action.line, partial(self._speech, action), self._line.rate)
+            case act.CallBack():
+                self._call_back(action)
             case act.UpdateDossier():
                 self._journal.update_handoff(action)
             case act.OpenTicket():
@@ -123,6 +132,10 @@ class Performer:
             log.exception("write_failed")
             written = False
         self._post(ev.Written(self._now(), ref, written))
+
+    async def _speech(self, told: act.Tell) -> Int16:
+        say = act.Say(told.line, act.Purpose.PROMPT, prompt=told.prompt)
+        return await asyncio.to_thread(self._engines.speak, say, self._line.rate)
 
     async def _search(self, search: act.Search, line: str) -> None:
         loop = asyncio.get_running_loop()

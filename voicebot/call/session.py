@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from voicebot.call.resuming import resume_point
 from voicebot.call.silence import SilenceWatch
 from voicebot.call.turn_audio import RATE
 from voicebot.call.voice import VoiceDetector, voice_probabilities
+from voicebot.call_backs import CallBacks
 from voicebot.config import Settings
 from voicebot.records.duty import duty_lines
 
@@ -66,6 +68,7 @@ class CallSession:
         engines: the models, shared by all calls.
         journal: where the call is written down and watched from.
         directory: the numbers it may be handed to.
+        call_backs: calls the number back if the caller is gone while danger is open.
     """
 
     def __init__(
@@ -79,11 +82,13 @@ class CallSession:
         desk_token: str | None,
         settings: Settings,
         policy: Policy,
+        call_backs: CallBacks,
     ) -> None:
         self._line, self._engines = line, engines
         self._start = replace(start, duty_lines=duty_lines(directory))
         self._journal, self._settings, self._policy = journal, settings, policy
         self._desk_token = desk_token
+        self._call_backs = call_backs
         self._state = State()
         self._events = EventQueue()
         self._began = time.monotonic()
@@ -127,6 +132,7 @@ class CallSession:
             self._post,
             self.now,
             self._over,
+            self._call_back,
         )
         self._ears: Ears | None = None
 
@@ -335,6 +341,10 @@ class CallSession:
             log.exception("speech_failed", prompt=say.prompt, entry=say.entry)
             self._post(ev.EngineFailed(self.now(), "speech", type(error).__name__))
             return np.zeros(0, np.int16)
+
+    def _call_back(self, wanted: act.CallBack) -> None:
+        note = partial(self._journal.note_later, wanted.matter.handoff)
+        self._call_backs.begin(self._line, self._start.did, wanted, note)
 
     def _new_leg(self, number: DutyNumber) -> Leg:
         """To a desk's own media WebSocket, else by the telephone endpoint of this call."""

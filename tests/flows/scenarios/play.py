@@ -124,6 +124,10 @@ def told(action: act.Action) -> str | None:
             return f"放开 {action.line or '110'}"
         case act.NotifyLine():
             return f"通知 {action.line}"
+        case act.Tell():
+            return f"告知 {action.line or '110'} {action.prompt}"
+        case act.CallBack():
+            return "回拨"
         case act.UpdateDossier():
             return f"记 {action.note}" if action.note else "补记"
         case act.OpenTicket():
@@ -153,6 +157,7 @@ class Played:
             known_region=start.get("已知地区"),
             trunk=start.get("来自", "public"),
             order=str(start.get("警单", "")),
+            calls_back=start.get("能回拨", "是") == "是",
             knowledge={words: (entry, 0.95) for words, entry in scenario.knowledge.items()},
             inviting=scenario.inviting,
             safety=scenario.safety,
