@@ -13,7 +13,7 @@ from kb import ledger
 from kb.entry import Entry, Status
 from kb.errors import SamePerson
 from kb.ledger import Act
-from kb.lifecycle import authors, effective_from, person
+from kb.rules import authors, effective_from, person
 from kb.tables import steps
 
 ENDED = (Status.EXPIRED, Status.WITHDRAWN)

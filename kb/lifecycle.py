@@ -1,16 +1,12 @@
 """The life-cycle of an entry: draft, in review, approved, published, expired or withdrawn.
 
-The rules are here alone, whoever calls: a step follows only from the states in `FOLLOWS`, and
+Each step is taken here, whoever calls: it follows only from the states in `kb.rules.FOLLOWS`, and
 nobody approves what he wrote himself (two-person rule). Functions work inside the session given
 and leave the commit to the caller; each raises before anything is changed.
-
-What is spoken follows from the steps published, expired and withdrawn: of those whose minute has
-come, the last one taken counts. So a later decision replaces one that was still to take effect.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -21,21 +17,10 @@ from sqlalchemy.orm import Session
 from kb import ledger
 from kb.entry import Entry, Status
 from kb.errors import Outdated, SamePerson, StepRefused, UnknownEntry
-from kb.ledger import Act, Version, as_utc
-from kb.reading import HAINAN, begins
+from kb.ledger import Act, Version
+from kb.reading import day_of
+from kb.rules import DECIDES, FOLLOWS, authors, effective_from, not_past, person
 
-FOLLOWS: Mapping[Status, tuple[Status, ...]] = {
-    Status.IN_REVIEW: (Status.DRAFT,),
-    Status.DRAFT: (Status.IN_REVIEW,),
-    Status.APPROVED: (Status.IN_REVIEW,),
-    Status.PUBLISHED: (Status.APPROVED,),
-    Status.WITHDRAWN: (Status.PUBLISHED, Status.WITHDRAWN),
-}
-"""The states a step may be taken from. A planned withdrawal may be brought forward.
-
-What a file calls expired is taken out of use whatever it was (`kb.importing`)."""
-DECIDES = (Status.PUBLISHED, Status.EXPIRED, Status.WITHDRAWN)
-"""The steps that change what is spoken."""
 _STANDING = (Status.IN_REVIEW, Status.APPROVED, Status.PUBLISHED)
 
 
@@ -168,7 +153,7 @@ def rollback(
     act = replace(act, why=why)
     if not old.approved:
         return _write(session, entry, act, version, submit=True)
-    if entry.valid_to < act.at.astimezone(HAINAN).date():
+    if entry.valid_to < day_of(act.at):
         raise StepRefused(
             f"Version {version} of {name} was valid until {entry.valid_to} only. "
             f"Edit it with a new valid_to, which is reviewed again."
@@ -185,52 +170,6 @@ def rollback(
         ],
     )
     return replace(entry, status=Status.PUBLISHED)
-
-
-def authors(known: list[Version], version: int) -> set[str]:
-    """Who wrote any part of a version that nobody has approved yet, as `person` has them.
-
-    A version is made from another; what was approved there has had its second reader.
-    """
-    by_number = {v.entry.version: v for v in known}
-    found: set[str] = set()
-    number: int | None = version
-    while number is not None and (made := by_number.get(number)) is not None:
-        if number != version and made.approved:
-            break
-        found.add(person(made.who))
-        number = made.based_on
-    return found
-
-
-def person(name: str) -> str:
-    """A name as it is compared: however wide, spaced or capitalised it is written.
-
-    Raises:
-        StepRefused: it is empty.
-    """
-    plain = "".join(unicodedata.normalize("NFKC", name).split()).casefold()
-    if not plain:
-        raise StepRefused("Whoever changes the knowledge base has to have a name.")
-    return plain
-
-
-def effective_from(entry: Entry, now: datetime, wanted: datetime | None) -> datetime:
-    """When a publication takes effect: never before the entry's validity."""
-    return max(not_past(now, wanted), as_utc(begins(entry.valid_from)))
-
-
-def not_past(now: datetime, wanted: datetime | None) -> datetime:
-    """`wanted`, or now.
-
-    Raises:
-        StepRefused: its minute is over.
-    """
-    if wanted is None:
-        return as_utc(now)
-    if as_utc(wanted) < as_utc(now).replace(second=0, microsecond=0):
-        raise StepRefused(f"{wanted:%Y-%m-%d %H:%M} is over; give a minute to come, or none.")
-    return max(as_utc(wanted), as_utc(now))
 
 
 def _decided(version: Version) -> bool:

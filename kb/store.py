@@ -20,8 +20,8 @@ from kb.importing import import_entries as import_entries
 from kb.ledger import Version as Version
 from kb.ledger import announce, as_entry, as_utc, aware
 from kb.ledger import history as history
-from kb.lifecycle import DECIDES
 from kb.reading import in_force, moment
+from kb.rules import DECIDES
 from kb.tables import gap_questions, phrasings, revisions, steps, versions
 from kb.tables import metadata as metadata
 
