@@ -28,6 +28,7 @@ from voicebot.config import Settings
 from voicebot.domain_words import domain_words
 from voicebot.embedder import SentenceEmbedder
 from voicebot.errors import VoicebotError
+from voicebot.knowledge_speech import planned_answers
 from voicebot.records.database import migrate, open_engine
 from voicebot.security import WRITE_PATIENCE_S
 
@@ -168,6 +169,11 @@ class KnowledgeBase:
         due = self._due is not None and now() >= self._due
         return self.open(embedder) if changed or due else None
 
+    def planned_answers(self) -> set[str]:
+        """The answers that are spoken now, or will be by a step that is taken already."""
+        with Session(self._engine) as session:
+            return planned_answers(session, now())
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -202,7 +208,8 @@ def publish(
     base = KnowledgeBase(settings)
     try:
         knowledge = base.open(embedder)
+        planned = base.planned_answers()
     finally:
         base.close()
-    library.prepare(spoken_texts(knowledge, prompts), progress)
+    library.prepare([*spoken_texts(knowledge, prompts), *sorted(planned)], progress)
     return knowledge

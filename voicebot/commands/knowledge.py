@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from voicebot.clock import now
-from voicebot.commands import knowledge_files
+from voicebot.commands import knowledge_audio, knowledge_files
 from voicebot.commands.knowledge_common import (
     database_sentences,
     entry_values,
@@ -38,6 +38,9 @@ def group() -> None:
 
 
 app.command("import")(knowledge_files.import_file)
+app.command()(knowledge_audio.listen)
+app.command()(knowledge_audio.check_audio)
+app.command()(knowledge_audio.prune_audio)
 
 
 @app.command()
@@ -91,15 +94,17 @@ def publish(
     elif phrasings is not None or gaps is not None:
         raise InputError("--phrasings and --gaps go with a file of entries.")
     prompts = [prompt.text for prompt in load_prompts().values() if not prompt.blanks]
+    library = open_library(settings, at_once=os.cpu_count() or 1)
     with database_sentences(), progress_bar("rendering audio") as progress:
         knowledge = make(
             settings,
             open_embedder(settings),
-            open_library(settings, at_once=os.cpu_count() or 1),
+            library,
             prompts,
             change=change,
             progress=progress,
         )
+    faults += knowledge_audio.tell_findings(library, knowledge.entries.values())
     typer.echo(f"Published: {len(knowledge.entries)} entries, revision {knowledge.revision}.")
     raise typer.Exit(1 if faults else 0)
 
@@ -107,6 +112,9 @@ def publish(
 @app.command()
 def show(
     entry: Annotated[str, typer.Argument(help="An entry's id, for its history.")] = "",
+    as_read: Annotated[
+        bool, typer.Option("--spoken", help="Also as the voice reads it out.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List what may be spoken now, or the history of one entry.
@@ -115,6 +123,7 @@ def show(
     Examples:
       voicebot kb show
       voicebot kb show rx-001
+      voicebot kb show rx-001 --spoken
       voicebot kb show --json
     """
     from sqlalchemy.orm import Session
@@ -127,7 +136,7 @@ def show(
         if not entry:
             for each in store.published(session, now()):
                 if as_json:
-                    print_json(entry_values(each))
+                    print_json(entry_values(each, as_read=as_read))
                 else:
                     typer.echo(f"{each.id:<10} v{each.version}  {each.question}")
             return
@@ -138,7 +147,7 @@ def show(
         if as_json:
             print_json(
                 {
-                    **entry_values(version.entry),
+                    **entry_values(version.entry, as_read=as_read),
                     "at": version.at.isoformat(),
                     "who": version.who,
                     "why": version.why,
@@ -151,6 +160,8 @@ def show(
         )
         typer.echo(f"    {version.entry.question}")
         typer.echo(f"    {version.entry.answer}")
+        if as_read:
+            typer.echo(f"    读作 {entry_values(version.entry, as_read=True)['spoken']}")
 
 
 @app.command()

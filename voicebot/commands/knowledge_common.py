@@ -84,7 +84,7 @@ def database_sentences() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error; what it yields is told how much is done of how much."""
+    """A bar on standard error; what it yields is told how much is done of how much (0: unknown)."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -92,13 +92,15 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
         task = bars.add_task(what, total=None)
 
         def tell(done: int, total: int) -> None:
-            bars.update(task, completed=done, total=total)
+            bars.update(task, completed=done, total=total or None)
 
         yield tell
 
 
-def entry_values(entry: Any) -> dict[str, Any]:
-    """An entry as JSON has it."""
+def entry_values(entry: Any, *, as_read: bool = False) -> dict[str, Any]:
+    """An entry as JSON has it; `as_read`: with its answer as the voice reads it out."""
+    from voicebot.call.voices.reading import spoken
+
     return {
         "id": entry.id,
         "version": entry.version,
@@ -108,6 +110,7 @@ def entry_values(entry: Any) -> dict[str, Any]:
         "department": entry.department,
         "question": entry.question,
         "answer": entry.answer,
+        **({"spoken": spoken(entry.answer)} if as_read else {}),
         "valid_from": entry.valid_from.isoformat(),
         "valid_to": entry.valid_to.isoformat(),
     }
