@@ -25,7 +25,7 @@ Embed = Callable[[Sequence[str]], Floats]
 
 CHARACTER_SIZES = (1, 2)
 SOUND_SIZES = (1, 2, 3)
-_FORMAT = 1
+_FORMAT = 2
 PRIVATE_USE = 0xE000  # each class of syllables becomes one character, for rapidfuzz
 
 
@@ -35,6 +35,11 @@ class Embedder(Protocol):
     @property
     def parts(self) -> Mapping[str, slice]:
         """Which columns each encoder fills."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Names the encoders and their versions; vectors of another are not comparable."""
         ...
 
     def embed(self, texts: Sequence[str]) -> Floats:
@@ -61,8 +66,10 @@ class Part:
         """Of a vector (d,) to every wording, exactly: (wordings,)."""
         import faiss
 
-        found = np.empty(self.wordings.ntotal, np.float32)
         places = np.arange(self.wordings.ntotal)
+        found = np.empty(len(places), np.float32)
+        if not len(places):
+            return found
         query = np.ascontiguousarray(row, np.float32)
         pointers = (faiss.swig_ptr(array) for array in (query, found, places))
         of_query, of_found, of_places = pointers
@@ -112,6 +119,8 @@ class Index(Block):
     syllables: tuple[tuple[str, ...], ...]
     vectors: Floats
     """(wordings + answers + gaps, d), in this order, as the embedder gave them."""
+    model: str
+    """The embedder's `identity`."""
     digest: str
 
 
@@ -137,15 +146,17 @@ def open_gaps(entries: Sequence[Entry], gaps: Sequence[str]) -> tuple[str, ...]:
     return tuple(g for g in dict.fromkeys(gaps) if characters(g) and characters(g) not in filled)
 
 
-def digest_of(entries: Sequence[Entry], slices: Mapping[str, slice], gaps: Sequence[str]) -> str:
-    """SHA-256 of everything an index depends on: entries, gaps and the shape of the vectors."""
+def digest_of(
+    entries: Sequence[Entry], slices: Mapping[str, slice], gaps: Sequence[str], model: str
+) -> str:
+    """SHA-256 of everything an index depends on: entries, gaps and what made the vectors."""
     parts = [(name, part.start, part.stop) for name, part in slices.items()]
     rows = [
         (e.id, e.version, e.category, e.region, e.wordings, e.answer, e.keywords,
          e.valid_from.isoformat(), e.valid_to.isoformat())
         for e in entries
     ]  # fmt: skip
-    payload = json.dumps([_FORMAT, parts, rows, list(gaps)], ensure_ascii=False)
+    payload = json.dumps([_FORMAT, model, parts, rows, list(gaps)], ensure_ascii=False)
     return hashlib.sha256(payload.encode()).hexdigest()
 
 
@@ -179,7 +190,7 @@ def build(
     vectors = np.array([found[t] for t in texts], np.float32).reshape(len(texts), width)
     spoken = [*(w for e in entries for w in e.wordings), *unfilled]
     syllables = [phonetics.to_syllables(t) for t in spoken]
-    return assemble(entries, unfilled, vectors, syllables, slices, like)
+    return assemble(entries, unfilled, vectors, syllables, slices, embedder.identity, like)
 
 
 def assemble(
@@ -188,6 +199,7 @@ def assemble(
     vectors: Floats,
     syllables: Sequence[tuple[str, ...]],
     slices: Mapping[str, slice],
+    model: str,
     like: Like | None = None,
 ) -> Index:
     """Put an index together from its stored parts, without an embedder.
@@ -195,6 +207,7 @@ def assemble(
     Args:
         vectors: (wordings + answers + gaps, d).
         syllables: of the wordings, then of the gaps.
+        model: the `identity` of the embedder that made the vectors.
         like: see `build`.
     """
     wordings = tuple(w for e in entries for w in e.wordings)
@@ -217,7 +230,8 @@ def assemble(
         syllables=tuple(syllables),
         vectors=vectors,
         slices=slices,
-        digest=digest_of(entries, slices, gaps),
+        model=model,
+        digest=digest_of(entries, slices, gaps, model),
         parts={
             name: part_of(vectors[:, cut], owners, starts, means.get(name))
             for name, cut in slices.items()

@@ -9,20 +9,42 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+import structlog
 
 from kb.entry import Entry
 from kb.errors import IndexNotReadable
-from kb.index import Embed, Embedder, Floats, Index, assemble, build, digest_of, open_gaps, texts_of
+from kb.index import (
+    Embed,
+    Embedder,
+    Floats,
+    Index,
+    assemble,
+    build,
+    digest_of,
+    open_gaps,
+    texts_of,
+)
+from kb.large_index import LargeIndex, fresh_entries, join
+from kb.segment import Segment
+from kb.segment_build import Progress, build_segment, key_of
+from kb.segment_file import open_segment, segments_in
+
+log = structlog.get_logger()
 
 KEPT = 2
 """How many states are kept: the present one and the one to go back to."""
+LARGE = 20_000
+"""Wordings up to which a question is compared with every one of them: about 20 ms."""
+FRESH = 1000
+"""Entries that may be in no segment before a new one is made; each search compares them all."""
 
 
 def open_index(
@@ -32,22 +54,94 @@ def open_index(
     *,
     gaps: Sequence[str] = (),
     embed: Embed | None = None,
-) -> Index:
+    previous: Index | LargeIndex | None = None,
+    progress: Progress = lambda done, total: None,
+    anew: bool = False,
+) -> Index | LargeIndex:
     """The index of `entries`: from `folder` if it is there, else made and written there.
 
-    A damaged file is replaced. Raises OSError when the folder cannot be written.
+    A damaged file is replaced, or the one before it used. Of many entries (`LARGE`) a segment
+    is used for as long as few entries are in none (`FRESH`).
+
+    Args:
+        gaps, embed: see `kb.index.build`.
+        previous: the index that is replaced: only what has changed is looked at again.
+        progress: told how many entries of a new segment are done, of how many.
+        anew: make a new segment even where an old one would do.
+
+    Raises:
+        OSError: the folder cannot be written.
     """
+    if sum(len(e.variants) + len(e.phrasings) + 1 for e in entries) > LARGE:
+        earlier = previous if isinstance(previous, LargeIndex) else None
+        return _open_large(entries, embedder, folder, gaps, embed, earlier, progress, anew)
     unfilled = open_gaps(entries, gaps)
-    path = path_of(folder, digest_of(entries, dict(embedder.parts), unfilled))
-    if path.is_file():
+    path = path_of(folder, digest_of(entries, embedder.parts, unfilled, embedder.identity))
+    if path.is_file() and not anew:
         try:
-            return load(path, entries, dict(embedder.parts), gaps=gaps)
-        except IndexNotReadable:
+            return load(path, entries, embedder, gaps=gaps)
+        except IndexNotReadable as error:
+            log.warning("index_made_again", reason=str(error))
             path.unlink()
-    known = _known_vectors(folder, dict(embedder.parts))
+    known = {} if anew else _known_vectors(folder, embedder)
     index = build(entries, embedder, gaps=gaps, embed=embed, known=known)
     save(index, folder)
     return index
+
+
+def _open_large(
+    entries: Sequence[Entry],
+    embedder: Embedder,
+    folder: Path,
+    gaps: Sequence[str],
+    embed: Embed | None,
+    previous: LargeIndex | None,
+    progress: Progress,
+    anew: bool,
+) -> LargeIndex:
+    keys = _keys(entries, previous)
+    segment = None if anew else _readable(folder, embedder, previous)
+    if segment is None or len(fresh_entries(segment, keys)[1]) > FRESH:
+        slices, model = dict(embedder.parts), embedder.identity
+        path = build_segment(
+            folder,
+            entries,
+            keys,
+            embed or embedder.embed,
+            model=model,
+            slices=slices,
+            progress=progress,
+        )
+        for old in [p for p in segments_in(folder) if p != path][KEPT - 1 :]:
+            shutil.rmtree(old, ignore_errors=True)
+        segment = open_segment(path, model, slices)
+    unfilled = open_gaps(entries, gaps)
+    return join(segment, entries, keys, embedder, gaps=unfilled, embed=embed, previous=previous)
+
+
+def _keys(entries: Sequence[Entry], previous: LargeIndex | None) -> list[bytes]:
+    if previous is None:
+        return [key_of(entry) for entry in entries]
+    known = {
+        entry.id: (entry, key) for entry, key in zip(previous.entries, previous.keys, strict=True)
+    }
+    keys = []
+    for entry in entries:
+        old, key = known.get(entry.id, (None, b""))
+        keys.append(key if old == entry else key_of(entry))
+    return keys
+
+
+def _readable(folder: Path, embedder: Embedder, previous: LargeIndex | None) -> Segment | None:
+    """The newest segment that these encoders made and that is whole."""
+    for path in segments_in(folder):
+        if previous is not None and previous.segment.path == path:
+            return previous.segment
+        try:
+            return open_segment(path, embedder.identity, dict(embedder.parts))
+        except IndexNotReadable as error:
+            log.warning("segment_passed_over", reason=str(error))
+    return None
 
 
 def path_of(folder: Path, digest: str) -> Path:
@@ -61,6 +155,7 @@ def save(index: Index, folder: Path) -> Path:
     texts = texts_of(index.entries, index.gaps)
     head = {
         "digest": index.digest,
+        "model": index.model,
         "texts": texts,
         "syllables": [" ".join(s) for s in index.syllables],
         "slices": {name: [cut.start, cut.stop] for name, cut in index.slices.items()},
@@ -84,7 +179,7 @@ def save(index: Index, folder: Path) -> Path:
 
 
 def load(
-    path: Path, entries: Sequence[Entry], slices: Mapping[str, slice], *, gaps: Sequence[str] = ()
+    path: Path, entries: Sequence[Entry], embedder: Embedder, *, gaps: Sequence[str] = ()
 ) -> Index:
     """Read an index that was made of exactly these entries, gaps and encoders.
 
@@ -93,14 +188,16 @@ def load(
     """
     head = _read(path)
     unfilled = open_gaps(entries, gaps)
-    if head.digest != digest_of(entries, slices, unfilled):
+    slices, model = dict(embedder.parts), embedder.identity
+    if head.digest != digest_of(entries, slices, unfilled, model):
         raise IndexNotReadable(f"{path} is the index of another state of the knowledge base.")
-    return assemble(entries, unfilled, head.vectors, head.syllables, slices)
+    return assemble(entries, unfilled, head.vectors, head.syllables, slices, model)
 
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
     digest: str
+    model: str
     texts: list[str]
     syllables: list[tuple[str, ...]]
     slices: dict[str, slice]
@@ -114,6 +211,7 @@ def _read(path: Path) -> _Contents:
             vectors = np.asarray(file["vectors"], np.float32)
         contents = _Contents(
             str(head["digest"]),
+            str(head.get("model", "")),
             [str(text) for text in head["texts"]],
             [tuple(line.split()) for line in head["syllables"]],
             {name: slice(*cut) for name, cut in head["slices"].items()},
@@ -134,7 +232,7 @@ def _read(path: Path) -> _Contents:
     return contents
 
 
-def _known_vectors(folder: Path, slices: Mapping[str, slice]) -> dict[str, Floats]:
+def _known_vectors(folder: Path, embedder: Embedder) -> dict[str, Floats]:
     """Vectors by text from the newest readable state made by the same encoders."""
     states = sorted(folder.glob("kb-*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
     for path in states:
@@ -142,6 +240,6 @@ def _known_vectors(folder: Path, slices: Mapping[str, slice]) -> dict[str, Float
             contents = _read(path)
         except IndexNotReadable:
             continue
-        if contents.slices == dict(slices):
+        if contents.model == embedder.identity and contents.slices == dict(embedder.parts):
             return dict(zip(contents.texts, contents.vectors, strict=True))
     return {}

@@ -10,12 +10,13 @@ from typing import Literal
 import numpy as np
 
 from kb import regions
+from kb.eligible import Eligibility
 from kb.entry import Entry
-from kb.features import Question, compare
+from kb.features import Question
 from kb.homophones import same_wording
 from kb.index import Embed, Embedder, Index, build
+from kb.large_index import LargeIndex, compare_eligible
 from kb.ranker import Model, Ranker, prepare
-from kb.reading import may_read
 
 Decision = Literal["answer", "clarify", "none"]
 ResolveRegion = Callable[[str], str | None]
@@ -63,13 +64,14 @@ class Searcher:
 
     def __init__(
         self,
-        index: Index,
+        index: Index | LargeIndex,
         embedder: Embedder | None,
         *,
         ranker: Ranker | None = None,
         resolve_region: ResolveRegion = regions.mentioned,
     ) -> None:
         self.index = index
+        self._eligibility = Eligibility(index.entries)
         self._embedder = embedder
         self._ranker = ranker or Ranker.load()
         self._resolve = resolve_region
@@ -116,17 +118,14 @@ class Searcher:
         question = self._question(query, alternatives, syllables)
         if not self.index.entries or not (question.texts or question.syllables):
             return NOTHING
-        views = compare(self.index, question)
+        place = self._place(query, alternatives) or region
+        eligible = self._eligibility.mask(on, region=place, line=line, audience=audience)
+        views = compare_eligible(self.index, question, eligible)
         model = self._ranker.model_for(views.columns)
         if model is None:
             return NOTHING
-        place = self._place(query, alternatives) or region
         entries = self.index.entries
-        eligible = np.array(
-            [may_read(e, on, region=place, line=line, audience=audience) for e in entries], bool
-        )
-        local = np.array([bool(e.region) and bool(place) for e in entries], bool)
-        case = prepare(views, model.views, eligible, local)
+        case = prepare(views, model.views, eligible, self._eligibility.local & bool(place))
         if case is None:
             return NOTHING
         scores = model.probabilities(case)

@@ -103,6 +103,11 @@ class SentenceEmbedder:
         return parts
 
     @property
+    def identity(self) -> str:
+        """Names the encoders and their versions. Loads the encoders."""
+        return self._identity(self._loaded())
+
+    @property
     def dimension(self) -> int:
         return sum(encoder.dimension for encoder in self._loaded())
 

@@ -52,7 +52,7 @@ def test_a_damaged_file_is_made_again(
     for damage in (b"", b"PK\x03\x04", whole[: len(whole) // 2], b"x" * 500):
         path.write_bytes(damage)
         with pytest.raises(IndexNotReadable):
-            load(path, entries, embedder.parts, gaps=GAPS)
+            load(path, entries, embedder, gaps=GAPS)
         assert opened(entries, embedder, tmp_path).digest == index.digest
     assert path.read_bytes()[:4] == whole[:4]
 
@@ -62,7 +62,7 @@ def test_the_index_of_other_entries_is_refused(
 ) -> None:
     index = opened(entries, embedder, tmp_path)
     with pytest.raises(IndexNotReadable, match="another state"):
-        load(path_of(tmp_path, index.digest), entries[1:], embedder.parts, gaps=GAPS)
+        load(path_of(tmp_path, index.digest), entries[1:], embedder, gaps=GAPS)
 
 
 def test_the_last_two_states_are_kept_and_nothing_else_is_left(
