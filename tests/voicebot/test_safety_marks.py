@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -57,10 +58,9 @@ async def test_a_search_tells_which_of_its_candidates_bear_on_danger(
     engines.knowledge = knowledge  # type: ignore[attr-defined]
     posted: asyncio.Queue[ev.Event] = asyncio.Queue()
     nobody = cast(Any, SimpleNamespace())
-    performer = Performer(
-        nobody, nobody, nobody, nobody, cast(Any, engines), nobody, posted.put_nowait,
-        lambda: 1.0, nobody,
-    )  # fmt: skip
+    given = dict.fromkeys(list(signature(Performer).parameters), nobody)
+    given |= {"engines": engines, "post": posted.put_nowait, "now": lambda: 1.0}
+    performer = Performer(**given)
     await performer.perform(act.Search(1, "家里有煤气味", final=True), State())
     result = await posted.get()
     assert isinstance(result, ev.SearchResult)
