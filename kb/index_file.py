@@ -34,7 +34,7 @@ from kb.index import (
 )
 from kb.large_index import LargeIndex, fresh_entries, join
 from kb.segment import Segment
-from kb.segment_build import Progress, build_segment, key_of
+from kb.segment_build import AT_ONCE, Progress, build_segment, key_of
 from kb.segment_file import open_segment, segments_in
 
 log = structlog.get_logger()
@@ -55,7 +55,7 @@ def open_index(
     gaps: Sequence[str] = (),
     embed: Embed | None = None,
     previous: Index | LargeIndex | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress | None = None,
     anew: bool = False,
 ) -> Index | LargeIndex:
     """The index of `entries`: from `folder` if it is there, else made and written there.
@@ -66,8 +66,8 @@ def open_index(
     Args:
         gaps, embed: see `kb.index.build`.
         previous: the index that is replaced: only what has changed is looked at again.
-        progress: told how many entries of a new segment are done, of how many.
-        anew: make a new segment even where an old one would do.
+        progress: told how much of a new index is done, of how much.
+        anew: make a new one even where that on disk would do.
 
     Raises:
         OSError: the folder cannot be written.
@@ -84,9 +84,24 @@ def open_index(
             log.warning("index_made_again", reason=str(error))
             path.unlink()
     known = {} if anew else _known_vectors(folder, embedder)
+    if progress is not None:
+        embed = _by_and_by(embed or embedder.embed, progress)
     index = build(entries, embedder, gaps=gaps, embed=embed, known=known)
     save(index, folder)
     return index
+
+
+def _by_and_by(embed: Embed, progress: Progress) -> Embed:
+    """The same in small portions, each told and each kept by the embedder that keeps vectors."""
+
+    def embed_all(texts: Sequence[str]) -> Floats:
+        rows = []
+        for start in range(0, len(texts), AT_ONCE):
+            rows.append(embed(texts[start : start + AT_ONCE]))
+            progress(min(start + AT_ONCE, len(texts)), len(texts))
+        return np.concatenate(rows)
+
+    return embed_all
 
 
 def _open_large(
@@ -96,7 +111,7 @@ def _open_large(
     gaps: Sequence[str],
     embed: Embed | None,
     previous: LargeIndex | None,
-    progress: Progress,
+    progress: Progress | None,
     anew: bool,
 ) -> LargeIndex:
     keys = _keys(entries, previous)

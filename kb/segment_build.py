@@ -55,7 +55,7 @@ def build_segment(
     *,
     model: str,
     slices: Mapping[str, slice],
-    progress: Progress = lambda done, total: None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write the segment of `entries` into `folder`; what was there stays until it is complete.
 
@@ -99,7 +99,7 @@ def _write_vectors(
     counts: NDArray[np.int64],
     embed: Embed,
     slices: Mapping[str, slice],
-    progress: Progress,
+    progress: Progress | None,
 ) -> None:
     import faiss
 
@@ -119,7 +119,8 @@ def _write_vectors(
             for cut in slices.values():
                 sums[cut] += unit(spoken[:, cut]).sum(axis=0)
             answers[start : start + len(some)] = _in_8_bits(replies)
-            progress(start + len(some), len(entries))
+            if progress is not None:
+                progress(start + len(some), len(entries))
         index.make_direct_map()
         faiss.write_index(index, str(target / VECTORS))
     finally:

@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 from asr.domain import NO_WORDS, DomainWords
 from kb import store
 from kb.entry import Entry, Safety
-from kb.index import build
+from kb.index import Index, build
 from kb.index_file import open_index
+from kb.large_index import LargeIndex
 from kb.reading import begins, may_read
 from kb.search import Searcher, SearchResult
 from voicebot.call.audio_library import AudioLibrary, Progress
@@ -69,6 +70,7 @@ class Knowledge:
         syllables: Sequence[str] = (),
         region: str | None = None,
         line: str | None = None,
+        previous: str | None = None,
         at: datetime,
     ) -> SearchResult:
         """As `kb.search.Searcher.search`.
@@ -84,6 +86,7 @@ class Knowledge:
             syllables=syllables,
             region=region,
             line=line,
+            previous=previous,
             on=at,
         )
 
@@ -131,9 +134,19 @@ class KnowledgeBase:
         self._engine = open_engine(settings.database_url)
         self._revision: int | None = None
         self._due: datetime | None = None
+        self._index: Index | LargeIndex | None = None
 
-    def open(self, embedder: SentenceEmbedder) -> Knowledge:
-        """The newest publication; its index is read from disk, or made where it is missing."""
+    def open(
+        self,
+        embedder: SentenceEmbedder,
+        *,
+        progress: Progress | None = None,
+        anew: bool = False,
+    ) -> Knowledge:
+        """The newest publication; its index is read from disk, or made where it is missing.
+
+        `anew`: made in any case, beside the one on disk; see `kb.index_file.open_index`.
+        """
         at = now()
         with Session(self._engine) as session:
             revision = store.revision(session)
@@ -142,12 +155,20 @@ class KnowledgeBase:
             planned = store.next_step(session, at)
         try:
             index = open_index(
-                entries, embedder, self._folder, gaps=gaps, embed=embedder.embed_corpus
+                entries,
+                embedder,
+                self._folder,
+                gaps=gaps,
+                embed=embedder.embed_corpus,
+                previous=self._index,
+                progress=progress,
+                anew=anew,
             )
         except OSError as error:
             # The folder only saves the time of making it.
             log.warning("index_not_kept", reason=str(error))
             index = build(entries, embedder, gaps=gaps, embed=embedder.embed_corpus)
+        self._index = index
         ends = [begins(entry.valid_to + timedelta(days=1)) for entry in entries]
         self._revision = revision
         self._due = min([*ends, *([planned] if planned else [])], default=None)

@@ -1,5 +1,9 @@
 """A knowledge base of many entries: promising ones are found first, then compared exactly."""
 
+import signal
+import subprocess
+import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,9 +44,8 @@ def every_base_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_file, "FRESH", 5)
 
 
-@pytest.fixture
-def many() -> list[Entry]:
-    """600 entries with two wordings each; the last three are for Sanya alone."""
+def six_hundred() -> list[Entry]:
+    """Entries with two wordings each; the last three are for Sanya alone."""
     entries = [
         make_entry(
             f"e-{n:03}", f"{place}的{thing}{act}", variants=(f"我要问{thing}在{place}{act}",)
@@ -52,6 +55,11 @@ def many() -> list[Entry]:
         )
     ]
     return [*entries[:-3], *(replace(e, region="460200") for e in entries[-3:])]
+
+
+@pytest.fixture
+def many() -> list[Entry]:
+    return six_hundred()
 
 
 def opened(
@@ -258,3 +266,67 @@ def test_nothing_heard_and_nothing_known_are_no_candidates(
     searcher = Searcher(opened(many, embedder, tmp_path), None)
     assert searcher.search("", on=TODAY).candidates == ()
     assert searcher.search("ψ", on=TODAY).decision == "none"
+
+
+KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    from kb import index_file, segment_build, segment_file
+    from tests.kb.conftest import LetterEmbedder
+    from tests.kb.test_large_index import GAPS, six_hundred
+
+    folder, moment = Path(sys.argv[1]), sys.argv[2]
+    index_file.LARGE, segment_build.AT_ONCE = 100, 100
+
+    def die(*_):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    class Dying(LetterEmbedder):
+        def embed(self, texts):
+            if len(self.embedded) > 1000:
+                die()
+            return super().embed(texts)
+
+    embedder = LetterEmbedder()
+    if moment == "embedding":
+        embedder = Dying()
+    elif moment == "counting":
+        segment_build.NgramIndex = die
+    elif moment == "hashing":
+        segment_file._hash = die
+    else:
+        Path.rename = die
+    index_file.open_index(six_hundred(), embedder, folder, gaps=GAPS, anew=True)
+"""
+
+
+@pytest.mark.parametrize("moment", ["embedding", "counting", "hashing", "moving"])
+def test_a_kill_while_a_segment_is_made_leaves_the_one_before_serving(
+    many: list[Entry], embedder: LetterEmbedder, tmp_path: Path, moment: str
+) -> None:
+    before = opened(many[:-4], embedder, tmp_path).segment.path
+    killed = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path), moment],
+        cwd=Path(__file__).resolve().parents[2],
+        check=False,
+        timeout=120,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    fresh = LetterEmbedder()
+    index = opened(many[:-4], fresh, tmp_path)
+    assert index.segment.path == before
+    assert set(fresh.embedded) == set(GAPS)
+    found = Searcher(index, embedder).search(many[7].question, on=TODAY)
+    assert found.candidates[0].id == many[7].id
+    assert len(list(tmp_path.iterdir())) == 2
+    opened(many, embedder, tmp_path, anew=True)
+    assert sorted(tmp_path.iterdir()) == sorted(segments_in(tmp_path))
+
+
+def test_progress_is_told_for_small_and_large_indexes(
+    many: list[Entry], entries: list[Entry], embedder: LetterEmbedder, tmp_path: Path
+) -> None:
+    for given in (many, entries):
+        told: list[tuple[int, int]] = []
+        open_index(given, embedder, tmp_path, progress=lambda *step: told.append(step), anew=True)  # noqa: B023
+        assert told[-1][0] == told[-1][1] > 0
