@@ -77,6 +77,16 @@ def write_entries(
     return out.getvalue().encode(codec), tuple(replaced)
 
 
+def write_phrasings(entries: Sequence[Entry]) -> bytes:
+    """The further ways to ask as CSV in UTF-8, one a line, as `kb.importer` reads them."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow([others[0] for others in headings("phrasings", ()).names.values()])
+    for entry in entries:
+        writer.writerows([entry.id, guarded(phrasing)] for phrasing in entry.phrasings)
+    return out.getvalue().encode("utf-8-sig")
+
+
 def _values(entry: Entry, replaced: list[Replaced]) -> dict[str, str]:
     cells = {
         field: value if isinstance(value := getattr(entry, field), str) else ""

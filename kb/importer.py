@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,6 +12,7 @@ from kb.entry import Entry, Safety, Status
 from kb.headings import RowError, headings
 from kb.status_names import SAFETIES, STATUSES
 from kb.table_file import read_rows
+from kb.workbook import is_workbook
 
 LONGEST_ANSWER = 200
 """Characters: about 45 s of speech, more than a caller listens to."""
@@ -62,10 +63,15 @@ class _Refused(Exception):
         self.field, self.reason = field, reason
 
 
-def read_entries(data: bytes, mapping: Mapping[str, str] | None = None) -> Imported:
+def read_entries(
+    data: bytes,
+    mapping: Mapping[str, str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Imported:
     """Entries of a file as bytes: CSV (UTF-8 with or without BOM, GBK), XLSX or JSON Lines.
 
-    `mapping` is the user's own heading → field. Faults of the content are never raised.
+    `mapping` is the user's own heading → field. `progress` is told the row and how many there
+    may be, 0 where that is not known. Faults of the content are never raised.
 
     Raises:
         FileNotReadable: `mapping` names a field that there is not.
@@ -76,7 +82,10 @@ def read_entries(data: bytes, mapping: Mapping[str, str] | None = None) -> Impor
     lines: dict[str, int] = {}
     questions: dict[tuple[str, str], str] = {}
     entries: list[Entry] = []
+    expected = 0 if is_workbook(data) else data.count(b"\n")
     for row, titles in read_rows(data, names, errors, warnings):
+        if progress is not None:
+            progress(row.line, expected)
         try:
             entry = _entry(row.cells)
             if entry.id in lines:

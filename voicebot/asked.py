@@ -85,7 +85,7 @@ def read_asked(session: Session, since: float, until: float) -> Iterator[Asked]:
             yield replace(
                 asked,
                 call_id=call_id,
-                at=started + asked.at,
+                at=(started or 0.0) + asked.at,
                 region=asked.region or region or "",
                 did=did,
             )

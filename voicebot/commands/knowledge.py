@@ -39,6 +39,7 @@ def group() -> None:
 
 app.command("import")(knowledge_files.import_file)
 app.command("export")(knowledge_files.export_file)
+app.command("export")(knowledge_files.export_file)
 app.command()(knowledge_audio.listen)
 app.command()(knowledge_audio.check_audio)
 app.command()(knowledge_audio.prune_audio)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voicebot.commands.session import InputError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from kb.entry import Entry
     from kb.search import Searcher
     from voicebot.config import Settings
 
@@ -47,6 +49,39 @@ def bring_up_to_date(settings: Settings) -> None:
     file = sqlite_file(settings.database_url)
     if file is None or file.exists():
         migrate(settings.database_url)
+
+
+def known_entries(settings: Settings, *, published: bool) -> list[Entry]:
+    """What may be spoken now, or the newest version of every entry; none on a new machine."""
+    from sqlalchemy.orm import Session
+
+    from kb import ledger, store
+    from voicebot.clock import now
+    from voicebot.records.database import open_engine, sqlite_file
+
+    file = sqlite_file(settings.database_url)
+    if file is not None and not file.exists():
+        return []
+    engine = open_engine(settings.database_url)
+    try:
+        with database_sentences(), Session(engine) as session:
+            if published:
+                return store.published(session, now())
+            return list(ledger.newest(session).values())
+    finally:
+        engine.dispose()
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Write a file whole or not at all: one that is cut short looks complete to its reader."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(file)
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {error.strerror}.") from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def change_knowledge(settings: Settings, change: Callable[[Session], object]) -> None:
