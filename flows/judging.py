@@ -77,12 +77,15 @@ def police_matter(state: State) -> bool:
 
 
 def between(state: State, policy: Policy) -> bool:
-    """No danger, and as likely a matter of 110's as of 12345's: for both of them together."""
-    least = policy.limits.undecided
+    """No danger, and hard to say whether 110's or 12345's: for both of them together.
+
+    Where 12345 is the likelier, it is the first receiver and keeps the matter (R3): a seat and a
+    police officer are not called for what one work order can settle.
+    """
+    police, ours = probability(state, "110"), probability(state, "12345")
     return (
         not (state.undecided or state.police_declined or state.doubt)
-        and probability(state, "110") >= least
-        and probability(state, "12345") >= least
+        and police >= ours >= policy.limits.undecided
     )
 
 

@@ -34,7 +34,8 @@ class Limits:
     police_over_answer: float = 0.85
     """Probability of an ordinary police matter that outweighs a found answer."""
     undecided: float = 0.4
-    """Probability that 110 and 12345 both must have for a matter to be left to both together."""
+    """Probability that 110 and 12345 both must have, 110 no less than 12345, for a matter to be
+    left to both together."""
     neither: float = 0.6
     """Probability of being outside both scopes at which the caller is guided."""
 

@@ -7,7 +7,8 @@ import pytest
 from flows.actions import Decide, DialLine, Handoff, HangUp, OpenTicket, ReleaseLeg, UpdateDossier
 from flows.events import LegState
 from flows.state import Phase
-from tests.flows.scripted_call import Call, every, only, outcome, prompts
+from flows.triage import Assessment
+from tests.flows.scripted_call import Call, ScriptedTriage, every, only, outcome, prompts
 
 MATTER = "我手机被偷了"
 EITHER = "楼上天天半夜砸东西"
@@ -107,6 +108,18 @@ def test_in_a_work_order_a_refusal_goes_back_to_its_question(call: Call) -> None
 
 
 # ── 110's or 12345's ──────────────────────────────────────────────────────────────
+
+
+def test_what_is_rather_12345s_stays_with_12345(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spread = {"110_now": 0.0, "110": 0.44, "12345": 0.46, "neither": 0.1}
+    monkeypatch.setattr(
+        ScriptedTriage, "assess", lambda *_: Assessment("12345", spread, "continue")
+    )
+    actions = call.asks(EITHER, decision="none")
+    assert every(Handoff, actions) == []
+    assert prompts(actions) == ["ticket_place"]
 
 
 def test_110_and_a_seat_are_called_together(call: Call) -> None:
