@@ -45,6 +45,8 @@ class Search:
     syllables: tuple[str, ...] = ()
     region: str | None = None
     final: bool = False
+    previous: str | None = None
+    """The entry that was answered before, which a follow-up question is about."""
 
 
 @dataclass(frozen=True, slots=True)

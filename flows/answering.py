@@ -46,6 +46,7 @@ def search(state: State, turn: CallerTurn, *, final: bool) -> tuple[State, tuple
             turn.syllables,
             state.region,
             final=final,
+            previous=state.said.entry if state.said is not None else None,
         ),
     )
 

@@ -13,6 +13,7 @@ from kb import regions
 from kb.eligible import Eligibility
 from kb.entry import Entry
 from kb.features import Question
+from kb.follow_up import Aspect, asked_aspect, in_context
 from kb.homophones import same_wording
 from kb.index import Embed, Embedder, Index, build
 from kb.large_index import LargeIndex, compare_eligible
@@ -72,6 +73,7 @@ class Searcher:
     ) -> None:
         self.index = index
         self._eligibility = Eligibility(index.entries)
+        self._positions = {entry.id: row for row, entry in enumerate(index.entries)}
         self._embedder = embedder
         self._ranker = ranker or Ranker.load()
         self._resolve = resolve_region
@@ -100,6 +102,7 @@ class Searcher:
         region: str | None = None,
         line: str | None = None,
         audience: str | None = None,
+        previous: str | None = None,
         on: date,
         limit: int = LIMIT,
     ) -> SearchResult:
@@ -112,14 +115,23 @@ class Searcher:
             region: the caller's place, a GB/T 2260 code, None if unknown.
             line: the dialled number (DID), None if unknown.
             audience: whom the caller belongs to, None if unknown.
+            previous: the entry that was answered before, which a follow-up question is about.
             on: the moment, or a day; see `kb.reading.may_read`.
             limit: how many candidates to give at most.
         """
+        place = self._place(query, alternatives) or region
+        eligible = self._eligibility.mask(on, region=place, line=line, audience=audience)
+        follow_up = self._follow_up(query, previous)
+        if follow_up is not None:
+            at, aspect = follow_up
+            subject = self.index.entries[at]
+            query = in_context(query, subject.question)
+            alternatives = tuple(in_context(text, subject.question) for text in alternatives)
+            syllables = ()
+            eligible[at] &= aspect.answered.search(subject.answer) is not None
         question = self._question(query, alternatives, syllables)
         if not self.index.entries or not (question.texts or question.syllables):
             return NOTHING
-        place = self._place(query, alternatives) or region
-        eligible = self._eligibility.mask(on, region=place, line=line, audience=audience)
         views = compare_eligible(self.index, question, eligible)
         model = self._ranker.model_for(views.columns)
         if model is None:
@@ -135,6 +147,12 @@ class Searcher:
         order = np.argsort(-scores, kind="stable")[: max(2, limit)]
         best = [Candidate(entries[case.rows[i]].id, round(float(scores[i]), 4)) for i in order]
         return decide(best, model, limit)
+
+    def _follow_up(self, query: str, previous: str | None) -> tuple[int, Aspect] | None:
+        """Position of the entry that an elliptic question is about, and what it asks of it."""
+        at = self._positions.get(previous) if previous is not None else None
+        aspect = asked_aspect(query) if at is not None else None
+        return (at, aspect) if at is not None and aspect is not None else None
 
     def _question(
         self, query: str, alternatives: Sequence[str], syllables: Sequence[str]

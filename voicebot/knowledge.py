@@ -7,7 +7,7 @@ index and the audio of every answer are made here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,6 @@ from voicebot.embedder import SentenceEmbedder
 from voicebot.errors import VoicebotError
 from voicebot.knowledge_speech import planned_answers
 from voicebot.records.database import migrate, open_engine
-from voicebot.security import WRITE_PATIENCE_S
 
 log = structlog.get_logger()
 
@@ -210,22 +209,14 @@ def publish(
     library: AudioLibrary,
     prompts: Sequence[str],
     *,
-    change: Callable[[Session], object] | None = None,
     progress: Progress | None = None,
 ) -> Knowledge:
-    """Make `change` in one transaction, then everything that calls need of the result.
+    """Make everything that calls need of what is published: the index, and the audio.
 
-    The change itself is what running services notice; until its audio is rendered they
+    Running services take up a publication by themselves; until its audio is rendered they
     render on demand.
     """
     migrate(settings.database_url)
-    engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
-    try:
-        if change is not None:
-            with Session(engine) as session, session.begin():
-                change(session)
-    finally:
-        engine.dispose()
     base = KnowledgeBase(settings)
     try:
         knowledge = base.open(embedder)

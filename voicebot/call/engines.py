@@ -81,6 +81,7 @@ class Engines:
             syllables=search.syllables,
             region=search.region,
             line=line,
+            previous=search.previous,
             at=now(),
         )
         return result.decision, tuple((found.id, found.score) for found in result.candidates)
