@@ -53,7 +53,11 @@ BAD = (Outcome.ABSTAINED, Outcome.REJECTED, Outcome.ASKED_AGAIN, Outcome.CLARIFI
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question of one call; `at` in seconds since the epoch, `entry` what was answered."""
+    """One question of one call.
+
+    `at` is in seconds since the epoch, `entry` what was answered, `nearest` what the search put
+    first, sure or not.
+    """
 
     call_id: str
     at: float
@@ -62,6 +66,7 @@ class Asked:
     region: str = ""
     did: str = ""
     entry: str = ""
+    nearest: str = ""
 
 
 def read_asked(session: Session, since: float, until: float) -> Iterator[Asked]:
@@ -161,7 +166,9 @@ class _Call:
             and (entry == last.entry or _alike(query, last.query))
         ):
             self.asked[-1] = replace(last, outcome=Outcome.ASKED_AGAIN)
-        self.asked.append(Asked("", at, query, outcome, self.region, entry=entry))
+        candidates = self._result.get("candidates") or [("", 0.0)]
+        nearest = str(candidates[0][0])
+        self.asked.append(Asked("", at, query, outcome, self.region, entry=entry, nearest=nearest))
         self._turns.append(int(self._result.get("turn", -1)))
 
     def _same_turn(self) -> bool:

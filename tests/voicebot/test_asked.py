@@ -7,25 +7,12 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from flows.actions import Decide, Purpose, Say, Search
+from flows.actions import Decide, Search
 from flows.answering import NO_ANSWER
-from flows.events import Ear, Heard, SearchResult
+from tests.voicebot.call_logs import answer, heard, record, searched, unanswered
 from voicebot.asked import Asked, Outcome, questions, read_asked
-from voicebot.records.codec import direction, encode
-from voicebot.records.tables import Base, CallEventRow, CallRow
-
-
-def searched(turn: int, query: str, decision: str, *entries: str, final: bool = True) -> Any:
-    candidates = tuple((entry, 0.9) for entry in entries)
-    return SearchResult(turn, turn, query, decision, candidates, final=final)
-
-
-def answer(entry: str) -> Any:
-    return Say("u1", Purpose.ANSWER, entry=entry)
-
-
-def heard(turn: int, text: str, *, final: bool = True) -> Any:
-    return Heard(turn, turn, Ear.TRANSCRIBER, text, final=final)
+from voicebot.records.codec import encode
+from voicebot.records.tables import Base
 
 
 def asked(*log: Any) -> list[tuple[str, str, str]]:
@@ -114,27 +101,9 @@ def test_the_region_is_the_searchs_or_the_calls_and_times_are_the_epochs() -> No
     Base.metadata.create_all(engine)
     with Session(engine) as session:
         for name, started, region in (("c-1", 1000.0, "460200"), ("c-2", 2000.0, None)):
-            session.add(CallRow(id=name, started_at=started, region=region, did="12345", caller=""))
-            for seq, item in enumerate(
-                [
-                    Search(1, "公积金", region="460100" if name == "c-2" else None),
-                    searched(1, "公积金", "none"),
-                    Decide("ticket", NO_ANSWER),
-                ]
-            ):
-                kind, payload = encode(item)
-                session.add(
-                    CallEventRow(
-                        call_id=name,
-                        seq=seq,
-                        at=5.0,
-                        direction=direction(item),
-                        kind=kind,
-                        payload=payload,
-                    )
-                )
-        session.flush()
-        first = Asked("c-1", 1005.0, "公积金", Outcome.ABSTAINED, "460200", "12345")
+            said = Search(1, "公积金", region="460100" if name == "c-2" else None)
+            record(session, name, started, [said, *unanswered(1, "公积金", "a-9")[1:]], region)
+        first = Asked("c-1", 1005.0, "公积金", Outcome.ABSTAINED, "460200", "12345", nearest="a-9")
         second = replace(first, call_id="c-2", at=2005.0, region="460100")
         assert list(read_asked(session, 0, 3000)) == [first, second]
         assert list(read_asked(session, 1500, 2000)) == []

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from voicebot.clock import now
-from voicebot.commands import knowledge_audio, knowledge_files, knowledge_index
+from voicebot.commands import (
+    knowledge_audio,
+    knowledge_check,
+    knowledge_files,
+    knowledge_gaps,
+    knowledge_index,
+)
 from voicebot.commands.knowledge_common import (
     database_sentences,
     entry_values,
@@ -39,7 +45,8 @@ def group() -> None:
 
 app.command("import")(knowledge_files.import_file)
 app.command("export")(knowledge_files.export_file)
-app.command("export")(knowledge_files.export_file)
+app.command()(knowledge_check.check)
+app.add_typer(knowledge_gaps.app, name="gaps")
 app.command()(knowledge_audio.listen)
 app.command()(knowledge_audio.check_audio)
 app.command()(knowledge_audio.prune_audio)
