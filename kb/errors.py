@@ -4,6 +4,7 @@ KbError
  ├─ FileNotReadable    kb.file_not_readable   a CSV or JSON Lines file that cannot be used at all
  ├─ FileNotWritable    kb.file_not_writable   entries that a file of this form cannot hold
  ├─ UnknownEntry       kb.unknown_entry       an entry id that is not in the knowledge base
+ ├─ FormRefused        kb.form_refused        a field of an entry that cannot be used
  ├─ StepRefused        kb.step_refused        a step that the life-cycle does not allow
  │   ├─ SamePerson     kb.same_person         who wrote it may not review it
  │   └─ Outdated       kb.outdated            somebody else has changed the entry meanwhile
@@ -34,6 +35,12 @@ class UnknownEntry(KbError):
     """There is no entry of that id."""
 
     code = "kb.unknown_entry"
+
+
+class FormRefused(KbError):
+    """A field that somebody filled in cannot be used; nothing was changed."""
+
+    code = "kb.form_refused"
 
 
 class StepRefused(KbError):

@@ -86,19 +86,14 @@ def newest(session: Session, name: str | None = None) -> dict[str, Entry]:
     if name is not None:
         last = last.where(versions.c.id == name)
     last_version = last.group_by(versions.c.id).subquery()
-    last_step = (
-        sa.select(steps.c.id, steps.c.version, sa.func.max(steps.c.number).label("number"))
-        .group_by(steps.c.id, steps.c.version)
-        .subquery()
-    )
-    rows = session.execute(
-        sa.select(versions, steps.c.status)
-        .join(last_version, _same(versions, last_version))
-        .join(last_step, _same(versions, last_step))
-        .join(steps, steps.c.number == last_step.c.number)
-        .order_by(versions.c.id)
-    )
+    rows = session.execute(_with_status().join(last_version, _same(versions, last_version)))
     return {row.id: as_entry(row, Status(row.status)) for row in rows}
+
+
+def standing(session: Session, status: Status) -> list[Entry]:
+    """All versions whose last step is this one, in the order of ids and versions."""
+    rows = session.execute(_with_status().where(steps.c.status == status.value))
+    return [as_entry(row, status) for row in rows]
 
 
 def history(session: Session, name: str) -> list[Version]:
@@ -209,6 +204,18 @@ def _step(row: sa.Row[Any]) -> Step:
         row.recorded_by,
         row.login,
         row.reason,
+    )
+
+
+def _with_status() -> sa.Select[Any]:
+    """Every version with the status of its last step."""
+    last = sa.select(steps.c.id, steps.c.version, sa.func.max(steps.c.number).label("number"))
+    last_step = last.group_by(steps.c.id, steps.c.version).subquery()
+    return (
+        sa.select(versions, steps.c.status)
+        .join(last_step, _same(versions, last_step))
+        .join(steps, steps.c.number == last_step.c.number)
+        .order_by(versions.c.id, versions.c.version)
     )
 
 

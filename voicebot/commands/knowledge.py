@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -12,28 +11,23 @@ from voicebot.clock import now
 from voicebot.commands import (
     knowledge_audio,
     knowledge_check,
+    knowledge_editing,
     knowledge_files,
     knowledge_gaps,
+    knowledge_history,
     knowledge_index,
+    knowledge_publishing,
+    knowledge_review,
 )
 from voicebot.commands.knowledge_common import (
     database_sentences,
     entry_values,
     open_searcher,
-    progress_bar,
 )
 from voicebot.commands.session import InputError, open_settings, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlalchemy.orm import Session
-
     from kb.corpus import Labelled
-    from voicebot.config import Settings
-
-DEMO_AUTHOR, DEMO_REVIEWER = "演示编写员", "演示审核员"
-"""Two persons, for even the demonstration's entries are spoken only when a second has read them."""
 
 app = typer.Typer(no_args_is_help=True, help="The knowledge base of approved answers.")
 
@@ -47,76 +41,20 @@ app.command("import")(knowledge_files.import_file)
 app.command("export")(knowledge_files.export_file)
 app.command()(knowledge_check.check)
 app.add_typer(knowledge_gaps.app, name="gaps")
+app.command()(knowledge_editing.add)
+app.command()(knowledge_editing.edit)
+app.command()(knowledge_editing.submit)
+app.command()(knowledge_review.review)
+app.command()(knowledge_publishing.publish)
+app.command()(knowledge_editing.withdraw)
+app.command()(knowledge_editing.rollback)
+app.command()(knowledge_history.history)
+app.command()(knowledge_history.diff)
+app.command()(knowledge_history.stats)
 app.command()(knowledge_audio.listen)
 app.command()(knowledge_audio.check_audio)
 app.command()(knowledge_audio.prune_audio)
 app.command()(knowledge_index.reindex)
-
-
-@app.command()
-def publish(
-    file: Annotated[
-        Path | None, typer.Argument(help="CSV of entries; without it, the entries on record.")
-    ] = None,
-    phrasings: Annotated[
-        Path | None, typer.Option(help="CSV with more ways to ask: id, phrasing.")
-    ] = None,
-    gaps: Annotated[
-        Path | None, typer.Option(help="Questions known to have no entry, one a line.")
-    ] = None,
-    demo: Annotated[
-        bool, typer.Option(help="The demonstration entries, if there are no others yet.")
-    ] = False,
-    reviewed_by: Annotated[
-        str, typer.Option(help="Who has read the file's approved entries: somebody else.")
-    ] = "",
-) -> None:
-    """Import, then make everything that calls need: search index and audio of all answers.
-
-    Entries of a file are in review until somebody else has read them; name who has, and the
-    approved ones are published. What an administrator has entered is never replaced by `--demo`.
-
-    \b
-    Examples:
-      voicebot kb publish --demo
-      voicebot kb publish faq.csv --reviewed-by 李主任
-      voicebot kb publish
-    """
-    from flows.prompts import load_prompts
-    from voicebot.call.audio_library import open_library
-    from voicebot.knowledge import open_embedder
-    from voicebot.knowledge import publish as make
-
-    settings = open_settings()
-    change: Callable[[Session], object] | None = None
-    faults, who = 0, ""
-    if demo and file is None and _empty(settings):
-        from kb.corpus import DATA
-
-        file = DATA / "faq.csv"
-        phrasings = phrasings or DATA / "phrasings.csv"
-        gaps = gaps or DATA / "gaps.csv"
-        who, reviewed_by = DEMO_AUTHOR, DEMO_REVIEWER
-    if file is not None:
-        change, faults = knowledge_files.read_files(
-            file, phrasings, gaps, who=who, reviewed_by=reviewed_by, publish=True
-        )
-    elif phrasings is not None or gaps is not None:
-        raise InputError("--phrasings and --gaps go with a file of entries.")
-    prompts = [prompt.text for prompt in load_prompts().values() if not prompt.blanks]
-    library = open_library(settings, at_once=os.cpu_count() or 1)
-    with database_sentences(), progress_bar("rendering audio") as progress:
-        knowledge = make(
-            settings,
-            open_embedder(settings),
-            library,
-            prompts,
-            change=change,
-            progress=progress,
-        )
-    faults += knowledge_audio.tell_findings(library, knowledge.entries.values())
-    typer.echo(f"Published: {len(knowledge.entries)} entries, revision {knowledge.revision}.")
-    raise typer.Exit(1 if faults else 0)
 
 
 @app.command()
@@ -250,20 +188,3 @@ def evaluate(
         print_json(report.as_dict())
     else:
         typer.echo(report.table())
-
-
-def _empty(settings: Settings) -> bool:
-    """Whether nothing was ever entered in the knowledge base."""
-    from sqlalchemy.orm import Session
-
-    from kb import store
-    from voicebot.records.database import migrate, open_engine
-
-    with database_sentences():
-        migrate(settings.database_url)
-        engine = open_engine(settings.database_url)
-        try:
-            with Session(engine) as session:
-                return store.revision(session) == 0
-        finally:
-            engine.dispose()

@@ -1,0 +1,138 @@
+"""`voicebot kb`: an entry from the author's draft to the callers and back, at the command line."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NEW = (
+    *("--set", "问题=社保卡丢了怎么办", "--set", "答案=先打电话挂失。"),
+    *("--set", "category=社保/社保卡", "--set", "department=省人社厅"),
+    *("--set", "variants=社保卡不见了|社会保障卡遗失", "--set", "valid_to=2099-12-31"),
+)
+
+
+@pytest.fixture
+def kb(voicebot: Any) -> Any:
+    def run(*arguments: str, fails: str = "", **environment: str) -> str:
+        result = voicebot("kb", *arguments, **environment)
+        assert result.returncode == (1 if fails else 0), result.stderr
+        assert fails in result.stderr
+        return str(result.stdout)
+
+    return run
+
+
+@pytest.fixture
+def publish(kb: Any, models_dir: Path) -> Any:
+    environment = {
+        "VOICEBOT_SPEECH__VOICE": "espeak",
+        "VOICEBOT_PATHS__MODELS": str(models_dir),
+    }
+    return lambda *arguments, **more: kb("publish", *arguments, **more, **environment)
+
+
+def rows(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def editor(folder: Path, script: str) -> str:
+    path = folder / "editor"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_an_entry_goes_from_its_author_by_a_second_person_to_the_callers(
+    kb: Any, publish: Any
+) -> None:
+    (added,) = rows(kb("add", "sb-1", *NEW, "--as", "甲", "--json"))
+    assert (added["version"], added["status"]) == (1, "draft")
+    assert added["variants"] == ["社保卡不见了", "社会保障卡遗失"]
+    kb("submit", "sb-1", "--as", "甲")
+    assert "社保卡丢了怎么办" in kb("review")
+    shown = kb("review", "sb-1")
+    assert "先打电话挂失。" in shown
+    assert "--version 1 --approve" in shown
+    kb("review", "sb-1", "--version", "1", "--approve", "--as", "甲", fails="somebody else")
+    publish("sb-1", fails="is in_review")
+    kb("review", "sb-1", "--version", "1", "--approve", "--as", "乙", "--why", "已核对")
+    assert kb("show") == ""
+    assert "1 entries" in publish("sb-1", "--as", "甲")
+    assert "社保卡丢了怎么办" in kb("show")
+
+    (version,) = rows(kb("history", "sb-1", "--json"))
+    assert [step["status"] for step in version["steps"]] == [
+        *("draft", "in_review", "approved", "published"),
+    ]
+    assert (version["steps"][2]["who"], version["steps"][2]["why"]) == ("乙", "已核对")
+    assert version["steps"][2]["login"] not in ("", "乙")
+    assert "乙 (" in kb("history", "sb-1")
+    (counted,) = rows(kb("stats", "--json"))
+    assert counted["spoken now"] == 1
+    assert counted["spoken by department"] == {"省人社厅": 1}
+
+    kb("edit", "sb-1", "--set", "answer=到网点补办。", "--submit", "--as", "丙")
+    (compared,) = rows(kb("diff", "sb-1", "--json"))
+    assert compared["changes"] == {"answer": {"from": "先打电话挂失。", "to": "到网点补办。"}}
+    assert "+ 到网点补办。" in kb("diff", "sb-1")
+    kb("review", "sb-1", "--version", "2", "--reject", fails="reason")
+    kb("review", "sb-1", "--version", "2", "--reject", "--why", "先说挂失")
+    assert rows(kb("show", "--json"))[0]["answer"] == "先打电话挂失。"
+
+    kb("withdraw", "sb-1", "--why", "政策变了")
+    assert kb("show") == ""
+    assert "published" in kb("rollback", "sb-1", "1", "--why", "撤错了")
+    assert rows(kb("show", "--json"))[0]["version"] == 3
+
+
+def test_the_editor_gets_a_form_and_gives_back_an_entry(kb: Any, tmp_path: Path) -> None:
+    kb("add", "sb-1", *NEW)
+    changing = editor(tmp_path, """sed -i 's/先打电话挂失。/先挂失。/' "$1" """)
+    kb("edit", "sb-1", EDITOR=changing)
+    assert rows(kb("history", "sb-1", "--json"))[1]["answer"] == "先挂失。"
+    kb("edit", "sb-1", EDITOR=editor(tmp_path, "true"), fails="Nothing is changed")
+
+
+def test_a_form_that_cannot_be_used_is_kept_and_can_be_mended(kb: Any, tmp_path: Path) -> None:
+    spoiling = editor(
+        tmp_path,
+        f"""sed 's/"2099-12-31"/"gestern"/' "$1" > "$1.x"
+mv "$1.x" "$1"; cp "$1" {tmp_path / "form.toml"}""",
+    )
+    kb("add", "sb-1", *NEW)
+    kb("edit", "sb-1", EDITOR=spoiling, TMPDIR=str(tmp_path), fails="Your form is kept")
+    (kept,) = tmp_path.glob("sb-1-*.toml")
+    kept.write_text(kept.read_text("utf-8").replace("gestern", "2088-12-31"), "utf-8")
+    kb("edit", "sb-1", "--form", str(kept))
+    assert rows(kb("history", "sb-1", "--json"))[1]["valid_to"] == "2088-12-31"
+
+
+def test_a_minute_to_come_is_waited_for(kb: Any, publish: Any) -> None:
+    kb("add", "sb-1", *NEW, "--as", "甲", "--submit")
+    kb("review", "sb-1", "--version", "1", "--approve", "--as", "乙")
+    assert "from 2098-01-01 08:00 on" in publish("sb-1", "--at", "2098-01-01 08:00")
+    assert kb("show") == ""
+    (counted,) = rows(kb("stats", "--json"))
+    assert counted["next planned step"] == "2098-01-01 08:00"
+
+
+def test_mistakes_are_sentences(kb: Any) -> None:
+    kb("add", "sb-1", "--set", "答案", fails="write field=value")
+    kb("add", "sb-1", "--set", "价格=1", fails="no field of an entry")
+    kb("add", "sb-1", *NEW, "--set", "answer=OK", fails="write 'OK' in Chinese")
+    kb("add", "sb-1", *NEW, "--form", "x.toml", fails="either --set or --form")
+    kb("add", "sb-1", EDITOR="", VISUAL="", fails="set $EDITOR")
+    kb("add", "sb-1", *NEW, "--as", "甲")
+    kb("add", "sb-1", *NEW, fails="There is an entry sb-1 already")
+    kb("edit", "sb-9", "--set", "answer=好。", fails="kb add sb-9")
+    kb("withdraw", "sb-1", "--at", "tomorrow", fails="write a minute such as")
+    kb("withdraw", "sb-1", fails="only what is published")
+    kb("review", "sb-1", fails="waits for review")
+    kb("review", "sb-1", "--approve", fails="version you have read")
+    kb("history", "sb-9", fails="no entry 'sb-9'")
+    kb("publish", "sb-1", "faq.csv", fails="name it alone")
+    kb("publish", "sb-1", "--demo", fails="go with a file")
+    kb("publish", "--at", "2098-01-01 08:00", fails="go with the ids")

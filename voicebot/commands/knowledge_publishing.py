@@ -1,0 +1,144 @@
+"""`voicebot kb publish`: what is approved becomes what is spoken."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voicebot.commands import knowledge_audio, knowledge_files
+from voicebot.commands.knowledge_acts import At, Who, Why, act_on, by, local, minute_of
+from voicebot.commands.knowledge_common import change_knowledge, database_sentences, progress_bar
+from voicebot.commands.session import InputError, open_settings, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from kb.ledger import Act
+    from voicebot.config import Settings
+
+DEMO_AUTHOR, DEMO_REVIEWER = "演示编写员", "演示审核员"
+"""Two persons, for even the demonstration's entries are spoken only when a second has read them."""
+TABLES = (".csv", ".xlsx", ".jsonl")
+
+
+def publish(
+    what: Annotated[
+        list[str] | None, typer.Argument(help="Ids of approved entries, or one file of entries.")
+    ] = None,
+    at: At = "",
+    who: Who = "",
+    why: Why = "",
+    reviewed_by: Annotated[
+        str, typer.Option(help="Who has read the file's approved entries: somebody else.")
+    ] = "",
+    phrasings: Annotated[
+        Path | None, typer.Option(help="Beside a file: more ways to ask, with id, phrasing.")
+    ] = None,
+    gaps: Annotated[
+        Path | None, typer.Option(help="Beside a file: questions known to have no entry.")
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option(help="The demonstration entries, if there are no others yet.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Let approved entries be spoken, now or from a minute on; make index and audio of all answers.
+
+    Running services take up the change within seconds. Entries of a file are in review until
+    somebody else has read them; name who has, and the approved ones are published. What an
+    administrator has entered is never replaced by `--demo`. Without anything, only index and
+    audio are made.
+
+    \b
+    Examples:
+      voicebot kb publish sb-101 sb-102
+      voicebot kb publish sb-101 --at '2026-12-01 08:00' --why 十二月的新口径
+      voicebot kb publish faq.csv --reviewed-by 李主任
+      voicebot kb publish --demo
+      voicebot kb publish
+    """
+    settings = open_settings()
+    file, names = _file_or_names(what or [])
+    beside = phrasings is not None or gaps is not None
+    if names and (demo or beside or reviewed_by):
+        raise InputError("--demo, --reviewed-by, --phrasings and --gaps go with a file, not ids.")
+    if not names and (at or why):
+        raise InputError("--at and --why go with the ids of approved entries.")
+    if demo and file is None and not names and _empty(settings):
+        from kb.corpus import DATA
+
+        file = DATA / "faq.csv"
+        phrasings, gaps = phrasings or DATA / "phrasings.csv", gaps or DATA / "gaps.csv"
+        who, reviewed_by = DEMO_AUTHOR, DEMO_REVIEWER
+    elif file is None and beside:
+        raise InputError("--phrasings and --gaps go with a file of entries.")
+    faults = 0
+    if names:
+        _let_be_spoken(names, by(who, why or "published"), minute_of(at), as_json)
+    elif file is not None:
+        change, faults = knowledge_files.read_files(
+            file, phrasings, gaps, who=who, reviewed_by=reviewed_by, publish=True
+        )
+        with database_sentences():
+            change_knowledge(settings, change)
+    raise typer.Exit(1 if _make(settings, as_json=as_json) + faults else 0)
+
+
+def _let_be_spoken(names: Sequence[str], act: Act, minute: datetime | None, as_json: bool) -> None:
+    from kb import lifecycle
+    from kb.rules import effective_from
+
+    changes = [partial(lifecycle.publish, name=n, act=act, effective_at=minute) for n in names]
+    for entry in act_on("kb.publish", changes, as_json):
+        effective = effective_from(entry, act.at, minute)
+        if effective > act.at and not as_json:
+            typer.echo(f"{entry.id} is spoken from {local(effective)} on.")
+
+
+def _make(settings: Settings, *, as_json: bool) -> int:
+    """Index and audio of what is published; how many faults the audio has."""
+    from flows.prompts import load_prompts
+    from voicebot.call.audio_library import open_library
+    from voicebot.knowledge import open_embedder
+    from voicebot.knowledge import publish as make
+
+    prompts = [prompt.text for prompt in load_prompts().values() if not prompt.blanks]
+    library = open_library(settings, at_once=os.cpu_count() or 1)
+    with database_sentences(), progress_bar("rendering audio") as progress:
+        knowledge = make(settings, open_embedder(settings), library, prompts, progress=progress)
+    faults = knowledge_audio.tell_findings(library, knowledge.entries.values())
+    if as_json:
+        print_json({"entries": len(knowledge.entries), "revision": knowledge.revision})
+    else:
+        typer.echo(f"Published: {len(knowledge.entries)} entries, revision {knowledge.revision}.")
+    return faults
+
+
+def _file_or_names(what: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """A file that is named alone, or ids."""
+    files = [text for text in what if Path(text).suffix.lower() in TABLES or Path(text).is_file()]
+    if files and len(what) > 1:
+        raise InputError(f"{files[0]} is a file: name it alone, or only ids of entries.")
+    return (Path(files[0]), []) if files else (None, list(what))
+
+
+def _empty(settings: Settings) -> bool:
+    """Whether nothing was ever entered in the knowledge base."""
+    from sqlalchemy.orm import Session
+
+    from kb import store
+    from voicebot.records.database import migrate, open_engine
+
+    with database_sentences():
+        migrate(settings.database_url)
+        engine = open_engine(settings.database_url)
+        try:
+            with Session(engine) as session:
+                return store.revision(session) == 0
+        finally:
+            engine.dispose()
