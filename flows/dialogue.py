@@ -158,6 +158,7 @@ def _started(state: State, event: CallStarted, policy: Policy) -> Step:
         duty_lines=event.duty_lines,
         calls_back=event.calls_back,
         called_back=event.called_back,
+        limited=event.limited,
     )
     if state.handoff is not None:
         return state, ()
@@ -190,4 +191,4 @@ def _written(state: State, event: Written) -> Step:
     (state, actions), safe = ticket_writing.written(state, event)
     if safe:
         return state, actions
-    return handoff.to_human(state, "ticket_not_written", "ticket_unsaved")
+    return seatless.to_human(state, "ticket_not_written", "ticket_unsaved")

@@ -81,6 +81,8 @@ class CallStarted:
     """The caller's number can be called from here."""
     called_back: Interrupted | None = None
     """We have called this number back over it, and were answered."""
+    limited: bool = False
+    """Calls of this number are limited (骚扰限制, R11): it reaches 110 and no seat."""
 
 
 @dataclass(frozen=True, slots=True)

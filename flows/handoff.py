@@ -322,9 +322,9 @@ def _route_failed(state: State, handoff: HandoffState, event: TransferProgress) 
     failed = Decide("route_failed", f"{event.destination}：{event.state} {event.reason}".strip())
     last = handoff.index + 1 >= len(handoff.routes)
     if last and not handoff.to_police:
-        return _no_seat(state), (failed,)
+        return no_seat(state), (failed,)
     if last and handoff.reason == UNDECIDED and handoff.waiting:
-        return _no_seat(state), (failed, *_stop_calling(handoff))
+        return no_seat(state), (failed, *_stop_calling(handoff))
     handoff = replace(
         handoff,
         index=0 if last else handoff.index + 1,
@@ -423,8 +423,8 @@ def _stood_down(state: State) -> State:
     )
 
 
-def _no_seat(state: State) -> State:
-    """No human is free; `seatless` says how the call goes on."""
+def no_seat(state: State) -> State:
+    """There is no human for the caller; `seatless` says how the call goes on."""
     # What was said while waiting was company, not a question.
     said = max((turn.number for turn in state.turns if turn.ended), default=state.handled)
     return replace(

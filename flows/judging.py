@@ -84,7 +84,7 @@ def between(state: State, policy: Policy) -> bool:
     """
     police, ours = probability(state, "110"), probability(state, "12345")
     return (
-        not (state.undecided or state.police_declined or state.doubt)
+        not (state.undecided or state.police_declined or state.doubt or state.limited)
         and police >= ours >= policy.limits.undecided
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import handoff, ticket_number, ticket_writing
+from flows import handoff, seatless, ticket_number, ticket_writing
 from flows.events import KeyPressed
 from flows.policy import Step
 from flows.speaking import hush
@@ -24,7 +24,7 @@ def pressed(state: State, event: KeyPressed) -> Step:
     if event.key == "0" and state.handoff is None:
         if handoff.unsettled(state):
             return handoff.to_police(state, "danger")  # anything but a clear no
-        return handoff.to_human(state, "requested_human", "connecting_human")
+        return seatless.to_human(state, "requested_human", "connecting_human")
     return state, ()
 
 

@@ -9,6 +9,7 @@ from flows import (
     handoff,
     police_offer,
     replying,
+    seatless,
     sides,
     ticket_dialogue,
     ticket_number,
@@ -67,7 +68,7 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
         case Phase.CONFIRMING_POLICE:
             return police_offer.accepted(state)
         case Phase.TICKET_WRITING:
-            state, actions = handoff.to_human(state, "ticket_not_written", "ticket_unsaved")
+            state, actions = seatless.to_human(state, "ticket_not_written", "ticket_unsaved")
             state, told = handoff.announce(state)  # a disk that is slow is not waited for again
             return state, (*actions, *told)
         case Phase.CLOSING:
@@ -103,7 +104,7 @@ def _keyed(state: State, policy: Policy) -> Step | None:
         case "1":
             return handoff.to_police(state, "requested_police")
         case "0":
-            return handoff.to_human(state, "requested_human", "connecting_human")
+            return seatless.to_human(state, "requested_human", "connecting_human")
         case _:
             return ticket_number.paused(state)
 
@@ -139,7 +140,7 @@ def _nudge(state: State, policy: Policy) -> Step:
         if state.seat_failed and state.phase is Phase.TICKET_MATTER:
             state, goodbye = say(replace(state, phase=Phase.CLOSING), "goodbye")
             return state, (goodbye,)
-        return handoff.to_human(state, "silent_caller", "silent_human")
+        return seatless.to_human(state, "silent_caller", "silent_human")
     asking = state.phase in ticket_dialogue.STEPS or state.phase is Phase.TICKET_MATTER
     if not state.ears:
         state, said = say(state, "keys")
@@ -164,7 +165,7 @@ def engine_failed(state: State, event: EngineFailed, policy: Policy) -> Step:
             if handoff.unsettled(state):
                 state, actions = handoff.to_police(state, "danger")  # it cannot be asked
             else:
-                state, actions = handoff.to_human(state, "no_speech", "voice_human")
+                state, actions = seatless.to_human(state, "no_speech", "voice_human")
         case _:
             pass
     return state, (decided, *actions)
@@ -179,7 +180,7 @@ def _ear_failed(state: State, ear: Ear, policy: Policy) -> Step:
     if not state.ears:
         if state.phase is Phase.CONFIRMING_DANGER:
             return handoff.to_police(state, "danger")  # no answer can be heard any more
-        return handoff.to_human(state, "no_recogniser", "keys")
+        return seatless.to_human(state, "no_recogniser", "keys")
     if state.awaiting is None:
         return state, ()
     return replying.reply(state, policy)

@@ -18,6 +18,7 @@ from flows import (
     handoff,
     judging,
     police_offer,
+    seatless,
     small_talk,
     ticket_dialogue,
     ticket_writing,
@@ -94,7 +95,7 @@ def _danger_answered(state: State, turn: CallerTurn, policy: Policy) -> Step:
         matter = False  # the step goes on with what was said before
     state = danger.settle(state, turn, beside if matter else "")
     if verdict.request == "human":
-        state, actions = handoff.to_human(
+        state, actions = seatless.to_human(
             settled(state, turn), "requested_human", "connecting_human"
         )
         return state, (why, *actions)
@@ -127,7 +128,7 @@ def _after_no(state: State, reply_turn: CallerTurn, policy: Policy) -> Step:
 def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = False) -> Step:
     """The reply to words in which there is no danger."""
     if human_requested(state):
-        return handoff.to_human(settled(state, turn), "requested_human", "connecting_human")
+        return seatless.to_human(settled(state, turn), "requested_human", "connecting_human")
     if state.phase is Phase.TICKET_WRITING:
         return settled(state, turn), ()
     if understanding.echoed(turn, policy.wording.get(state.prompt, "")):
@@ -219,7 +220,7 @@ def _small_talk(state: State, turn: CallerTurn) -> Step | None:
 def _say_again(state: State) -> Step:
     state, hushed = hush(state)
     if state.repeats >= MOST_REPEATS and not state.seat_failed:
-        state, actions = handoff.to_human(state, "not_understood", "repeat_human")
+        state, actions = seatless.to_human(state, "not_understood", "repeat_human")
         return state, (*hushed, *actions)
     state, said = say_again(state)
     return state, (*hushed, said)
@@ -237,7 +238,7 @@ def _not_heard(state: State, turn: CallerTurn, policy: Policy) -> Step:
         return danger.noise(state, turn)
     state = settled(state, turn)
     if distress.wordless(state, turn) and not state.seat_failed:
-        return handoff.to_human(state, "distress", "doubt_human")
+        return seatless.to_human(state, "distress", "doubt_human")
     if not state.quiet or state.phase in (Phase.CLOSING, Phase.TICKET_WRITING):
         return state, ()
     resumed = go_on(state)
@@ -245,7 +246,7 @@ def _not_heard(state: State, turn: CallerTurn, policy: Policy) -> Step:
         return resumed
     state = replace(state, unheard=state.unheard + 1)
     if state.unheard >= policy.limits.unheard and not state.seat_failed:
-        return handoff.to_human(state, "not_understood", "failure_human")
+        return seatless.to_human(state, "not_understood", "failure_human")
     state, said = say(state, "not_heard")
     return state, (said,)
 
@@ -253,7 +254,7 @@ def _not_heard(state: State, turn: CallerTurn, policy: Policy) -> Step:
 def _not_understood(state: State, turn: CallerTurn, policy: Policy) -> Step:
     """Words that nobody made out: the caller says them again once, or to a human."""
     if understanding.english(turn):
-        return handoff.to_human(settled(state, turn), "foreign_language", "language_human")
+        return seatless.to_human(settled(state, turn), "foreign_language", "language_human")
     why = Decide("not_understood", f"听不清，两路识别一致度 {turn.intelligible:.2f}")
     if state.phase is Phase.CLOSING:
         state = replace(state, phase=Phase.LISTENING)

@@ -1,4 +1,7 @@
-"""No human seat is free: danger first, then the caller's matter, for a call back. Pure."""
+"""A human seat, and what happens without one: danger first, then the caller's matter. Pure.
+
+A caller whose number is limited (骚扰限制, R11) gets the work order at once instead of a seat.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,28 @@ from flows.actions import Decide
 from flows.events import FarSideKey, TransferProgress
 from flows.pending import HandoffState
 from flows.policy import Policy, Step
-from flows.speaking import say
+from flows.speaking import hush, say
 from flows.state import Phase, State, spoken
 
 CALL_BACK = "来电人要求人工服务"
 """The matter of a caller who asked for a person and said nothing but that."""
 
+_LIMITED = frozenset({"requested_human", "not_understood", "silent_caller", "foreign_language"})
+"""What a limited caller gets no seat for. Danger that is in doubt, distress and faults of ours
+are not among it."""
+
 _LEAST_MATTER = 4
 """Characters of what a ticket can be about."""
+
+
+def to_human(state: State, reason: str, prompt: str) -> Step:
+    """A hand-off to a seat, or for a limited caller what there is instead."""
+    if not state.limited or reason not in _LIMITED:
+        return handoff.to_human(state, reason, prompt)
+    why = Decide("seat_refused", f"号码在限制期内，不转座席：{reason}")
+    state, hushed = hush(state)
+    state, actions = _take_down(handoff.no_seat(state), reason, prompt="limited")
+    return state, (*hushed, why, *actions)
 
 
 def transfer(state: State, event: TransferProgress, policy: Policy) -> Step:
@@ -70,27 +87,33 @@ def _go_on(
     if failed.reason == "ticket_not_written":
         state, told = say(state, "not_recorded")
         return state, (told,)
+    return _take_down(state, failed.reason, prompt="human_busy")
+
+
+def _take_down(state: State, reason: str, *, prompt: str) -> Step:
+    """The matter as a work order; `prompt` tells the caller why."""
     matter = _matter(state)
     ticket = state.ticket
     under_way = ticket is not None and not ticket.complete
     if not (matter or under_way or (ticket is not None and ticket.complete)):
-        return _without_matter(state, failed)
-    state, told = say(state, "human_busy")
+        return _without_matter(state, reason, prompt=prompt)
+    state, told = say(state, prompt)
     state, actions = ticket_dialogue.resume(state, matter or CALL_BACK)
     return state, (told, *actions)
 
 
-def _without_matter(state: State, failed: HandoffState) -> Step:
+def _without_matter(state: State, reason: str, *, prompt: str) -> Step:
     """Nothing was said yet that anyone could work on."""
-    wanted = failed.reason == "requested_human"
+    wanted = reason == "requested_human"
     if not state.ears:
-        state, told = say(state, "human_busy")
+        state, told = say(state, prompt)
         state, actions = ticket_dialogue.resume(state, CALL_BACK)
         return state, (told, *actions)
     if not wanted and not spoken(state):
-        state, told = say(replace(state, phase=Phase.CLOSING), "nobody_free")
-        return state, (Decide("guide", "没有人说话，座席也占线"), told)
-    state, told = say(state, "human_busy")
+        prompt = "goodbye" if state.limited else "nobody_free"
+        state, told = say(replace(state, phase=Phase.CLOSING), prompt)
+        return state, (Decide("guide", "没有人说话，也没有座席"), told)
+    state, told = say(state, prompt)
     state, actions = ticket_dialogue.ask_matter(state, CALL_BACK if wanted else "")
     return state, (told, *actions)
 

@@ -44,6 +44,8 @@ class State:
     """The caller's number can be called from here."""
     called_back: Interrupted | None = None
     """We have called this number back over it."""
+    limited: bool = False
+    """Calls of this number are limited: it reaches 110 and no seat."""
     started: bool = False
     at: float = 0.0
     """The newest time that any event carried."""

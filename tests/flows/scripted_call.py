@@ -120,6 +120,7 @@ class Call:
     duty_lines: tuple[ev.DutyLine, ...] = ()
     calls_back: bool = True
     called_back: ev.Interrupted | None = None
+    limited: bool = False
     state: State = field(default_factory=State)
     at: float = 0.0
     turn: int = 0
@@ -158,6 +159,7 @@ class Call:
                 self.duty_lines,
                 self.calls_back,
                 self.called_back,
+                self.limited,
             )
         )
         if greeted:

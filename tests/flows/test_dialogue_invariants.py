@@ -301,6 +301,8 @@ class Watched:
         state = self.state
         if state.handoff is not None and (not police or state.handoff.to_police):
             return
+        if state.limited and not police:
+            return
         pressed, actions = step(state, ev.KeyPressed(state.at, key), POLICY)
         if keying(state) and not every(Handoff, actions) and pressed.ticket is not None:
             if pressed.ticket.digits not in ("1", "0") or pressed.ticket.keys != 1:
@@ -397,6 +399,7 @@ EVENTS = st.one_of(
         trunk=st.sampled_from(["public", "110"]),
         calls_back=st.booleans(),
         called_back=st.none() | st.builds(ev.Interrupted, st.just("c0-h1")),
+        limited=st.booleans(),
     ),
     st.builds(ev.CallerSpeaking, TIMES, NUMBERS),
     st.builds(

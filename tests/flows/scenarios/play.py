@@ -157,6 +157,7 @@ class Played:
             known_region=start.get("已知地区"),
             trunk=start.get("来自", "public"),
             order=str(start.get("警单", "")),
+            limited=start.get("限制", "否") == "是",
             calls_back=start.get("能回拨", "是") == "是",
             knowledge={words: (entry, 0.95) for words, entry in scenario.knowledge.items()},
             inviting=scenario.inviting,
