@@ -17,6 +17,7 @@ from voicebot.commands import (
     knowledge_history,
     knowledge_index,
     knowledge_publishing,
+    knowledge_report,
     knowledge_review,
 )
 from voicebot.commands.knowledge_common import (
@@ -41,6 +42,7 @@ app.command("import")(knowledge_files.import_file)
 app.command("export")(knowledge_files.export_file)
 app.command()(knowledge_check.check)
 app.add_typer(knowledge_gaps.app, name="gaps")
+app.command()(knowledge_report.report)
 app.command()(knowledge_editing.add)
 app.command()(knowledge_editing.edit)
 app.command()(knowledge_editing.submit)
