@@ -317,16 +317,18 @@ async def _follow_knowledge(knowledge: KnowledgeBase, engines: Engines) -> None:
     while True:
         await asyncio.sleep(pause)
         try:
-            fresh = await asyncio.to_thread(knowledge.newer, engines.embedder)
+            entries = await asyncio.to_thread(knowledge.changed)
+            if entries is not None:
+                # What is withdrawn or worded anew is so at once, whatever the index still finds.
+                engines.knowledge = replace(engines.knowledge, entries=entries)
+                engines.knowledge = await asyncio.to_thread(knowledge.open, engines.embedder)
+                log.info("knowledge_base_reloaded", revision=engines.knowledge.revision)
         except Exception as error:
             if str(error) != told:
                 log.exception("knowledge_base_not_reloaded")
             pause, told = min(2 * pause, KNOWLEDGE_RETRY_S), str(error)
             continue
         pause, told = KNOWLEDGE_CHECK_S, ""
-        if fresh is not None:
-            engines.knowledge = fresh
-            log.info("knowledge_base_reloaded", revision=fresh.revision)
 
 
 def _published(knowledge: KnowledgeBase, embedder: SentenceEmbedder) -> Knowledge:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from asr.domain import NO_WORDS, DomainWords
 from kb import store
-from kb.entry import Entry, Safety
+from kb.entry import Entry, Safety, by_id
 from kb.index import Index, build
 from kb.index_file import open_index
 from kb.large_index import LargeIndex
@@ -72,14 +72,14 @@ class Knowledge:
         previous: str | None = None,
         at: datetime,
     ) -> SearchResult:
-        """As `kb.search.Searcher.search`.
+        """As `kb.search.Searcher.search`; what was withdrawn after the index was made is left out.
 
         Raises:
             KnowledgeError: the knowledge base could not be read.
         """
         if self.searcher is None:
             raise KnowledgeError("The knowledge base cannot be read; see the log of the start.")
-        return self.searcher.search(
+        found = self.searcher.search(
             query,
             alternatives=alternatives,
             syllables=syllables,
@@ -88,6 +88,11 @@ class Knowledge:
             previous=previous,
             on=at,
         )
+        kept = tuple(c for c in found.candidates if self.entry(c.id, line=line, at=at))
+        meant = 2 if found.decision == "clarify" else 1
+        if kept[:meant] == found.candidates[:meant]:
+            return replace(found, candidates=kept)
+        return SearchResult("none", None, kept)
 
     def inviting(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of the entries whose answers ask the caller for details (告诉我小区名称)."""
@@ -173,21 +178,22 @@ class KnowledgeBase:
         self._due = min([*ends, *([planned] if planned else [])], default=None)
         return Knowledge(
             Searcher(index, embedder),
-            {entry.id: entry for entry in entries},
+            by_id(entries),
             revision,
             domain_words(entries),
         )
 
-    def newer(self, embedder: SentenceEmbedder) -> Knowledge | None:
-        """What is published now, if that is another than at the last opening; else None.
+    def changed(self) -> dict[str, Entry] | None:
+        """The entries that may be spoken now, if others may than at the last opening; else None.
 
-        It is another after a change on record, and when a planned minute or the end of an
-        entry's validity has come.
+        Others may after a change on record, and when a planned minute or the end of an entry's
+        validity has come. They are there at once, where an index of many new ones takes a while.
         """
         with Session(self._engine) as session:
-            changed = store.revision(session) != self._revision
-        due = self._due is not None and now() >= self._due
-        return self.open(embedder) if changed or due else None
+            due = self._due is not None and now() >= self._due
+            if not due and store.revision(session) == self._revision:
+                return None
+            return by_id(store.published(session, now()))
 
     def planned_answers(self) -> set[str]:
         """The answers that are spoken now, or will be by a step that is taken already."""

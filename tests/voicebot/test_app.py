@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from asr.pool import DecodePool
+from kb.entry import Entry
 from telephony.call_control import CallInfo, IncomingCall
 from voicebot.app import Service, _follow_knowledge, _published, settle
 from voicebot.clock import now
@@ -125,7 +126,8 @@ class Base:
             raise OperationalError("select", {}, Exception("no such table"))
         return Knowledge(None, {}, 7)
 
-    newer = open
+    def changed(self) -> dict[str, Entry]:
+        return {}
 
 
 def test_without_a_knowledge_base_every_search_fails_and_nothing_else() -> None:
