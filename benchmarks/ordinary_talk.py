@@ -35,8 +35,8 @@ from rich.table import Table
 from benchmarks.speech_data import ROOT
 from flows import actions as act
 from flows import events as ev
+from flows.announcing import UNDECIDED
 from flows.dialogue import Policy, step
-from flows.handoff import UNDECIDED
 from flows.routes import POLICE
 from flows.state import Phase, State
 from flows.triage import TriageModel, Turn

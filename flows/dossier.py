@@ -11,6 +11,7 @@ from dataclasses import replace
 from flows import answers, bridge_wording, call_back, jurisdiction, sides, small_talk
 from flows import handoff as opening
 from flows.actions import Action, Decide, DialRoute, Route, UpdateDossier
+from flows.announcing import UNDECIDED
 from flows.events import Ear, Heard, LegState
 from flows.policy import Step
 from flows.routes import lies_in, same_city
@@ -96,7 +97,7 @@ def _amend(
     if alarmed and not handoff.alarmed:
         flags = (*flags, "danger")
         notes.append("通话中出现危险，请一键转110")
-    worse = danger and handoff.reason in ("police_matter", opening.UNDECIDED)
+    worse = danger and handoff.reason in ("police_matter", UNDECIDED)
     if worse:
         handoff = replace(handoff, reason="danger")
         notes.append("来电人讲述中出现危险")
@@ -163,7 +164,7 @@ def interrupted(state: State) -> Step:
     handoff = state.handoff
     if handoff is None or not handoff.to_police or handoff.connected or handoff.released:
         return state, actions
-    if handoff.reason == opening.UNDECIDED and handoff.talking:
+    if handoff.reason == UNDECIDED and handoff.talking:
         return state, actions  # the seat has the matter
     handoff = replace(handoff, flags=(*handoff.flags, call_back.INTERRUPTED))
     return replace(state, handoff=handoff), (

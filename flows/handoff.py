@@ -21,6 +21,7 @@ from flows.actions import (
     Route,
     UpdateDossier,
 )
+from flows.announcing import UNDECIDED, WORK_ORDER, handling_order, police_prompt
 from flows.events import FarSideKey, LegState, TransferProgress, Written
 from flows.policy import Policy, Step
 from flows.routes import LEG_LINES, POLICE, SEAT, police_routes
@@ -30,12 +31,6 @@ from flows.triage import Assessment
 
 BROKEN_OFF_S = 12.0
 """110 gone so soon after its first words is a line that broke, not a matter that is settled."""
-
-UNDECIDED = "undecided"
-"""Reason of a hand-off to 110 and a seat together, over whose matter it is (`together`)."""
-
-_PUBLIC = frozenset({"extremism", "revenge", "gathering"})
-"""Flags of matters of public safety (R6): the caller may be who threatens."""
 
 REDIAL_S = 3.0
 """Pause before an exhausted chain starts over: a desk that is busy needs a moment."""
@@ -61,23 +56,16 @@ def to_police(state: State, reason: str) -> Step:
     """Open a hand-off to 110; whatever the bot was saying stops."""
     evidence = _evidence(state)
     assessment = state.assessment
-    public = assessment is not None and _PUBLIC.intersection(assessment.flags)
-    prompt = (
-        "call_back_110"
-        if state.called_back is not None and not state.handoffs
-        else "transferring_110"
-        if reason == "police_matter"
-        else "joining_110"
-        if reason == UNDECIDED
-        else "connecting_public"
-        if public
-        else "connecting_110"
-    )
     state, hushed = hush(state)
     routes = routes_to_police(state.region, reason)
-    state, opened = _open(state, routes, reason, prompt, assessment, evidence)
+    state, opened = _open(state, routes, reason, "", assessment, evidence)
     why = "；".join(evidence[:3]) or reason
     return state, (*hushed, *opened, Decide("hand_off_110", why))
+
+
+def _flags(state: State, assessment: Assessment | None) -> tuple[str, ...]:
+    found = assessment.flags if assessment is not None else ()
+    return (*found, *((WORK_ORDER,) if handling_order(state) else ()), *state.distress)
 
 
 def routes_to_police(region: str | None, reason: str) -> tuple[Route, ...]:
@@ -124,7 +112,7 @@ def _open(
         region=state.region,
         category=assessment.category if assessment else None,
         lines=assessment.lines if assessment else (),
-        flags=(*(assessment.flags if assessment else ()), *state.distress),
+        flags=_flags(state, assessment),
         turn=newest,
         doubtful=reason == "danger_doubt",
     )
@@ -174,9 +162,11 @@ def announce(state: State) -> Step:
     assert handoff is not None
     if handoff.announced or not handoff.waiting:
         return state, ()
-    lost = handoff.to_police and not handoff.written
+    prompt = handoff.prompt or police_prompt(state, handoff)
+    if handoff.to_police and not handoff.written:
+        prompt = "trying_110"
     state = replace(state, handoff=replace(handoff, announced=True))
-    state, said = say(state, "trying_110" if lost else handoff.prompt)
+    state, said = say(state, prompt)
     return state, (said,)
 
 

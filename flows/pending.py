@@ -112,7 +112,7 @@ class HandoffState(Chain):
     reason: str
     routes: tuple[Route, ...]
     prompt: str
-    """What the caller is told once it is written."""
+    """What the caller is told once it is written; "": as for any hand-off to 110 (`announcing`)."""
     index: int = 0
     rounds: int = 0
     leg: LegState = LegState.REQUESTED

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from flows import danger, handoff, small_talk, ticket_dialogue, together
 from flows.actions import Decide
+from flows.announcing import UNDECIDED
 from flows.events import FarSideKey, TransferProgress
 from flows.pending import HandoffState
 from flows.policy import Policy, Step
@@ -70,7 +71,7 @@ def key(state: State, event: FarSideKey, policy: Policy) -> Step:
 
 def _left_to_12345(before: HandoffState | None, state: State) -> bool:
     """Nobody has a matter any more over which 110 and a seat were called in together."""
-    undecided = before is not None and before.reason == handoff.UNDECIDED
+    undecided = before is not None and before.reason == UNDECIDED
     return undecided and state.handoff is None and state.phase is not Phase.ENDED
 
 

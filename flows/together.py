@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from flows import handoff, ticket_dialogue
 from flows.actions import Decide
+from flows.announcing import UNDECIDED
 from flows.judging import probability
 from flows.policy import Step
 from flows.state import State
@@ -22,7 +23,7 @@ def bring(state: State) -> Step:
         "undecided",
         f"110与12345难分：{probability(state, '110'):.2f} 与 {probability(state, '12345'):.2f}",
     )
-    state, actions = handoff.to_police(replace(state, undecided=True), handoff.UNDECIDED)
+    state, actions = handoff.to_police(replace(state, undecided=True), UNDECIDED)
     return state, (why, *actions)
 
 

@@ -86,7 +86,7 @@ def test_danger_on_a_partial_hands_off_in_mid_sentence(call: Call) -> None:
     assert every(NotifyLine, actions) == []
 
 
-@pytest.mark.parametrize(("safe", "prompt"), [(True, "connecting_110"), (False, "trying_110")])
+@pytest.mark.parametrize(("safe", "prompt"), [(True, "connecting_110_119"), (False, "trying_110")])
 def test_the_caller_is_told_after_the_write_and_not_before(
     call: Call, safe: bool, prompt: str
 ) -> None:

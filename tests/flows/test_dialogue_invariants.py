@@ -38,8 +38,8 @@ from tests.flows.scripted_call import POLICY, every, sounds
 PROMPTS = load_prompts()
 POLICE_REASONS = {"danger", "requested_police"}
 NEEDS_SAFE_HANDOFF = {
-    "connecting_110", "connecting_public", "transferring_110", "joining_110", "call_back_110",
-}  # fmt: skip
+    name for name in PROMPTS if name.startswith("connecting_") and name != "connecting_human"
+} | {"transferring_110", "joining_110", "call_back_110"}
 NEEDS_SAFE_TICKET = {"ticket_done", "ticket_no_number"}
 
 WORDS = st.sampled_from(

@@ -21,6 +21,8 @@ KEYWORDS = {"prompt", "question"}
 CONSTANTS = {"DANGER", "PLAIN", "ANSWERLESS"}
 COMPUTED = {"prompt"}
 """Names of variables that hold a prompt."""
+CHOOSING = {"police_prompt"}
+"""Functions that return one."""
 
 
 def said() -> set[str]:
@@ -41,6 +43,10 @@ def said() -> set[str]:
                             found |= literals(keyword.value)
                 if name == "get" and len(node.args) == 2:  # policy.greetings
                     found |= {each for each in literals(node.args[1]) if each == "greeting"}
+            if isinstance(node, ast.FunctionDef) and node.name in CHOOSING:
+                for each in ast.walk(node):
+                    if isinstance(each, ast.Return) and each.value is not None:
+                        found |= literals(each.value)
             if isinstance(node, ast.Assign):
                 names = {target.id for target in node.targets if isinstance(target, ast.Name)}
                 if names & (COMPUTED | CONSTANTS):

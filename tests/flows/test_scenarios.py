@@ -34,7 +34,9 @@ ON_THE_WAY = {
     "connecting_human", "failure_human", "language_human", "repeat_human", "silent_human",
     "voice_human", "doubt_human", "ticket_unsaved", "still_connecting_110", "human_busy",
     "nobody_free", "not_recorded", "keys", "connecting_110", "trying_110", "transferring_110",
-    "joining_110", "call_back_110", "caller_gone", "caller_gone_calling_back",
+    "joining_110", "connecting_unit", "connecting_110_119", "connecting_110_120",
+    "connecting_110_119_120", "connecting_110_122", "connecting_110_12395", "connecting_110_repair",
+    "connecting_110_railway", "call_back_110", "caller_gone", "caller_gone_calling_back",
 }  # fmt: skip
 """Said when the caller is on the way to a person, or none is free, or there is no caller."""
 
