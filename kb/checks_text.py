@@ -144,7 +144,7 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str, str], ...]:
 
 
 def _hanzi(character: str) -> bool:
-    return unicodedata.name(character, "").startswith("CJK UNIFIED")
+    return character == "〇" or unicodedata.name(character, "").startswith("CJK UNIFIED")
 
 
 def _sign(character: str) -> bool:

@@ -149,16 +149,13 @@ class _Call:
     def heard(self, text: str) -> None:
         """Whether the caller objects to the answer that was given last."""
         last = self.asked[-1] if self.asked else None
-        if (
-            last is not None
-            and last.outcome is Outcome.ANSWERED
-            and len(text) <= _LONGEST_REJECTION
-            and _REJECTED.search(text)
-        ):
+        if last is not None and last.outcome is Outcome.ANSWERED and _rejects(text):
             self.asked[-1] = replace(last, outcome=Outcome.REJECTED)
 
     def _add(self, at: float, outcome: Outcome, entry: str = "") -> None:
         query = str(self._result.get("query", ""))
+        if not entry and _rejects(query):
+            return  # about the last answer, and no question of its own
         last = self.asked[-1] if self.asked else None
         if (
             last is not None
@@ -178,6 +175,10 @@ class _Call:
     def _open_clarification(self, at: float) -> bool:
         last = self.asked[-1] if self.asked else None
         return last is not None and last.outcome is Outcome.CLARIFIED and not last.entry
+
+
+def _rejects(text: str) -> bool:
+    return len(text) <= _LONGEST_REJECTION and _REJECTED.search(text) is not None
 
 
 def _alike(first: str, second: str) -> bool:

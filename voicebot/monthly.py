@@ -17,6 +17,8 @@ from voicebot.gap_list import GapLine, day_of, region_name
 NOBODY = "未归属"
 """The department of a question that no entry comes near."""
 MOST_FREQUENT = 30
+MOST_GAPS = 100
+"""Rows of the report's lists."""
 OUTCOME_NAMES = {
     Outcome.ANSWERED: "已答复",
     Outcome.CLARIFIED: "追问",
@@ -163,7 +165,9 @@ def summed_up(
         tuple(Counter(region_name(each.region) for each in asked).most_common()),
         tuple(_frequent(asked, before, entries)),
         tuple(_departments(asked, entries, published)),
-        tuple((line, _department(next(iter(line.entries), ""), entries)) for line in gaps),
+        tuple(
+            (line, _department(next(iter(line.entries), ""), entries)) for line in gaps[:MOST_GAPS]
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from kb.checks_retrieval import check_retrieval
 from kb.checks_text import check_texts, speaking_seconds
 from kb.entry import Entry
 from kb.facts import contradicting, facts
+from kb.search import Candidate, SearchResult
 from tests.kb.conftest import TODAY, LetterEmbedder, make_entry
 
 GOOD: dict[str, Any] = {
@@ -29,6 +30,7 @@ def texts(**changes: object) -> list[Finding]:
 
 def test_a_good_entry_has_no_findings() -> None:
     assert texts() == []
+    assert texts(answer="二〇二六年起，缴费比例是5%，打12393或者登录海易办APP查询（免费）。") == []
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,29 @@ def test_a_question_that_finds_another_entry_is_told(
         )
     )
     assert ("b-1", "a-1") in {(f.entry, f.other) for f in findings}
+    assert Severity.ERROR not in {f.severity for f in findings}
     assert progress[-1][0] == progress[-1][1] == len(progress)
+
+
+class AlwaysTheFirst:
+    """A search that finds a-1 whatever is asked."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def search(self, *_: object, **__: object) -> SearchResult:
+        return SearchResult("answer", "a-1", (Candidate("a-1", 0.9),))
+
+
+def test_a_question_that_finds_another_even_while_it_is_there_is_an_error(
+    embedder: LetterEmbedder, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kb.checks_retrieval.Searcher", AlwaysTheFirst)
+    findings = list(check_retrieval(entries[:2], embedder, TODAY))
+    assert [(f.severity, f.entry, f.other) for f in findings] == [
+        (Severity.ERROR, "a-2", "a-1"),
+        (Severity.ERROR, "a-2", "a-1"),
+    ]
 
 
 def test_an_entry_found_by_its_other_wordings_is_no_finding(

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from flows.actions import Decide, Search
 from flows.answering import NO_ANSWER
+from tests.flows.scripted_call import Call
 from tests.voicebot.call_logs import answer, heard, record, searched, unanswered
 from voicebot.asked import Asked, Outcome, questions, read_asked
 from voicebot.records.codec import encode
@@ -94,6 +95,39 @@ def test_a_choice_between_two_is_one_question_with_its_end() -> None:
         ("车管所", "clarified", "a-2")
     ]
     assert asked(*between, Decide("ticket", NO_ANSWER)) == [("车管所", "abstained", "")]
+
+
+def of(call: Call) -> list[tuple[str, str, str]]:
+    return asked(
+        *(item for event, actions in zip(call.log, call.steps, strict=True)
+          for item in (event, *actions))
+    )  # fmt: skip
+
+
+def test_calls_through_the_dialogue_itself_are_read_alike() -> None:
+    call = Call()
+    call.start()
+    call.asks("公积金怎么提取", ("a-1", 0.9))
+    call.hear_out()
+    call.asks("车管所几点开门", ("a-2", 0.5), ("a-3", 0.4), decision="clarify")
+    call.hear_out()
+    call.says("第二个")
+    call.hear_out()
+    call.asks("月亮上能落户吗", decision="none")
+    assert of(call) == [
+        ("公积金怎么提取", "answered", "a-1"),
+        ("车管所几点开门", "clarified", "a-3"),
+        ("月亮上能落户吗", "abstained", ""),
+    ]
+
+
+def test_an_answer_refused_in_the_dialogue_itself_is_rejected() -> None:
+    call = Call()
+    call.start()
+    call.asks("公积金怎么提取", ("a-1", 0.9))
+    call.hear_out()
+    call.asks("不是这个", decision="none")
+    assert of(call) == [("公积金怎么提取", "rejected", "a-1")]
 
 
 def test_the_region_is_the_searchs_or_the_calls_and_times_are_the_epochs() -> None:

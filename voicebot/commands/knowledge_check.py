@@ -122,7 +122,9 @@ def _show(findings: Sequence[Finding], checked: int) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDTH)
-    table = Table("级别", "检查", "条目", "问题", "怎么办")
+    table = Table()
+    for heading in ("级别", "检查", "条目", "问题", "怎么办"):
+        table.add_column(heading, overflow="fold")
     for finding in findings:
         table.add_row(
             _SEVERITIES[finding.severity], finding.code, finding.entry, finding.reason,
