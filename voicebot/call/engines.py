@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -26,6 +26,7 @@ from telephony.codecs import Int16
 from telephony.resampling import StreamResampler
 from voicebot.call.audio_library import AudioLibrary, open_library
 from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
+from voicebot.call.recorded import Recorded, open_recorded
 from voicebot.call.turn_audio import RATE, as_float
 from voicebot.call.voice import SmartTurn, VoiceDetector
 from voicebot.clock import now
@@ -64,6 +65,8 @@ class Engines:
     knowledge: Knowledge
     library: AudioLibrary
     prompts: dict[str, Prompt]
+    recorded: Recorded = field(default_factory=Recorded)
+    """Prompts that people have recorded."""
 
     @property
     def transcriber_counts(self) -> dict[str, int]:
@@ -107,7 +110,8 @@ class Engines:
         """PCM of an utterance at `rate` Hz; rendered already, but for what has blanks."""
         # A caller's number or name that was read back is not kept.
         private = any(not value.startswith(ENTRY_VALUE) for value in say.values.values())
-        return self.library.get(self.text(say, line), rate, keep=not private).pcm
+        pcm = self.library.get(self.text(say, line), rate, keep=not private).pcm
+        return pcm if say.prompt is None else self.recorded.with_others(say.prompt, pcm, rate)
 
     def far_ear(self) -> FarEar | None:
         """An ear for the far side of one leg; None where there is no recogniser."""
@@ -200,6 +204,7 @@ def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmb
             knowledge=knowledge,
             library=library.result(),
             prompts=prompts.result(),
+            recorded=open_recorded(settings.speech.recordings, prompts.result()),
         )
     _warm_up(engines)
     return engines

@@ -20,6 +20,52 @@ _PROGRAM = "espeak-ng"
 _VOICE, _WORDS_PER_MINUTE = "cmn-latn-pinyin", "130"
 
 
+class _Program:
+    """One short process of espeak-ng for each text.
+
+    Raises:
+        SpeechUnavailable: espeak-ng is not installed.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        program = shutil.which(_PROGRAM)
+        if program is None:
+            raise SpeechUnavailable(
+                "espeak-ng is not installed; install the Debian package espeak-ng."
+            )
+        self._program, self._timeout_s = program, timeout_s
+
+    def speak(self, language: str, voice: str, text: str) -> Speech:
+        """Raises SpeechUnavailable when espeak-ng failed."""
+        command = [self._program, "-v", language, "-s", _WORDS_PER_MINUTE, "--stdin", "--stdout"]
+        try:
+            done = subprocess.run(  # noqa: S603  the text goes in by stdin, not as an argument
+                command,
+                input=text.encode(),
+                capture_output=True,
+                timeout=self._timeout_s,
+                check=True,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise SpeechUnavailable(f"espeak-ng failed: {error}.") from error
+        return _read(done.stdout, voice)
+
+
+class EnglishVoice:
+    """The few sentences that are said in English.
+
+    Raises:
+        SpeechUnavailable: espeak-ng is not installed.
+    """
+
+    def __init__(self, timeout_s: float = 10.0) -> None:
+        self._program = _Program(timeout_s)
+
+    def render(self, text: str) -> Speech:
+        """Raises SpeechUnavailable when espeak-ng failed."""
+        return self._program.speak("en-us", "espeak-ng-en-us/1", text)
+
+
 class EspeakSynthesizer:
     """Mandarin by Debian's espeak-ng, one short process for each text.
 
@@ -31,12 +77,7 @@ class EspeakSynthesizer:
     voice = "espeak-ng-cmn-latn-pinyin/1"
 
     def __init__(self, timeout_s: float = 10.0) -> None:
-        program = shutil.which(_PROGRAM)
-        if program is None:
-            raise SpeechUnavailable(
-                "espeak-ng is not installed; install the Debian package espeak-ng."
-            )
-        self._program, self._timeout_s = program, timeout_s
+        self._program = _Program(timeout_s)
 
     def render(self, text: str) -> Speech:
         """The text as speech, levelled and trimmed.
@@ -47,18 +88,7 @@ class EspeakSynthesizer:
         pinyin = _pinyin(text)
         if not pinyin:
             raise SpeechUnavailable("There is nothing in this text that can be spoken.")
-        command = [self._program, "-v", _VOICE, "-s", _WORDS_PER_MINUTE, "--stdin", "--stdout"]
-        try:
-            done = subprocess.run(  # noqa: S603  the text goes in by stdin, not as an argument
-                command,
-                input=pinyin.encode(),
-                capture_output=True,
-                timeout=self._timeout_s,
-                check=True,
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise SpeechUnavailable(f"espeak-ng failed: {error}.") from error
-        return _read(done.stdout, self.voice)
+        return self._program.speak(_VOICE, self.voice, pinyin)
 
 
 def _pinyin(text: str) -> str:
