@@ -40,6 +40,7 @@ class _Live:
 class _Service:
     started_at = 0.0
     calls_in_progress = 0
+    engines: Any = None
     loop_lag = LoopLag()
     transcriber_counts: ClassVar = {"restarts": 1}
     recognition = DecodePool(ThreadPoolExecutor(1)).figures(0.9, 1.5)

@@ -132,6 +132,11 @@ class AudioLibrary:
         """What the text's audio is filed under, be it there or not: 64 hexadecimal digits."""
         return self._key(self._synthesizer.voice, text, rate)
 
+    def rendered(self, text: str, rate: int | None = None) -> str | None:
+        """The name of the text's audio, if it is there."""
+        name = self.name(text, rate)
+        return name if self._path(name).is_file() else None
+
     def _path(self, key: str) -> Path:
         return audio_path(self._folder, key)
 

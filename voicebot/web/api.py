@@ -8,6 +8,9 @@
     GET /api/calls/{id}/events      the same: its event log
     GET /api/calls/{id}/live        the same: what happens in one call, as it happens
     GET /api/handoffs/{id}          the same, and 110 and desk
+    GET /v1/openapi.json            any role: what can be asked for, and how
+    POST /v1/recommend              admin, supervisor, agent (web.assist)
+    GET /v1/knowledge/audio/{hash}  the same, and kb (web.answer_audio)
     WS  /api/live                   admin, supervisor, agent: what happens, as it happens
     WS  /media                      media, admin: a call's audio (telephony.messages)
     …   /media/fork, /api/audiosocket   other carriers (web.carriers)
@@ -31,6 +34,8 @@ from telephony.audio_socket_packets import Announcements
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.security import ROLES, Principal
 from voicebot.web.access import Refusal, authorise_websocket, foreign_origin, require
+from voicebot.web.answer_audio import add_answer_audio
+from voicebot.web.assist import add_assist
 from voicebot.web.carriers import MEDIA, add_carriers
 from voicebot.web.headers import SecurityHeaders
 from voicebot.web.live import follow
@@ -170,7 +175,13 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         await websocket.accept()
         await service.handle_media(websocket, authorised=given)
 
+    @app.get("/v1/openapi.json")
+    async def openapi(_: Anybody) -> dict[str, Any]:
+        return app.openapi()
+
     add_pages(app)
+    add_assist(app, service)
+    add_answer_audio(app, service)
     add_carriers(app, service, announcements)
 
     def _audit(request: Request | WebSocket, who: Principal, action: str, subject: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastapi import WebSocket
 
@@ -12,6 +12,9 @@ from telephony.call_control import IncomingCall
 from voicebot.config import Settings
 from voicebot.loop_lag import LoopLag
 from voicebot.records.store import Records
+
+if TYPE_CHECKING:
+    from voicebot.call.engines import Engines
 
 
 class Live(Protocol):
@@ -25,6 +28,11 @@ class Service(Protocol):
 
     @property
     def settings(self) -> Settings: ...
+    @property
+    def engines(self) -> Engines:
+        """The models, and the knowledge base as it is published now."""
+        ...
+
     @property
     def records(self) -> Records: ...
     @property
