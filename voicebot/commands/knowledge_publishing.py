@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voicebot.commands import knowledge_audio, knowledge_files
-from voicebot.commands.knowledge_acts import At, Who, Why, act_on, by, local, minute_of
+from voicebot.commands.knowledge_acts import (
+    At,
+    Who,
+    Why,
+    act_on,
+    by,
+    local,
+    minute_of,
+    read_knowledge,
+)
 from voicebot.commands.knowledge_common import change_knowledge, database_sentences, progress_bar
 from voicebot.commands.session import InputError, open_settings, print_json
 
@@ -79,7 +88,9 @@ def publish(
         raise InputError("--phrasings and --gaps go with a file of entries.")
     faults = 0
     if names:
-        _let_be_spoken(names, by(who, why or "published"), minute_of(at), as_json)
+        minute = minute_of(at)
+        _prepare(settings, names)
+        _let_be_spoken(names, by(who, why or "published"), minute, as_json)
     elif file is not None:
         change, faults = knowledge_files.read_files(
             file, phrasings, gaps, who=who, reviewed_by=reviewed_by, publish=True
@@ -87,6 +98,24 @@ def publish(
         with database_sentences():
             change_knowledge(settings, change)
     raise typer.Exit(1 if _make(settings, as_json=as_json) + faults else 0)
+
+
+def _prepare(settings: Settings, names: Sequence[str]) -> None:
+    """Vectors and audio of what is to be published: running services then take it up at once."""
+    from kb import ledger
+    from kb.entry import Status
+    from kb.index import texts_of
+    from voicebot.call.audio_library import open_library
+    from voicebot.knowledge import open_embedder
+
+    approved = read_knowledge(partial(ledger.standing, status=Status.APPROVED))
+    entries = [entry for entry in approved if entry.id in names]
+    if not entries:
+        return  # the decision says why
+    open_embedder(settings).embed_corpus(texts_of(entries))
+    library = open_library(settings, at_once=os.cpu_count() or 1)
+    with progress_bar("rendering audio") as progress:
+        library.prepare([entry.answer for entry in entries], progress)
 
 
 def _let_be_spoken(names: Sequence[str], act: Act, minute: datetime | None, as_json: bool) -> None:
