@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from kb.headings import RowError
 
@@ -68,7 +67,8 @@ def _records(text: str, delimiter: str) -> Iterator[_Record]:
     lines = list(io.StringIO(text, newline=""))
     at = 0
     while at < len(lines):
-        reader = csv.reader(islice(lines, at, None), delimiter=delimiter, strict=True)
+        following = map(lines.__getitem__, range(at, len(lines)))
+        reader = csv.reader(following, delimiter=delimiter, strict=True)
         record = _Record([], at + 1, at + 1)
         try:
             record.cells = next(reader, [])
