@@ -12,7 +12,7 @@ This file says which concern takes which event; what short replies mean is read 
 =================  ===========================================================
 `hearing`          hypotheses, barge-in, turn ends
 `judging`          which words triage judges, and what is certain or in doubt
-`replying`         the reply to a turn; small talk, in every phase
+`replying`         the reply to a turn; `courtesies` to small talk, in every phase
 `danger`           the question about danger, and its reply
 `understanding`    words that nobody made out, and other languages
 `distress`         screams, crying, shouting
@@ -22,7 +22,9 @@ This file says which concern takes which event; what short replies mean is read 
 `police_offer`     an ordinary matter of 110's: announced, confirmed, transferred
 `together`         110's or 12345's: both on the line; a dispute if nobody takes it
 `keypad`           the menu of keys
-`handoff`          110, seats, and the legs to them (`routes`); `seatless` if no seat is free
+`handoff`          110 and seats: opened, written, announced (`announcing` has the wording)
+`legs`             the legs to them (`routes`), the next route; `release` who leaves the call
+`seatless`         a seat, and what there is without one; limited numbers
 `sides`            119, 120, 122, 12395 beside 110
 `far_side`         who is on an answered leg: a person, a queue, a machine
 `dossier`          place, lines, notes of an open hand-off
@@ -41,14 +43,15 @@ from dataclasses import replace
 
 from flows import (
     call_back,
+    courtesies,
     distress,
     dossier,
     handoff,
     hearing,
     judging,
     keypad,
+    legs,
     patience,
-    replying,
     seatless,
     speaking,
     ticket_writing,
@@ -104,7 +107,7 @@ def step(state: State, event: Event, policy: Policy) -> Step:
         return patience.closing(state)
     if isinstance(event, Released):
         return patience.released(state)
-    state, redialled = handoff.redial(state)
+    state, redialled = legs.redial(state)
     state, actions = _dispatch(state, event, policy)
     return state, (*redialled, *actions)
 
@@ -177,7 +180,7 @@ def _playback_finished(state: State, event: PlaybackFinished) -> Step:
     if after is None:
         return speaking.stopped(state, event), ()
     if after.phase is Phase.CLOSING:
-        return replying.goodbye_said(after)
+        return courtesies.goodbye_said(after)
     return dossier.keep_company(after)
 
 

@@ -222,7 +222,7 @@ class FarSideKey:
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """Something had been put off until now (`flows.handoff.due_at`)."""
+    """Something had been put off until now (`flows.legs.due_at`)."""
 
     at: float
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows import (
+    courtesies,
     dossier,
     handoff,
     police_offer,
@@ -72,7 +73,7 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
             state, told = handoff.announce(state)  # a disk that is slow is not waited for again
             return state, (*actions, *told)
         case Phase.CLOSING:
-            return replying.goodbye_said(state)
+            return courtesies.goodbye_said(state)
         case _:
             return _nudge(state, policy)
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from flows import (
     answering,
     answers,
+    courtesies,
     danger,
     denial,
     distress,
@@ -24,14 +25,11 @@ from flows import (
     ticket_writing,
     understanding,
 )
-from flows.actions import Decide, HangUp
+from flows.actions import Decide
 from flows.events import Ear
 from flows.policy import Policy, Step
-from flows.speaking import go_on, hush, say, say_again
+from flows.speaking import go_on, hush, say
 from flows.state import CallerTurn, Phase, State, settled
-
-MOST_REPEATS = 2
-"""How often the same thing is said again before a human is called in."""
 
 
 def reply(state: State, policy: Policy, *, impatient: bool = False, overdue: bool = False) -> Step:
@@ -140,7 +138,7 @@ def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = 
         if answer is not None:
             return answer
         state = police_offer.withdrawn(state)
-    small = _small_talk(state, turn)
+    small = courtesies.reply(state, turn)
     if small is not None:
         return small
     if state.phase in ticket_dialogue.STEPS:
@@ -178,59 +176,6 @@ def _in_ticket(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool)
         return police_offer.offer(state, turn)
     asked = answering.in_ticket(state, turn, policy, overdue=overdue)
     return asked or ticket_dialogue.take_down(settled(state, turn), turn)
-
-
-def _small_talk(state: State, turn: CallerTurn) -> Step | None:
-    """Words that ask for nothing of substance, each met in kind."""
-    text = turn.transcript
-    if not text:
-        return None
-    if small_talk.again(text) and state.phase is not Phase.CLOSING:
-        return _say_again(settled(state, turn))
-    if state.phase in ticket_dialogue.STEPS:
-        return ticket_dialogue.courtesy(settled(state, turn), turn)
-    if state.phase is Phase.CLARIFYING and answers.choice(text) is not None:
-        return None
-    noise = small_talk.backchannel(text)
-    done = small_talk.finished(text) or small_talk.refused(text)
-    if state.phase is Phase.CLOSING and (noise or done or small_talk.agreed(text)):
-        return goodbye_said(settled(state, turn))
-    if small_talk.refused(text) and state.ticket is not None and state.phase is Phase.LISTENING:
-        return ticket_writing.withdraw(settled(state, turn))
-    if small_talk.bare_no(text) and not (state.served or turn.asked == "more"):
-        done, noise = False, True  # a no to nothing that was asked
-    if done:
-        state, hushed = hush(settled(state, turn))
-        state, goodbye = say(replace(state, phase=Phase.CLOSING), "goodbye")
-        return state, (*hushed, goodbye)
-    yes = noise or small_talk.agreed(text)
-    if not (yes or small_talk.more(text) or small_talk.contentless(text)):
-        return None
-    state = settled(state, turn)
-    if not state.quiet:
-        return state, ()  # said along with the bot
-    resumed = go_on(state) if noise else None
-    if resumed is not None:
-        return resumed
-    more = yes and state.served and turn.asked != "more"
-    state, said = say(state, "anything_else" if more else "go_on")
-    return state, (said,)
-
-
-def _say_again(state: State) -> Step:
-    state, hushed = hush(state)
-    if state.repeats >= MOST_REPEATS and not state.seat_failed:
-        state, actions = seatless.to_human(state, "not_understood", "repeat_human")
-        return state, (*hushed, *actions)
-    state, said = say_again(state)
-    return state, (*hushed, said)
-
-
-def goodbye_said(state: State) -> Step:
-    """Hang up, unless the goodbye is still being said or the caller speaks."""
-    if not state.quiet or state.caller_speaking:
-        return state, ()
-    return replace(state, phase=Phase.ENDED), (HangUp(state.outcome),)
 
 
 def _not_heard(state: State, turn: CallerTurn, policy: Policy) -> Step:

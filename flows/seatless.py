@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import danger, handoff, small_talk, ticket_dialogue, together
+from flows import danger, handoff, legs, release, small_talk, ticket_dialogue, together
 from flows.actions import Decide
 from flows.announcing import UNDECIDED
 from flows.events import FarSideKey, TransferProgress
@@ -33,7 +33,7 @@ def to_human(state: State, reason: str, prompt: str) -> Step:
         return handoff.to_human(state, reason, prompt)
     why = Decide("seat_refused", f"号码在限制期内，不转座席：{reason}")
     state, hushed = hush(state)
-    state, actions = _take_down(handoff.no_seat(state), reason, prompt="limited")
+    state, actions = _take_down(release.no_seat(state), reason, prompt="limited")
     return state, (*hushed, why, *actions)
 
 
@@ -42,7 +42,7 @@ def transfer(state: State, event: TransferProgress, policy: Policy) -> Step:
     before, matter = state.handoff, _matter(state)
     uncertain = handoff.unsettled(state) and state.doubt > 0
     alarmed = before is not None and (before.alarmed or before.doubtful)
-    state, actions = handoff.transfer(state, event)
+    state, actions = legs.transfer(state, event)
     if _left_to_12345(before, state):
         state, told = say(state, "human_busy")
         why = "110和座席都没有接通，由首接的12345登记"
@@ -62,7 +62,7 @@ def transfer(state: State, event: TransferProgress, policy: Policy) -> Step:
 def key(state: State, event: FarSideKey, policy: Policy) -> Step:
     """110 gives the caller back; a matter that might have been its own is a dispute then."""
     before, matter = state.handoff, _matter(state)
-    state, actions = handoff.key(state, event, policy)
+    state, actions = release.key(state, event, policy)
     if not _left_to_12345(before, state):
         return state, actions
     state, more = together.disputed(state, matter or CALL_BACK, "110退回，由首接的12345登记")

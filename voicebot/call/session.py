@@ -21,7 +21,7 @@ import structlog
 from flows import actions as act
 from flows import events as ev
 from flows.dialogue import Policy, step
-from flows.handoff import due_at as handoff_due_at
+from flows.legs import due_at as handoff_due_at
 from flows.state import State
 from telephony.call_control import CallControl, Capability, Leg
 from telephony.codecs import FRAME_SECONDS, Int16
