@@ -35,6 +35,8 @@ LEAST_SCORE = 0.05
 LIKE = 60.0
 """Similarity, 0..100, from which a wording is called the caller's own."""
 LIMIT = 3
+_STOPS = "，。？！；：、,.?!;: \n\t"
+"""At either end of a turn: triage and search are used to words without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def recommend(
         KnowledgeError: the knowledge base cannot be read.
         EmbedderFailed: a text cannot be embedded.
     """
-    turns = [turn for turn in transcript if turn.text.strip()][-REMEMBERED:]
+    plain = (Said(turn.speaker, turn.text.strip(_STOPS)) for turn in transcript)
+    turns = [turn for turn in plain if turn.text][-REMEMBERED:]
     assessment = _assess(turns, triage, embedder)
     danger = _danger(assessment)
     place = assessment.region or region

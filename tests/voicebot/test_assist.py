@@ -79,6 +79,20 @@ def test_who_agrees_agrees_to_what_the_agent_has_made_of_it() -> None:
     assert ids(recommended("我想问证件", "座席您是想问身份证到期了怎么换吗", "对的"))[0] == "a-2"
 
 
+def test_a_new_sentence_is_embedded_once_for_triage_and_search_together() -> None:
+    base = knowledge()
+    embedder = LetterEmbedder()
+    base = replace(base, searcher=Searcher(cast(Searcher, base.searcher).index, embedder))
+    recommend(
+        [Said("caller", "社保卡丢了怎么补办？")],
+        knowledge=base,
+        triage=SCRIPTED_TRIAGE,
+        embedder=cast(Any, embedder),
+        at=NOON,
+    )
+    assert set(embedder.embedded) == {"社保卡丢了怎么补办"}
+
+
 def test_a_new_matter_takes_over_from_the_one_before() -> None:
     found = recommended("社保卡丢了怎么补办", "座席先挂失", "好的", "那怎么申请公租房")
     assert ids(found)[0] == "a-3"
