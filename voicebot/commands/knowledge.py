@@ -21,6 +21,7 @@ from voicebot.commands import (
     knowledge_review,
 )
 from voicebot.commands.knowledge_common import (
+    bring_up_to_date,
     database_sentences,
     entry_values,
     open_searcher,
@@ -81,7 +82,9 @@ def show(
     from kb import store
     from voicebot.records.database import open_engine
 
-    engine = open_engine(open_settings().database_url)
+    settings = open_settings()
+    bring_up_to_date(settings)
+    engine = open_engine(settings.database_url)
     with database_sentences(), Session(engine) as session:
         if not entry:
             for each in store.published(session, now()):
@@ -122,6 +125,8 @@ def search(
     ] = None,
     target: Annotated[Path | None, typer.Option("--output", help="JSON Lines.")] = None,
     region: Annotated[str, typer.Option(help="GB/T 2260 code of the caller's place.")] = "",
+    line: Annotated[str, typer.Option(help="The dialled number (DID).")] = "",
+    audience: Annotated[str, typer.Option(help="Whom the caller belongs to (面向对象).")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Find the approved entry that answers a question, or know that there is none.
@@ -130,6 +135,7 @@ def search(
     Examples:
       voicebot kb search "社保卡丢了怎么补办"
       voicebot kb search "公交几点收车" --region 460200 --json
+      voicebot kb search "失业金怎么领" --line 12333
       voicebot kb search --input questions.jsonl --output found.jsonl
     """
     from kb.batch import as_dict, search_file
@@ -139,11 +145,13 @@ def search(
     searcher = open_searcher(open_settings())
     if source is not None and target is not None:
         done, bad = search_file(searcher, source, target, on=now())
-        for line in bad:
-            typer.echo(f"{source}, {line}", err=True)
+        for fault in bad:
+            typer.echo(f"{source}, {fault}", err=True)
         typer.echo(f"{done} questions searched, {len(bad)} lines left out.", err=True)
         raise typer.Exit(1 if bad else 0)
-    result = searcher.search(query, region=region or None, on=now())
+    result = searcher.search(
+        query, region=region or None, line=line or None, audience=audience or None, on=now()
+    )
     if as_json:
         print_json(as_dict(None, result))
         return
