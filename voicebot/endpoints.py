@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -27,11 +28,28 @@ log = structlog.get_logger()
 
 RETRY_S = 5.0
 
+STARTING_S = 10.0
+"""How long the service waits for endpoints that start processes before it says that it is ready."""
+
 Take = Callable[[IncomingCall], Awaitable[None]]
 Run = Callable[[], Coroutine[Any, Any, None]]
 
 
-def endpoints(settings: Settings, take: Take, announcements: Announcements) -> dict[str, Run]:
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One telephone endpoint.
+
+    Parameters:
+        run: serves until cancelled.
+        started: set once calls are answered, where that takes a while by itself; what hangs
+            on another server, such as a PBX, is not waited for.
+    """
+
+    run: Run
+    started: asyncio.Event | None = None
+
+
+def endpoints(settings: Settings, take: Take, announcements: Announcements) -> dict[str, Endpoint]:
     """What is to be run, by name.
 
     Parameters:
@@ -41,9 +59,10 @@ def endpoints(settings: Settings, take: Take, announcements: Announcements) -> d
     Raises:
         EndpointError: an endpoint's settings cannot be used.
     """
-    found: dict[str, Run] = {}
+    found: dict[str, Endpoint] = {}
     if settings.asterisk.url:
-        found["asterisk"] = AsteriskEndpoint(asterisk_access(settings.asterisk), take).run
+        asterisk = AsteriskEndpoint(asterisk_access(settings.asterisk), take)
+        found["asterisk"] = Endpoint(asterisk.run)
     if settings.sip.enabled:
         try:
             sip = SipSettings(
@@ -52,23 +71,40 @@ def endpoints(settings: Settings, take: Take, announcements: Announcements) -> d
             )
         except TelephonyError as error:
             raise EndpointError(f"sip: {error.message}") from None
-        found["sip"] = SipEndpoint(sip, take).run
+        direct = SipEndpoint(sip, take)
+        found["sip"] = Endpoint(direct.run, direct.started)
     audio = settings.audio_socket
     if audio.port:
-        found["audio_socket"] = AudioSocketEndpoint(audio.host, audio.port, take, announcements).run
+        socket = AudioSocketEndpoint(audio.host, audio.port, take, announcements)
+        found["audio_socket"] = Endpoint(socket.run)
     return found
 
 
 @contextlib.asynccontextmanager
-async def running(runs: dict[str, Run]) -> AsyncIterator[None]:
-    """The endpoints, until the block ends."""
-    tasks = [asyncio.create_task(_kept_up(name, run), name=name) for name, run in runs.items()]
+async def running(found: dict[str, Endpoint]) -> AsyncIterator[None]:
+    """The endpoints, until the block ends; it begins when they answer calls."""
+    tasks = [
+        asyncio.create_task(_kept_up(name, endpoint.run), name=name)
+        for name, endpoint in found.items()
+    ]
     try:
+        for name, endpoint in found.items():
+            await _started(name, endpoint)
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _started(name: str, endpoint: Endpoint) -> None:
+    if endpoint.started is None:
+        return
+    try:
+        async with asyncio.timeout(STARTING_S):
+            await endpoint.started.wait()
+    except TimeoutError:
+        log.error("endpoint_not_started", endpoint=name, seconds=STARTING_S)
 
 
 async def _kept_up(name: str, run: Run) -> None:

@@ -61,16 +61,16 @@ async def _serve(settings: Settings) -> int:
                         timeout_graceful_shutdown=CALLS_END_S,
                     )
                 )
-                secure = "s" if settings.server.tls_certificate else ""
-                address = f"{host}:{bound.getsockname()[1]}"
-                log.info(
-                    "ready",
-                    media=f"ws{secure}://{address}/media",
-                    page=f"http{secure}://{address}/call",
-                )
                 stopping.server = server
                 draining = asyncio.create_task(_drain(stopping, service, server))
                 async with running(endpoints(settings, service.take, announcements)):
+                    secure = "s" if settings.server.tls_certificate else ""
+                    address = f"{host}:{bound.getsockname()[1]}"
+                    log.info(
+                        "ready",
+                        media=f"ws{secure}://{address}/media",
+                        page=f"http{secure}://{address}/call",
+                    )
                     await server.serve(sockets=[bound])
                     draining.cancel()
                     await service.ended()
