@@ -9,7 +9,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
@@ -113,6 +113,8 @@ class Taken:
     control: CallControl
     ears: Ears
     done: asyncio.Event = field(default_factory=asyncio.Event)
+    last_words: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """What the bot still does when the caller is gone."""
 
 
 def wait_until(condition: Any, timeout_s: float = 10.0, what: Any = "it") -> float:
@@ -249,6 +251,8 @@ class Bot:
         finally:
             for task in over:
                 task.cancel()
+            if taken.last_words is not None:
+                await taken.last_words()
             await control.hang_up()
             await offer.closed()
 

@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from telephony.errors import TelephonyError
 from telephony.leg_events import LegKey
-from tests.asterisk.bot import POLICE, SEAT, Bot, LegLog, Taken, access_to, wait_until
+from tests.asterisk.bot import POLICE, SEAT, Bot, LegLog, Taken, access_to, tone, wait_until
 from tests.asterisk.pbx import Pbx
 from tests.asterisk.phones import (
     Phone,
@@ -32,6 +33,7 @@ from tests.asterisk.phones import (
     tone_wav,
 )
 from tests.asterisk.raw_sip import WELL_FORMED, send_raw
+from voicebot.call.leg_speech import say_to
 
 CALLER_HZ, BOT_HZ, POLICE_HZ, SEAT_HZ = 440.0, 700.0, 1000.0, 1500.0
 
@@ -210,6 +212,22 @@ def test_the_caller_hangs_up_while_being_answered(
     leg.wait("ended:hung_up", 3)
     wait_until(lambda: not pbx.channels(), 3, pbx.channels)
     wait_until(lambda: "vb-" not in pbx.cli("bridge show all"), 3)
+
+
+def test_110_is_spoken_to_when_the_caller_is_gone(
+    bot: Bot, taken: Taken, caller: Phone, police: Phone, person: Path
+) -> None:
+    police.script(*answers(person))
+    leg = bot.dial(taken)
+    leg.wait("answered")
+
+    async def speak() -> None:
+        await say_to(leg.leg, np.concatenate(list(tone(900, 2.0))), 8000)
+
+    taken.last_words = speak
+    caller.hang_up()
+    police.wait_until_tone(900)
+    leg.wait("ended:hung_up")
 
 
 def test_110_hangs_up_in_mid_sentence(
