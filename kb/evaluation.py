@@ -13,8 +13,9 @@ import numpy as np
 
 from asr import phonetics
 from kb.corpus import Labelled
+from kb.coverage import Given
 from kb.noise import Homophones
-from kb.search import Searcher, SearchResult
+from kb.search import Candidate, Searcher, SearchResult
 
 Heard = Literal["clean", "noisy", "sound"]
 """What the search is given: the text; the text with made-up homophone errors; syllables only
@@ -89,7 +90,11 @@ class Report:
     shares: dict[str, Share]
     by_tag: dict[str, dict[str, Share]]
     milliseconds: dict[str, float]
-    """p50 and p95 of one search, embedding included."""
+    """p50, p95 and p99 of one search, embedding included."""
+    given: tuple[Given, ...] = ()
+    """The best candidate of each question."""
+    coverage: float = 0.0
+    """The share of all questions that was answered."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: every share as value, interval, hits and total."""
@@ -110,6 +115,7 @@ class Report:
             "shares": plain(self.shares),
             "by_tag": {tag: plain(shares) for tag, shares in self.by_tag.items()},
             "milliseconds": self.milliseconds,
+            "coverage": round(self.coverage, 4),
         }
 
     def table(self) -> str:
@@ -137,6 +143,8 @@ def evaluate(
     published = {entry.id for entry in index.entries}
     noise = Homophones(index.wordings)
     overall, tags, times = _Tally(), dict[str, _Tally](), []
+    given: list[Given] = []
+    answered = 0
     for asked in questions:
         text = asked.query if heard == "clean" else noise.spoil(asked.query, asked.id)
         syllables = phonetics.to_syllables(text) if heard == "sound" else ()
@@ -146,13 +154,18 @@ def evaluate(
         )
         times.append((time.perf_counter() - started) * 1000)
         expect = asked.expect & published
+        best = result.candidates[0] if result.candidates else Candidate("", 0.0)
+        given.append(Given(best.score, best.id in expect))
+        answered += result.decision == "answer"
         overall.add(result, expect)
         for tag in asked.tags:
             tags.setdefault(tag, _Tally()).add(result, expect)
-    p50, p95 = np.percentile(times, [50, 95]) if times else (0.0, 0.0)
+    marks = np.percentile(times, [50, 95, 99]) if times else np.zeros(3)
     return Report(
         heard,
         overall.shares(),
         {tag: tally.shares() for tag, tally in tags.items()},
-        {"p50": round(float(p50), 2), "p95": round(float(p95), 2)},
+        {name: round(float(ms), 2) for name, ms in zip(("p50", "p95", "p99"), marks, strict=True)},
+        tuple(given),
+        answered / max(1, len(questions)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,8 @@ class Question:
     """What was heard, ready to be compared.
 
     `texts` are hypotheses without fillers, best first (none for syllables alone); `syllables`
-    are what the listener heard, toned; `vectors` are the embeddings of the first texts.
+    are what the listener heard, toned; `vectors` are the embeddings of the first texts, zero in
+    the columns of an encoder that has not been asked.
     """
 
     texts: tuple[str, ...]
@@ -107,11 +108,7 @@ def compare_terms(block: Block, asked: Terms) -> Views:
     columns: dict[str, Floats] = {}
     gaps: dict[str, tuple[float, float]] = {}
     if asked.characters and len(asked.vectors):
-        for name, part in block.parts.items():
-            rows = unit(asked.vectors[:, block.slices[name]])
-            for view, scores in _embedded(block, part, rows).items():
-                columns[f"{name}_{view}"] = scores
-            gaps[f"{name}_best"] = _two_best(part.gaps @ rows[0])
+        _add_embedded(block, asked, columns, gaps)
     if asked.characters:
         terms = [ngrams(text, CHARACTER_SIZES) for text in asked.characters]
         columns["characters"] = _best_hypothesis(
@@ -132,6 +129,26 @@ def compare_terms(block: Block, asked: Terms) -> Views:
         columns["near_sounds"] = _best_hypothesis([_near(block, s) for s in asked.sounds])
         gaps["sounds"] = _two_best(block.gaps_by_sounds.scores(terms[0]))
     return Views(columns, gaps, len(asked.sounds[0]) if asked.sounds else 0)
+
+
+def compare_further(block: Block, question: Question, views: Views) -> Views:
+    """`views` and those of the encoders that have embedded `question` in addition."""
+    columns, gaps = dict(views.columns), dict(views.gaps)
+    _add_embedded(block, Terms.of(question), columns, gaps)
+    return replace(views, columns=columns, gaps=gaps)
+
+
+def _add_embedded(
+    block: Block, asked: Terms, columns: dict[str, Floats], gaps: dict[str, tuple[float, float]]
+) -> None:
+    for name, part in block.parts.items():
+        vectors = asked.vectors[:, block.slices[name]]
+        if not vectors.any():
+            continue  # this encoder has not been asked
+        rows = unit(vectors)
+        for view, scores in _embedded(block, part, rows).items():
+            columns[f"{name}_{view}"] = scores
+        gaps[f"{name}_best"] = _two_best(part.gaps @ rows[0])
 
 
 def _two_best(scores: Floats) -> tuple[float, float]:

@@ -12,10 +12,12 @@ from kb.ranker import Doubles
 
 PENALTY = 1e-4
 """Of the squared weights; 1e-3 answered 3 % fewer in cross-validation."""
-WRONG_LIMIT = 0.04
+WRONG_LIMIT = 0.02
 """At most this share of the answerable may be answered wrongly."""
 FALSE_LIMIT = 0.05
 """At most this share of the unanswerable may be answered at all."""
+LOST_LIMIT = 0.005
+"""At most this share of the answerable may be given up before all encoders were asked."""
 ASKED_LIMIT = 0.10
 """At most this share of the unanswerable may lead to a question which of two is meant."""
 
@@ -104,6 +106,51 @@ def thresholds(held_out: Doubles, cases: Cases) -> tuple[float, float]:
             break
         clarify = float(threshold)
     return round(answer, 2), round(clarify, 2)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Out-of-fold probabilities of one model with its cases and thresholds."""
+
+    held_out: Doubles
+    cases: Cases
+    answer: float
+    clarify: float
+
+
+def first_thresholds(first: Judged, full: Judged) -> tuple[float, float]:
+    """The lowest (certain, hopeless) of the model that is asked first, at no loss.
+
+    With them no more is answered wrongly or falsely than by the full model alone, and what is
+    given up at once would hardly have been answered.
+    """
+    best, first_right, _ = _best(first.held_out, first.cases)
+    full_best, full_right, _ = _best(full.held_out, full.cases)
+    given = full_best >= full.answer
+    yes: Flags = full.cases.answerable
+    wrong, false = int((given & ~full_right)[yes].sum()), int(given[~yes].sum())
+    certain = 0.99
+    for threshold in np.arange(0.99, first.answer, -0.01):
+        at_once: Flags = best >= threshold
+        answered = np.where(at_once, True, given)
+        right = np.where(at_once, first_right, full_right)
+        if (answered & ~right)[yes].sum() > wrong or answered[~yes].sum() > false:
+            break
+        certain = float(threshold)
+    nothing = 1 - first.held_out.sum(axis=1)
+    hopeless = 0.99
+    for threshold in np.arange(0.99, 0.5, -0.01):
+        lost = (nothing >= threshold) & given & full_right & yes
+        if lost.sum() > LOST_LIMIT * yes.sum():
+            break
+        hopeless = float(threshold)
+    return round(certain, 2), round(hopeless, 2)
+
+
+def settled_share(first: Judged, certain: float, hopeless: float) -> float:
+    """The share of the questions for which the other encoders need not be asked."""
+    best, nothing = first.held_out.max(axis=1), 1 - first.held_out.sum(axis=1)
+    return round(float(((best >= certain) | (nothing >= hopeless)).mean()), 4)
 
 
 def _best(held_out: Doubles, cases: Cases) -> tuple[Doubles, Flags, Doubles]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,15 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """float32 (n, d)."""
+        ...
+
+
+@runtime_checkable
+class StagedEmbedder(Embedder, Protocol):
+    """One that can be asked for some of its encoders first, and for the others in doubt."""
+
+    def embed_parts(self, texts: Sequence[str], names: Collection[str]) -> Floats:
+        """As `embed`; the columns of encoders that are not named are zero."""
         ...
 
 

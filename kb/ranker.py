@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kb.entry import Entry
 from kb.errors import RankerNotReadable
 from kb.features import CHARACTER_VIEWS, EMBEDDED_VIEWS, SOUND_VIEWS, Mask, Views
 from kb.index import Floats
@@ -29,6 +30,10 @@ CANDIDATES = 30
 _Z_SCALE = 3.0  # z-scores of the best are 3 to 6; brought near the raw similarities' range
 _FORMAT = 1
 FILE = Path(__file__).parent / "data" / "ranker.json"
+PLAIN_FILE = FILE.with_name("ranker_plain.json")
+"""Fitted on entries with their own variants alone."""
+MANY_PHRASINGS = 5.0
+"""Further ways to ask for each entry, in the mean, from which on `FILE` is used."""
 
 
 def view_names(parts: Sequence[str], *, text: bool = True) -> tuple[str, ...]:
@@ -95,6 +100,22 @@ class Model:
     """Answer when the best candidate's probability reaches this."""
     clarify: float
     """Below `answer`: ask which of the two is meant when their sum reaches this."""
+    certain: float | None = None
+    """Of the model that is asked first: at this probability no other need be."""
+    hopeless: float | None = None
+    """The same for the probability that no entry answers."""
+
+    @property
+    def encoders(self) -> frozenset[str]:
+        """The encoders whose views it needs."""
+        suffix = f"_{EMBEDDED_VIEWS[0]}"
+        return frozenset(v.removesuffix(suffix) for v in self.views if v.endswith(suffix))
+
+    def settles(self, scores: Doubles) -> bool:
+        """Whether these (candidates,) probabilities leave so little doubt that they do."""
+        if self.certain is None or self.hopeless is None or not len(scores):
+            return False
+        return bool(scores.max() >= self.certain or 1 - scores.sum() >= self.hopeless)
 
     def probabilities(self, case: Case) -> Doubles:
         """(candidates,) probability of each being the right entry."""
@@ -116,6 +137,11 @@ class Ranker:
         able = [m for m in self.models if all(v in columns for v in m.views)]
         return max(able, key=lambda m: len(m.views), default=None)
 
+    @property
+    def first(self) -> Model | None:
+        """The model that is asked before the slower encoders are."""
+        return next((m for m in self.models if m.certain is not None), None)
+
     def dump(self) -> str:
         """As JSON, weights to six digits."""
         return json.dumps(
@@ -127,6 +153,8 @@ class Ranker:
                         "views": model.views,
                         "answer": model.answer,
                         "clarify": model.clarify,
+                        "certain": model.certain,
+                        "hopeless": model.hopeless,
                         "weights": [round(float(w), 6) for w in model.weights],
                         "nothing": [round(float(w), 6) for w in model.nothing],
                         "typical": [round(float(w), 6) for w in model.typical],
@@ -158,6 +186,13 @@ class Ranker:
         return Ranker(models, data.get("provenance", {}))
 
     @staticmethod
+    def for_entries(entries: Sequence[Entry]) -> Ranker:
+        """The one of the package that was fitted on entries most like these."""
+        phrasings = sum(len(entry.phrasings) for entry in entries)
+        many = phrasings >= MANY_PHRASINGS * max(1, len(entries))
+        return Ranker.load(FILE if many else PLAIN_FILE)
+
+    @staticmethod
     @lru_cache(maxsize=4)
     def load(path: Path = FILE) -> Ranker:
         """The weights that come with the package, or those of `path`.
@@ -183,6 +218,9 @@ def _model(fields: Mapping[str, Any]) -> Model:
         raise ValueError(f"{len(weights)} weights do not fit {len(views)} views")
     if not all(np.isfinite(numbers).all() for numbers in (weights, nothing, typical)):
         raise ValueError("a weight is not a number")
-    return Model(
-        views, weights, nothing, typical, float(fields["answer"]), float(fields["clarify"])
+    answer, clarify = float(fields["answer"]), float(fields["clarify"])
+    certain, hopeless = (
+        None if fields.get(name) is None else float(fields[name])
+        for name in ("certain", "hopeless")
     )
+    return Model(views, weights, nothing, typical, answer, clarify, certain, hopeless)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -12,12 +12,12 @@ import numpy as np
 from kb import regions
 from kb.eligible import Eligibility
 from kb.entry import Entry
-from kb.features import Question
+from kb.features import Mask, Question, Views, compare, compare_further
 from kb.follow_up import Aspect, asked_aspect, in_context
 from kb.homophones import same_wording
-from kb.index import Embed, Embedder, Index, build
+from kb.index import Embed, Embedder, Index, StagedEmbedder, build
 from kb.large_index import LargeIndex, compare_eligible
-from kb.ranker import Model, Ranker, prepare
+from kb.ranker import Doubles, Model, Ranker, prepare
 
 Decision = Literal["answer", "clarify", "none"]
 ResolveRegion = Callable[[str], str | None]
@@ -52,13 +52,33 @@ class SearchResult:
 NOTHING = SearchResult("none", None, ())
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Candidates with their probabilities by one model."""
+
+    model: Model
+    names: tuple[str, ...]
+    scores: Doubles
+
+    @property
+    def settled(self) -> bool:
+        """Whether the other encoders need not be asked."""
+        return self.model.settles(self.scores)
+
+    def decided(self, limit: int) -> SearchResult:
+        order = np.argsort(-self.scores, kind="stable")[: max(2, limit)]
+        best = [Candidate(self.names[i], round(float(self.scores[i]), 4)) for i in order]
+        return decide(best, self.model, limit)
+
+
 class Searcher:
     """Search in one index. Immutable and thread-safe; a publish makes a new one.
 
     Args:
         index: from `kb.index.build` or `kb.index_file.load`.
         embedder: the one the index was built with; None searches by words and sounds only.
-        ranker: weights and thresholds; those of the package by default.
+        ranker: weights and thresholds; by default those of the package that were fitted on
+            entries with as many ways to ask.
         resolve_region: finds the place a query names (a GB/T 2260 code); by default city and
             county names in characters. A place in the query wins over the caller's.
     """
@@ -75,7 +95,7 @@ class Searcher:
         self._eligibility = Eligibility(index.entries)
         self._positions = {entry.id: row for row, entry in enumerate(index.entries)}
         self._embedder = embedder
-        self._ranker = ranker or Ranker.load()
+        self._ranker = ranker or Ranker.for_entries(index.entries)
         self._resolve = resolve_region
 
     @classmethod
@@ -129,39 +149,52 @@ class Searcher:
             alternatives = tuple(in_context(text, subject.question) for text in alternatives)
             syllables = ()
             eligible[at] &= aspect.answered.search(subject.answer) is not None
-        question = self._question(query, alternatives, syllables)
+        question = Question.heard(query, alternatives, syllables)
         if not self.index.entries or not (question.texts or question.syllables):
             return NOTHING
-        views = compare_eligible(self.index, question, eligible)
+        candidates = self._candidates(question, eligible, self._eligibility.local & bool(place))
+        return candidates.decided(limit) if candidates is not None else NOTHING
+
+    def _candidates(self, question: Question, eligible: Mask, local: Mask) -> Ranked | None:
+        """By the quickest encoder, and by all of them where that leaves doubt."""
+        embedder, first = self._embedder, self._ranker.first
+        if embedder is None or not question.texts:
+            return self._ranked(compare_eligible(self.index, question, eligible), eligible, local)
+        texts = question.texts[:EMBEDDED_HYPOTHESES]
+        if (
+            first is None
+            or not isinstance(embedder, StagedEmbedder)
+            or not isinstance(self.index, Index)
+        ):
+            question = replace(question, vectors=embedder.embed(texts))
+            return self._ranked(compare_eligible(self.index, question, eligible), eligible, local)
+        vectors = embedder.embed_parts(texts, first.encoders)
+        views = compare(self.index, replace(question, vectors=vectors))
+        ranked = self._ranked(views, eligible, local)
+        others = embedder.parts.keys() - first.encoders
+        if ranked is None or not others or ranked.settled:
+            return ranked
+        vectors = embedder.embed_parts(texts, others)
+        views = compare_further(self.index, replace(question, vectors=vectors), views)
+        return self._ranked(views, eligible, local)
+
+    def _ranked(self, views: Views, eligible: Mask, local: Mask) -> Ranked | None:
         model = self._ranker.model_for(views.columns)
-        if model is None:
-            return NOTHING
-        entries = self.index.entries
-        case = prepare(views, model.views, eligible, self._eligibility.local & bool(place))
-        if case is None:
-            return NOTHING
+        case = prepare(views, model.views, eligible, local) if model is not None else None
+        if model is None or case is None:
+            return None
         scores = model.probabilities(case)
         if "near_sounds" in views.columns:
             near = views.of("near_sounds", case.rows)
             scores = same_wording(scores, near, views.length)
-        order = np.argsort(-scores, kind="stable")[: max(2, limit)]
-        best = [Candidate(entries[case.rows[i]].id, round(float(scores[i]), 4)) for i in order]
-        return decide(best, model, limit)
+        names = tuple(self.index.entries[row].id for row in case.rows)
+        return Ranked(model, names, scores)
 
     def _follow_up(self, query: str, previous: str | None) -> tuple[int, Aspect] | None:
         """Position of the entry that an elliptic question is about, and what it asks of it."""
         at = self._positions.get(previous) if previous is not None else None
         aspect = asked_aspect(query) if at is not None else None
         return (at, aspect) if at is not None and aspect is not None else None
-
-    def _question(
-        self, query: str, alternatives: Sequence[str], syllables: Sequence[str]
-    ) -> Question:
-        question = Question.heard(query, alternatives, syllables)
-        if self._embedder is None or not question.texts:
-            return question
-        vectors = self._embedder.embed(question.texts[:EMBEDDED_HYPOTHESES])
-        return Question(question.texts, question.syllables, vectors)
 
     def _place(self, query: str, alternatives: Sequence[str]) -> str | None:
         for text in (query, *alternatives):

@@ -20,14 +20,27 @@ from kb import regions
 from kb.corpus import Labelled
 from kb.entry import Entry
 from kb.features import Question, Views, compare
-from kb.fitting import Cases, Flags, figures_of, fit, joined, probabilities, thresholds
-from kb.index import Embedder, Floats, Index, build
+from kb.fitting import (
+    Cases,
+    Flags,
+    Judged,
+    figures_of,
+    first_thresholds,
+    fit,
+    joined,
+    probabilities,
+    settled_share,
+    thresholds,
+)
+from kb.index import Embed, Embedder, Floats, Index, build
 from kb.noise import Homophones
 from kb.ranker import CANDIDATES, Case, Model, Ranker, prepare, view_names
 
 FOLDS = 10
+PARTS = 8
+"""The phrasings are left out of the index in so many turns, two or three of an entry in each."""
 PHRASING_WEIGHT = 0.03
-"""Phrasings are many and alike: together they count as a tenth of the tuning queries."""
+"""Phrasings are many and alike: together they count as a fifth of the tuning queries."""
 TWIN_WEIGHT = 0.3
 """Of a tuning query with made-up recognition errors, and of one without the place's name."""
 
@@ -49,6 +62,8 @@ def train(
     embedder: Embedder,
     *,
     gaps: Sequence[str] = (),
+    embed: Embed | None = None,
+    quickest: str = "",
     resolve_region: Callable[[str], str | None] = regions.mentioned,
     on: date,
     progress: Callable[[str], None] = lambda _: None,
@@ -58,19 +73,21 @@ def train(
     Args:
         entries: published on the day `on`, with their phrasings.
         tuning: questions that played no part in writing the entries or the phrasings.
+        embed: a faster way to embed many texts.
+        quickest: the encoder that is to be asked first; none by default.
     """
     texts = [text for entry in entries for text in entry.wordings]
     known: dict[str, Floats] = {}
 
-    def embed(wanted: Sequence[str]) -> Floats:
+    def vectors(wanted: Sequence[str]) -> Floats:
         missing = [t for t in dict.fromkeys(wanted) if t not in known]
         if missing:
-            known.update(zip(missing, embedder.embed(missing), strict=True))
+            known.update(zip(missing, (embed or embedder.embed)(missing), strict=True))
         return np.stack([known[t] for t in wanted])
 
     def seen(index: Index, asked: Labelled) -> _Seen:
         question = Question.heard(asked.query)
-        question = replace(question, vectors=embed(question.texts[:1]))
+        question = replace(question, vectors=vectors(question.texts[:1]))
         place = resolve_region(asked.query) or asked.region
         return _Seen(
             compare(index, question),
@@ -81,25 +98,31 @@ def train(
         )
 
     progress("embedding the entries")
-    index = build(entries, embedder, gaps=gaps, embed=embed)
+    index = build(entries, embedder, gaps=gaps, embed=vectors)
     progress("embedding the tuning queries")
-    clean = [seen(index, asked) for asked in tuning]
     noise = Homophones(texts)
-    noisy = [seen(index, replace(a, query=noise.spoil(a.query, a.id))) for a in tuning]
-    unnamed = [seen(index, _place_unsaid(a, resolve_region)) for a in tuning]
+    spoilt = [replace(a, query=noise.spoil(a.query, a.id)) for a in tuning]
+    placeless = [_place_unsaid(a, resolve_region) for a in tuning]
+    phrasings = [p for e in entries for p in e.phrasings]
+    asked_texts = [*(a.query for a in (*tuning, *spoilt, *placeless)), *phrasings]
+    vectors([t for text in asked_texts for t in Question.heard(text).texts])
+    clean, noisy, unnamed = (
+        [seen(index, asked) for asked in questions] for questions in (tuning, spoilt, placeless)
+    )
     progress("asking each phrasing against an index without it")
     left_out: list[_Seen] = []
-    for fold in range(max((len(e.phrasings) for e in entries), default=0)):
-        rest = [replace(e, phrasings=_without(e.phrasings, fold)) for e in entries]
-        partial = build(rest, embedder, gaps=gaps, embed=embed)
+    for part in range(PARTS if any(e.phrasings for e in entries) else 0):
+        rest = [replace(e, phrasings=_others(e.phrasings, part)) for e in entries]
+        partial = build(rest, embedder, gaps=gaps, embed=vectors)
         left_out += [
-            seen(partial, Labelled(e.id, e.phrasings[fold], frozenset({e.id}), e.region or None))
+            seen(partial, Labelled(e.id, phrasing, frozenset({e.id}), e.region or None))
             for e in entries
-            if fold < len(e.phrasings)
+            for phrasing in e.phrasings[part::PARTS]
         ]
     folds = np.array([_fold(asked.id) for asked in tuning])
-    models, figures = [], {}
     names = list(embedder.parts)
+    fitted: dict[str, tuple[Model, Judged]] = {}
+    figures: dict[str, Any] = {}
     for label, views in {
         "+".join(sorted(names)): view_names(names),
         **({name: view_names([name]) for name in sorted(names)} if len(names) > 1 else {}),
@@ -107,8 +130,13 @@ def train(
         "sound": view_names([], text=False),
     }.items():
         progress(f"fitting {label}")
-        model, figures[label] = _fit_one(views, clean, (noisy, unnamed), left_out, folds)
-        models.append(model)
+        model, judged, figures[label] = _fit_one(views, clean, (noisy, unnamed), left_out, folds)
+        fitted[label] = model, judged
+    if quickest in fitted and len(names) > 1:
+        first, judged = fitted[quickest]
+        certain, hopeless = first_thresholds(judged, fitted["+".join(sorted(names))][1])
+        fitted[quickest] = replace(first, certain=certain, hopeless=hopeless), judged
+        figures[quickest]["settled"] = settled_share(judged, certain, hopeless)
     provenance = {
         "made_by": "kb.training.train",
         "on": on.isoformat(),
@@ -119,7 +147,7 @@ def train(
         "gaps": len(index.gaps),
         "cross_validation": figures,
     }
-    return Ranker(tuple(models), provenance)
+    return Ranker(tuple(model for model, _ in fitted.values()), provenance)
 
 
 def _place_unsaid(asked: Labelled, resolve_region: Callable[[str], str | None]) -> Labelled:
@@ -129,8 +157,8 @@ def _place_unsaid(asked: Labelled, resolve_region: Callable[[str], str | None]) 
     return replace(asked, query=query, region=place)
 
 
-def _without(items: tuple[str, ...], place: int) -> tuple[str, ...]:
-    return items[:place] + items[place + 1 :]
+def _others(items: tuple[str, ...], part: int) -> tuple[str, ...]:
+    return tuple(item for place, item in enumerate(items) if place % PARTS != part)
 
 
 def _fold(name: str) -> int:
@@ -144,8 +172,8 @@ def _fit_one(
     twins: Sequence[Sequence[_Seen]],
     left_out: Sequence[_Seen],
     folds: NDArray[np.int_],
-) -> tuple[Model, dict[str, Any]]:
-    """One model and its out-of-fold figures."""
+) -> tuple[Model, Judged, dict[str, Any]]:
+    """One model, and its out-of-fold probabilities and figures."""
     main = _cases(clean, views, 1.0)
     noisy, unnamed = (_cases(twin, views, TWIN_WEIGHT) for twin in twins)
     extra = [_cases(left_out, views, PHRASING_WEIGHT)] if left_out else []
@@ -165,7 +193,8 @@ def _fit_one(
         )
     }
     typical = main.nothing.mean(axis=0)
-    return Model(views, final[:width], final[width:], typical, answer, clarify), figures
+    model = Model(views, final[:width], final[width:], typical, answer, clarify)
+    return model, Judged(held_out[0], main, answer, clarify), figures
 
 
 def _cases(seen: Sequence[_Seen], views: tuple[str, ...], weight: float) -> Cases:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +87,7 @@ class SentenceEmbedder:
         self._store: VectorStore | None = None
         self._cached_texts = cached_texts
         self._recent: OrderedDict[str, Vector] = OrderedDict()
+        self._columns: OrderedDict[tuple[str, str], Vector] = OrderedDict()
         self._running: dict[str, Future[Vector]] = {}
         self._lock = threading.Lock()
         self._loading = threading.Lock()
@@ -139,6 +140,49 @@ class SentenceEmbedder:
         if not texts:
             return np.zeros((0, self.dimension), np.float32)
         return np.stack([found[text] for text in texts])
+
+    @property
+    def quickest(self) -> str:
+        """The encoder to ask first."""
+        return self._loaded()[0].name
+
+    def embed_parts(self, texts: Sequence[str], names: Collection[str]) -> Vectors:
+        """As `embed`, by the encoders that are named; the columns of the others are zero."""
+        encoders = self._loaded()
+        if all(encoder.name in names for encoder in encoders):
+            return self.embed(texts)
+        out = np.zeros((len(texts), self.dimension), np.float32)
+        for row, text in zip(out, texts, strict=True):
+            known = self._known(text)
+            for encoder in encoders:
+                if encoder.name in names:
+                    cut = self.parts[encoder.name]
+                    row[cut] = known[cut] if known is not None else self._column(encoder, text)
+        return out
+
+    def _known(self, text: str) -> Vector | None:
+        """The vector of a text that was embedded lately or is being embedded."""
+        with self._lock:
+            if text in self._recent:
+                return self._recent[text]
+            running = self._running.get(text)
+        return running.result() if running is not None else None
+
+    def _column(self, encoder: Encoder, text: str) -> Vector:
+        """One encoder's share of a vector."""
+        key = (encoder.name, text)
+        with self._lock:
+            if key in self._columns:
+                self._columns.move_to_end(key)
+                return self._columns[key]
+        with _typed():
+            row = encoder.encode([text[:MOST_CHARACTERS]])[0]
+        column: Vector = row / np.float32(np.sqrt(len(self._encoders)))
+        with self._lock:
+            self._columns[key] = column
+            while len(self._columns) > self._cached_texts:
+                self._columns.popitem(last=False)
+        return column
 
     def embed_corpus(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
         """Like `embed`, for the questions of a knowledge base when it is published.

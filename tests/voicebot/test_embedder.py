@@ -53,6 +53,18 @@ def test_order_and_repetitions_are_kept(embedder: SentenceEmbedder) -> None:
     assert not np.array_equal(rows[0], rows[1])
 
 
+def test_one_encoder_alone_gives_its_columns_of_the_same_vector(models_dir: Path) -> None:
+    text = "公积金贷款怎么申请"
+    asked_apart, asked_whole = SentenceEmbedder(models_dir), SentenceEmbedder(models_dir)
+    parts = asked_apart.parts
+    apart = [asked_apart.embed_parts([text], {name})[0] for name in parts]
+    whole = asked_whole.embed([text])[0]
+    assert np.allclose(np.sum(apart, axis=0), whole, atol=1e-6)
+    for name, row in zip(parts, apart, strict=True):
+        assert np.count_nonzero(np.delete(row, np.r_[parts[name]])) == 0
+        assert np.array_equal(asked_whole.embed_parts([text], {name})[0], row)
+
+
 def test_nothing_gives_no_rows(embedder: SentenceEmbedder) -> None:
     assert embedder.embed([]).shape == (0, embedder.dimension)
 

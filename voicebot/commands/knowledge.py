@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from voicebot.commands import (
     knowledge_audio,
     knowledge_check,
     knowledge_editing,
+    knowledge_evaluation,
     knowledge_files,
     knowledge_gaps,
     knowledge_history,
@@ -19,6 +20,7 @@ from voicebot.commands import (
     knowledge_publishing,
     knowledge_report,
     knowledge_review,
+    knowledge_training,
 )
 from voicebot.commands.knowledge_common import (
     bring_up_to_date,
@@ -27,9 +29,6 @@ from voicebot.commands.knowledge_common import (
     open_searcher,
 )
 from voicebot.commands.session import InputError, open_settings, print_json
-
-if TYPE_CHECKING:
-    from kb.corpus import Labelled
 
 app = typer.Typer(no_args_is_help=True, help="The knowledge base of approved answers.")
 
@@ -58,6 +57,8 @@ app.command()(knowledge_audio.listen)
 app.command()(knowledge_audio.check_audio)
 app.command()(knowledge_audio.prune_audio)
 app.command()(knowledge_index.reindex)
+app.command()(knowledge_evaluation.evaluate)
+app.command()(knowledge_training.train)
 
 
 @app.command()
@@ -161,40 +162,3 @@ def search(
         typer.echo(f"{candidate.score:6.1%}  {candidate.id}  {entries[candidate.id].question}")
     if result.entry is not None:
         typer.echo(f"\n{entries[result.entry].answer}")
-
-
-@app.command()
-def evaluate(
-    file: Annotated[
-        Path | None, typer.Argument(help="JSON Lines: id, query, expect, region?, tags?")
-    ] = None,
-    heard: Annotated[str, typer.Option(help="clean, noisy or sound.")] = "clean",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Measure the search on labelled questions, with confidence intervals.
-
-    \b
-    Examples:
-      voicebot kb evaluate
-      voicebot kb evaluate questions.jsonl --heard noisy
-      voicebot kb evaluate --json
-    """
-    from kb.corpus import read_labelled
-    from kb.evaluation import evaluate as measure
-
-    if heard not in ("clean", "noisy", "sound"):
-        raise InputError(f"--heard {heard}: use clean, noisy or sound.")
-    settings = open_settings()
-    questions: list[Labelled] = read_labelled(
-        file or settings.paths.shared / "data" / "kb" / "dev_queries.jsonl"
-    )
-    report = measure(
-        open_searcher(settings),
-        questions,
-        on=now(),
-        heard=cast(Literal["clean", "noisy", "sound"], heard),
-    )
-    if as_json:
-        print_json(report.as_dict())
-    else:
-        typer.echo(report.table())

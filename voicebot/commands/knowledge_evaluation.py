@@ -1,0 +1,89 @@
+"""`voicebot kb evaluate`: how well the search does, as figures and as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
+
+from voicebot.clock import now
+from voicebot.commands.knowledge_common import open_searcher
+from voicebot.commands.session import InputError, open_settings, print_json
+
+if TYPE_CHECKING:
+    from kb.coverage import Comparison
+    from kb.search import Searcher
+    from voicebot.config import Settings
+
+
+def evaluate(
+    file: Annotated[
+        Path | None, typer.Argument(help="JSON Lines: id, query, expect, region?, tags?")
+    ] = None,
+    heard: Annotated[str, typer.Option(help="clean, noisy or sound.")] = "clean",
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="The demonstration entries without further ways to ask."),
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG of wrong answers by share of questions answered.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Measure the search on labelled questions, with confidence intervals.
+
+    Also against the plain alternative, a threshold on the cosine of sentence embeddings, where
+    as many questions are answered.
+
+    \b
+    Examples:
+      voicebot kb evaluate
+      voicebot kb evaluate questions.jsonl --heard noisy
+      voicebot kb evaluate --plain --picture coverage.png --json
+    """
+    from kb.corpus import read_labelled
+    from kb.coverage import Comparison, by_cosine
+    from kb.evaluation import evaluate as measure
+    from kb.index import Index
+    from voicebot.knowledge import open_embedder
+
+    if heard not in ("clean", "noisy", "sound"):
+        raise InputError(f"--heard {heard}: use clean, noisy or sound.")
+    settings = open_settings()
+    questions = read_labelled(file or settings.paths.shared / "data" / "kb" / "dev_queries.jsonl")
+    searcher = _plain_searcher(settings) if plain else open_searcher(settings)
+    report = measure(
+        searcher, questions, on=now(), heard=cast(Literal["clean", "noisy", "sound"], heard)
+    )
+    comparison: Comparison | None = None
+    if heard == "clean" and isinstance(searcher.index, Index):
+        cosines = by_cosine(searcher.index, open_embedder(settings), questions, on=now())
+        if cosines:
+            comparison = Comparison.of(report.given, cosines, report.coverage)
+    if picture is not None:
+        if comparison is None:
+            raise InputError("--picture goes with --heard clean and an index of ordinary size.")
+        from voicebot.coverage_picture import draw
+
+        draw(comparison, picture)
+    if as_json:
+        print_json(
+            report.as_dict() | ({"against_cosine": comparison.as_dict()} if comparison else {})
+        )
+        return
+    typer.echo(report.table())
+    if comparison is not None:
+        typer.echo(comparison.sentence())
+
+
+def _plain_searcher(settings: Settings) -> Searcher:
+    """The demonstration entries with their own variants alone."""
+    from kb.search import Searcher
+    from kb.training_data import demonstration
+    from voicebot.clock import today
+    from voicebot.knowledge import open_embedder
+
+    data = demonstration(today()).plain()
+    embedder = open_embedder(settings)
+    return Searcher.of(data.entries, embedder, gaps=data.unanswered, embed=embedder.embed_corpus)
