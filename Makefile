@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial soak soak-asr bench bench-latency bench-asr bench-triage clean
+.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial soak soak-asr bench bench-latency bench-asr bench-triage bench-kb clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,10 @@ bench-triage: setup ## triage: recognised speech, timing within a sentence, ordi
 	@$(BIN)/python -m benchmarks.triage
 	@$(BIN)/python -m benchmarks.triage_live
 	@$(BIN)/python -m benchmarks.ordinary_talk
+
+# ARGS="--entries 20000" for a smaller one, ARGS=--million for FAISS's index alone.
+bench-kb: setup ## the search among 100,000 entries: recall, latency, memory, publishing, starting
+	@$(BIN)/python -m benchmarks.kb_scale $(ARGS)
 
 clean: ## remove state and caches; models and .venv stay
 	@rm -rf var .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -121,7 +121,8 @@ def weigh(
     total = 0.0
     for term, count in Counter(terms).items():
         idf = statistics.rarity(term)
-        weight = (1 + float(np.log(count))) * idf if cosine else 1.0
+        repeated = 1 + float(np.log(count)) if count > 1 else 1.0
+        weight = repeated * idf if cosine else 1.0
         total += weight * weight if cosine else idf
         weights[term] = weight
     return weights, float(np.sqrt(total)) if cosine else total

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,13 @@ def segments_in(folder: Path) -> list[Path]:
 def new_folder(folder: Path, digest: str) -> Iterator[Path]:
     """An empty folder to write a segment to; it takes its place when the block ends well."""
     folder.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(folder)
-    temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".segment-"))
-    try:
-        with (temporary / _LOCK).open("w") as lock:
+    with ExitStack() as held:
+        with _alone_in(folder):
+            _remove_abandoned(folder)
+            temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".segment-"))
+            lock = held.enter_context((temporary / _LOCK).open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
             yield temporary
             _write_manifest(temporary, digest)
             target = folder / f"segment-{digest[:24]}"
@@ -54,9 +56,9 @@ def new_folder(folder: Path, digest: str) -> Iterator[Path]:
                 shutil.rmtree(target)
             temporary.rename(target)
             _sync(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
 
 def save_array(folder: Path, name: str, array: NDArray[Any]) -> None:
@@ -90,7 +92,7 @@ def _mapped(path: Path, facts: Mapping[str, Any], slices: Mapping[str, slice]) -
 
     def array(name: str) -> NDArray[Any]:
         mapped: NDArray[Any] = np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        return mapped
+        return mapped.view(np.ndarray)  # a memmap's own slices are slow
 
     ngrams = {
         kind: LargeNgrams.of_arrays(lambda name, kind=kind: array(f"{kind}.{name}"))  # type: ignore[misc]
@@ -154,6 +156,17 @@ def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """No other process is between making its folder and locking it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(handle)
 
