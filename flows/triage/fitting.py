@@ -19,9 +19,9 @@ from flows.triage.examples import Example
 from flows.triage.features import BUCKETS, Sparse
 from flows.triage.sampling import SEED
 
-HIDDEN = 128
+HIDDEN = 256
 """Units of the hidden layer."""
-EPOCHS = 8
+EPOCHS = 16
 BATCH = 256
 RATE = 3e-3
 """Highest learning rate; it rises and falls once (one cycle)."""

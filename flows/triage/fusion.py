@@ -16,7 +16,7 @@ from flows.triage.calibration import POLICE, URGENT, Calibration, log_odds, with
 from flows.triage.classifier import CATEGORIES, VOICES, sigmoid
 from flows.triage.evidence import evidence
 from flows.triage.heard import Heard
-from flows.triage.reading import Reading, Strength
+from flows.triage.reading import SENTENCE, Reading, Strength
 
 _QUIET = 0.4
 """Share of the probability to ask at: a turn below it adds no danger of its own."""
@@ -161,16 +161,21 @@ def _decide(
         return "110_now", "ask"
     others = spread.copy()
     others[URGENT] = -1.0
-    if not any(_tells(one.reading) for one in heard if not one.answer):
+    matters = [one.reading for one in heard if not one.answer]
+    if not any(_tells(reading, _MATTER) for reading in matters):
         others[POLICE] = -1.0
     route = ROUTES[int(others.argmax())]
-    sure = route == "110" and spread[POLICE] >= calibration.police
+    sure = (
+        route == "110"
+        and spread[POLICE] >= calibration.police
+        and any(_tells(reading, SENTENCE) for reading in matters)
+    )
     return route, "handoff" if sure else "continue"
 
 
-def _tells(reading: Reading) -> bool:
+def _tells(reading: Reading, least: int) -> bool:
     """我要举报 alone is no matter of the police yet."""
-    return reading.content >= _MATTER or reading.named("police", "danger")
+    return reading.content >= least or reading.named("police", "danger")
 
 
 def _lines(

@@ -20,7 +20,6 @@ from flows.triage.fusion import fuse, nothing_heard
 from flows.triage.heard import Heard, mere_answer
 from flows.triage.phrasebook import TABLE, load_phrasebook
 from flows.triage.reading import PhraseReader, Reading
-from flows.triage.stretches import may_hide_danger, stretches, with_stretch
 
 LONGEST_TEXT = 400
 """Characters of a conversation that are embedded: the last ones."""
@@ -82,10 +81,7 @@ class TriageModel:
         ]
         if not said:
             return nothing_heard()
-        heard = [
-            self._whatever_was_asked(index, turn, self._hear(index, turn, embeddings))
-            for index, turn in said
-        ]
+        heard = [self._hear(index, turn, embeddings) for index, turn in said]
         heard[-1] = self._newest_words(*said[-1], heard[-1])
         together = heard[-1]
         if len(heard) > 1:
@@ -103,15 +99,6 @@ class TriageModel:
         if not turn.text.strip():
             return "sound"
         return "plain" if self._embedding(_clipped(turn.text), embeddings) is None else "full"
-
-    def _whatever_was_asked(self, index: int, turn: Turn, heard: Heard) -> Heard:
-        """The turn with its plainest danger, where a question in it speaks against that."""
-        if not may_hide_danger(heard.reading):
-            return heard
-        alone = (self._hear(index, part, {}) for part in stretches(turn))
-        told = [part for part in alone if part.reading.named("danger")]
-        worst = max(told, key=lambda part: part.odds, default=heard)
-        return with_stretch(heard, worst, self.calibration)
 
     def _newest_words(self, index: int, turn: Turn, heard: Heard) -> Heard:
         """The turn by sound alone, where that ear is ahead and hears plainer danger.

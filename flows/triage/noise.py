@@ -82,12 +82,18 @@ def unpunctuated(text: str) -> str:
     return re.sub(r"(?<![a-z0-9]) | (?![a-z0-9])", "", _STOPS.sub(" ", text.lower())).strip()
 
 
+def _chance(seed: int, example: Example) -> random.Random:
+    """A line's own: what is made of it stays the same when lines are added to others, so that
+    their embeddings need not be made again."""
+    return random.Random(f"{seed} {example.text}")  # noqa: S311 - reproducible noise, not a secret
+
+
 def noisy_copies(examples: Sequence[Example], seed: int) -> list[Example]:
     """One misheard copy of each example, at 5 to 30 % errors, half of them with fillers."""
-    chance = random.Random(seed)  # noqa: S311 - reproducible noise, not a secret
     homophones = Homophones(example.text for example in examples)
     copies = []
     for example in examples:
+        chance = _chance(seed, example)
         text = homophones.misheard(example.text, chance.uniform(0.05, 0.3), chance)
         if chance.random() < 0.5:
             text = chance.choice(_FILLERS) + text
@@ -101,20 +107,26 @@ def prefixes(examples: Sequence[Example], seed: int, names: Names) -> list[Examp
     A danger line's beginning is left out: whether it is decisive yet cannot be told. So is that
     of a matter for the police in which nothing of it was said yet (`names`).
     """
-    chance = random.Random(seed)  # noqa: S311
     harmless = [e for e in examples if not e.accept & _DECISIVE and len(e.text) >= 12]
-    chosen = chance.sample(harmless, len(harmless) // 2)
-    begun = [replace(e, text=e.text[: int(len(e.text) * chance.uniform(0.4, 0.8))]) for e in chosen]
+    begun = []
+    for example in harmless:
+        chance = _chance(seed, example)
+        if chance.random() < 0.5:
+            length = int(len(example.text) * chance.uniform(0.4, 0.8))
+            begun.append(replace(example, text=example.text[:length]))
     return [e for e in begun if "110" not in e.accept or names(e.text)]
 
 
 def openings(examples: Sequence[Example], seed: int, names: Names) -> list[Example]:
     """The first two to eight characters of harmless lines, where no danger is named in them."""
-    chance = random.Random(seed)  # noqa: S311
     harmless = [e for e in examples if not e.accept & {*_DECISIVE, "110"} and len(e.text) >= 10]
-    begun = [replace(e, text=e.text[: chance.randint(2, 8)]) for e in harmless]
+    begun = []
+    for example in harmless:
+        chance = _chance(seed, example)
+        if chance.random() < 0.5:
+            begun.append(replace(example, text=example.text[: chance.randint(2, 8)]))
     known = {e.text for e in examples}
-    return [e for e in begun[::2] if e.text not in known and not names(e.text)]
+    return [e for e in begun if e.text not in known and not names(e.text)]
 
 
 def cries(examples: Sequence[Example], names: Names) -> list[Example]:
@@ -133,22 +145,27 @@ def pairs(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
     """Two lines said one after the other: danger after chat, one matter after another.
 
     A danger line makes the whole 110_now, whichever comes first; two harmless lines of one
-    route keep it. This is how the text of a whole conversation looks.
+    route keep it. This is how the text of a whole conversation looks and, every second one
+    without stops, what a caller says in one breath (请问社保卡怎么补办哎呀厨房着火了).
     """
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)  # noqa: S311 - reproducible noise, not a secret
     danger = [e for e in examples if e.accept == _DECISIVE]
     harmless = {
         route: [e for e in examples if e.accept == {route}] for route in ("12345", "neither")
     }
     made = []
-    for _ in range(count):
+    for number in range(count):
         first = chance.choice(harmless[chance.choice(("12345", "12345", "neither"))])
         if chance.random() < 0.45:
             second = chance.choice(danger)
             ordered = (first, second) if chance.random() < 0.8 else (second, first)
-            joined = ordered[0].text + "。" + ordered[1].text
-            made.append(replace(second, text=joined))
+            made.append(replace(second, text=_joined(number, *ordered)))
         else:
             second = chance.choice(harmless["12345"])
-            made.append(replace(second, text=first.text + "。" + second.text))
+            made.append(replace(second, text=_joined(number, first, second)))
     return made
+
+
+def _joined(number: int, first: Example, second: Example) -> str:
+    text = first.text + "。" + second.text
+    return unpunctuated(text) if number % 2 else text

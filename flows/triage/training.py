@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from flows.triage.assessment import Turn
 from flows.triage.calibration import calibrate, harmless, is_brief
 from flows.triage.classifier import VARIANTS, Classifier
-from flows.triage.examples import DATA, GATE, TRAINING, Example, read_examples
+from flows.triage.examples import DATA, GATE, RECOGNISED, TRAINING, Example, read_examples
 from flows.triage.fitting import fit
 from flows.triage.noise import (
     Names,
@@ -36,12 +36,12 @@ from flows.triage.sampling import SEED, feature_set
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
-MADE_WEIGHT = 0.4
-"""How much a made-up example counts beside one that was written."""
+MADE_WEIGHT = 0.15
+"""How much a made-up example counts beside one that was written; there are two to one."""
 BRIEF_WEIGHT = 0.3
 """How much a short harmless line counts: there are many, of few words, and sentences must not be
 judged by them (recall on the gate 0.939 instead of 0.936)."""
-CONVERSATIONS = 1500
+CONVERSATIONS = 4000
 CRY = 0.7
 """Strength of a phrase that makes a clause of a danger line one by itself."""
 LEAST_OF_PAIR = 6
@@ -64,6 +64,7 @@ def train(
     *,
     folder: Path = DATA,
     training: Sequence[Path] = TRAINING,
+    recognised: Sequence[Path] = (RECOGNISED,),
     gate: Path = GATE,
     conversations: int = CONVERSATIONS,
     progress: Callable[[str], None] = lambda _: None,
@@ -72,6 +73,7 @@ def train(
 
     Args:
         embed: texts → float32 (n, d), rows of length 1.
+        recognised: training lines as the recogniser heard them; they count as made-up ones.
         conversations: how many pairs of lines are made up.
         progress: is told what is being done, in words.
 
@@ -96,6 +98,7 @@ def train(
         *made_up(written, names, conversations),
         *cries(written, cry),
         *phrase_lines(book, SEED + 3),
+        *read_examples(*recognised),
     )
     examples = (*written, *made)
     weights = np.array([1.0] * len(written) + [MADE_WEIGHT] * len(made))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.phonetics import to_syllables
+from flows.judging import is_danger
 from flows.triage import LINES, ROUTES, Assessment, TriageModel, Turn
 from flows.triage.errors import WeightsError
 
@@ -183,10 +184,11 @@ def test_words_that_tell_nothing_of_the_matter_decide_nothing(model: TriageModel
     ],
 )
 def test_no_beginning_of_a_harmless_sentence_is_handed_off(model: TriageModel, sentence: str):
+    """An ordinary matter of 110's is offered when the turn has ended; danger alone goes before."""
     for end in range(1, len(sentence) + 1):
         by_sound = caller("", syllables=to_syllables(sentence[:end]))
         for turn in (caller(sentence[:end]), by_sound):
-            assert model.assess([turn], {}).action != "handoff", sentence[:end]
+            assert not is_danger(model.assess([turn], {})), sentence[:end]
 
 
 _DOUBTS = ["前面两个车撞了", "隔壁吵得很厉害，好像在打架", "我割手了"]

@@ -18,7 +18,15 @@ from flows.triage.examples import (
     Example,
     read_examples,
 )
-from flows.triage.noise import Homophones, misheard_syllables, noisy_copies, openings, prefixes
+from flows.triage.noise import (
+    Homophones,
+    misheard_syllables,
+    noisy_copies,
+    openings,
+    pairs,
+    prefixes,
+    unpunctuated,
+)
 from flows.triage.phrase_lines import phrase_lines
 from flows.triage.phrasebook import load_phrasebook
 from flows.triage.training import made_up, train
@@ -95,6 +103,18 @@ def test_a_beginning_in_which_danger_is_named_is_not_taught_as_harmless():
     assert all("火" not in e.text for e in openings(written, 1, lambda text: "火" in text))
 
 
+def test_two_lines_said_in_one_breath_are_danger_if_one_of_them_is():
+    written = read_examples(SMALL)
+    told = [e.text for e in written if e.accept == {"110_now"}]
+    made = pairs(written, 60, 1)
+
+    assert {e.route for e in made} >= {"110_now", "12345"}
+    for example in made:
+        named = any(text in example.text or unpunctuated(text) in example.text for text in told)
+        assert (example.route == "110_now") == named
+    assert any("。" not in example.text for example in made)
+
+
 def embed_by_length(texts: list[str]) -> NDArray[np.float32]:
     rows = [[len(text) % 7, len(text) % 3, 1.0, 0.0] for text in texts]
     values = np.array(rows, np.float32)
@@ -109,6 +129,7 @@ def test_training_writes_weights_that_a_model_can_be_loaded_from(tmp_path: Path)
         embed_by_length,  # type: ignore[arg-type]
         folder=tmp_path,
         training=(small,),
+        recognised=(),
         gate=SMALL,
         conversations=50,
     )
