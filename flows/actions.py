@@ -27,6 +27,8 @@ class Say:
     prompt: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     entry: str | None = None
+    region: str | None = None
+    """Where the caller is, a GB/T 2260 code: what entries say there."""
     interruptible: bool = True
     heard_s: float = 0.0
     """Seconds of it that the caller has heard before: it goes on with that sentence."""

@@ -50,6 +50,7 @@ def say(state: State, prompt: str, **values: str) -> tuple[State, Say]:
         Purpose.SAFETY if safety else Purpose.PROMPT,
         prompt=prompt,
         values=values,
+        region=state.region if values else None,
         interruptible=not safety and state.handoff is None,
     )
     return _queue(state, spoken), spoken
@@ -58,7 +59,7 @@ def say(state: State, prompt: str, **values: str) -> tuple[State, Say]:
 def say_entry(state: State, entry: str, *, safety: bool = False) -> tuple[State, Say]:
     """Queue an approved answer, or the safety wording of an entry, which is not cut off."""
     purpose = Purpose.SAFETY if safety else Purpose.ANSWER
-    spoken = Say(_next(state), purpose, entry=entry, interruptible=not safety)
+    spoken = Say(_next(state), purpose, entry=entry, region=state.region, interruptible=not safety)
     return _queue(state, spoken), spoken
 
 

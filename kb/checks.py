@@ -1,7 +1,8 @@
 """What a check of the knowledge base finds: one form for all checks.
 
-`checks_text` looks at one entry alone, `checks_pairs` at two beside each other, `checks_retrieval`
-asks the search. Each check is a function from entries to findings; nothing here is changed.
+`checks_text` looks at one entry alone, `checks_slots` at slots and their values, `checks_pairs` at
+two entries beside each other, `checks_retrieval` asks the search. Each check is a function from
+entries to findings; nothing here is changed.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ class Finding:
 
     code: str
     """``too_long`` | ``unreadable`` | ``missing_source`` | ``expires_soon`` | ``dead_link`` |
-    ``near_duplicate`` | ``contradiction`` | ``retrieves_another``"""
+    ``unfilled_slot`` | ``unused_value`` | ``near_duplicate`` | ``contradiction`` |
+    ``retrieves_another``"""
     severity: Severity
     entry: str
+    """Empty for a value that no entry uses."""
     reason: str
     advice: str
     other: str = ""
@@ -40,8 +43,8 @@ class Finding:
 
 
 CODES = (
-    "too_long", "unreadable", "missing_source", "expires_soon", "dead_link", "near_duplicate",
-    "contradiction", "retrieves_another",
+    "too_long", "unreadable", "missing_source", "expires_soon", "dead_link", "unfilled_slot",
+    "unused_value", "near_duplicate", "contradiction", "retrieves_another",
 )  # fmt: skip
 _ORDER = {severity: place for place, severity in enumerate(Severity)}
 

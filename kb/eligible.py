@@ -12,13 +12,15 @@ import numpy as np
 from kb.entry import Entry
 from kb.features import Mask
 from kb.reading import may_read
+from kb.slots import names_in
 
 _FOUND_AND_SPOKEN = frozenset(
     ("id", "version", "category", "department", "question", "variants", "answer", "keywords",
      "source", "channel", "phrasings", "safety")
 )  # fmt: skip
 _GOVERNING = attrgetter(*(f.name for f in fields(Entry) if f.name not in _FOUND_AND_SPOKEN))
-"""Whatever else an entry has decides who may hear it: `kb.reading.may_read` sees no more."""
+"""What else an entry has decides who may hear it, and the slots that its answer names:
+`kb.reading.may_read` sees no more."""
 
 
 class Eligibility:
@@ -26,7 +28,8 @@ class Eligibility:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         kinds: dict[object, int] = {}
-        self._kinds = np.array([kinds.setdefault(_GOVERNING(e), len(kinds)) for e in entries], int)
+        governing = ((_GOVERNING(e), names_in(e.answer)) for e in entries)
+        self._kinds = np.array([kinds.setdefault(kind, len(kinds)) for kind in governing], int)
         _, first = np.unique(self._kinds, return_index=True)
         self._examples = [entries[row] for row in first]
         self.local = np.array([bool(e.region) for e in entries], bool)

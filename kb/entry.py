@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from kb.regions import without_name
+from kb.slots import Slot
 
 
 class Status(StrEnum):
@@ -47,7 +48,8 @@ class Entry:
     the id and not to the version, and are never shown or spoken.
     `lines` are the dialled numbers (DID) the entry is for, empty for all; `audience` whom it is
     for (面向对象), empty for everybody. `until` is the minute at which, as planned, it is
-    withdrawn or replaced; only the store fills it in.
+    withdrawn or replaced, `slots` the values of the slots in the answer, past and coming ones too;
+    only the store fills these in.
     """
 
     id: str
@@ -69,6 +71,7 @@ class Entry:
     audience: str = ""
     safety: Safety = Safety.NONE
     until: datetime | None = None
+    slots: tuple[Slot, ...] = ()
 
     def valid_on(self, day: date) -> bool:
         """Whether `day` is within the entry's validity, both ends included."""

@@ -10,6 +10,7 @@ from datetime import date
 
 from kb.entry import Entry, Safety, Status
 from kb.headings import RowError, headings
+from kb.slots import fault
 from kb.status_names import SAFETIES, STATUSES
 from kb.table_file import read_rows
 from kb.workbook import is_workbook
@@ -30,7 +31,7 @@ _HEADINGS = headings("entries", REQUIRED)
 _PHRASING_HEADINGS = headings("phrasings", ("id", "phrasing"))
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
-_REGION = re.compile(r"[0-9]{6}\Z")
+REGION = re.compile(r"[0-9]{6}\Z")
 _LINE = re.compile(r"[+0-9*#]{1,32}\Z")
 _DATE = re.compile(r"(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?\Z", re.ASCII)
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]+")
@@ -137,7 +138,7 @@ def _entry(cells: Mapping[str, str]) -> Entry:
             "status", f"{cells['status']!r} is none of {', '.join(s.value for s in Status)}"
         )
     region = cells.get("region", "")
-    if region and not _REGION.match(region):
+    if region and not REGION.match(region):
         raise _Refused("region", f"{region!r} is no code of six digits (GB/T 2260)")
     for field in (
         "category",
@@ -205,13 +206,21 @@ def _speakable(cells: Mapping[str, str]) -> str:
     answer = _filled(cells, "answer")
     if len(answer) > LONGEST_ANSWER:
         raise _Refused("answer", f"has {len(answer)} characters, at most {LONGEST_ANSWER}")
-    for word in _LATIN.findall(answer):
-        if word.lower() not in TOLERATED_WORDS:
-            raise _Refused("answer", f"cannot be spoken: write {word!r} in Chinese")
-    for character in answer:
-        if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cn", "Cs", "So"):
-            raise _Refused("answer", f"cannot be spoken: character {character!r}")
+    reason = fault(answer) or unspeakable(answer)
+    if reason:
+        raise _Refused("answer", reason)
     return answer
+
+
+def unspeakable(text: str) -> str:
+    """Why no voice can read it out; empty if one can."""
+    for word in _LATIN.findall(text):
+        if word.lower() not in TOLERATED_WORDS:
+            return f"cannot be spoken: write {word!r} in Chinese"
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cn", "Cs", "So"):
+            return f"cannot be spoken: character {character!r}"
+    return ""
 
 
 def _printable(cells: Mapping[str, str], field: str) -> None:
@@ -240,13 +249,19 @@ def _safety(cells: Mapping[str, str]) -> Safety:
 
 def _date(cells: Mapping[str, str], field: str) -> date:
     text = _filled(cells, field)
+    found = as_date(text)
+    if found is None:
+        raise _Refused(field, f"{text[:40]!r} is no date such as 2026-01-31")
+    return found
+
+
+def as_date(text: str) -> date | None:
+    """The day that a cell means, None if none."""
     match = _DATE.match(text)
     try:
-        if match is None:
-            raise ValueError
-        return date(*(int(part) for part in match.groups()))
+        return date(*(int(part) for part in match.groups())) if match else None
     except ValueError:
-        raise _Refused(field, f"{text[:40]!r} is no date such as 2026-01-31") from None
+        return None
 
 
 def _list(cell: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta, timezone
 
 from kb.entry import Entry, Status
 from kb.regions import covers
+from kb.slots import fill, place_for
 
 HAINAN = timezone(timedelta(hours=8), "Asia/Shanghai")
 """The time zone of validity: days begin and end at midnight in Hainan."""
@@ -27,7 +28,8 @@ def may_read(
 
     Args:
         at: the moment (aware, or in Hainan's time); a plain day counts as its last moment.
-        region: the caller's place, a GB/T 2260 code; unknown places are covered by all entries.
+        region: the caller's place, a GB/T 2260 code; unknown places are covered by all entries,
+            and slots have the province's values there.
         line: the dialled number (DID). What is for certain lines is for no unknown one.
         audience: whom the caller is known to belong to (面向对象); the same holds.
     """
@@ -36,7 +38,13 @@ def may_read(
         and covers(entry.region, region)
         and (not entry.lines or line in entry.lines)
         and (not entry.audience or audience == entry.audience)
+        and answer_for(entry, at, region) is not None
     )
+
+
+def answer_for(entry: Entry, at: date, region: str | None) -> str | None:
+    """The answer with its slots filled for a caller at `region`; None if one has no value."""
+    return fill(entry.answer, entry.slots, place_for(entry.region, region), day_of(at))
 
 
 def in_force(entry: Entry, at: date) -> bool:

@@ -22,6 +22,7 @@ from kb.ledger import announce, as_entry, as_utc, aware
 from kb.ledger import history as history
 from kb.reading import in_force, moment
 from kb.rules import DECIDES
+from kb.slot_store import with_slots
 from kb.tables import gap_questions, phrasings, revisions, steps, versions
 from kb.tables import metadata as metadata
 
@@ -67,9 +68,10 @@ def published(session: Session, at: date) -> list[Entry]:
     )
     extra = _phrasings(session)
     found = (as_entry(row, Status.PUBLISHED, row.until) for row in rows)
-    return [
+    spoken = [
         replace(entry, phrasings=extra.get(entry.id, ())) for entry in found if in_force(entry, at)
     ]
+    return with_slots(session, spoken)
 
 
 def next_step(session: Session, after: datetime) -> datetime | None:

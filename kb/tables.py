@@ -83,6 +83,23 @@ gap_questions = sa.Table(
     sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("added_by", sa.String(100), nullable=False),
 )
+slot_values = sa.Table(
+    "kb_slot",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(20), nullable=False),
+    sa.Column("region", sa.String(6), nullable=False),
+    sa.Column("value", sa.String(100), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("valid_from", sa.Date, nullable=False),
+    sa.Column("valid_to", sa.Date, nullable=False),
+    sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("recorded_by", sa.String(100), nullable=False),
+    sa.Column("reviewed_by", sa.String(100), nullable=False),
+    sa.Column("login", sa.String(100), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.CheckConstraint("valid_from <= valid_to", name="kb_slot_validity"),
+)
 revisions = sa.Table(
     "kb_revision",
     metadata,

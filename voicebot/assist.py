@@ -114,7 +114,7 @@ def recommend(
         Suggestion(entry, round(score, 4), _reason(entry, asked, place))
         for name, score in sorted(scores.items(), key=lambda each: -each[1])
         if score >= LEAST_SCORE
-        and (entry := knowledge.entry(name, line=line, at=at)) is not None
+        and (entry := knowledge.entry(name, region=place, line=line, at=at)) is not None
         and (danger is None or entry.safety is Safety.NONE)
     ]
     return Recommendation(danger, tuple(found[:limit]), place)

@@ -21,7 +21,8 @@ from kb.entry import Entry, Safety, by_id
 from kb.index import Index, build
 from kb.index_file import open_index
 from kb.large_index import LargeIndex
-from kb.reading import begins, may_read
+from kb.reading import answer_for, begins, may_read
+from kb.regions import covers
 from kb.search import Searcher, SearchResult
 from voicebot.call.audio_library import AudioLibrary, Progress
 from voicebot.clock import now
@@ -29,7 +30,7 @@ from voicebot.config import Settings
 from voicebot.domain_words import domain_words
 from voicebot.embedder import SentenceEmbedder
 from voicebot.errors import VoicebotError
-from voicebot.knowledge_speech import planned_answers
+from voicebot.knowledge_speech import planned_answers, texts_of
 from voicebot.records.database import migrate, open_engine
 
 log = structlog.get_logger()
@@ -88,7 +89,9 @@ class Knowledge:
             previous=previous,
             on=at,
         )
-        kept = tuple(c for c in found.candidates if self.entry(c.id, line=line, at=at))
+        kept = tuple(
+            c for c in found.candidates if self.entry(c.id, region=region, line=line, at=at)
+        )
         meant = 2 if found.decision == "clarify" else 1
         if kept[:meant] == found.candidates[:meant]:
             return replace(found, candidates=kept)
@@ -110,10 +113,21 @@ class Knowledge:
             if (entry := self.entries.get(name)) is not None and entry.safety is not Safety.NONE
         }
 
-    def entry(self, name: str, *, line: str | None = None, at: datetime) -> Entry | None:
-        """An entry that may be spoken at this moment to who called `line`."""
+    def entry(
+        self, name: str, *, region: str | None = None, line: str | None = None, at: datetime
+    ) -> Entry | None:
+        """An entry that may be spoken at this moment to who called `line`, its slots filled.
+
+        A caller at `region` may ask about elsewhere: that entry is filled for its own region.
+        """
         found = self.entries.get(name)
-        return found if found is not None and may_read(found, at, line=line) else None
+        if found is None:
+            return None
+        place = region if covers(found.region, region) else found.region
+        if not may_read(found, at, region=place, line=line):
+            return None
+        answer = answer_for(found, at, place)
+        return replace(found, answer=answer) if answer is not None else None
 
 
 def unreadable() -> Knowledge:
@@ -206,7 +220,7 @@ class KnowledgeBase:
 
 def spoken_texts(knowledge: Knowledge, prompts: Sequence[str]) -> list[str]:
     """All that a caller can hear word for word: the prompts without blanks and the answers."""
-    return [*prompts, *(entry.answer for entry in knowledge.entries.values())]
+    return [*prompts, *texts_of(knowledge.entries.values(), now())]
 
 
 def publish(

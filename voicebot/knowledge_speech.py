@@ -11,6 +11,9 @@ from sqlalchemy.orm import Session
 
 from kb import ledger, store
 from kb.entry import Entry
+from kb.reading import day_of
+from kb.slot_store import with_slots
+from kb.slots import texts
 from voicebot.call.audio_check import Finding, findings
 from voicebot.call.audio_files import Pruned, prune
 from voicebot.call.audio_library import LINE_RATES, AudioLibrary
@@ -28,16 +31,25 @@ class EntryFinding:
     finding: Finding
 
 
-def check_answers(library: AudioLibrary, entries: Iterable[Entry]) -> list[EntryFinding]:
+def texts_of(entries: Iterable[Entry], at: datetime) -> list[str]:
+    """All that callers may hear of answers from this moment on: once for each filling of slots."""
+    day = day_of(at)
+    return [text for e in entries for text in texts(e.answer, e.region, e.slots, day)]
+
+
+def check_answers(
+    library: AudioLibrary, entries: Iterable[Entry], at: datetime
+) -> list[EntryFinding]:
     """The audio of each answer, rendered where it is missing, errors and warnings alike."""
     found: list[EntryFinding] = []
     for entry in entries:
-        try:
-            speech = library.get(entry.answer, CHECKED_RATE)
-        except SpeechUnavailable as error:
-            found.append(EntryFinding(entry.id, Finding("error", "silent", str(error))))
-            continue
-        found += [EntryFinding(entry.id, each) for each in findings(speech, entry.answer)]
+        for text in texts_of([entry], at):
+            try:
+                speech = library.get(text, CHECKED_RATE)
+            except SpeechUnavailable as error:
+                found.append(EntryFinding(entry.id, Finding("error", "silent", str(error))))
+                continue
+            found += [EntryFinding(entry.id, each) for each in findings(speech, text)]
     return found
 
 
@@ -46,7 +58,7 @@ def planned_answers(session: Session, at: datetime) -> set[str]:
     answers: set[str] = set()
     moment: datetime | None = at
     while moment is not None:
-        answers.update(entry.answer for entry in store.published(session, moment))
+        answers.update(texts_of(store.published(session, moment), moment))
         moment = store.next_step(session, moment)
     return answers
 
@@ -70,7 +82,7 @@ def prune_audio(
     """
 
     def used() -> set[str]:
-        newest = {entry.answer for entry in ledger.newest(session).values()}
+        newest = texts_of(with_slots(session, list(ledger.newest(session).values())), at)
         texts = {*prompts, *planned_answers(session, at), *newest}
         return {library.name(text, rate) for text in texts for rate in LINE_RATES}
 

@@ -17,12 +17,14 @@ from flows.actions import Purpose, Say
 from kb import lifecycle
 from kb.entry import Entry, Status
 from kb.ledger import Act
+from kb.slot_store import import_slots
+from kb.slots import Slot
 from tests.kb.conftest import NOON, LetterEmbedder, make_entry, publish_all
 from tests.voicebot.test_session import scripted_engines
 from voicebot.app import KNOWLEDGE_CHECK_S, _follow_knowledge
 from voicebot.call.engines import Engines, NotPublished
 from voicebot.config import Settings
-from voicebot.knowledge import Knowledge, KnowledgeBase
+from voicebot.knowledge import Knowledge, KnowledgeBase, spoken_texts
 from voicebot.records.database import migrate, open_engine
 
 ENTRY = make_entry("x-1", "怎么办居住证", answer="旧的答复。")
@@ -258,3 +260,59 @@ async def test_a_running_service_says_what_was_published_within_five_seconds(
     with pytest.raises(NotPublished):
         engines.text(say, "12345")
     following.cancel()
+
+
+def value(region: str, text: str, until: date = date(2026, 12, 31)) -> Slot:
+    return Slot("窗口电话", region, text, "官网", date(2026, 1, 1), until)
+
+
+def spoken_at(engines: Engines, region: str | None) -> str:
+    return engines.text(Say("u1", Purpose.ANSWER, entry="x-1", region=region))
+
+
+def test_an_answer_says_the_value_for_the_callers_place_and_is_not_given_where_there_is_none(
+    base: KnowledgeBase, settings: Settings, embedder: Any, tmp_path: Path
+) -> None:
+    with administrator(settings) as session:
+        reviewed(session, "请打{窗口电话}。")
+        lifecycle.publish(session, "x-1", AUTHOR)
+    unfilled = base.open(embedder)
+    assert answer(unfilled) is None
+    with administrator(settings) as session:
+        import_slots(session, [value("460100", "一二三")], AUTHOR, REVIEWER.who)
+    fresh = taken_up(base, embedder)
+    assert fresh is not None
+    engines = scripted_engines(tmp_path)
+    engines.knowledge = fresh
+    assert spoken_at(engines, "460106") == "请打一二三。"
+    for place in ("460200", None):
+        found = fresh.search(ASKED, region=place, at=NOON).candidates
+        assert "x-1" not in {candidate.id for candidate in found}
+        with pytest.raises(NotPublished):
+            spoken_at(engines, place)
+
+
+def test_a_value_is_said_until_its_last_day_without_a_new_publication(
+    base: KnowledgeBase, settings: Settings, embedder: Any
+) -> None:
+    with administrator(settings) as session:
+        reviewed(session, "请打{窗口电话}。")
+        lifecycle.publish(session, "x-1", AUTHOR)
+        import_slots(session, [value("", "一二三", NOON.date())], AUTHOR, REVIEWER.who)
+    knowledge = base.open(embedder)
+    assert answer(knowledge) == "请打一二三。"
+    assert answer(knowledge, NOON + timedelta(days=1)) is None
+
+
+def test_every_filling_of_an_answer_is_rendered_beforehand(
+    base: KnowledgeBase, settings: Settings, embedder: Any
+) -> None:
+    with administrator(settings) as session:
+        reviewed(session, "请打{窗口电话}。")
+        lifecycle.publish(session, "x-1", AUTHOR)
+        import_slots(session, [value("", "一"), value("460100", "二")], AUTHOR, REVIEWER.who)
+    knowledge = base.open(embedder)
+    texts = {"请打一。", "请打二。"}
+    assert texts <= set(spoken_texts(knowledge, []))
+    assert texts <= base.planned_answers()
+    assert not any("{" in text for text in spoken_texts(knowledge, []))

@@ -96,10 +96,10 @@ class Engines:
             NotPublished: if it names an entry that may not be spoken now and there.
         """
         if say.entry is not None:
-            return self._entry(say.entry, line).answer
+            return self._entry(say.entry, say, line).answer
         assert say.prompt is not None
         values = {
-            name: self._entry(value.removeprefix(ENTRY_VALUE), line).question
+            name: self._entry(value.removeprefix(ENTRY_VALUE), say, line).question
             if value.startswith(ENTRY_VALUE)
             else value
             for name, value in say.values.items()
@@ -136,8 +136,8 @@ class Engines:
             words=self.knowledge.words,
         )
 
-    def _entry(self, entry: str, line: str | None) -> Entry:
-        found = self.knowledge.entry(entry, line=line, at=now())
+    def _entry(self, entry: str, say: Say, line: str | None) -> Entry:
+        found = self.knowledge.entry(entry, region=say.region, line=line, at=now())
         if found is None:
             raise NotPublished(entry)
         return found

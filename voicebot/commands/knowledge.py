@@ -20,6 +20,7 @@ from voicebot.commands import (
     knowledge_publishing,
     knowledge_report,
     knowledge_review,
+    knowledge_slots,
     knowledge_training,
 )
 from voicebot.commands.knowledge_common import (
@@ -42,6 +43,7 @@ app.command("import")(knowledge_files.import_file)
 app.command("export")(knowledge_files.export_file)
 app.command()(knowledge_check.check)
 app.add_typer(knowledge_gaps.app, name="gaps")
+app.add_typer(knowledge_slots.app, name="slots")
 app.command()(knowledge_report.report)
 app.command()(knowledge_editing.add)
 app.command()(knowledge_editing.edit)
@@ -140,6 +142,8 @@ def search(
       voicebot kb search --input questions.jsonl --output found.jsonl
     """
     from kb.batch import as_dict, search_file
+    from kb.reading import answer_for
+    from kb.regions import mentioned
 
     if bool(query) == (source is not None) or (source is None) != (target is None):
         raise InputError("Give either a question, or --input and --output.")
@@ -161,4 +165,5 @@ def search(
     for candidate in result.candidates:
         typer.echo(f"{candidate.score:6.1%}  {candidate.id}  {entries[candidate.id].question}")
     if result.entry is not None:
-        typer.echo(f"\n{entries[result.entry].answer}")
+        place = mentioned(query) or region or None
+        typer.echo(f"\n{answer_for(entries[result.entry], now(), place)}")

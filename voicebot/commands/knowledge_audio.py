@@ -44,34 +44,35 @@ def listen(
     from voicebot.call.audio_files import write_wav
     from voicebot.call.audio_library import open_library
     from voicebot.call.voices.reading import spoken
-    from voicebot.knowledge_speech import CHECKED_RATE
+    from voicebot.knowledge_speech import CHECKED_RATE, texts_of
 
     settings = open_settings()
     found = _version(settings, entry, version)
+    answer = next(iter(texts_of([found], now())), found.answer)
     library = open_library(settings)
-    speech = library.get(found.answer, CHECKED_RATE)
-    faults = findings(speech, found.answer)
+    speech = library.get(answer, CHECKED_RATE)
+    faults = findings(speech, answer)
     if wav is not None:
         write_wav(wav, speech)
-    measured = measure(speech, found.answer)
+    measured = measure(speech, answer)
     if as_json:
         print_json(
             {
                 "id": found.id,
                 "version": found.version,
                 "status": found.status.value,
-                "answer": found.answer,
-                "spoken": spoken(found.answer),
+                "answer": answer,
+                "spoken": spoken(answer),
                 "voice": speech.voice,
-                "audio": library.name(found.answer, CHECKED_RATE),
+                "audio": library.name(answer, CHECKED_RATE),
                 **asdict(measured),
                 "findings": [asdict(each) for each in faults],
             }
         )
     else:
         typer.echo(f"{found.id} v{found.version} ({found.status.value}), voice {speech.voice}")
-        typer.echo(f"    {found.answer}")
-        typer.echo(f"读作 {spoken(found.answer)}")
+        typer.echo(f"    {answer}")
+        typer.echo(f"读作 {spoken(answer)}")
         typer.echo(f"{measured.seconds} s, peak {measured.peak_dbfs} dBFS")
         for each in faults:
             typer.echo(f"{each.level}: {each.message}", err=True)
@@ -102,7 +103,7 @@ def check_audio(
     with database_sentences(), Session(open_engine(settings.database_url)) as session:
         entries = store.published(session, now())
     bar = track(entries, "checking audio", console=Console(stderr=True), transient=True)
-    found = check_answers(open_library(settings, at_once=os.cpu_count() or 1), bar)
+    found = check_answers(open_library(settings, at_once=os.cpu_count() or 1), bar, now())
     for each in found:
         if as_json:
             print_json({"id": each.entry, **asdict(each.finding)})
@@ -149,7 +150,7 @@ def tell_findings(library: AudioLibrary, entries: Iterable[Entry]) -> int:
     """Print what is wrong with the audio of these answers; how many of it are errors."""
     from voicebot.knowledge_speech import check_answers
 
-    found = sorted(check_answers(library, entries), key=lambda each: each.finding.level)
+    found = sorted(check_answers(library, entries, now()), key=lambda each: each.finding.level)
     for each in found[:SHOWN]:
         typer.echo(f"{each.finding.level}: {each.entry}, {each.finding.message}", err=True)
     if len(found) > SHOWN:
@@ -161,11 +162,12 @@ def _version(settings: Settings, name: str, number: int) -> Entry:
     from sqlalchemy.orm import Session
 
     from kb import store
+    from kb.slot_store import with_slots
     from voicebot.records.database import open_engine
 
     bring_up_to_date(settings)
     with database_sentences(), Session(open_engine(settings.database_url)) as session:
-        versions = [version.entry for version in store.history(session, name)]
+        versions = with_slots(session, [v.entry for v in store.history(session, name)])
     if not versions:
         raise InputError(f"There is no entry {name!r}; `voicebot kb show` lists those published.")
     if not number:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voicebot.clock import today
+from voicebot.commands.knowledge_acts import read_knowledge
 from voicebot.commands.knowledge_common import database_sentences, known_entries, progress_bar
 from voicebot.commands.session import InputError, open_settings, print_json
 
@@ -35,8 +36,9 @@ def check(
     """Look for entries that callers would be served badly by; nothing is changed.
 
     Codes: too_long, unreadable, missing_source, expires_soon, dead_link (each entry by itself),
-    near_duplicate, contradiction (two beside each other), retrieves_another (each question asked
-    of the search without it). Looked at is what is published and what waits to be.
+    unfilled_slot, unused_value (slots and their values), near_duplicate, contradiction (two beside
+    each other), retrieves_another (each question asked of the search without it). Looked at is what
+    is published and what waits to be.
 
     \b
     Examples:
@@ -81,11 +83,14 @@ def _findings(
 ) -> list[Finding]:
     from kb.checks_pairs import check_pairs
     from kb.checks_retrieval import check_retrieval
+    from kb.checks_slots import check_slots
     from kb.checks_text import check_texts
     from kb.entry import by_id
+    from kb.slot_store import slots
     from voicebot.knowledge import open_embedder
 
     found = list(check_texts(entries, today(), soon_days=days))
+    found += check_slots(entries, read_knowledge(slots), today())
     # Beside each other stands what will be spoken once all that waits is published.
     coming = [_as_if_published(entry, today()) for entry in by_id(entries).values()]
     embedder = open_embedder(settings)

@@ -56,6 +56,7 @@ def known_entries(settings: Settings, *, published: bool) -> list[Entry]:
     from sqlalchemy.orm import Session
 
     from kb import ledger, store
+    from kb.slot_store import with_slots
     from voicebot.clock import now
     from voicebot.records.database import open_engine, sqlite_file
 
@@ -67,7 +68,7 @@ def known_entries(settings: Settings, *, published: bool) -> list[Entry]:
         with database_sentences(), Session(engine) as session:
             if published:
                 return store.published(session, now())
-            return list(ledger.newest(session).values())
+            return with_slots(session, list(ledger.newest(session).values()))
     finally:
         engine.dispose()
 

@@ -176,9 +176,9 @@ def read_files(
     found = imported if imported is not None else _read(file, {})
     faults = len(found.errors)
     _refuse_nothing(file, found)
-    extra = read_phrasings(_bytes(phrasings)) if phrasings is not None else None
+    extra = read_phrasings(file_bytes(phrasings)) if phrasings is not None else None
     if extra is not None and phrasings is not None:
-        faults += _tell(phrasings, extra.errors, extra.warnings)
+        faults += tell_rows(phrasings, extra.errors, extra.warnings)
     unanswered = read_gaps(gaps) if gaps is not None else ()
 
     def change(session: Session) -> None:
@@ -217,11 +217,11 @@ def read_files(
 def _read(file: Path, mapping: Mapping[str, str], *, quiet: bool = False) -> Imported:
     from kb.importer import read_entries
 
-    data = _bytes(file)
+    data = file_bytes(file)
     with progress_bar(f"reading {file.name}") as progress:
         imported = read_entries(data, mapping, progress)
     if not quiet:
-        _tell(file, imported.errors, imported.warnings)
+        tell_rows(file, imported.errors, imported.warnings)
     return imported
 
 
@@ -266,14 +266,16 @@ def _as_dict(imported: Imported) -> dict[str, object]:
     }
 
 
-def _bytes(file: Path) -> bytes:
+def file_bytes(file: Path) -> bytes:
+    """The file, or a sentence why it cannot be read."""
     try:
         return file.read_bytes()
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None
 
 
-def _tell(file: Path, errors: Sequence[RowError], warnings: Sequence[RowError]) -> int:
+def tell_rows(file: Path, errors: Sequence[RowError], warnings: Sequence[RowError]) -> int:
+    """Say which rows are left out and which to look at; how many are left out."""
     for kind, rows in (("left out", errors), ("look at", warnings)):
         for row in rows[:SHOWN]:
             typer.echo(f"{kind}: {file}, {row}", err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voicebot.clock import now
 from voicebot.commands import knowledge_audio, knowledge_files
 from voicebot.commands.knowledge_acts import (
     At,
@@ -104,18 +105,22 @@ def _prepare(settings: Settings, names: Sequence[str]) -> None:
     """Vectors and audio of what is to be published: running services then take it up at once."""
     from kb import ledger
     from kb.entry import Status
-    from kb.index import texts_of
+    from kb.index import texts_of as embedded
+    from kb.slot_store import with_slots
     from voicebot.call.audio_library import open_library
     from voicebot.knowledge import open_embedder
+    from voicebot.knowledge_speech import texts_of
 
-    approved = read_knowledge(partial(ledger.standing, status=Status.APPROVED))
+    approved = read_knowledge(
+        lambda session: with_slots(session, ledger.standing(session, Status.APPROVED))
+    )
     entries = [entry for entry in approved if entry.id in names]
     if not entries:
         return  # the decision says why
-    open_embedder(settings).embed_corpus(texts_of(entries))
+    open_embedder(settings).embed_corpus(embedded(entries))
     library = open_library(settings, at_once=os.cpu_count() or 1)
     with progress_bar("rendering audio") as progress:
-        library.prepare([entry.answer for entry in entries], progress)
+        library.prepare(texts_of(entries, now()), progress)
 
 
 def _let_be_spoken(names: Sequence[str], act: Act, minute: datetime | None, as_json: bool) -> None:
