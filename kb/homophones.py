@@ -17,6 +17,7 @@ SHORTEST = 6
 """Syllables; shorter questions sound like too many things."""
 APART = 0.08
 """By how much the next entry must sound less alike."""
+_EQUAL = 1e-6
 CERTAINTY = 0.92
 """Probability of being right that such a match is given: what the ranker gives to the same
 wording spelt right."""
@@ -27,6 +28,8 @@ Scores = NDArray[np.float64]
 def same_wording(scores: Scores, near: NDArray[np.float32], syllables: int) -> Scores:
     """(candidates,) probabilities in which a match by sound counts.
 
+    Entries with the same wording (two cities' own) share it: which of them is meant is asked.
+
     Args:
         scores: (candidates,) from the ranker, sum at most 1.
         near: (candidates,) similarity of sound, 0..1.
@@ -34,13 +37,13 @@ def same_wording(scores: Scores, near: NDArray[np.float32], syllables: int) -> S
     """
     if syllables < SHORTEST or not len(near):
         return scores
-    best = int(np.argmax(near))
-    others = np.delete(near, best)
-    if near[best] < SAME or (len(others) and near[best] - others.max() < APART):
+    best = near >= near.max() - _EQUAL
+    others = near[~best]
+    if near.max() < SAME or (len(others) and near.max() - others.max() < APART):
         return scores
-    if scores[best] >= CERTAINTY:
+    if scores[best].sum() >= CERTAINTY:
         return scores
-    rest = float(scores.sum() - scores[best])
+    rest = float(scores[~best].sum())
     changed = scores * ((1 - CERTAINTY) / max(rest, 1 - CERTAINTY))
-    changed[best] = CERTAINTY
+    changed[best] = CERTAINTY / np.count_nonzero(best)
     return changed

@@ -27,6 +27,8 @@ from kb.index import Floats
 Doubles = NDArray[np.float64]
 
 CANDIDATES = 30
+FEW = 50
+"""Entries below which their own similarities tell too little of what is usual."""
 _Z_SCALE = 3.0  # z-scores of the best are 3 to 6; brought near the raw similarities' range
 _FORMAT = 1
 FILE = Path(__file__).parent / "data" / "ranker.json"
@@ -56,7 +58,13 @@ class Case:
     """(features,) of the outcome that no entry answers."""
 
 
-def prepare(views: Views, names: Sequence[str], eligible: Mask, local: Mask) -> Case | None:
+def prepare(
+    views: Views,
+    names: Sequence[str],
+    eligible: Mask,
+    local: Mask,
+    usual: tuple[Doubles, Doubles] | None = None,
+) -> Case | None:
     """Features of the most promising eligible entries; None when there are none.
 
     Args:
@@ -64,13 +72,19 @@ def prepare(views: Views, names: Sequence[str], eligible: Mask, local: Mask) -> 
         names: the model's views; all must be in `views`.
         eligible: (entries,) which may be answered at all.
         local: (entries,) which are made for the caller's own region.
+        usual: what stands in for the mean and the spread of similarities, (views,) each, where
+            there are fewer than `FEW` entries: of five nothing can stand out by three spreads.
     """
     places = np.flatnonzero(eligible) if views.rows is None else views.rows[eligible[views.rows]]
     if not len(places):
         return None
     raw = np.stack([views.of(name, places) for name in names], axis=1).astype(np.float64)
-    usual = raw if views.sample is None else np.stack([views.sample[n] for n in names], axis=1)
-    mean, spread = usual.mean(axis=0), usual.std(axis=0) + 1e-6
+    others = raw if views.sample is None else np.stack([views.sample[n] for n in names], axis=1)
+    mean, spread = others.mean(axis=0), others.std(axis=0) + 1e-6
+    if usual is not None and len(others) < FEW:
+        own = len(others) / FEW
+        mean = own * mean + (1 - own) * usual[0]
+        spread = own * spread + (1 - own) * usual[1]
     scores = (raw - mean) / spread
     top = np.argsort(-scores.sum(axis=1), kind="stable")[:CANDIDATES]
     candidates = np.hstack(
@@ -110,6 +124,13 @@ class Model:
         """The encoders whose views it needs."""
         suffix = f"_{EMBEDDED_VIEWS[0]}"
         return frozenset(v.removesuffix(suffix) for v in self.views if v.endswith(suffix))
+
+    @property
+    def usual(self) -> tuple[Doubles, Doubles]:
+        """Mean and spread of the similarities in training, (views,) each, from `typical`."""
+        count = len(self.views)
+        best, score, mean = (self.typical[1 + i * count :][:count] for i in range(3))
+        return mean, (best - mean) / (score * _Z_SCALE)
 
     def settles(self, scores: Doubles) -> bool:
         """Whether these (candidates,) probabilities leave so little doubt that they do."""

@@ -182,7 +182,9 @@ class Searcher:
 
     def _ranked(self, views: Views, eligible: Mask, local: Mask) -> Ranked | None:
         model = self._ranker.model_for(views.columns)
-        case = prepare(views, model.views, eligible, local) if model is not None else None
+        case = (
+            prepare(views, model.views, eligible, local, model.usual) if model is not None else None
+        )
         if model is None or case is None:
             return None
         scores = model.probabilities(case)

@@ -17,6 +17,11 @@ def test_two_wordings_that_sound_alike_are_left_to_the_ranker() -> None:
     assert (same_wording(given_, np.array([0.97, 0.95], np.float32), 9) == given_).all()
 
 
+def test_the_same_wording_of_two_cities_is_one_or_the_other() -> None:
+    scores = same_wording(np.array([0.1, 0.1, 0.0]), np.array([1.0, 1.0, 0.3], np.float32), 9)
+    assert scores.tolist() == [CERTAINTY / 2, CERTAINTY / 2, 0.0]
+
+
 def test_a_short_question_is_left_to_the_ranker() -> None:
     given_ = np.array([0.2, 0.1])
     assert (same_wording(given_, np.array([1.0, 0.2], np.float32), 3) == given_).all()

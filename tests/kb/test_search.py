@@ -34,6 +34,12 @@ def test_a_wording_finds_its_entry(searcher: Searcher) -> None:
     assert first(searcher, "我的身份证过期了") == "a-2"
 
 
+def test_a_knowledge_base_of_a_few_entries_answers_too(embedder: LetterEmbedder) -> None:
+    few = [make_entry("a-1", "社保卡丢了怎么补办"), make_entry("a-2", "身份证到期了怎么换")]
+    result = Searcher.of(few, embedder).search("我的社保卡丢了怎么补办", on=TODAY)
+    assert (result.decision, result.entry) == ("answer", "a-1")
+
+
 def test_scores_are_probabilities_in_falling_order(searcher: Searcher) -> None:
     scores = [c.score for c in searcher.search("社保卡不见了", on=TODAY).candidates]
     assert scores == sorted(scores, reverse=True)
