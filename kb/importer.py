@@ -19,6 +19,8 @@ LONGEST_ANSWER = 200
 """Characters: about 45 s of speech, more than a caller listens to."""
 LONGEST_QUESTION = 100
 LONGEST_NAME = 200
+EARLIEST_YEAR = 1900
+"""What begins earlier is a slip; the first days of the calendar have no moment in UTC either."""
 TOLERATED_WORDS = frozenset({"app"})
 """Latin words that may be spoken, with a warning."""
 NOT_STORED = 0
@@ -252,6 +254,8 @@ def _date(cells: Mapping[str, str], field: str) -> date:
     found = as_date(text)
     if found is None:
         raise _Refused(field, f"{text[:40]!r} is no date such as 2026-01-31")
+    if found.year < EARLIEST_YEAR:
+        raise _Refused(field, f"{found} is before {EARLIEST_YEAR}")
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -187,7 +187,11 @@ class KnowledgeBase:
             log.warning("index_not_kept", reason=str(error))
             index = build(entries, embedder, gaps=gaps, embed=embedder.embed_corpus)
         self._index = index
-        ends = [begins(entry.valid_to + timedelta(days=1)) for entry in entries]
+        ends = [
+            begins(entry.valid_to + timedelta(days=1))
+            for entry in entries
+            if entry.valid_to < date.max
+        ]
         self._revision = revision
         self._due = min([*ends, *([planned] if planned else [])], default=None)
         return Knowledge(

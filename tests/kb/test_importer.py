@@ -80,6 +80,7 @@ def test_columns_are_found_by_chinese_headings_in_any_order() -> None:
         ("region", "海口", "six digits"),
         ("valid_from", "明天", "no date"),
         ("valid_from", "2026-02-30", "no date"),
+        ("valid_from", "0001-01-01", "before 1900"),
         ("valid_to", "2025-01-01", "before valid_from"),
         ("status", "published?", "none of"),
         ("status", "", "none of"),

@@ -193,6 +193,14 @@ def test_at_midnight_what_ends_is_silent_and_what_begins_is_said(
     assert set(fresh.entries) == {"a-1", "x-2"}
 
 
+def test_an_entry_that_is_valid_for_ever_is_said_beside_the_others(
+    base: KnowledgeBase, settings: Settings, embedder: Any
+) -> None:
+    with administrator(settings) as session:
+        publish_all(session, [replace(ENTRY, answer="永远的。", valid_to=date.max)])
+    assert answer(base.open(embedder)) == "永远的。"
+
+
 def test_while_a_new_index_is_made_the_old_one_finds_the_new_wording_and_nothing_withdrawn(
     base: KnowledgeBase, settings: Settings, embedder: Any
 ) -> None:
