@@ -8,7 +8,7 @@ hand-off have room for it, or the caller's switch is told so and tries elsewhere
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,9 +80,9 @@ class Admission:
             self._recogniser.serving(len(self._calls))
         return refusal
 
-    def calling(self, number: str) -> bool:
-        """A call of this number is running."""
-        return self._numbers[number] > 0
+    def calling(self, number: str, but: Collection[str]) -> bool:
+        """A call of this number is running, beside those with these ids."""
+        return any(info.caller == number for id_, info in self._calls.items() if id_ not in but)
 
     def release(self, call_id: str) -> None:
         """Gives the call's place back; harmless for a call without one."""

@@ -8,7 +8,7 @@ is noted in the police order (警单).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 
@@ -24,6 +24,9 @@ log = structlog.get_logger()
 RING_S = 20.0
 """How long the number rings; an answering machine takes over after that."""
 
+KEPT_S = 30.0
+"""How long it is known what a call was about that is answered or given up."""
+
 _CALLABLE = (NumberKind.MOBILE, NumberKind.FIXED)
 """Never a short number or one abroad (toll fraud)."""
 
@@ -35,10 +38,10 @@ Note = Callable[[str], Awaitable[None]]
 class CallBacks:
     """Parameters:
     trunk: of the telephone endpoint's settings, towards the public network; "" for none.
-    is_calling: a call of this number is running.
+    is_calling: a call of this number is running, beside those with these ids.
     """
 
-    def __init__(self, trunk: str, is_calling: Callable[[str], bool]) -> None:
+    def __init__(self, trunk: str, is_calling: Callable[[str, Collection[str]], bool]) -> None:
         self._trunk, self._is_calling = trunk, is_calling
         self._matters: dict[str, Interrupted] = {}
         """By hand-off: what is being called about."""
@@ -77,13 +80,15 @@ class CallBacks:
             log.exception("call_back_failed")
             await note("回拨出错，请110回拨")
         finally:
-            self._matters.pop(handoff, None)
+            # Who has answered may be offered only after the line has told us of it.
+            asyncio.get_running_loop().call_later(KEPT_S, self._matters.pop, handoff, None)
 
     async def _outcome(self, line: CallControl, did: str, wanted: CallBack, note: Note) -> str:
         tries, ended = 0, ""
         while (pause := call_back.next_try(tries, ended)) is not None:
             await asyncio.sleep(pause)
-            if self._is_calling(wanted.number):
+            # An interrupted call keeps its place while its legs are told.
+            if self._is_calling(wanted.number, {_call(handoff) for handoff in self._matters}):
                 return "来电人已再次打进来，不再回拨"
             tries += 1
             try:
@@ -97,3 +102,8 @@ class CallBacks:
             else:
                 return f"第{tries}次回拨已接通，正在转110"
         return f"回拨{tries}次没有接通，请110回拨"
+
+
+def _call(handoff: str) -> str:
+    """The call that a hand-off belongs to."""
+    return handoff.rpartition("-h")[0]

@@ -115,6 +115,16 @@ def test_a_service_that_is_being_stopped_takes_no_call() -> None:
     assert places.reserve(call(1, trunk=Trunk.POLICE)) is Rejection.STOPPING
 
 
+def test_a_number_is_calling_while_a_call_of_its_own_has_a_place() -> None:
+    places = admission()
+    places.reserve(call(1, "13800138000"))
+    assert places.calling("13800138000", ())
+    assert not places.calling("13800138000", {"c1"}), "beside that one"
+    assert not places.calling("13900139000", ())
+    places.release("c1")
+    assert not places.calling("13800138000", ())
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.sampled_from(["", "1", "2"]))))
 def test_whatever_comes_and_goes_the_limits_hold(steps: list[tuple[bool, int, str]]) -> None:
     places, held = admission(), {}
