@@ -653,3 +653,24 @@ async def test_who_is_speaking_when_time_is_up_is_not_hung_up_on() -> None:
         await asyncio.sleep(0.1)
         assert driver.bridged
         playing.cancel()
+
+
+# ── the caller is gone ────────────────────────────────────────────────────────────
+
+
+@leaping
+async def test_who_has_said_nothing_yet_is_told_to_the_end_that_the_caller_is_gone() -> None:
+    leg, words = ScriptedLeg(), np.tile(LOUD, 40)
+
+    async def spoken() -> Int16:
+        return words
+
+    async with scripted(leg, limits=HandoffLimits(confirm_timeout_s=1.0)) as (driver, progress):
+        driver.dial("h1", LOCAL, {})
+        leg.comes_to(WireState.ANSWERED)
+        await until(progress, LegState.ANSWERED)
+        driver.tell("", spoken, 8000)
+        await driver.close()
+    assert np.array_equal(np.concatenate(leg.sent), words)
+    assert leg.hung_up
+    assert states(progress)[-1] is LegState.ANSWERED, "no failed route, and nobody was heard"

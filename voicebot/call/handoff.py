@@ -228,6 +228,9 @@ class HandoffDriver:
         """Say something to a leg that is off-hook, and hang it up; harmless without one."""
         leg = self._legs.pop(line, None)
         if leg is not None:
+            leg.confirmed = True  # whoever is there is spoken to: no longer a matter of being heard
+            if leg.deadline is not None and not leg.deadline.expired():
+                leg.deadline.reschedule(None)
             self._conference.leave(line)
             telling = asyncio.create_task(self._told(leg, words, rate))
             self._telling.add(telling)
