@@ -74,6 +74,16 @@ def published(session: Session, at: date) -> list[Entry]:
     return with_slots(session, spoken)
 
 
+def newest(session: Session) -> list[Entry]:
+    """The last version of every entry, with its phrasings and the values of its slots."""
+    extra = _phrasings(session)
+    found = (
+        replace(entry, phrasings=extra.get(name, ()))
+        for name, entry in ledger.newest(session).items()
+    )
+    return with_slots(session, list(found))
+
+
 def next_step(session: Session, after: datetime) -> datetime | None:
     """The next minute at which a step taken already takes effect; None if none is planned."""
     found: datetime | None = session.scalar(
@@ -145,10 +155,9 @@ def gaps(session: Session, at: date | None = None) -> tuple[str, ...]:
     found = set(session.scalars(sa.select(gap_questions.c.question)))
     if at is not None:
         spoken = {entry.id for entry in published(session, at)}
-        extra = _phrasings(session)
-        for name, entry in ledger.newest(session).items():
-            if name not in spoken:
-                found.update(replace(entry, phrasings=extra.get(name, ())).wordings)
+        for entry in newest(session):
+            if entry.id not in spoken:
+                found.update(entry.wordings)
     return tuple(sorted(found))
 
 

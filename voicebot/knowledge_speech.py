@@ -9,10 +9,9 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from kb import ledger, store
+from kb import store
 from kb.entry import Entry
 from kb.reading import day_of
-from kb.slot_store import with_slots
 from kb.slots import texts
 from voicebot.call.audio_check import Finding, findings
 from voicebot.call.audio_files import Pruned, prune
@@ -82,7 +81,7 @@ def prune_audio(
     """
 
     def used() -> set[str]:
-        newest = texts_of(with_slots(session, list(ledger.newest(session).values())), at)
+        newest = texts_of(store.newest(session), at)
         texts = {*prompts, *planned_answers(session, at), *newest}
         return {library.name(text, rate) for text in texts for rate in LINE_RATES}
 

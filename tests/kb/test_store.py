@@ -10,6 +10,8 @@ from kb import lifecycle
 from kb.entry import Entry, Safety, Status
 from kb.errors import SamePerson
 from kb.ledger import Act
+from kb.slot_store import import_slots
+from kb.slots import Slot
 from kb.store import (
     close_gap,
     gaps,
@@ -17,6 +19,7 @@ from kb.store import (
     import_entries,
     import_gaps,
     import_phrasings,
+    newest,
     next_step,
     published,
     revision,
@@ -206,6 +209,18 @@ def test_phrasings_come_with_the_entry_and_survive_a_new_version(session: Sessio
     assert import_phrasings(session, {"x-1": ("甲问法", "丙问法", "丙问法")}, "甲") == 1
     publish_all(session, [replace(ENTRY, answer="新的。")])
     assert published(session, TODAY)[0].phrasings == ("乙问法", "甲问法", "丙问法")
+
+
+def test_the_newest_versions_come_with_their_phrasings_and_the_values_of_their_slots(
+    session: Session,
+) -> None:
+    publish_all(session, [make_entry("x-1", "怎么办证", answer="请打{电话}。")])
+    import_phrasings(session, {"x-1": ["证在哪办"]}, "甲")
+    phone = Slot("电话", "", "12345", "", date(2026, 1, 1), date(2026, 12, 31))
+    import_slots(session, [phone], Act("甲"), "乙")
+    (entry,) = newest(session)
+    assert entry.wordings == ("怎么办证", "证在哪办")
+    assert entry.slots == (phone,)
 
 
 def test_every_change_moves_the_revision_on(session: Session) -> None:

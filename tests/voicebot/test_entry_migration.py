@@ -31,9 +31,8 @@ OLD = [
 ]
 
 
-@pytest.fixture
-def session(tmp_path: Path) -> Session:
-    file = tmp_path / "records.db"
+def first_release(file: Path) -> str:
+    """A database as the first release made it, with the entries `OLD`; its URL."""
     url = f"sqlite:///{file}"
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -52,6 +51,12 @@ def session(tmp_path: Path) -> Session:
             ],
         )
         old.execute("INSERT INTO kb_revision VALUES (1, 7)")
+    return url
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    url = first_release(tmp_path / "records.db")
     migrate(url)
     return Session(open_engine(url))
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from typer.testing import CliRunner, Result
 
 from kb import ledger, store
+from tests.voicebot.test_entry_migration import first_release
 from voicebot.commands.knowledge import app
 from voicebot.errors import VoicebotError
 
@@ -78,12 +79,30 @@ def test_what_is_exported_is_imported_without_a_difference(
     (tmp_path / "more.csv").write_text("编号,问法\na-1,卡没了\n", "utf-8")
     kb("import", "faq.csv", "--phrasings", "more.csv", "--reviewed-by", "李主任")
     kb("export", name, "--all", "--phrasings", "ways.csv")
+    assert (tmp_path / "ways.csv").read_text("utf-8-sig").splitlines()[1:] == ["a-1,卡没了"]
     told = json.loads(kb("import", name, "--dry-run", "--json").stdout)
     assert [d["change"] for d in told["differences"]] == ["unchanged", "unchanged"]
     assert not told["errors"]
     again = json.loads(kb("import", name, "--phrasings", "ways.csv", "--json").stdout)
     assert (again["unchanged"], again["phrasings_added"]) == (["a-1", "a-2"], 0)
     assert [p.name for p in tmp_path.iterdir() if p.name.endswith(".part")] == []
+
+
+def test_a_database_of_an_older_release_is_brought_up_to_date(kb: Any, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    first_release(tmp_path / "state" / "voicebot.db")
+    kb("export", "out.csv")
+    assert "答1" in (tmp_path / "out.csv").read_text("utf-8-sig")
+
+
+@pytest.mark.parametrize("command", [["gaps"], ["gaps", "list"]])
+def test_so_it_is_before_calls_and_gaps_are_read(
+    kb: Any, tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "state").mkdir()
+    first_release(tmp_path / "state" / "voicebot.db")
+    kb(*command)
+    kb("export", "out.csv")
 
 
 def test_gbk_is_refused_where_it_would_lose_characters(kb: Any, tmp_path: Path) -> None:

@@ -55,20 +55,20 @@ def known_entries(settings: Settings, *, published: bool) -> list[Entry]:
     """What may be spoken now, or the newest version of every entry; none on a new machine."""
     from sqlalchemy.orm import Session
 
-    from kb import ledger, store
-    from kb.slot_store import with_slots
+    from kb import store
     from voicebot.clock import now
     from voicebot.records.database import open_engine, sqlite_file
 
     file = sqlite_file(settings.database_url)
     if file is not None and not file.exists():
         return []
+    bring_up_to_date(settings)
     engine = open_engine(settings.database_url)
     try:
         with database_sentences(), Session(engine) as session:
             if published:
                 return store.published(session, now())
-            return with_slots(session, list(ledger.newest(session).values()))
+            return store.newest(session)
     finally:
         engine.dispose()
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voicebot.clock import BEIJING, now, today
+from voicebot.commands.knowledge_acts import read_knowledge
 from voicebot.commands.knowledge_common import (
+    bring_up_to_date,
     change_knowledge,
     database_sentences,
     known_entries,
@@ -84,17 +86,9 @@ def list_known(
     Examples:
       voicebot kb gaps list
     """
-    from sqlalchemy.orm import Session
-
     from kb import store
-    from voicebot.records.database import open_engine
 
-    engine = open_engine(open_settings().database_url)
-    try:
-        with database_sentences(), Session(engine) as session:
-            known = store.gaps(session)
-    finally:
-        engine.dispose()
+    known = read_knowledge(store.gaps)
     if as_json:
         print_json(known)
     else:
@@ -172,6 +166,8 @@ def asked_between(settings: Settings, since: float, until: float) -> list[Asked]
     from voicebot.asked import read_asked
     from voicebot.records.database import open_engine
 
+    with database_sentences():
+        bring_up_to_date(settings)
     engine = open_engine(settings.database_url)
     try:
         with database_sentences(), Session(engine) as session:
