@@ -18,7 +18,7 @@ from kb import ledger
 from kb.entry import Entry, Status
 from kb.errors import Outdated, SamePerson, StepRefused, UnknownEntry
 from kb.ledger import Act, Version
-from kb.reading import day_of
+from kb.reading import HAINAN, day_of
 from kb.rules import DECIDES, FOLLOWS, authors, effective_from, not_past, person
 
 _STANDING = (Status.IN_REVIEW, Status.APPROVED, Status.PUBLISHED)
@@ -125,7 +125,14 @@ def withdraw(
     over = last.entry.status is Status.WITHDRAWN and planned is not None and planned <= act.at
     if over:
         raise StepRefused(f"{name} is withdrawn already.")
-    return _take(session, last, Status.WITHDRAWN, act, not_past(act.at, effective_at))
+    moment = not_past(act.at, effective_at)
+    if last.entry.status is Status.WITHDRAWN and planned is not None and moment > planned:
+        raise StepRefused(
+            f"{name} is withdrawn from {planned.astimezone(HAINAN):%Y-%m-%d %H:%M} on, which can "
+            f"be brought forward only. To speak it longer, `voicebot kb rollback {name} "
+            f"{last.entry.version}`, then withdraw it anew."
+        )
+    return _take(session, last, Status.WITHDRAWN, act, moment)
 
 
 def rollback(

@@ -144,6 +144,22 @@ def test_a_withdrawal_takes_effect_at_once_or_at_its_minute(live: Session) -> No
         lifecycle.withdraw(live, "x-1", AUTHOR)
 
 
+def test_a_planned_withdrawal_is_brought_forward_and_never_put_off(live: Session) -> None:
+    lifecycle.withdraw(live, "x-1", AUTHOR, effective_at=NOON + 2 * MINUTE)
+    with pytest.raises(StepRefused, match=r"12:02 on.*rollback x-1 1"):
+        lifecycle.withdraw(live, "x-1", AUTHOR, effective_at=NOON + 3 * MINUTE)
+    lifecycle.withdraw(live, "x-1", AUTHOR, effective_at=NOON + MINUTE)
+    assert answers(live, NOON + MINUTE) == []
+
+
+def test_a_planned_withdrawal_is_put_off_by_a_rollback_and_a_new_one(live: Session) -> None:
+    lifecycle.withdraw(live, "x-1", AUTHOR, effective_at=NOON + MINUTE)
+    lifecycle.rollback(live, "x-1", 1, AUTHOR)
+    lifecycle.withdraw(live, "x-1", AUTHOR, effective_at=NOON + 2 * MINUTE)
+    assert answers(live, NOON + MINUTE) == ["一。"]
+    assert answers(live, NOON + 2 * MINUTE) == []
+
+
 def test_a_withdrawal_takes_what_was_to_come_with_it(live: Session) -> None:
     reviewed(live, "二。")
     lifecycle.publish(live, "x-1", AUTHOR, effective_at=NOON + 5 * MINUTE)
