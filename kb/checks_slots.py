@@ -7,7 +7,7 @@ from datetime import date
 
 from kb.checks import Finding, Severity
 from kb.entry import Entry
-from kb.regions import PROVINCE
+from kb.regions import PROVINCE, covers
 from kb.slots import Slot, names_in, value
 
 
@@ -29,7 +29,11 @@ def check_slots(entries: Sequence[Entry], slots: Sequence[Slot], on: date) -> It
 
 
 def _unfilled(entry: Entry, name: str, slots: Sequence[Slot], on: date) -> Finding:
-    places = {s.region for s in slots if value((s,), name, s.region or PROVINCE, on) is not None}
+    places = {
+        s.region
+        for s in slots
+        if covers(entry.region, s.region) and value((s,), name, s.region or PROVINCE, on)
+    }
     if not places:
         return Finding(
             "unfilled_slot",

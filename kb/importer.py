@@ -10,6 +10,7 @@ from datetime import date
 
 from kb.entry import Entry, Safety, Status
 from kb.headings import RowError, headings
+from kb.regions import normal
 from kb.slots import fault
 from kb.status_names import SAFETIES, STATUSES
 from kb.table_file import read_rows
@@ -157,7 +158,7 @@ def _entry(cells: Mapping[str, str]) -> Entry:
         version=NOT_STORED,
         category=_name(cells, "category"),
         department=_name(cells, "department"),
-        region=region,
+        region=normal(region),
         question=_sentence(cells, "question"),
         variants=_list(cells.get("variants", "")),
         answer=_speakable(cells),

@@ -14,6 +14,11 @@ _ORDINARY_WORDS = frozenset({"东方", "白沙"})  # 东方航空, 白沙门: a 
 PROVINCE = "460000"
 
 
+def normal(region: str) -> str:
+    """A region as entries and values have it: the whole province is empty, however written."""
+    return "" if region == PROVINCE else region
+
+
 def mentioned(text: str) -> str | None:
     """Code of the city or county named last in `text`, None if none is.
 

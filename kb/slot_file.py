@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kb.headings import RowError, headings
 from kb.importer import REGION, as_date, unspeakable
+from kb.regions import normal
 from kb.slots import Slot, is_name
 from kb.spreadsheet import guarded
 from kb.table_file import read_rows
@@ -87,4 +88,4 @@ def _slot(cells: Mapping[str, str]) -> Slot | tuple[str, str]:
         return "valid_to", f"{ends} is before valid_from, {starts}"
     if any(ord(character) < 32 for character in cells["source"]):
         return "source", "holds a control character"
-    return Slot(name, region, value, cells["source"], starts, ends)
+    return Slot(name, normal(region), value, cells["source"], starts, ends)

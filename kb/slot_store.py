@@ -15,6 +15,7 @@ from kb import ledger
 from kb.entry import Entry
 from kb.errors import SamePerson
 from kb.ledger import Act
+from kb.regions import normal
 from kb.rules import person
 from kb.slots import Slot, names_in
 from kb.tables import slot_values
@@ -79,7 +80,9 @@ def _no(slot: Slot) -> Slot:
 
 def _last(session: Session) -> dict[tuple[str, str, str], Slot]:
     rows = session.execute(sa.select(slot_values).order_by(slot_values.c.number))
-    found = (Slot(r.name, r.region, r.value, r.source, r.valid_from, r.valid_to) for r in rows)
+    found = (
+        Slot(r.name, normal(r.region), r.value, r.source, r.valid_from, r.valid_to) for r in rows
+    )
     return {_key(slot): slot for slot in found}
 
 

@@ -52,6 +52,11 @@ def test_every_encoding_a_spreadsheet_writes_is_read(encoding: str) -> None:
     assert entry.status is Status.APPROVED
 
 
+def test_an_entry_for_the_whole_province_has_no_region() -> None:
+    imported = read_entries(table(GOOD | {"region": "460000"}).encode())
+    assert imported.entries[0].region == ""
+
+
 def test_columns_are_found_by_chinese_headings_in_any_order() -> None:
     text = (
         "状态,编号,问题,答案,分类,部门,有效期起,有效期止,备注\n"

@@ -180,8 +180,27 @@ def test_an_empty_value_takes_one_back(session: Session) -> None:
     assert import_slots(session, [slot(SANYA, "")], ACT, "乙") == 0
 
 
+def test_the_province_is_one_place_however_it_is_written(session: Session) -> None:
+    head = "name,region,value,source,valid_from,valid_to\n"
+    for region, text in (("460000", "一"), ("", "二")):
+        found = read_slots(f"{head}电话,{region},{text},,2026-01-01,2026-12-31\n".encode())
+        import_slots(session, found.slots, ACT, "乙")
+    assert [(s.region, s.value) for s in slots(session)] == [("", "二")]
+    both = f"{head}电话,,一,,2026-01-01,2026-12-31\n电话,460000,二,,2026-01-01,2026-12-31\n"
+    assert "already on line 2" in read_slots(both.encode()).errors[0].reason
+
+
+def test_a_value_of_the_province_from_before_is_replaced_by_one_without_a_region(
+    session: Session,
+) -> None:
+    import_slots(session, [slot(PROVINCE, "一")], ACT, "乙")
+    import_slots(session, [slot("", "二")], ACT, "乙")
+    assert [(s.region, s.value) for s in slots(session)] == [("", "二")]
+
+
 @given(some_slots)
 def test_a_file_is_read_back_without_a_difference(known: list[Slot]) -> None:
+    known = [replace(s, region="") if s.region == PROVINCE else s for s in known]
     unique = list({(s.name, s.region, s.valid_from): s for s in known}.values())
     if unique:
         found = read_slots(write_slots(unique))
@@ -226,6 +245,14 @@ def test_the_check_names_unfilled_slots_and_unused_values() -> None:
         ("unfilled_slot", "warning", "b-1"),
         ("unused_value", "note", ""),
     ]
+
+
+def test_a_value_of_elsewhere_lets_nobody_hear_an_entry_and_that_is_an_error() -> None:
+    entry = make_entry("a-1", "一", answer=ANSWER, region=HAIKOU)
+    (found,) = check_slots([entry], [slot(SANYA, "一")], TODAY)
+    assert found.severity.value == "error"
+    (found,) = check_slots([entry], [slot(LONGHUA, "一")], TODAY)
+    assert found.severity.value == "warning"
 
 
 def test_the_texts_are_checked_as_they_are_heard() -> None:
