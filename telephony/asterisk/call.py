@@ -60,6 +60,8 @@ class AsteriskCall:
         self.legs: set[_Leg] = set()
         self.transfer: AsteriskTransfer | None = None
         """The REFER that the caller is out of our hands for."""
+        self._speaking: AsteriskLeg | None = None
+        """The leg whose audio goes into the bridge."""
         self._gone = gone
         self.released = False
 
@@ -147,7 +149,7 @@ class AsteriskCall:
                 address,
                 answer_timeout_s=answer_timeout_s,
                 prepare=self._set_variables,
-                say=self._voice.send,
+                say=self._say_from,
                 ended=self.legs.discard,
             )
         self.legs.add(leg)
@@ -239,6 +241,13 @@ class AsteriskCall:
                 if not failing:  # once, not fifty times a second
                     log.exception("audio_not_heard")
                 failing = True
+
+    def _say_from(self, leg: AsteriskLeg, pcm: Int16) -> None:
+        """Of legs that are told the same at once only one speaks: all in the bridge hear it."""
+        if self._speaking is None or not self._speaking.off_hook:
+            self._speaking = leg
+        if self._speaking is leg:
+            self._voice.send(pcm)
 
     def _away(self, transfer: AsteriskTransfer | None) -> None:
         self.transfer = transfer

@@ -66,7 +66,7 @@ class AsteriskLeg:
 
     Parameters:
         prepare: sets variables on the caller's channel, for whoever takes over from us.
-        say: takes audio for everybody in the caller's bridge.
+        say: takes the leg's audio for everybody in the caller's bridge.
         ended: told once, when the leg has ended.
     """
 
@@ -81,7 +81,7 @@ class AsteriskLeg:
         *,
         answer_timeout_s: float,
         prepare: Callable[[Mapping[str, str]], Any],
-        say: Callable[[Int16], None],
+        say: Callable[[AsteriskLeg, Int16], None],
         ended: Callable[[AsteriskLeg], None],
     ) -> None:
         self._ari, self._dispatch, self._place, self._address = ari, dispatch, place, address
@@ -139,7 +139,7 @@ class AsteriskLeg:
     def send_audio(self, pcm: Int16, rate: int) -> None:
         """For all in the bridge, at the call's rate: who is left there once the caller is gone."""
         if self.off_hook and rate == self._place.rate:
-            self._say(pcm)
+            self._say(self, pcm)
 
     def send_dossier(self, dossier: Mapping[str, Any]) -> bool:
         """True: the number in User-to-User stands for whatever the dossier has become."""

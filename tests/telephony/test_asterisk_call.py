@@ -1,0 +1,81 @@
+"""What a call through Asterisk decides by itself, without an Asterisk."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+from telephony.asterisk.access import AsteriskAccess
+from telephony.asterisk.ari import AriError
+from telephony.asterisk.call import AsteriskCall
+from telephony.asterisk.dispatch import Dispatch
+from telephony.asterisk.leg import AsteriskLeg
+from telephony.asterisk.sound import Voice
+from telephony.call_control import CallInfo
+from telephony.codecs import Int16
+from telephony.dialing import DutyNumber
+
+
+class SilentAri:
+    """Carries everything out and knows nothing."""
+
+    access = AsteriskAccess("http://127.0.0.1:9/ari", "voicebot", "secret")
+    tls = None
+
+    async def post(self, path: str, **_: Any) -> dict[str, Any]:
+        return {}
+
+    async def delete(self, path: str) -> None: ...
+
+    async def set_variables(self, channel: str, values: Any) -> None: ...
+
+    async def variable(self, channel: str, name: str) -> str:
+        raise AriError("ari_refused", "There is no such channel.", 404)
+
+
+@pytest.fixture
+def spoken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What went into the bridge: the first sample of each frame."""
+    found: list[int] = []
+    monkeypatch.setattr(Voice, "send", lambda _, pcm: found.append(int(pcm[0])))
+    return found
+
+
+def frame(value: int) -> Int16:
+    return np.full(160, value, np.int16)
+
+
+async def off_hook(call: AsteriskCall, dispatch: Dispatch, number: str) -> AsteriskLeg:
+    duty = DutyNumber(number, number, "", f"trunk:police/{number}", number)
+    leg = call.new_leg(duty, answer_timeout_s=5)
+    assert isinstance(leg, AsteriskLeg)
+    await leg.connect({})
+    dispatch.give(
+        {"type": "ChannelStateChange", "channel": {"id": leg.channel, "state": "Up"}},
+    )
+    assert leg.off_hook
+    return leg
+
+
+async def test_two_legs_told_the_same_at_once_are_heard_once(spoken: list[int]) -> None:
+    dispatch = Dispatch()
+    call = AsteriskCall(
+        SilentAri(),  # type: ignore[arg-type]
+        dispatch,
+        CallInfo("c-1", "13800138000", "12345"),
+        "c-1",
+        asyncio.Event(),
+    )
+    police = await off_hook(call, dispatch, "110")
+    medical = await off_hook(call, dispatch, "120")
+    for _ in range(3):
+        police.send_audio(frame(110), 8000)
+        medical.send_audio(frame(120), 8000)
+    assert spoken == [110, 110, 110]
+    await police.hangup()
+    medical.send_audio(frame(120), 8000)
+    assert spoken[3:] == [120], "who is still there hears the rest"
+    await medical.hangup()
