@@ -1,7 +1,8 @@
 """Answers for a human agent while the caller is still talking (座席智能推荐), with their reasons.
 
 Danger goes before everything: while triage is certain of it nothing else is recommended, and
-while it is possible no answer that bears on danger is.
+while it is possible no answer that bears on danger is. It is judged on all that the caller has
+said, and told where the embedder or the knowledge base fails too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
 
+import structlog
 from rapidfuzz import fuzz, process
 
 from flows import judging, small_talk
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
     from voicebot.embedder import SentenceEmbedder
     from voicebot.knowledge import Knowledge
 
+log = structlog.get_logger()
+
 REMEMBERED = 12
-"""Turns of the conversation that are looked at, the last ones."""
+"""Turns of the conversation, the last ones, that answers are looked for with, and that are
+embedded; triage reads all of them."""
 TOGETHER = 3
 """Turns of the caller's that are searched as one where the last by itself is not enough."""
 AGED = 0.9
@@ -98,18 +103,24 @@ def recommend(
         limit: suggestions at most.
 
     Raises:
-        KnowledgeError: the knowledge base cannot be read.
-        EmbedderFailed: a text cannot be embedded.
+        KnowledgeError: the knowledge base cannot be read, and there is no danger to tell.
+        EmbedderFailed: a text cannot be embedded, and there is no danger to tell.
     """
     plain = (Said(turn.speaker, turn.text.strip(_STOPS)) for turn in transcript)
-    turns = [turn for turn in plain if turn.text][-REMEMBERED:]
+    turns = [turn for turn in plain if turn.text]
     assessment = _assess(turns, triage, embedder)
     danger = _danger(assessment)
     place = assessment.region or region
     if danger is not None and danger.level == "certain":
         return Recommendation(danger, (), place)
-    asked = _questions(turns)
-    scores = _scores(asked, knowledge, at=at, region=place, line=line)
+    asked = _questions(turns[-REMEMBERED:])
+    try:
+        scores = _scores(asked, knowledge, at=at, region=place, line=line)
+    except Exception as error:
+        if danger is None:
+            raise
+        log.warning("nothing_recommended_beside_danger", reason=type(error).__name__)
+        return Recommendation(danger, (), place)
     found = [
         Suggestion(entry, round(score, 4), _reason(entry, asked, place))
         for name, score in sorted(scores.items(), key=lambda each: -each[1])
@@ -123,9 +134,14 @@ def recommend(
 def _assess(turns: Sequence[Said], triage: TriageModel, embedder: SentenceEmbedder) -> Assessment:
     """Each turn is embedded once, when it is new; all of them together are read as words."""
     said = [Turn("caller" if turn.speaker == "caller" else "bot", turn.text) for turn in turns]
-    own = {turn.text for turn in said if turn.side == "caller"}
+    own = {turn.text for turn in said[-REMEMBERED:] if turn.side == "caller"}
     texts = [text for text in triage.texts(said) if text in own]
-    return triage.assess(said, dict(zip(texts, embedder.embed(texts), strict=True)))
+    try:
+        embeddings = dict(zip(texts, embedder.embed(texts), strict=True))
+    except Exception as error:  # triage goes on by phrases
+        log.warning("embedder_failed", reason=type(error).__name__)
+        embeddings = {}
+    return triage.assess(said, embeddings)
 
 
 def _danger(assessment: Assessment) -> Danger | None:

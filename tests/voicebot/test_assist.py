@@ -9,13 +9,15 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from kb.entry import Entry, Safety, Status, by_id
 from kb.reading import HAINAN
 from kb.search import Searcher
 from tests.flows.scripted_call import DANGER, DOUBT, SCRIPTED_TRIAGE
 from tests.kb.conftest import LetterEmbedder, make_entry
-from voicebot.assist import LIMIT, Recommendation, Said, recommend
+from voicebot.assist import LIMIT, REMEMBERED, Recommendation, Said, recommend
+from voicebot.errors import EmbedderFailed
 from voicebot.knowledge import Knowledge, KnowledgeError
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=HAINAN)
@@ -160,6 +162,72 @@ def test_with_danger_there_is_no_answer_but_110() -> None:
 def test_danger_is_told_without_a_knowledge_base_too() -> None:
     found = recommended("我家着火了", base=Knowledge(None, {}, 0))
     assert found.danger is not None
+
+
+AFTERWARDS = ["座席我查一下", "好的"] * REMEMBERED
+
+
+@pytest.mark.parametrize("words", ["我家着火了", "给我接110"])
+def test_danger_is_not_forgotten_however_long_they_talk_on(words: str) -> None:
+    found = recommended("社保卡丢了怎么补办", words, *AFTERWARDS)
+    assert found.danger is not None
+    assert found.danger.level == "certain"
+    assert found.suggestions == ()
+
+
+def test_doubt_is_not_forgotten_either() -> None:
+    found = recommended("有点怕", *AFTERWARDS, "两车碰了一下怎么处理")
+    assert found.danger is not None
+    assert "d-1" not in ids(found)
+
+
+def test_only_the_last_turns_are_embedded_and_answered() -> None:
+    embedder = LetterEmbedder()
+    said = [Said("caller", f"第{number}个问题") for number in range(3 * REMEMBERED)]
+    recommend(
+        said, knowledge=PUBLISHED, triage=SCRIPTED_TRIAGE, embedder=cast(Any, embedder), at=NOON
+    )
+    assert set(embedder.embedded) == {turn.text for turn in said[-REMEMBERED:]}
+    assert recommended("社保卡丢了怎么补办", *["座席请稍等"] * REMEMBERED).suggestions == ()
+
+
+class NoEmbedder(LetterEmbedder):
+    def embed(self, texts: Any) -> Any:
+        raise EmbedderFailed("no model")
+
+
+def without_embedder(*words: str) -> Recommendation:
+    embedder = NoEmbedder()
+    searcher = Searcher(cast(Searcher, PUBLISHED.searcher).index, embedder)
+    return recommend(
+        [Said("caller", text) for text in words],
+        knowledge=replace(PUBLISHED, searcher=searcher),
+        triage=SCRIPTED_TRIAGE,
+        embedder=cast(Any, embedder),
+        at=NOON,
+    )
+
+
+@pytest.mark.parametrize(("words", "level"), [("我家着火了", "certain"), ("有点怕", "possible")])
+def test_danger_is_told_without_an_embedder_too(words: str, level: str) -> None:
+    with capture_logs() as logs:
+        found = without_embedder("社保卡丢了怎么补办", words)
+    assert found.danger is not None
+    assert found.danger.level == level
+    assert words not in repr(logs)
+
+
+def test_without_an_embedder_and_without_danger_it_is_told() -> None:
+    with pytest.raises(EmbedderFailed):
+        without_embedder("社保卡丢了怎么补办")
+
+
+@pytest.mark.parametrize("base", [Knowledge(None, {}, 0), PUBLISHED])
+def test_possible_danger_is_told_without_a_knowledge_base_too(base: Knowledge) -> None:
+    found = recommended("有点怕", "社保卡丢了怎么补办", base=base)
+    assert found.danger is not None
+    assert found.danger.level == "possible"
+    assert bool(found.suggestions) is (base is PUBLISHED)
 
 
 def test_who_asks_for_the_police_gets_them() -> None:
