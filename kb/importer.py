@@ -174,9 +174,14 @@ def _entry(cells: Mapping[str, str]) -> Entry:
     )
 
 
+def is_identifier(name: str) -> bool:
+    """Whether an entry may be called so."""
+    return _ID.match(name) is not None
+
+
 def _identifier(cells: Mapping[str, str]) -> str:
     name = _filled(cells, "id")
-    if not _ID.match(name):
+    if not is_identifier(name):
         raise _Refused("id", f"{name[:70]!r} is no id: letters, digits, - _ . and at most 64")
     return name
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from kb.errors import Outdated
 from voicebot.cli import app
 
 NEW = (
@@ -119,6 +120,40 @@ mv "$1.x" "$1"; cp "$1" {tmp_path / "form.toml"}""",
     kept.write_text(kept.read_text("utf-8").replace("gestern", "2088-12-31"), "utf-8")
     kb("edit", "sb-1", "--form", str(kept))
     assert rows(kb("history", "sb-1", "--json"))[1]["valid_to"] == "2088-12-31"
+
+
+def test_what_was_written_in_the_editor_outlives_a_step_that_is_refused(
+    kb: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    kb("add", "sb-1", *NEW, "--as", "甲")
+    changing = editor(tmp_path, """sed -i 's/先打电话挂失。/先挂失。/' "$1" """)
+    with monkeypatch.context() as meanwhile:
+
+        def outdated(*_: Any, **__: Any) -> None:
+            raise Outdated("sb-1 has version 2 by now.")
+
+        meanwhile.setattr("kb.lifecycle.edit", outdated)
+        kb("edit", "sb-1", EDITOR=changing, fails="by now. Your form is kept")
+    (kept,) = tmp_path.glob("sb-1-*.toml")
+    kb("edit", "sb-1", "--form", str(kept))
+    assert rows(kb("history", "sb-1", "--json"))[1]["answer"] == "先挂失。"
+    kb("edit", "sb-1", EDITOR=editor(tmp_path, """sed -i 's/先挂失/先报失/' "$1" """))
+    assert list(tmp_path.glob("sb-1-*.toml")) == [kept]
+
+
+def test_no_editor_opens_for_an_id_that_is_taken_or_none(kb: Any, tmp_path: Path) -> None:
+    opening = editor(tmp_path, f"touch {tmp_path}/opened")
+    kb("add", "sb/1", EDITOR=opening, fails="is no id")
+    kb("add", "sb-1", *NEW)
+    kb("add", "sb-1", EDITOR=opening, fails="There is an entry sb-1 already")
+    assert not (tmp_path / "opened").exists()
+
+
+def test_a_form_that_is_no_text_is_a_sentence(kb: Any, tmp_path: Path) -> None:
+    (tmp_path / "form.toml").write_bytes('answer = "先挂失。"'.encode("gbk"))
+    kb("add", "sb-1", "--form", str(tmp_path / "form.toml"), fails="save it as UTF-8")
+    kb("add", "sb-1", "--form", str(tmp_path / "none.toml"), fails="cannot be read")
 
 
 def test_a_minute_to_come_is_waited_for(kb: Any, publish: Any) -> None:

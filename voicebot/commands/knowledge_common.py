@@ -42,12 +42,19 @@ def open_searcher(settings: Settings) -> Searcher:
     return knowledge.searcher
 
 
-def bring_up_to_date(settings: Settings) -> None:
-    """Migrate a database that an older release has made; make none where there is none."""
-    from voicebot.records.database import migrate, sqlite_file
+def database_exists(settings: Settings) -> bool:
+    """Whether there is a database to read; not so on a new machine."""
+    from voicebot.records.database import sqlite_file
 
     file = sqlite_file(settings.database_url)
-    if file is None or file.exists():
+    return file is None or file.exists()
+
+
+def bring_up_to_date(settings: Settings) -> None:
+    """Migrate a database that an older release has made; make none where there is none."""
+    from voicebot.records.database import migrate
+
+    if database_exists(settings):
         migrate(settings.database_url)
 
 
@@ -57,10 +64,9 @@ def known_entries(settings: Settings, *, published: bool) -> list[Entry]:
 
     from kb import store
     from voicebot.clock import now
-    from voicebot.records.database import open_engine, sqlite_file
+    from voicebot.records.database import open_engine
 
-    file = sqlite_file(settings.database_url)
-    if file is not None and not file.exists():
+    if not database_exists(settings):
         return []
     bring_up_to_date(settings)
     engine = open_engine(settings.database_url)

@@ -7,6 +7,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +28,9 @@ from voicebot.commands.knowledge_acts import (
     minute_of,
     read_knowledge,
 )
-from voicebot.commands.session import InputError
+from voicebot.commands.knowledge_common import database_exists
+from voicebot.commands.session import InputError, open_settings
+from voicebot.errors import VoicebotError
 
 if TYPE_CHECKING:
     from kb.entry import Entry
@@ -59,12 +63,17 @@ def add(
       voicebot kb add sb-101 --set 问题=社保卡丢了怎么办 --set 答案=先打电话挂失。 \\
         --set category=社保/社保卡 --set department=省人社厅 --set valid_to=2027-12-31
     """
-    from kb import lifecycle
+    from kb import ledger, lifecycle
     from kb.entry_form import blank
+    from kb.importer import is_identifier
 
+    if not is_identifier(entry):
+        raise InputError(f"{entry[:70]!r} is no id: letters, digits, - _ . and at most 64.")
+    if database_exists(open_settings()) and read_knowledge(partial(ledger.newest, name=entry)):
+        raise InputError(f"There is an entry {entry} already: `voicebot kb edit {entry}`.")
     act = by(who, why or "new entry")
-    written = _filled(entry, blank(today()), fields, form)
-    act_on("kb.add", [partial(lifecycle.add, entry=written, act=act, submit=submit)], as_json)
+    with _filled(entry, blank(today()), fields, form) as written:
+        act_on("kb.add", [partial(lifecycle.add, entry=written, act=act, submit=submit)], as_json)
 
 
 def edit(
@@ -93,12 +102,12 @@ def edit(
     last = read_knowledge(lambda session: ledger.newest(session, entry).get(entry))
     if last is None:
         raise InputError(f"There is no entry {entry!r}; `voicebot kb add {entry}` writes one.")
-    written = _filled(entry, values_of(last), fields, form)
-    changes = {name: getattr(written, name) for name in ledger.CONTENT}
-    change = partial(
-        lifecycle.edit, name=entry, changes=changes, act=act, seen=last.version, submit=submit
-    )
-    act_on("kb.edit", [change], as_json)
+    with _filled(entry, values_of(last), fields, form) as written:
+        changes = {name: getattr(written, name) for name in ledger.CONTENT}
+        change = partial(
+            lifecycle.edit, name=entry, changes=changes, act=act, seen=last.version, submit=submit
+        )
+        act_on("kb.edit", [change], as_json)
 
 
 def submit(entries: Names, who: Who = "", why: Why = "", as_json: AsJson = False) -> None:
@@ -163,8 +172,12 @@ def rollback(
     act_on("kb.rollback", [change], as_json)
 
 
-def _filled(name: str, values: Values, fields: list[str], form: Path | None) -> Entry:
-    """The entry as it was filled in: by `--set`, by a form, or in the editor."""
+@contextmanager
+def _filled(name: str, values: Values, fields: list[str], form: Path | None) -> Iterator[Entry]:
+    """The entry as it was filled in: by `--set`, by a form, or in the editor.
+
+    What was written in the editor is kept unless the block ends well.
+    """
     from kb.entry_form import entry_of, field, read_form
 
     if fields and form is not None:
@@ -175,17 +188,19 @@ def _filled(name: str, values: Values, fields: list[str], form: Path | None) -> 
             raise InputError(f"--set {text!r}: write field=value.")
         values[field(key)] = value
     if fields:
-        return entry_of(name, values)
-    if form is not None:
-        text = sys.stdin.read() if str(form) == "-" else form.read_text("utf-8")
-        return entry_of(name, values | read_form(text))
-    return _edited(name, values)
+        yield entry_of(name, values)
+    elif form is not None:
+        yield entry_of(name, values | read_form(_text_of(form)))
+    else:
+        with _edited(name, values) as entry:
+            yield entry
 
 
-def _edited(name: str, values: Values) -> Entry:
-    """The entry as the editor left it; a form that cannot be used is kept."""
+@contextmanager
+def _edited(name: str, values: Values) -> Iterator[Entry]:
+    """The entry as the editor left it; the form is kept unless the block ends well."""
     from kb.entry_form import entry_of, read_form, write_form
-    from kb.errors import FormRefused
+    from kb.errors import KbError
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor and not sys.stdin.isatty():
@@ -197,10 +212,21 @@ def _edited(name: str, values: Values) -> Entry:
     kept = f"Your form is kept: mend it and add --form {form}"
     try:
         subprocess.run([*shlex.split(editor or "vi"), str(form)], check=True)  # noqa: S603
-        entry = entry_of(name, values | read_form(form.read_text("utf-8")))
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
         raise InputError(f"The editor failed ({error}). {kept}") from None
-    except FormRefused as error:
+    try:
+        yield entry_of(name, values | read_form(_text_of(form)))
+    except (KbError, VoicebotError) as error:
         raise InputError(f"{error} {kept}") from None
     form.unlink()
-    return entry
+
+
+def _text_of(form: Path) -> str:
+    """What a form holds; - is standard input."""
+    try:
+        data = sys.stdin.buffer.read() if str(form) == "-" else form.read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{form} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{form} is no text in UTF-8; save it as UTF-8.") from None
