@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,6 +105,7 @@ TURN = {"speaker": "caller", "text": "您好"}
         {"transcript": []},
         {"transcript": [TURN] * (assist.MOST_TURNS + 1)},
         {"transcript": [{**TURN, "text": "长" * (assist.MOST_CHARACTERS + 1)}]},
+        {"transcript": [{**TURN, "text": "长" * assist.MOST_CHARACTERS}] * 81},
         {"transcript": [{**TURN, "speaker": "bot"}]},
         {"transcript": [TURN], "region": "海口"},
         {"transcript": [TURN], "line": "1" * 21},
@@ -120,6 +122,45 @@ def test_what_is_out_of_bounds_is_refused_by_its_field(
     answer = ask(client, service, body)
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_request")
     assert "长长" not in answer.text
+
+
+@pytest.mark.parametrize("character", ["长", "😀"])
+def test_the_longest_conversation_within_the_limits_is_answered(
+    client: TestClient, service: _Service, character: str
+) -> None:
+    longest = assist.MOST_IN_ALL // assist.MOST_TURNS
+    text = character * longest
+    fewest = assist.MOST_IN_ALL // assist.MOST_CHARACTERS
+    for turns in (
+        [{**TURN, "text": text}] * assist.MOST_TURNS,
+        [{**TURN, "text": character * assist.MOST_CHARACTERS}] * fewest,
+    ):
+        body = json.dumps({"transcript": turns, "region": "460100", "line": "12345"})
+        assert "\\u" in body
+        answer = client.post(
+            "/v1/recommend",
+            content=body,
+            headers=bearer(service, "agent") | {"Content-Type": "application/json"},
+        )
+        assert answer.status_code == 200
+
+
+def test_a_conversation_that_is_too_long_in_all_is_told_what_to_leave_out(
+    client: TestClient, service: _Service
+) -> None:
+    turns = [{**TURN, "text": "长" * assist.MOST_CHARACTERS}] * 81
+    answer = ask(client, service, {"transcript": turns})
+    assert answer.status_code == 422
+    assert "40000 characters in all; leave out the oldest" in answer.json()["message"]
+
+
+def test_a_body_beyond_the_limit_is_not_read(client: TestClient, service: _Service) -> None:
+    answer = client.post(
+        "/v1/recommend",
+        content=b" " * (assist.MAX_BODY_BYTES + 1),
+        headers=bearer(service, "agent") | {"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 413
 
 
 def test_one_too_many_at_once_is_told_to_come_again(

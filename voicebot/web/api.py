@@ -45,7 +45,9 @@ from voicebot.web.service import Service
 STAFF = ("admin", "supervisor", "agent")
 
 MAX_BODY_BYTES = 64 * 1024
-"""Nothing that is posted here is larger than a dossier; more is answered with 413."""
+"""Nothing that is posted here is larger than a dossier, but for transcripts, which have a limit
+of their own (web.assist); more is answered with 413.
+"""
 
 Anybody = Annotated[Principal, Depends(require(*ROLES))]
 Staff = Annotated[Principal, Depends(require(*STAFF))]

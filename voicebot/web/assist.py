@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Depends, FastAPI, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from voicebot import assist
 from voicebot.clock import now
@@ -33,6 +33,10 @@ AT_ONCE = 8
 RETRY_AFTER_S = 1
 MOST_TURNS, MOST_CHARACTERS = 400, 500
 """Of a transcript, and of one turn: an hour's conversation, the longest breath."""
+MOST_IN_ALL = 40_000
+"""Characters of a transcript: more than two hours of speech; triage reads it in about a second."""
+MAX_BODY_BYTES = MOST_IN_ALL * len(r"\ud83d\ude00") + MOST_TURNS * 128 + 1024
+"""Whatever keeps to these limits fits, each character escaped; more is answered with 413."""
 
 BUSY = {"code": "busy", "message": "Too many recommendations at once; ask again in a second."}
 
@@ -54,7 +58,7 @@ class SaidModel(_Strict):
 
 
 class Question(_Strict):
-    """The conversation so far; ask again whenever it has grown."""
+    """The conversation so far, 40,000 characters at most; ask again whenever it has grown."""
 
     transcript: Annotated[list[SaidModel], Field(min_length=1, max_length=MOST_TURNS)]
     region: Code | None = None
@@ -62,6 +66,13 @@ class Question(_Strict):
     line: Did | None = None
     """The number that was dialled."""
     limit: Annotated[int, Field(ge=1, le=10)] = assist.LIMIT
+
+    @field_validator("transcript")
+    @classmethod
+    def _in_bounds(cls, transcript: list[SaidModel]) -> list[SaidModel]:
+        if sum(len(turn.text) for turn in transcript) > MOST_IN_ALL:
+            raise ValueError(f"more than {MOST_IN_ALL} characters in all; leave out the oldest")
+        return transcript
 
 
 class AssessmentModel(_Strict):
@@ -118,7 +129,14 @@ def add_assist(app: FastAPI, service: Service) -> None:
     """Adds POST /v1/recommend."""
     at_work = 0
 
-    @app.post("/v1/recommend", responses={503: {"description": "Too many at once."}})
+    @app.post(
+        "/v1/recommend",
+        max_body_size=MAX_BODY_BYTES,
+        responses={
+            413: {"description": f"More than {MAX_BODY_BYTES} bytes."},
+            503: {"description": "Too many at once."},
+        },
+    )
     async def recommend(question: Question, _: Agent, response: Response) -> Answer:
         """Answers for what the caller wants by now, and danger before all."""
         nonlocal at_work
