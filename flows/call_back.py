@@ -1,7 +1,8 @@
-"""A caller who is gone while danger is open: who is told, and that the number is called back. Pure.
+"""A caller who is gone before 110 has the call: who is told, and if the number is called. Pure.
 
-110's leg and the others hear it from us, the police order (警单) is marked 中断 (`dossier`), and
-whoever answers the call back is put through to 110 at once: only 110 stands down.
+110's leg and the others hear it from us, and the police order (警单) is marked 中断 (`dossier`).
+With danger open the number is called back, and whoever answers is put through to 110 at once:
+only 110 stands down. Over an ordinary matter of 110's nobody is called.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import replace
 
 from flows import handoff as opening
 from flows.actions import Action, CallBack, Tell, UpdateDossier
+from flows.announcing import UNDECIDED
 from flows.events import Interrupted
 from flows.pending import HandoffState
 from flows.policy import Step
@@ -40,7 +42,8 @@ def next_try(tries: int, ended: str = "") -> float | None:
 
 def gone(state: State, handoff: HandoffState) -> tuple[Action, ...]:
     """What is said to the legs that are off-hook, and how the caller is reached again."""
-    calling = state.calls_back and state.called_back is None
+    danger = _in_danger(state, handoff)
+    calling = danger and state.calls_back and state.called_back is None
     prompt = "caller_gone_calling_back" if calling else "caller_gone"
     lines = (*(("",) if handoff.off_hook else ()), *_off_hook(handoff))
     told = tuple(Tell(handoff.id, line, prompt) for line in lines)
@@ -52,10 +55,17 @@ def gone(state: State, handoff: HandoffState) -> tuple[Action, ...]:
         return (*told, CallBack(state.caller, open_matter))
     why = "已回拨过一次" if state.called_back else "这条线路不能自动回拨"
     note = f"{why}，请110回拨" if state.caller else "没有来电号码，不能回拨"
+    if not danger:
+        note = "普通警情，不自动回拨"
     return (
         *told,
         UpdateDossier(handoff.id, handoff.region, handoff.lines, handoff.flags, note=note),
     )
+
+
+def _in_danger(state: State, handoff: HandoffState) -> bool:
+    """Who asked for the police counts: why they did is not known. Hanging up settles no doubt."""
+    return handoff.reason not in ("police_matter", UNDECIDED) or state.doubt > 0
 
 
 def _off_hook(handoff: HandoffState) -> tuple[str, ...]:

@@ -84,6 +84,34 @@ def test_a_caller_without_danger_is_not_called_back(call: Call) -> None:
     assert every(CallBack, call.hangs_up()) == []
 
 
+@pytest.mark.parametrize("matter", ["我手机被偷了", "楼上天天半夜砸东西"])
+def test_an_ordinary_matter_of_110s_is_told_and_not_called_back(call: Call, matter: str) -> None:
+    call.asks(matter, decision="none")
+    call.hear_out()
+    call.says("好的")
+    call.leg(LegState.ANSWERED)
+    actions = call.hangs_up()
+    assert every(CallBack, actions) == []
+    assert only(Tell, actions).prompt == "caller_gone"
+    assert notes(call)[-2:] == ["普通警情，不自动回拨", "中断"]
+
+
+@pytest.mark.parametrize("worse", ["着火了", "我有点怕"])
+def test_danger_and_doubt_that_came_up_in_an_ordinary_matter_are_called_back(
+    call: Call, worse: str
+) -> None:
+    call.asks("我手机被偷了", decision="none")
+    call.hear_out()
+    call.says("好的")
+    call.says(worse)
+    assert only(CallBack, call.hangs_up())
+
+
+def test_who_asked_for_the_police_and_said_no_more_is_called_back(call: Call) -> None:
+    call.presses("1")
+    assert only(CallBack, call.hangs_up())
+
+
 # ── who was called back ───────────────────────────────────────────────────────────
 
 

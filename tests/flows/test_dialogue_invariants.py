@@ -192,7 +192,10 @@ class Watched:
                 assert update.note == "中断"
                 assert "interrupted" in update.flags
                 calls = every(CallBack, actions)
-                assert bool(calls) == (before.calls_back and before.called_back is None)
+                ordinary = seat is not None and seat.reason in ("police_matter", "undecided")
+                danger = police or not ordinary or before.doubt > 0
+                able = before.calls_back and before.called_back is None
+                assert bool(calls) == (danger and able)
                 off_hook = seat is not None and seat.to_police and seat.off_hook
                 assert ("" in [told.line for told in every(Tell, actions)]) == off_hook
 
