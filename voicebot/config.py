@@ -21,6 +21,7 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -282,7 +283,7 @@ class HandoffSettings(Section):
     """Line of the human seats; empty: the desk's."""
     seat_http: str = ""
     call_back_trunk: str = ""
-    """Trunk of [asterisk] or [sip] towards the public network, over which callers are called back
+    """One of `asterisk.trunks`, towards the public network, over which callers are called back
     who were gone before 110 had their emergency; empty: the order asks 110 to do it."""
     desk_token: SecretStr = SecretStr("")
     """Bearer token of desk and seats; empty: the one made at first start."""
@@ -351,6 +352,18 @@ class Settings(BaseSettings):
     log: Log = Field(default_factory=lambda: Log.model_validate({}))
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @field_validator("asterisk")
+    @classmethod
+    def _calls_back(cls, asterisk: Asterisk, others: ValidationInfo) -> Asterisk:
+        handoff: HandoffSettings | None = others.data.get("handoff")
+        trunk = handoff.call_back_trunk if handoff is not None else ""
+        if asterisk.url and trunk and trunk not in asterisk.trunks:
+            raise ValueError(
+                f"handoff.call_back_trunk is {trunk!r}, which is not among its trunks: add it to "
+                "asterisk.trunks, or leave call_back_trunk empty"
+            )
+        return asterisk
 
     @property
     def database_url(self) -> str:

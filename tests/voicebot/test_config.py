@@ -86,6 +86,11 @@ def test_lines_are_replaced_as_a_whole(tmp_path: Path) -> None:
         ("[handoff]\ndesk_url = 'ws://10.0.0.1/line'", "only over TLS"),
         ("[handoff]\nseat_http = 'http://10.0.0.1'", "only over https"),
         ("[handoff]\ndesk_url = 'nonsense'", "not a WebSocket address"),
+        (
+            "[handoff]\ncall_back_trunk = 'carier'\n"
+            "[asterisk]\nurl = 'http://127.0.0.1:8088/ari'\npassword = 'x'\ntrunks = ['carrier']",
+            "asterisk: handoff.call_back_trunk is 'carier', which is not among its trunks",
+        ),
     ],
 )
 def test_mistakes_are_one_line(tmp_path: Path, text: str, sentence: str) -> None:
