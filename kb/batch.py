@@ -39,13 +39,23 @@ class Asked:
 
 
 def search_file(
-    searcher: Searcher, source: Path, target: Path, *, on: date
+    searcher: Searcher,
+    source: Path,
+    target: Path,
+    *,
+    on: date,
+    region: str | None = None,
+    line: str | None = None,
+    audience: str | None = None,
 ) -> tuple[int, list[BadLine]]:
     """Answer each line of `source` into `target`; how many, and the lines left out.
 
     Reads {"id", "query", "region"?, "alternatives"?, "syllables"?}; writes {"id", "decision",
     "entry", "candidates": [{"id", "score"}…]} in the same order. `target` is replaced when all
     is done, so it may be `source` itself.
+
+    Args:
+        region: the callers' place where a line names none; `line` and `audience` hold for all.
 
     Raises:
         FileNotReadable: `source` cannot be read or `target` cannot be written.
@@ -64,7 +74,9 @@ def search_file(
                         asked.query,
                         alternatives=asked.alternatives,
                         syllables=asked.syllables,
-                        region=asked.region,
+                        region=asked.region or region,
+                        line=line,
+                        audience=audience,
                         on=on,
                     )
                 except Exception as error:  # one question must not cost the others

@@ -14,7 +14,7 @@ from kb.evaluation import Share, evaluate
 from kb.ranker import Ranker
 from kb.search import Searcher
 from kb.training import train
-from tests.kb.conftest import TODAY, LetterEmbedder
+from tests.kb.conftest import TODAY, LetterEmbedder, make_entry
 
 
 @pytest.fixture
@@ -61,6 +61,31 @@ def test_half_a_character_costs_its_line_and_no_other(searcher: Searcher, tmp_pa
     rows = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
     assert [row["id"] for row in rows] == ["q1", "q5"]
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_file_is_searched_for_the_place_line_and_audience_that_are_given(
+    embedder: LetterEmbedder, tmp_path: Path
+) -> None:
+    made = Searcher.of(
+        [
+            make_entry("h-1", "车管所在哪里", region="460100"),
+            make_entry("s-1", "车管所在哪里", region="460200"),
+            make_entry("l-1", "失业金怎么领", lines=("12333",)),
+            make_entry("o-1", "老年卡怎么办", audience="老年人"),
+        ],
+        embedder,
+    )
+    source, target = tmp_path / "in", tmp_path / "out"
+    asked = [
+        {"id": "a", "query": "车管所在哪里"},
+        {"id": "b", "query": "车管所在哪里", "region": "460100"},
+        {"id": "c", "query": "失业金怎么领"},
+        {"id": "d", "query": "老年卡怎么办"},
+    ]
+    source.write_text("\n".join(json.dumps(each) for each in asked), "utf-8")
+    search_file(made, source, target, on=TODAY, region="460200", line="12333", audience="老年人")
+    rows = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
+    assert [row["candidates"][0]["id"] for row in rows] == ["s-1", "h-1", "l-1", "o-1"]
 
 
 @pytest.mark.parametrize("given", ["5", "1.50", "1e3", "-0", "123456789012345678901234567890"])

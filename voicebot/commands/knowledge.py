@@ -149,7 +149,15 @@ def search(
         raise InputError("Give either a question, or --input and --output.")
     searcher = open_searcher(open_settings())
     if source is not None and target is not None:
-        done, bad = search_file(searcher, source, target, on=now())
+        done, bad = search_file(
+            searcher,
+            source,
+            target,
+            on=now(),
+            region=region or None,
+            line=line or None,
+            audience=audience or None,
+        )
         for fault in bad:
             typer.echo(f"{source}, {fault}", err=True)
         typer.echo(f"{done} questions searched, {len(bad)} lines left out.", err=True)
