@@ -80,6 +80,11 @@ def content(entry: Entry) -> tuple[object, ...]:
     return tuple(getattr(entry, name) for name in CONTENT)
 
 
+def is_empty(session: Session) -> bool:
+    """Whether no version of any entry was ever put on record."""
+    return session.scalar(sa.select(versions.c.id).limit(1)) is None
+
+
 def newest(session: Session, name: str | None = None) -> dict[str, Entry]:
     """The last version of every entry, or of one, with the status of its last step."""
     last = sa.select(versions.c.id, sa.func.max(versions.c.version).label("version"))

@@ -21,7 +21,12 @@ from voicebot.commands.knowledge_acts import (
     minute_of,
     read_knowledge,
 )
-from voicebot.commands.knowledge_common import change_knowledge, database_sentences, progress_bar
+from voicebot.commands.knowledge_common import (
+    change_knowledge,
+    database_exists,
+    database_sentences,
+    progress_bar,
+)
 from voicebot.commands.session import InputError, open_settings, print_json
 
 if TYPE_CHECKING:
@@ -162,17 +167,7 @@ def _file_or_names(what: Sequence[str]) -> tuple[Path | None, list[str]]:
 
 
 def _empty(settings: Settings) -> bool:
-    """Whether nothing was ever entered in the knowledge base."""
-    from sqlalchemy.orm import Session
+    """Whether no entry was ever put in the knowledge base."""
+    from kb import ledger
 
-    from kb import store
-    from voicebot.records.database import migrate, open_engine
-
-    with database_sentences():
-        migrate(settings.database_url)
-        engine = open_engine(settings.database_url)
-        try:
-            with Session(engine) as session:
-                return store.revision(session) == 0
-        finally:
-            engine.dispose()
+    return not database_exists(settings) or read_knowledge(ledger.is_empty)
