@@ -165,6 +165,25 @@ def test_a_minute_to_come_is_waited_for(kb: Any, publish: Any) -> None:
     assert counted["next planned step"] == "2098-01-01 08:00"
 
 
+def test_a_gap_that_was_entered_first_does_not_keep_the_demonstration_out(
+    kb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebot.commands.knowledge_publishing._make", lambda *_, **__: 0)
+    kb("gaps", "add", "路灯坏了谁来修")
+    kb("publish", "--demo")
+    spoken = rows(kb("show", "--json"))
+    assert spoken
+    kb("withdraw", *(row["id"] for row in spoken))
+    kb("publish", "--demo")
+    assert kb("show") == ""
+
+
+def test_what_cannot_be_measured_is_said_before_anything_is(kb: Any, tmp_path: Path) -> None:
+    without = {"VOICEBOT_PATHS__SHARED": str(tmp_path)}
+    kb("evaluate", fails='"expect": "sb-101"', **without)
+    kb("evaluate", "--picture", "x.png", "--heard", "noisy", fails="goes with --heard clean")
+
+
 def test_mistakes_are_sentences(kb: Any) -> None:
     kb("add", "sb-1", "--set", "答案", fails="write field=value")
     kb("add", "sb-1", "--set", "价格=1", fails="no field of an entry")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from voicebot.config import Settings
 
 
+_PICTURE_NEEDS = "--picture goes with --heard clean and an index of ordinary size."
+
+
 def evaluate(
     file: Annotated[
         Path | None, typer.Argument(help="JSON Lines: id, query, expect, region?, tags?")
@@ -38,9 +41,9 @@ def evaluate(
 
     \b
     Examples:
-      voicebot kb evaluate
+      voicebot kb evaluate questions.jsonl
       voicebot kb evaluate questions.jsonl --heard noisy
-      voicebot kb evaluate --plain --picture coverage.png --json
+      voicebot kb evaluate questions.jsonl --plain --picture coverage.png --json
     """
     from kb.corpus import read_labelled
     from kb.coverage import Comparison, by_cosine
@@ -50,9 +53,20 @@ def evaluate(
 
     if heard not in ("clean", "noisy", "sound"):
         raise InputError(f"--heard {heard}: use clean, noisy or sound.")
+    if picture is not None and heard != "clean":
+        raise InputError(_PICTURE_NEEDS)
     settings = open_settings()
-    questions = read_labelled(file or settings.paths.shared / "data" / "kb" / "dev_queries.jsonl")
+    source = file or settings.paths.shared / "data" / "kb" / "dev_queries.jsonl"
+    if file is None and not source.is_file():
+        raise InputError(
+            "Name a FILE of labelled questions, one JSON object a line: id, query, expect (an id, "
+            "a list of ids, or null where no entry answers), and region and tags where there are "
+            'any: {"id": "1", "query": "社保卡丢了", "expect": "sb-101"}'
+        )
+    questions = read_labelled(source)
     searcher = _plain_searcher(settings) if plain else open_searcher(settings)
+    if picture is not None and not isinstance(searcher.index, Index):
+        raise InputError(_PICTURE_NEEDS)
     report = measure(
         searcher, questions, on=now(), heard=cast(Literal["clean", "noisy", "sound"], heard)
     )
@@ -63,7 +77,7 @@ def evaluate(
             comparison = Comparison.of(report.given, cosines, report.coverage)
     if picture is not None:
         if comparison is None:
-            raise InputError("--picture goes with --heard clean and an index of ordinary size.")
+            raise InputError("There is no question to draw a picture of.")
         from voicebot.coverage_picture import draw
 
         draw(comparison, picture)
