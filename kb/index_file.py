@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,8 @@ KEPT = 2
 """How many states are kept: the present one and the one to go back to."""
 LARGE = 20_000
 """Wordings up to which a question is compared with every one of them: about 20 ms."""
+LEFT_BEHIND_S = 3600.0
+"""A half-written file of this age belongs to a writer that was killed: one takes seconds."""
 FRESH = 1000
 """Entries that may be in no segment before a new one is made; each search compares them all."""
 
@@ -165,7 +168,7 @@ def path_of(folder: Path, digest: str) -> Path:
 
 
 def save(index: Index, folder: Path) -> Path:
-    """Write the index into `folder` and remove the states before the last `KEPT`."""
+    """Write the index into `folder`; states before the last `KEPT` and what kills left go."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = texts_of(index.entries, index.gaps)
     head = {
@@ -188,9 +191,18 @@ def save(index: Index, folder: Path) -> Path:
         Path(temporary).unlink(missing_ok=True)
         raise
     states = sorted(folder.glob("kb-*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
-    for old in [p for p in states if p != path][KEPT - 1 :]:
+    half_written = [p for p in folder.glob(".kb-*.npz") if _age_s(p) > LEFT_BEHIND_S]
+    for old in [*[p for p in states if p != path][KEPT - 1 :], *half_written]:
         old.unlink(missing_ok=True)
     return path
+
+
+def _age_s(path: Path) -> float:
+    """Seconds since the file was written to; 0 where it is gone by now."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def load(

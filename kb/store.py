@@ -85,9 +85,20 @@ def newest(session: Session) -> list[Entry]:
 
 
 def next_step(session: Session, after: datetime) -> datetime | None:
-    """The next minute at which a step taken already takes effect; None if none is planned."""
+    """The next minute at which a step taken already takes effect; None if none is planned.
+
+    A step that one taken later, for the same minute or before, has overruled takes none.
+    """
+    later = steps.alias()
+    overruled = sa.exists().where(
+        later.c.id == steps.c.id,
+        later.c.number > steps.c.number,
+        later.c.effective_at <= steps.c.effective_at,
+    )
     found: datetime | None = session.scalar(
-        sa.select(sa.func.min(steps.c.effective_at)).where(steps.c.effective_at > as_utc(after))
+        sa.select(sa.func.min(steps.c.effective_at)).where(
+            steps.c.effective_at > as_utc(after), ~overruled
+        )
     )
     return aware(found) if found else None
 

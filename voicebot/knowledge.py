@@ -164,6 +164,9 @@ class KnowledgeBase:
         """The newest publication; its index is read from disk, or made where it is missing.
 
         `anew`: made in any case, beside the one on disk; see `kb.index_file.open_index`.
+
+        Raises:
+            KnowledgeError: an index made `anew` cannot be kept.
         """
         at = now()
         with Session(self._engine) as session:
@@ -183,6 +186,10 @@ class KnowledgeBase:
                 anew=anew,
             )
         except OSError as error:
+            if anew:
+                raise KnowledgeError(
+                    f"The new index cannot be kept in {self._folder}: {error.strerror or error}."
+                ) from None
             # The folder only saves the time of making it.
             log.warning("index_not_kept", reason=str(error))
             index = build(entries, embedder, gaps=gaps, embed=embedder.embed_corpus)

@@ -1,3 +1,5 @@
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 from kb.entry import Entry
 from kb.errors import IndexNotReadable
 from kb.index import Index
-from kb.index_file import load, open_index, path_of
+from kb.index_file import LEFT_BEHIND_S, load, open_index, path_of
 from kb.search import Searcher
 from tests.kb.conftest import TODAY, LetterEmbedder
 
@@ -78,3 +80,15 @@ def test_vectors_are_those_of_the_embedder(entries: list[Entry], embedder: Lette
 
     index = build(entries, embedder)
     assert np.array_equal(index.vectors, embedder.embed(texts_of(entries)))
+
+
+def test_what_a_kill_left_half_written_is_removed_and_another_writers_file_is_not(
+    entries: list[Entry], embedder: LetterEmbedder, tmp_path: Path
+) -> None:
+    left, in_work = tmp_path / ".kb-left.npz", tmp_path / ".kb-work.npz"
+    for file in (left, in_work):
+        file.write_bytes(b"half")
+    long_ago = time.time() - LEFT_BEHIND_S - 1
+    os.utime(left, (long_ago, long_ago))
+    opened(entries, embedder, tmp_path)
+    assert list(tmp_path.glob(".kb-*")) == [in_work]

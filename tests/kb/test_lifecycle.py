@@ -134,6 +134,14 @@ def test_the_later_decision_replaces_one_still_to_take_effect(live: Session) -> 
     assert answers(live) == answers(live, NOON + 61 * MINUTE) == ["三。"]
 
 
+def test_a_step_that_was_overruled_is_no_next_step(live: Session) -> None:
+    reviewed(live, "二。")
+    lifecycle.publish(live, "x-1", AUTHOR, effective_at=NOON + 2 * MINUTE)
+    lifecycle.withdraw(live, "x-1", AUTHOR, effective_at=NOON + MINUTE)
+    assert store.next_step(live, NOON) == NOON + MINUTE
+    assert store.next_step(live, NOON + MINUTE) is None
+
+
 def test_a_withdrawal_takes_effect_at_once_or_at_its_minute(live: Session) -> None:
     lifecycle.withdraw(live, "x-1", AUTHOR, effective_at=NOON + 5 * MINUTE)
     assert answers(live, NOON + 4 * MINUTE) == ["一。"]

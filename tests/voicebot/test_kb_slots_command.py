@@ -96,3 +96,10 @@ def test_the_check_of_the_knowledge_base_names_slots_without_values(kb: Any) -> 
         ("unfilled_slot", "b-1"),
         ("unused_value", ""),
     ]
+
+
+def test_an_answer_that_nobody_can_hear_is_not_listened_to(kb: Any) -> None:
+    Path("faq.csv").write_text(ENTRIES, "utf-8")
+    kb("import", "faq.csv")
+    refused = kb("listen", "b-1", code=1)
+    assert "b-1 v1 is read to nobody" in str(refused.exception)

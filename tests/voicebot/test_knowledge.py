@@ -24,7 +24,7 @@ from tests.voicebot.test_session import scripted_engines
 from voicebot.app import KNOWLEDGE_CHECK_S, _follow_knowledge
 from voicebot.call.engines import Engines, NotPublished
 from voicebot.config import Settings
-from voicebot.knowledge import Knowledge, KnowledgeBase, spoken_texts
+from voicebot.knowledge import Knowledge, KnowledgeBase, KnowledgeError, spoken_texts
 from voicebot.records.database import migrate, open_engine
 
 ENTRY = make_entry("x-1", "怎么办居住证", answer="旧的答复。")
@@ -199,6 +199,16 @@ def test_an_entry_that_is_valid_for_ever_is_said_beside_the_others(
     with administrator(settings) as session:
         publish_all(session, [replace(ENTRY, answer="永远的。", valid_to=date.max)])
     assert answer(base.open(embedder)) == "永远的。"
+
+
+def test_a_folder_that_cannot_be_written_costs_calls_nothing_and_an_index_made_anew_is_refused(
+    base: KnowledgeBase, settings: Settings, embedder: Any
+) -> None:
+    settings.paths.state.mkdir(exist_ok=True)
+    (settings.paths.state / "knowledge").write_text("in the way")
+    assert answer(base.open(embedder)) == "旧的答复。"
+    with pytest.raises(KnowledgeError, match="cannot be kept in"):
+        base.open(embedder, anew=True)
 
 
 def test_while_a_new_index_is_made_the_old_one_finds_the_new_wording_and_nothing_withdrawn(

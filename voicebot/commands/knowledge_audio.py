@@ -48,7 +48,12 @@ def listen(
 
     settings = open_settings()
     found = _version(settings, entry, version)
-    answer = next(iter(texts_of([found], now())), found.answer)
+    answer = next(iter(texts_of([found], now())), None)
+    if answer is None:
+        raise InputError(
+            f"{found.id} v{found.version} is read to nobody: a slot in its answer has no value. "
+            f"See `voicebot kb check --only unfilled_slot`.\n    {found.answer}"
+        )
     library = open_library(settings)
     speech = library.get(answer, CHECKED_RATE)
     faults = findings(speech, answer)
