@@ -112,15 +112,12 @@ def import_phrasings(
 ) -> int:
     """Add extra phrasings to entries; how many were new. Ids need not exist yet."""
     known = _phrasings(session)
-    rows: list[dict[str, object]] = []
-    for name, given in texts.items():
-        old = known.get(name, ())
-        new = [text for text in dict.fromkeys(given) if text not in old]
-        rows += [
-            {"entry_id": name, "phrasing": text, "position": position,
-             "added_at": at or datetime.now(UTC), "added_by": who}
-            for position, text in enumerate(new, len(old))
-        ]  # fmt: skip
+    rows = [
+        {"entry_id": name, "phrasing": text, "position": position,
+         "added_at": at or datetime.now(UTC), "added_by": who}
+        for name, new in new_phrasings(session, texts).items()
+        for position, text in enumerate(new, len(known.get(name, ())))
+    ]  # fmt: skip
     if rows:
         with session.begin_nested():
             session.execute(sa.insert(phrasings), rows)
@@ -128,21 +125,34 @@ def import_phrasings(
     return len(rows)
 
 
+def new_phrasings(session: Session, texts: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Those that are not on record, by entry."""
+    known = _phrasings(session)
+    return {
+        name: [text for text in dict.fromkeys(given) if text not in known.get(name, ())]
+        for name, given in texts.items()
+    }
+
+
 def import_gaps(
     session: Session, questions: Iterable[str], who: str, *, at: datetime | None = None
 ) -> int:
     """Add questions known to have no entry (知识缺口); how many were new."""
-    known = set(gaps(session))
     rows = [
         {"question": question, "added_at": at or datetime.now(UTC), "added_by": who}
-        for question in dict.fromkeys(questions)
-        if question not in known
+        for question in new_gaps(session, questions)
     ]
     if rows:
         with session.begin_nested():
             session.execute(sa.insert(gap_questions), rows)
             announce(session)
     return len(rows)
+
+
+def new_gaps(session: Session, questions: Iterable[str]) -> list[str]:
+    """Those that are not on the list, without repeats."""
+    known = set(gaps(session))
+    return [question for question in dict.fromkeys(questions) if question not in known]
 
 
 def close_gap(session: Session, question: str) -> bool:

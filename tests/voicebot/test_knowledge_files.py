@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner, Result
 
@@ -54,6 +55,44 @@ def test_a_dry_run_shows_the_changes_and_makes_none(kb: Any, tmp_path: Path) -> 
     told = json.loads(kb("import", "faq.csv", "--dry-run", "--json").stdout)
     assert [d["change"] for d in told["differences"]] == ["changed", "added"]
     assert json.loads(kb("import", "faq.csv", "--json").stdout)["changed"] == ["a-1"]
+
+
+def test_a_dry_run_counts_further_ways_to_ask_and_gaps_too(kb: Any, tmp_path: Path) -> None:
+    (tmp_path / "faq.csv").write_text(HEAD + row("a-1"), "utf-8")
+    (tmp_path / "more.csv").write_text("编号,问法\na-1,卡没了\na-1,卡丢啦\n,空的\n", "utf-8")
+    (tmp_path / "gaps.csv").write_text("路灯坏了谁来修\n井盖丢了找谁\n", "utf-8")
+    files = ("import", "faq.csv", "--phrasings", "more.csv", "--gaps", "gaps.csv")
+    shown = kb(*files, "--dry-run", code=1)
+    assert "2 phrasings added, 2 gaps added, 1 rows left out" in shown.stdout
+    assert "left out: more.csv, line 4" in shown.stderr
+    assert not (tmp_path / "state").exists()
+    told = json.loads(kb(*files, "--json", code=1).stdout)
+    assert (told["phrasings_added"], told["gaps_added"]) == (2, 2)
+    (tmp_path / "gaps.csv").write_text("路灯坏了谁来修\n公厕在哪\n", "utf-8")
+    told = json.loads(kb(*files, "--dry-run", "--json", code=1).stdout)
+    assert (told["phrasings_added"], told["gaps_added"]) == (0, 1)
+
+
+def test_nothing_is_called_done_that_the_database_has_not_kept(kb: Any, tmp_path: Path) -> None:
+    (tmp_path / "faq.csv").write_text(HEAD + row("a-1"), "utf-8")
+
+    def full(_: Session) -> None:
+        raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
+
+    event.listen(Session, "before_commit", full)
+    try:
+        result = kb("import", "faq.csv", code=1)
+    finally:
+        event.remove(Session, "before_commit", full)
+    assert "disk is full" in str(result.exception)
+    assert result.stdout == ""
+
+
+def test_who_wrote_the_entries_is_named_as_everywhere(kb: Any, tmp_path: Path) -> None:
+    (tmp_path / "faq.csv").write_text(HEAD + row("a-1"), "utf-8")
+    kb("import", "faq.csv", "--as", "王编写")
+    (version,) = map(json.loads, kb("history", "a-1", "--json").stdout.splitlines())
+    assert version["who"] == "王编写"
 
 
 def test_a_heading_of_ones_own_is_mapped(kb: Any, tmp_path: Path) -> None:

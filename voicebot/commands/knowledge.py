@@ -13,6 +13,7 @@ from voicebot.commands import (
     knowledge_check,
     knowledge_editing,
     knowledge_evaluation,
+    knowledge_export,
     knowledge_files,
     knowledge_gaps,
     knowledge_history,
@@ -40,7 +41,7 @@ def group() -> None:
 
 
 app.command("import")(knowledge_files.import_file)
-app.command("export")(knowledge_files.export_file)
+app.command("export")(knowledge_export.export_file)
 app.command()(knowledge_check.check)
 app.add_typer(knowledge_gaps.app, name="gaps")
 app.add_typer(knowledge_slots.app, name="slots")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from voicebot.commands.session import InputError
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kb.entry import Entry
     from kb.search import Searcher
     from voicebot.config import Settings
+
+T = TypeVar("T")
 
 
 def open_searcher(settings: Settings) -> Searcher:
@@ -91,8 +93,8 @@ def write_whole(file: Path, data: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def change_knowledge(settings: Settings, change: Callable[[Session], object]) -> None:
-    """Make a change of the knowledge base, in one transaction."""
+def change_knowledge(settings: Settings, change: Callable[[Session], T]) -> T:
+    """Make a change of the knowledge base, in one transaction; what came of it, once it is kept."""
     from sqlalchemy.orm import Session
 
     from voicebot.records.database import migrate, open_engine
@@ -102,7 +104,7 @@ def change_knowledge(settings: Settings, change: Callable[[Session], object]) ->
     engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
     try:
         with Session(engine) as session, session.begin():
-            change(session)
+            return change(session)
     finally:
         engine.dispose()
 

@@ -1,31 +1,35 @@
-"""`voicebot kb import` and `export`: entries from files and into files."""
+"""`voicebot kb import`: entries, further ways to ask and known gaps from files."""
 
 from __future__ import annotations
 
 import getpass
 from collections import Counter
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voicebot.commands.knowledge_acts import read_knowledge
 from voicebot.commands.knowledge_common import (
     change_knowledge,
+    database_exists,
     database_sentences,
     known_entries,
     progress_bar,
-    write_whole,
 )
 from voicebot.commands.session import InputError, open_settings, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
     from kb.differences import Difference
     from kb.headings import RowError
     from kb.importer import Imported
+    from kb.store import Stored
     from voicebot.config import Settings
 
 SHOWN = 20
@@ -43,7 +47,10 @@ def import_file(
     mapping: Annotated[
         list[str] | None, typer.Option("--map", help="A heading of yours: 我们的问法=question.")
     ] = None,
-    who: Annotated[str, typer.Option(help="Who wrote the entries; you, if not said.")] = "",
+    who: Annotated[str, typer.Option("--as", help="Who wrote the entries; you, if not said.")] = "",
+    writer: Annotated[
+        str, typer.Option("--who", hidden=True, help="What --as was called before.")
+    ] = "",
     reviewed_by: Annotated[
         str, typer.Option(help="Who has read the file's approved entries: somebody else.")
     ] = "",
@@ -70,148 +77,118 @@ def import_file(
     from kb.headings import parse_pairs
 
     settings = open_settings()
-    imported = _read(file, parse_pairs(mapping or ()), quiet=as_json)
+    files = read_files(file, phrasings, gaps, parse_pairs(mapping or ()), quiet=as_json)
     if dry_run:
-        _refuse_nothing(file, imported)
-        found = _differences(settings, imported, reviewed=bool(reviewed_by))
+        _show_changes(settings, files, bool(reviewed_by), as_json)
+    elif check:
         if as_json:
-            print_json(_as_dict(imported) | {"differences": [d.as_dict() for d in found]})
-        else:
-            _show(found)
-        raise typer.Exit(1 if imported.errors else 0)
-    change, faults = read_files(
-        file,
-        phrasings,
-        gaps,
-        who=who,
-        reviewed_by=reviewed_by,
-        imported=imported,
-        report=print_json if as_json else None,
-    )
-    if not check:
-        with database_sentences(), progress_bar("storing"):
-            change_knowledge(settings, change)
-    elif as_json:
-        print_json(_as_dict(imported))
-    raise typer.Exit(1 if faults else 0)
+            print_json(_as_dict(files.entries))
+    else:
+        with progress_bar("storing"):
+            done = store_files(settings, files, who=who or writer, reviewed_by=reviewed_by)
+        tell_done(files, done, as_json)
+    raise typer.Exit(1 if files.faults else 0)
 
 
-def export_file(
-    file: Annotated[Path, typer.Argument(help="Where to: .csv, .xlsx or .jsonl.")],
-    form: Annotated[
-        str, typer.Option("--format", help="csv, xlsx or jsonl; else by the name.")
-    ] = "",
-    encoding: Annotated[str, typer.Option(help="Of a CSV: utf-8, gbk or gb18030.")] = "utf-8",
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Write 〓 for a character that GBK lacks.")
-    ] = False,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also drafts and what is in review or has ended.")
-    ] = False,
-    phrasings: Annotated[
-        Path | None, typer.Option(help="Also write the further ways to ask, as CSV.")
-    ] = None,
-) -> None:
-    """Write the published entries to a file that `import` reads back without a difference.
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What the files hold, and how many of their rows are faulty."""
 
-    Cells that a spreadsheet would run as a formula get an apostrophe, which `import` takes off.
+    name: str
+    entries: Imported
+    phrasings: Mapping[str, Sequence[str]]
+    gaps: Sequence[str]
+    faults: int
 
-    \b
-    Examples:
-      voicebot kb export faq.xlsx
-      voicebot kb export faq.csv --encoding gbk
-      voicebot kb export everything.jsonl --all --phrasings phrasings.csv
-    """
-    from kb.exporter import Encoding, Format, write_entries, write_phrasings
 
-    form = form or file.suffix.lower().lstrip(".")
-    if form not in ("csv", "xlsx", "jsonl"):
-        raise InputError(f"{file}: which format? Use --format csv, xlsx or jsonl.")
-    if encoding not in ("utf-8", "gbk", "gb18030"):
-        raise InputError(f"--encoding {encoding}: use utf-8, gbk or gb18030.")
-    entries = known_entries(open_settings(), published=not everything)
-    if not entries:
-        raise InputError("There is no such entry to write; `voicebot kb show` lists what there is.")
-    data, replaced = write_entries(entries, cast(Format, form), cast(Encoding, encoding))
-    lost = [each for each in replaced if form == "csv" and encoding != "utf-8"]
-    for each in replaced[:SHOWN]:
-        typer.echo(f"replaced: {each}", err=True)
-    if len(replaced) > SHOWN:
-        typer.echo(f"replaced: {len(replaced) - SHOWN} more", err=True)
-    if lost and not replace:
-        raise InputError(
-            f"{encoding} lacks {len(lost)} characters of the entries; nothing was written. "
-            "Use --encoding gb18030 or utf-8, or --replace to write 〓 for them."
-        )
-    write_whole(file, data)
-    if phrasings is not None:
-        write_whole(phrasings, write_phrasings(entries))
-    typer.echo(f"{len(entries)} entries written to {file}.")
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of them, once it is on record."""
+
+    entries: Stored
+    phrasings: int
+    gaps: int
 
 
 def read_files(
     file: Path,
     phrasings: Path | None,
     gaps: Path | None,
+    mapping: Mapping[str, str],
+    *,
+    quiet: bool = False,
+) -> Files:
+    """Read all of them, and say which rows are left out; `quiet`: not those of `file`.
+
+    Raises:
+        InputError: one cannot be read, or `file` holds no usable entry.
+    """
+    from kb.corpus import read_gaps
+    from kb.importer import read_phrasings
+
+    found = _read(file, mapping, quiet=quiet)
+    _refuse_nothing(file, found)
+    faults = len(found.errors)
+    ways: Mapping[str, Sequence[str]] = {}
+    if phrasings is not None:
+        extra = read_phrasings(file_bytes(phrasings))
+        faults += tell_rows(phrasings, extra.errors, extra.warnings)
+        ways = extra.phrasings
+    return Files(file.name, found, ways, read_gaps(gaps) if gaps is not None else (), faults)
+
+
+def store_files(
+    settings: Settings,
+    files: Files,
     *,
     who: str = "",
     reviewed_by: str = "",
     publish: bool = False,
-    imported: Imported | None = None,
-    report: Callable[[object], None] | None = None,
-) -> tuple[Callable[[Session], object], int]:
-    """What the files change in the knowledge base, and how many rows were faulty.
-
-    Args:
-        imported: what `file` holds, where it has been read.
-        report: is given the outcome as JSON has it; without it, a sentence is printed.
-    """
+) -> Done:
+    """Put all of it on record, or nothing."""
     from kb import store
-    from kb.corpus import read_gaps
-    from kb.importer import read_phrasings
     from voicebot.security import local_act
 
     login = getpass.getuser()
-    who = who or login
-    found = imported if imported is not None else _read(file, {})
-    faults = len(found.errors)
-    _refuse_nothing(file, found)
-    extra = read_phrasings(file_bytes(phrasings)) if phrasings is not None else None
-    if extra is not None and phrasings is not None:
-        faults += tell_rows(phrasings, extra.errors, extra.warnings)
-    unanswered = read_gaps(gaps) if gaps is not None else ()
+    who = who.strip() or login
 
-    def change(session: Session) -> None:
+    def change(session: Session) -> Done:
         stored = store.import_entries(
             session,
-            found.entries,
+            files.entries.entries,
             who,
-            why=f"import {file.name}",
+            why=f"import {files.name}",
             login=login,
             reviewed_by=reviewed_by,
             publish=publish,
         )
-        more = store.import_phrasings(session, extra.phrasings, who) if extra else 0
-        store.import_gaps(session, unanswered, who)
-        session.add(local_act("kb.import", f"{file.name}: {len(found.entries)} entries"))
-        if report is not None:
-            report(
-                _as_dict(found)
-                | {
-                    "added": stored.added,
-                    "changed": stored.changed,
-                    "unchanged": stored.unchanged,
-                    "phrasings_added": more,
-                }
-            )
-            return
-        typer.echo(
-            f"{len(stored.added)} entries added, {len(stored.changed)} changed, "
-            f"{len(stored.unchanged)} as before, {more} phrasings added, "
-            f"{faults} rows left out."
-        )
+        more = store.import_phrasings(session, files.phrasings, who)
+        unanswered = store.import_gaps(session, files.gaps, who)
+        session.add(local_act("kb.import", f"{files.name}: {len(files.entries.entries)} entries"))
+        return Done(stored, more, unanswered)
 
-    return change, faults
+    with database_sentences():
+        return change_knowledge(settings, change)
+
+
+def tell_done(files: Files, done: Done, as_json: bool) -> None:
+    """Say what has changed."""
+    stored = done.entries
+    if as_json:
+        changed = {
+            "added": stored.added,
+            "changed": stored.changed,
+            "unchanged": stored.unchanged,
+            "phrasings_added": done.phrasings,
+            "gaps_added": done.gaps,
+        }
+        print_json(_as_dict(files.entries) | changed)
+        return
+    typer.echo(
+        f"{len(stored.added)} entries added, {len(stored.changed)} changed, "
+        f"{len(stored.unchanged)} as before, {done.phrasings} phrasings added, "
+        f"{done.gaps} gaps added, {files.faults} rows left out."
+    )
 
 
 def _read(file: Path, mapping: Mapping[str, str], *, quiet: bool = False) -> Imported:
@@ -231,11 +208,26 @@ def _refuse_nothing(file: Path, imported: Imported) -> None:
         raise InputError(f"{file} holds no usable entry; nothing was changed.{reasons}")
 
 
-def _differences(settings: Settings, imported: Imported, *, reviewed: bool) -> list[Difference]:
+def _show_changes(settings: Settings, files: Files, reviewed: bool, as_json: bool) -> None:
+    from kb import store
     from kb.differences import differences
 
     known = {entry.id: entry for entry in known_entries(settings, published=False)}
-    return differences(known, imported.entries, reviewed=reviewed, publish=False)
+    found = differences(known, files.entries.entries, reviewed=reviewed, publish=False)
+    ways, gaps = files.phrasings, files.gaps
+    if database_exists(settings):
+        ways = read_knowledge(partial(store.new_phrasings, texts=ways))
+        gaps = read_knowledge(partial(store.new_gaps, questions=gaps))
+    counts = {"phrasings_added": sum(map(len, ways.values())), "gaps_added": len(gaps)}
+    if as_json:
+        told = {"differences": [each.as_dict() for each in found]}
+        print_json(_as_dict(files.entries) | told | counts)
+        return
+    _show(found)
+    typer.echo(
+        f"And {counts['phrasings_added']} phrasings added, {counts['gaps_added']} gaps added, "
+        f"{files.faults} rows left out."
+    )
 
 
 def _show(found: Sequence[Difference]) -> None:

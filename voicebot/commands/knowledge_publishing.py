@@ -22,7 +22,6 @@ from voicebot.commands.knowledge_acts import (
     read_knowledge,
 )
 from voicebot.commands.knowledge_common import (
-    change_knowledge,
     database_exists,
     database_sentences,
     progress_bar,
@@ -98,11 +97,12 @@ def publish(
         _prepare(settings, names)
         _let_be_spoken(names, by(who, why or "published"), minute, as_json)
     elif file is not None:
-        change, faults = knowledge_files.read_files(
-            file, phrasings, gaps, who=who, reviewed_by=reviewed_by, publish=True
+        files = knowledge_files.read_files(file, phrasings, gaps, {})
+        done = knowledge_files.store_files(
+            settings, files, who=who, reviewed_by=reviewed_by, publish=True
         )
-        with database_sentences():
-            change_knowledge(settings, change)
+        knowledge_files.tell_done(files, done, as_json)
+        faults = files.faults
     raise typer.Exit(1 if _make(settings, as_json=as_json) + faults else 0)
 
 
