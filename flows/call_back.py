@@ -33,9 +33,9 @@ _AGAIN_S = {"busy": 6.0, "no_answer": 2.0}
 def next_try(tries: int, ended: str = "") -> float | None:
     """Seconds until the number is called, after `tries` tries of which the last ended so.
 
-    None: it is not called any more.
+    None: it is not called any more, since it was often enough or settings are wrong.
     """
-    if tries >= MOST_TRIES:
+    if tries >= MOST_TRIES or ended == "no_such_trunk":
         return None
     return _AGAIN_S.get(ended, 4.0) if tries else FIRST_S
 

@@ -190,6 +190,7 @@ class Service:
 
     async def _turn_away(self, call: IncomingCall, why: Rejection) -> None:
         log.warning("call_refused", reason=why.value)
+        self.call_backs.offered(call.info.called, served=False)
         await call.reject(why, self.settings.admission.retry_after_s)
 
     async def _serve(self, call: IncomingCall, info: CallInfo) -> None:
@@ -209,7 +210,9 @@ class Service:
             line = await call.answer()
         except CallError as error:
             log.warning("call_not_answered", reason=error.code)
+            self.call_backs.offered(info.called, served=False)
             return
+        self.call_backs.offered(info.called, served=True)
         session = CallSession(
             line,
             replace(started, calls_back=self.call_backs.possible(line, info.caller)),

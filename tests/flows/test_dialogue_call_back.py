@@ -158,3 +158,7 @@ def test_it_is_tried_at_once_and_a_few_times(ended: str) -> None:
     again = [call_back.next_try(tries, ended) for tries in range(1, call_back.MOST_TRIES)]
     assert all(pause is not None and 0 < pause < 30 for pause in again)
     assert call_back.next_try(call_back.MOST_TRIES, ended) is None
+
+
+def test_a_trunk_that_is_not_there_is_not_tried_again() -> None:
+    assert call_back.next_try(1, "no_such_trunk") is None

@@ -200,6 +200,7 @@ async def serving(
     for session in made._sessions.values():  # of a test that failed
         session._ended.set()
     await made.ended()
+    await made.call_backs.close()
     pool.cancel()
 
 
@@ -440,6 +441,14 @@ async def test_a_caller_who_hangs_up_while_110_rings(service: Service) -> None:
     assert "中断" in dossier["notes"]
 
 
+async def last_note(service: Service) -> str:
+    """What became of calling back, once it is in the order."""
+    async with asyncio.timeout(30):
+        while (found := (await handoff(service))["dossier"]["notes"][-1]) == "中断":  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    return str(found)
+
+
 CALLS_OUT = frozenset({Capability.LEGS, Capability.CALLS_OUT})
 
 
@@ -459,8 +468,7 @@ async def test_who_hangs_up_in_danger_is_called_back_and_put_through_to_110(
         while len(line.calls_out) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     assert line.calls_out[-1] == ("carrier", CALLER, "12345", "c-1-h1")
-    notes = (await handoff(service))["dossier"]["notes"]
-    assert notes == ["中断", "第1次回拨：占线", "第2次回拨已接通，正在转110"]
+    assert (await handoff(service))["dossier"]["notes"] == ["中断", "第1次回拨：占线"]
 
 
 @pytest.mark.parametrize("options", ["call_back_trunk = 'carrier'"])
@@ -486,6 +494,27 @@ async def test_the_answered_call_back_is_a_call_of_its_own_for_110(
     assert done[0]["outcome"] == "handed_off"
     assert "call_back_110" in await said(service, "c-2")
     assert (await handoff(service, "c-2-h1"))["dossier"]["evidence"] == ["call_back：c-1-h1"]
+    assert await last_note(service) == "第1次回拨已接通，正在转110"
+
+
+@pytest.mark.parametrize("options", ["call_back_trunk = 'carrier'"])
+async def test_an_answered_call_back_that_is_refused_is_not_noted_as_put_through(
+    service: Service, options: str
+) -> None:
+    line = ScriptedLine(offered(), capabilities=CALLS_OUT)
+    call = await called(service, line)
+    call.says("孩子晕倒了")
+    await call.in_phase(Phase.HANDING_OFF)
+    back = ScriptedLine(offered("c-2", called="c-1-h1"), capabilities=CALLS_OUT)
+
+    async def answered(*_: Any, ring_s: float) -> None:
+        service._admission.stop()
+        await service.take(back)
+
+    line.call_out = answered  # type: ignore[method-assign]
+    await call.hung_up()
+    assert await last_note(service) == "第1次回拨有人接听，但没有转到110，请110回拨"
+    assert back.rejected is Rejection.STOPPING
 
 
 @pytest.mark.parametrize("options", ["call_back_trunk = 'carrier'"])
@@ -497,11 +526,8 @@ async def test_who_calls_again_is_not_called_back(service: Service, options: str
     again = ScriptedLine(offered("c-2"))
     await called(service, again)
     await call.hung_up()
-    async with asyncio.timeout(30):
-        while (await handoff(service))["dossier"]["notes"][-1] == "中断":  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    assert await last_note(service) == "来电人已再次打进来，不再回拨"
     assert line.calls_out == []
-    assert (await handoff(service))["dossier"]["notes"][-1] == "来电人已再次打进来，不再回拨"
     again.caller_hangs_up()
 
 
