@@ -57,6 +57,11 @@ async def call_out(
             )
             cause = await ended
     except BaseException as error:
+        if ended.done() and not ended.cancelled() and ended.result() is None:
+            # Answered in that very moment: the offer has the call.
+            if isinstance(error, TimeoutError):
+                return
+            raise
         dispatch.forget(channel)
         with contextlib.suppress(AriError):
             await ari.delete(f"channels/{channel}")

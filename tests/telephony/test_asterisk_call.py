@@ -11,6 +11,7 @@ import pytest
 from telephony.asterisk.access import AsteriskAccess
 from telephony.asterisk.ari import AriError
 from telephony.asterisk.call import AsteriskCall
+from telephony.asterisk.calling_out import call_out
 from telephony.asterisk.dispatch import Dispatch
 from telephony.asterisk.leg import AsteriskLeg
 from telephony.asterisk.sound import Voice
@@ -25,10 +26,17 @@ class SilentAri:
     access = AsteriskAccess("http://127.0.0.1:9/ari", "voicebot", "secret")
     tls = None
 
-    async def post(self, path: str, **_: Any) -> dict[str, Any]:
+    def __init__(self) -> None:
+        self.made: list[str] = []
+        """Ids of the channels that were asked for."""
+        self.deleted: list[str] = []
+
+    async def post(self, path: str, *, channelId: str = "", **_: Any) -> dict[str, Any]:
+        self.made.append(channelId)
         return {}
 
-    async def delete(self, path: str) -> None: ...
+    async def delete(self, path: str) -> None:
+        self.deleted.append(path)
 
     async def set_variables(self, channel: str, values: Any) -> None: ...
 
@@ -79,3 +87,21 @@ async def test_two_legs_told_the_same_at_once_are_heard_once(spoken: list[int]) 
     medical.send_audio(frame(120), 8000)
     assert spoken[3:] == [120], "who is still there hears the rest"
     await medical.hangup()
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_call_out_that_is_given_up_ends_unless_it_was_just_answered(answered: bool) -> None:
+    ari, dispatch = SilentAri(), Dispatch()
+    calling = asyncio.create_task(
+        call_out(ari, dispatch, "police", "13800138000", "12345", "c-1-h1", ring_s=20)  # type: ignore[arg-type]
+    )
+    await asyncio.sleep(0)
+    (channel,) = ari.made
+    if answered:
+        dispatch.give({"type": "StasisStart", "channel": {"id": channel}})
+        dispatch.follow(channel, lambda _: None)  # as the offer does
+    calling.cancel()
+    await asyncio.wait({calling})
+    assert calling.cancelled()
+    assert dispatch.follows(channel) is answered
+    assert ari.deleted == ([] if answered else [f"channels/{channel}"])

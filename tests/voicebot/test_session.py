@@ -472,6 +472,23 @@ async def test_who_hangs_up_in_danger_is_called_back_and_put_through_to_110(
 
 
 @pytest.mark.parametrize("options", ["call_back_trunk = 'carrier'"])
+async def test_110_is_told_to_the_end_while_the_number_is_called(
+    service: Service, options: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ScriptedLine(offered(), capabilities=CALLS_OUT)
+    line.desks[POLICE] = (Ring(), Answer())
+    call = await called(service, line)
+    call.says("孩子晕倒了")
+    await until(lambda: POLICE in call.dialled() and call.leg(POLICE).off_hook)
+    monkeypatch.setattr(NoiseVoice, "render", lambda *_: Speech(noise(6.0, BOT), 8000))
+    line.caller_hangs_up()
+    await until(lambda: line.calls_out)
+    assert service.occupancy.calls == 1, "110 is still being told"
+    await call.over()
+    assert len(call.leg(POLICE).sent) >= 300, "6 s, which is longer than the time to confirm"
+
+
+@pytest.mark.parametrize("options", ["call_back_trunk = 'carrier'"])
 async def test_the_answered_call_back_is_a_call_of_its_own_for_110(
     service: Service, options: str
 ) -> None:
