@@ -315,23 +315,48 @@ def settle() -> None:
 
 
 async def _follow_knowledge(knowledge: KnowledgeBase, engines: Engines) -> None:
-    """Takes up each publication within seconds, without a restart (R18)."""
-    pause, told = KNOWLEDGE_CHECK_S, ""
+    """Takes up each publication within seconds, without a restart (R18).
+
+    What is withdrawn or worded anew is so at the next look, whatever the index still finds:
+    also while another index is being made, and while none can be made.
+    """
+    loop = asyncio.get_running_loop()
+    opening: asyncio.Task[Knowledge] | None = None
+    pause, not_before, told = KNOWLEDGE_CHECK_S, 0.0, ""
     while True:
-        await asyncio.sleep(pause)
+        if opening is None:
+            await asyncio.sleep(KNOWLEDGE_CHECK_S)
+        else:
+            await asyncio.wait((opening,), timeout=KNOWLEDGE_CHECK_S)
+        # Only what changed since `opened` was read is asked for, hence before.
+        opened = opening if opening is not None and opening.done() else None
+        current = engines.knowledge
         try:
             entries = await asyncio.to_thread(knowledge.changed)
-            if entries is not None:
-                # What is withdrawn or worded anew is so at once, whatever the index still finds.
-                engines.knowledge = replace(engines.knowledge, entries=entries)
-                engines.knowledge = await asyncio.to_thread(knowledge.open, engines.embedder)
-                log.info("knowledge_base_reloaded", revision=engines.knowledge.revision)
         except Exception as error:
-            if str(error) != told:
-                log.exception("knowledge_base_not_reloaded")
-            pause, told = min(2 * pause, KNOWLEDGE_RETRY_S), str(error)
+            told = _told_once(error, told)
             continue
-        pause, told = KNOWLEDGE_CHECK_S, ""
+        if opened is not None:
+            opening = None
+            try:
+                current = opened.result()
+                pause, told = KNOWLEDGE_CHECK_S, ""
+                log.info("knowledge_base_reloaded", revision=current.revision)
+            except Exception as error:
+                pause, told = min(2 * pause, KNOWLEDGE_RETRY_S), _told_once(error, told)
+            not_before = loop.time() + pause
+        if entries is not None:
+            current = replace(current, entries=entries)
+            if opening is None and loop.time() >= not_before:
+                opening = loop.create_task(asyncio.to_thread(knowledge.open, engines.embedder))
+        engines.knowledge = current
+
+
+def _told_once(error: Exception, told: str) -> str:
+    """One line in the log for as long as the fault is the same."""
+    if str(error) != told:
+        log.error("knowledge_base_not_reloaded", exc_info=error)
+    return str(error)
 
 
 def _published(knowledge: KnowledgeBase, embedder: SentenceEmbedder) -> Knowledge:
