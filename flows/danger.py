@@ -82,9 +82,12 @@ def put(state: State, turn: CallerTurn, policy: Policy, reason: str) -> Step:
 
 
 def left_to_a_human(state: State, turn: CallerTurn, reason: str) -> Step:
-    """Doubt that no further question settles: a human decides, and 110 where none is free."""
+    """Doubt that no further question settles: a human decides, and 110 where none is free.
+
+    A limited caller may have been refused a seat before; for this there is one.
+    """
     why = Decide("danger_doubt", reason)
-    if state.seat_failed:
+    if state.seat_failed and not state.limited:
         state, actions = handoff.to_police(state, "danger")
     else:
         state, actions = handoff.to_human(settled(state, turn), "danger_doubt", "doubt_human")

@@ -131,7 +131,8 @@ def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = 
         return settled(state, turn), ()
     if understanding.echoed(turn, policy.wording.get(state.prompt, "")):
         return settled(state, turn), (Decide("echo", "机器人自己的话传了回来"),)
-    if not (understanding.understood(turn) or state.seat_failed):
+    unclear = not understanding.understood(turn)
+    if unclear and (not state.seat_failed or _in_distress(state, turn)):
         return _not_understood(state, turn, policy)
     if state.phase is Phase.CONFIRMING_POLICE and not small_talk.again(turn.transcript):
         answer = police_offer.answered(state, turn)
@@ -182,7 +183,7 @@ def _not_heard(state: State, turn: CallerTurn, policy: Policy) -> Step:
     if state.phase is Phase.CONFIRMING_DANGER:
         return danger.noise(state, turn)
     state = settled(state, turn)
-    if distress.wordless(state, turn) and not state.seat_failed:
+    if _in_distress(state, turn):
         return seatless.to_human(state, "distress", "doubt_human")
     if not state.quiet or state.phase in (Phase.CLOSING, Phase.TICKET_WRITING):
         return state, ()
@@ -194,6 +195,11 @@ def _not_heard(state: State, turn: CallerTurn, policy: Policy) -> Step:
         return seatless.to_human(state, "not_understood", "failure_human")
     state, said = say(state, "not_heard")
     return state, (said,)
+
+
+def _in_distress(state: State, turn: CallerTurn) -> bool:
+    """A scream or crying for which a human is called in, a seat refused to this number or not."""
+    return distress.wordless(state, turn) and (state.limited or not state.seat_failed)
 
 
 def _not_understood(state: State, turn: CallerTurn, policy: Policy) -> Step:

@@ -96,3 +96,34 @@ def test_where_no_human_is_free_the_caller_is_asked_again(call: Call, kind: str)
     call.sounds_like(kind)
     call.ends()
     assert prompts(call.final("")) == ["not_heard"]
+
+
+@pytest.fixture
+def refused() -> Call:
+    """A caller of a limited number who asked for a person in vain."""
+    call = Call(limited=True)
+    call.start()
+    assert not every(Handoff, call.says("转人工"))
+    call.hear_out()
+    return call
+
+
+@WORDLESS
+@pytest.mark.parametrize("text", ["", MUMBLED])
+def test_a_limited_caller_in_distress_gets_a_human_though_a_seat_was_refused(
+    refused: Call, kind: str, text: str
+) -> None:
+    refused.begins()
+    refused.sounds_like(kind)
+    refused.ends()
+    assert only(Handoff, refused.final(text, intelligible=0.0)).reason == "distress"
+
+
+def test_doubt_about_danger_gets_them_one_too_and_110_where_none_is_free(refused: Call) -> None:
+    for words in ("那个人在门口", "吵得厉害"):
+        assert prompts(refused.says(words)) == ["ask_danger"]
+        refused.hear_out()
+        refused.says("没有")
+        refused.hear_out()
+    assert only(Handoff, refused.says("有点怕")).reason == "danger_doubt"
+    assert only(Handoff, refused.leg(LegState.BUSY)).reason == "danger"
