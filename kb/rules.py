@@ -13,7 +13,7 @@ from datetime import datetime
 from kb.entry import Entry, Status
 from kb.errors import StepRefused
 from kb.ledger import Version, as_utc
-from kb.reading import HAINAN, begins
+from kb.reading import HAINAN, begins, day_of
 
 FOLLOWS: Mapping[Status, tuple[Status, ...]] = {
     Status.IN_REVIEW: (Status.DRAFT,),
@@ -59,7 +59,10 @@ def person(name: str) -> str:
 
 def effective_from(entry: Entry, now: datetime, wanted: datetime | None) -> datetime:
     """When a publication takes effect: never before the entry's validity."""
-    return max(not_past(now, wanted), as_utc(begins(entry.valid_from)))
+    minute = not_past(now, wanted)
+    if entry.valid_from <= day_of(minute):
+        return minute
+    return as_utc(begins(entry.valid_from))
 
 
 def not_past(now: datetime, wanted: datetime | None) -> datetime:

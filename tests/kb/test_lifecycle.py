@@ -120,6 +120,15 @@ def test_a_publication_waits_for_its_minute_and_replaces_the_old_one_in_it(live:
     assert store.next_step(live, NOON) == at
 
 
+def test_what_was_valid_since_the_first_day_of_the_calendar_can_be_published(
+    session: Session,
+) -> None:
+    lifecycle.add(session, replace(ENTRY, valid_from=date.min), AUTHOR, submit=True)
+    lifecycle.approve(session, "x-1", REVIEWER)
+    lifecycle.publish(session, "x-1", AUTHOR)
+    assert answers(session) == [ENTRY.answer]
+
+
 def test_a_publication_of_the_past_is_refused(live: Session) -> None:
     reviewed(live, "二。")
     with pytest.raises(StepRefused, match="11:59 is over"):

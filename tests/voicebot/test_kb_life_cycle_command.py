@@ -194,6 +194,7 @@ def test_mistakes_are_sentences(kb: Any) -> None:
     kb("add", "sb-1", *NEW, fails="There is an entry sb-1 already")
     kb("edit", "sb-9", "--set", "answer=好。", fails="kb add sb-9")
     kb("withdraw", "sb-1", "--at", "tomorrow", fails="write a minute such as")
+    kb("withdraw", "sb-1", "--at", "0001-01-01 00:00", fails="write a minute such as")
     kb("withdraw", "sb-1", fails="only what is published")
     kb("review", "sb-1", fails="waits for review")
     kb("review", "sb-1", "--approve", fails="version you have read")

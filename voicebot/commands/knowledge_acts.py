@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -53,11 +53,13 @@ def minute_of(text: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InputError(f"--at {text!r}: write a minute such as '2026-12-01 08:00'.") from None
     if moment.second or moment.microsecond:
         raise InputError(f"--at {text!r}: full minutes only.")
-    return moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)
+    return moment
 
 
 def tell(entry: Entry, as_json: bool) -> None:
