@@ -46,9 +46,16 @@ def search(state: State, turn: CallerTurn, *, final: bool) -> tuple[State, tuple
             turn.syllables,
             state.region,
             final=final,
-            previous=state.said.entry if state.said is not None else None,
+            previous=_previous(state, turn),
         ),
     )
+
+
+def _previous(state: State, turn: CallerTurn) -> str | None:
+    """The entry said before the turn, which an early answer to it is not."""
+    if state.early is not None and state.early.turn == turn.number:
+        return state.early.previous
+    return state.said.entry if state.said is not None else None
 
 
 def _may_search(state: State, turn: CallerTurn, *, final: bool) -> bool:
@@ -101,9 +108,9 @@ def early_result(state: State, turn: CallerTurn, policy: Policy) -> SearchResult
 
 def answer_early(state: State, turn: CallerTurn, result: SearchResult) -> Step:
     """Answer before the final hypothesis is in; it keeps a veto."""
-    before = state.handled
+    early = EarlyAnswer(turn.number, result.candidates[0][0], state.handled, _previous(state, turn))
     state, actions = _answer(state, turn, result, "听到一半就已确定")
-    return replace(state, early=EarlyAnswer(turn.number, result.candidates[0][0], before)), actions
+    return replace(state, early=early), actions
 
 
 def veto(state: State, event: SearchResult, policy: Policy) -> Step:

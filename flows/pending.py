@@ -177,3 +177,5 @@ class EarlyAnswer:
     turn: int
     entry: str
     handled_before: int
+    previous: str | None = None
+    """The entry that was answered before it, in whose context the turn is searched."""
