@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicebot.call.audio_check import findings, measure
-from voicebot.call.audio_files import Pruned, audio_path, prune, read_wav, write_wav
+from voicebot.call.audio_files import WRITING_S, Pruned, audio_path, prune, read_wav, write_wav
 from voicebot.call.audio_library import LINE_RATES, AudioLibrary
 from voicebot.call.voices.sound import Speech, speech_from
 
@@ -82,6 +84,8 @@ def test_a_kill_while_rendering_leaves_no_half_file(tmp_path: Path, moment: str)
     assert library.find("甲乙丙", 8000) is None
     assert library.prepare(["甲乙丙"]) == 1
     names = {library.name("甲乙丙", rate) for rate in LINE_RATES}
+    (left,) = tmp_path.rglob("*.part")
+    grow_old(left)
     assert prune(tmp_path, lambda: names).files == 1
     assert {path.stem for path in tmp_path.rglob("*.wav")} == names
 
@@ -133,6 +137,45 @@ def test_what_is_used_is_kept_and_the_rest_goes(tmp_path: Path, library: AudioLi
 def test_a_dry_run_only_counts(tmp_path: Path, library: AudioLibrary) -> None:
     assert prune(tmp_path, lambda: names(library, "还在用的答复"), dry_run=True).files == 2
     assert len(list(tmp_path.rglob("*.wav"))) == 4
+
+
+def half_written(folder: Path) -> Path:
+    (folder / "ab").mkdir(exist_ok=True)
+    part = folder / "ab" / "tmp1.part"
+    part.write_bytes(b"RIFF")
+    return part
+
+
+def grow_old(path: Path) -> None:
+    os.utime(path, (time.time() - 2 * WRITING_S,) * 2)
+
+
+def test_what_is_being_written_on_demand_is_left_and_what_was_left_behind_goes(
+    tmp_path: Path,
+) -> None:
+    part = half_written(tmp_path)
+    assert prune(tmp_path, set) == Pruned(0, 0)
+    assert part.exists()
+    grow_old(part)
+    assert prune(tmp_path, set) == Pruned(1, 4)
+    assert not part.exists()
+
+
+def test_what_is_moved_to_its_place_while_it_is_looked_at_is_passed_over(
+    tmp_path: Path, library: AudioLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grow_old(half_written(tmp_path))
+    glob = Path.glob
+
+    def then_moved(folder: Path, pattern: str) -> list[Path]:
+        found = list(glob(folder, pattern))
+        for path in found:
+            if path.suffix == ".part":
+                path.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "glob", then_moved)
+    assert prune(tmp_path, lambda: names(library, "还在用的答复")).files == 2
 
 
 def test_without_a_folder_there_is_nothing_to_prune(tmp_path: Path) -> None:

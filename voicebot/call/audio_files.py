@@ -12,6 +12,7 @@ import fcntl
 import os
 import re
 import tempfile
+import time
 import wave
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from voicebot.call.voices.sound import Speech
 
 _NAME = re.compile(r"[0-9a-f]{64}\Z")
 _LOCK = ".lock"
+
+WRITING_S = 3600.0
+"""A ``.part`` that was written to within this time may still be on its way to its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +103,23 @@ def prune(folder: Path, used: Callable[[], Collection[str]], *, dry_run: bool = 
         return Pruned(0, 0)
     with _held(folder, fcntl.LOCK_EX):
         kept = {audio_path(folder, name) for name in used()}
-        unused = [
-            path
-            for pattern in ("*/*.wav", "*/*.part")
-            for path in sorted(folder.glob(pattern))
-            if path not in kept
-        ]
-        size = sum(path.stat().st_size for path in unused)
+        unused = dict(_unused(folder, kept))
         if not dry_run:
             for path in unused:
                 path.unlink(missing_ok=True)
-        return Pruned(len(unused), size)
+        return Pruned(len(unused), sum(unused.values()))
+
+
+def _unused(folder: Path, kept: Collection[Path]) -> Iterator[tuple[Path, int]]:
+    """Files to remove, with their sizes; calls render on demand meanwhile, and finish theirs."""
+    writing_since = time.time() - WRITING_S
+    for pattern in ("*/*.wav", "*/*.part"):
+        for path in sorted(folder.glob(pattern)):
+            with contextlib.suppress(FileNotFoundError):  # it has just been moved to its place
+                found = path.stat()
+                writing = path.suffix == ".part" and found.st_mtime > writing_since
+                if not (writing or path in kept):
+                    yield path, found.st_size
 
 
 @contextlib.contextmanager
