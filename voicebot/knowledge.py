@@ -152,6 +152,7 @@ class KnowledgeBase:
         self._engine = open_engine(settings.database_url)
         self._revision: int | None = None
         self._due: datetime | None = None
+        self._read: tuple[int, datetime | None, dict[str, Entry]] | None = None
         self._index: Index | LargeIndex | None = None
 
     def open(
@@ -212,13 +213,23 @@ class KnowledgeBase:
         """The entries that may be spoken now, if others may than at the last opening; else None.
 
         Others may after a change on record, and when a planned minute or the end of an entry's
-        validity has come. They are there at once, where an index of many new ones takes a while.
+        validity has come. They are there at once, where an index of many new ones takes a while;
+        they are read once until they change again.
         """
+        at = now()
         with Session(self._engine) as session:
-            due = self._due is not None and now() >= self._due
-            if not due and store.revision(session) == self._revision:
+            revision = store.revision(session)
+            due = self._due is not None and at >= self._due
+            if not due and revision == self._revision:
+                self._read = None
                 return None
-            return by_id(store.published(session, now()))
+            if self._read is not None:
+                known, until, entries = self._read
+                if known == revision and (until is None or at < until):
+                    return entries
+            entries = by_id(store.published(session, at))
+            self._read = revision, store.next_step(session, at), entries
+            return entries
 
     def planned_answers(self) -> set[str]:
         """The answers that are spoken now, or will be by a step that is taken already."""

@@ -6,16 +6,32 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
+from kb import lifecycle, store
 from kb.entry import Entry, by_id
-from tests.kb.conftest import make_entry
+from tests.kb.conftest import NOON, make_entry
+from tests.voicebot.test_knowledge import (
+    AUTHOR,
+    MINUTE,
+    Clock,
+    administrator,
+    base,
+    clock,
+    embedder,
+    reviewed,
+)
 from voicebot import app
-from voicebot.knowledge import Knowledge
+from voicebot.config import Settings
+from voicebot.knowledge import Knowledge, KnowledgeBase
+
+__all__ = ["base", "clock", "embedder"]
 
 FIRST, SECOND = make_entry("a-1", "社保卡丢了怎么补办"), make_entry("a-2", "怎么申请公租房")
 
@@ -145,3 +161,37 @@ async def test_a_finished_index_waits_until_it_is_known_what_was_withdrawn_since
         base.unreadable = False
         await until(lambda: engines.knowledge.revision == base.revision)
         assert set(engines.knowledge.entries) == {"a-2"}
+
+
+def test_what_is_published_is_read_once_until_it_changes_however_long_the_index_takes(
+    base: KnowledgeBase,
+    settings: Settings,
+    embedder: Any,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    base.open(embedder)
+    reads: list[datetime] = []
+    published = store.published
+
+    def counted(session: Session, at: datetime) -> tuple[Entry, ...]:
+        reads.append(at)
+        return tuple(published(session, at))
+
+    monkeypatch.setattr(store, "published", counted)
+
+    def looks() -> set[str]:
+        found = [base.changed() for _ in range(3)]
+        assert found[0] is not None
+        return set(found[0])
+
+    with administrator(settings) as session:
+        reviewed(session, "新的答复。")
+        lifecycle.publish(session, "x-1", AUTHOR)
+    assert looks() == {"a-1", "x-1"}
+    with administrator(settings) as session:
+        lifecycle.withdraw(session, "x-1", AUTHOR, effective_at=NOON + MINUTE)
+    assert looks() == {"a-1", "x-1"}
+    clock.at = NOON + MINUTE
+    assert looks() == {"a-1"}
+    assert len(reads) == 3
