@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 REMEMBERED = 12
-"""Turns of the conversation, the last ones, that answers are looked for with, and that are
-embedded; triage reads all of them."""
+"""Turns of the conversation, the last ones, that answers are looked for with; triage reads all."""
 TOGETHER = 3
 """Turns of the caller's that are searched as one where the last by itself is not enough."""
 AGED = 0.9
@@ -132,9 +131,13 @@ def recommend(
 
 
 def _assess(turns: Sequence[Said], triage: TriageModel, embedder: SentenceEmbedder) -> Assessment:
-    """Each turn is embedded once, when it is new; all of them together are read as words."""
+    """Each turn is embedded once, when it is new; all of them together are read as words.
+
+    The old ones come from the embedder's memory. Without them danger would fade: 我前夫在门口
+    不敢出去 is 0.93 with its embedding, and 0.10 by its phrases after twenty more turns.
+    """
     said = [Turn("caller" if turn.speaker == "caller" else "bot", turn.text) for turn in turns]
-    own = {turn.text for turn in said[-REMEMBERED:] if turn.side == "caller"}
+    own = {turn.text for turn in said if turn.side == "caller"}
     texts = [text for text in triage.texts(said) if text in own]
     try:
         embeddings = dict(zip(texts, embedder.embed(texts), strict=True))

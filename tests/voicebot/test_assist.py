@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from kb.entry import Entry, Safety, Status, by_id
 from kb.reading import HAINAN
 from kb.search import Searcher
-from tests.flows.scripted_call import DANGER, DOUBT, SCRIPTED_TRIAGE
+from tests.flows.scripted_call import DANGER, DOUBT, SCRIPTED_TRIAGE, ScriptedTriage
 from tests.kb.conftest import LetterEmbedder, make_entry
 from voicebot.assist import LIMIT, REMEMBERED, Recommendation, Said, recommend
 from voicebot.errors import EmbedderFailed
@@ -181,13 +181,26 @@ def test_doubt_is_not_forgotten_either() -> None:
     assert "d-1" not in ids(found)
 
 
-def test_only_the_last_turns_are_embedded_and_answered() -> None:
-    embedder = LetterEmbedder()
+def test_triage_has_the_embedding_of_every_turn_however_old() -> None:
+    known: list[set[str]] = []
+
+    class Noting(ScriptedTriage):
+        def assess(self, turns: Any, embeddings: Any) -> Any:
+            known.append(set(embeddings))
+            return super().assess(turns, embeddings)
+
     said = [Said("caller", f"第{number}个问题") for number in range(3 * REMEMBERED)]
     recommend(
-        said, knowledge=PUBLISHED, triage=SCRIPTED_TRIAGE, embedder=cast(Any, embedder), at=NOON
+        said,
+        knowledge=PUBLISHED,
+        triage=cast(Any, Noting()),
+        embedder=cast(Any, LetterEmbedder()),
+        at=NOON,
     )
-    assert set(embedder.embedded) == {turn.text for turn in said[-REMEMBERED:]}
+    assert known == [{turn.text for turn in said}]
+
+
+def test_answers_are_looked_for_with_the_last_turns_alone() -> None:
     assert recommended("社保卡丢了怎么补办", *["座席请稍等"] * REMEMBERED).suggestions == ()
 
 
