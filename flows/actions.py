@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from flows.events import Interrupted
+from flows.turns import CallerTurn
 
 
 class Purpose(StrEnum):
@@ -49,6 +50,21 @@ class Search:
     final: bool = False
     previous: str | None = None
     """The entry that was answered before, which a follow-up question is about."""
+
+    @classmethod
+    def of(
+        cls, turn: CallerTurn, region: str | None, *, final: bool, previous: str | None = None
+    ) -> Search:
+        """For what was heard of a turn so far."""
+        return cls(
+            turn.number,
+            turn.transcript,
+            turn.alternatives,
+            turn.syllables,
+            region,
+            final,
+            previous,
+        )
 
 
 @dataclass(frozen=True, slots=True)

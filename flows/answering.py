@@ -38,17 +38,8 @@ def search(state: State, turn: CallerTurn, *, final: bool) -> tuple[State, tuple
     if known is not None and known[:2] == (turn.number, turn.words) and known[2] >= final:
         return state, ()
     state = replace(state, searched=(turn.number, turn.words, final))
-    return state, (
-        Search(
-            turn.number,
-            turn.transcript,
-            turn.alternatives,
-            turn.syllables,
-            state.region,
-            final=final,
-            previous=_previous(state, turn),
-        ),
-    )
+    previous = _previous(state, turn)
+    return state, (Search.of(turn, state.region, final=final, previous=previous),)
 
 
 def _previous(state: State, turn: CallerTurn) -> str | None:

@@ -36,16 +36,7 @@ def search(state: State, turn: CallerTurn) -> tuple[Action, ...]:
     handoff = state.handoff
     if handoff is None or not _wanted(handoff) or not turn.words:
         return ()
-    return (
-        Search(
-            turn.number,
-            turn.transcript,
-            turn.alternatives,
-            turn.syllables,
-            state.region,
-            final=True,
-        ),
-    )
+    return (Search.of(turn, state.region, final=True),)
 
 
 def keep(state: State, event: SearchResult, policy: Policy) -> State:
