@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.kb.conftest import LetterEmbedder
+from tests.voicebot.kb_commands import CorpusLetters, commands
 from voicebot.commands.knowledge import app
 
 HEAD = "名称,地区,内容,来源,生效日期,失效日期\n"
@@ -23,23 +23,9 @@ ENTRIES = (
 )
 
 
-class CorpusLetters(LetterEmbedder):
-    def embed_corpus(self, texts: Any, **_: Any) -> Any:
-        return self.embed(texts)
-
-
 @pytest.fixture
 def kb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VOICEBOT_PATHS__STATE", str(tmp_path / "state"))
-    monkeypatch.setattr("voicebot.knowledge.open_embedder", lambda _: CorpusLetters())
-
-    def run(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, arguments)
-        assert result.exit_code == code, result.output + repr(result.exception)
-        return result
-
-    return run
+    return commands(tmp_path, monkeypatch, CorpusLetters)
 
 
 def listed(kb: Any, *arguments: str) -> list[tuple[str, str]]:

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from tests.kb.conftest import LetterEmbedder
-from voicebot.commands.knowledge import app
+from tests.voicebot.kb_commands import CorpusLetters, commands
 
 HEAD = "id,category,department,question,variants,answer,source,valid_from,valid_to,status\n"
 GOOD = (
@@ -19,23 +18,9 @@ TWIN = GOOD.replace("a-1", "a-2").replace("怎么办", "怎么办呢").replace("
 BARE = "a-3,市政,住建厅,公交几点收班,公交车几点收班,晚上十点。,,2026-01-01,2099-12-31,draft\n"
 
 
-class CorpusLetters(LetterEmbedder):
-    def embed_corpus(self, texts: Any, **_: Any) -> Any:
-        return self.embed(texts)
-
-
 @pytest.fixture
 def kb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VOICEBOT_PATHS__STATE", str(tmp_path / "state"))
-    monkeypatch.setattr("voicebot.knowledge.open_embedder", lambda _: CorpusLetters())
-
-    def run(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, arguments)
-        assert result.exit_code == code, result.output + repr(result.exception)
-        return result
-
-    return run
+    return commands(tmp_path, monkeypatch, CorpusLetters)
 
 
 def stored(kb: Any, folder: Path, *rows: str) -> None:

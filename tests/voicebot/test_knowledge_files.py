@@ -12,11 +12,10 @@ import pytest
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
-from typer.testing import CliRunner, Result
 
 from kb import ledger, store
+from tests.voicebot.kb_commands import commands
 from tests.voicebot.test_entry_migration import first_release
-from voicebot.commands.knowledge import app
 from voicebot.errors import VoicebotError
 
 HEAD = "编号,分类,部门,问题,答案,生效日期,失效日期,状态\n"
@@ -30,15 +29,7 @@ def row(name: str, question: str = "社保卡丢了怎么办", answer: str = "�
 
 @pytest.fixture
 def kb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VOICEBOT_PATHS__STATE", str(tmp_path / "state"))
-
-    def run(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, arguments)
-        assert result.exit_code == code, result.output + repr(result.exception)
-        return result
-
-    return run
+    return commands(tmp_path, monkeypatch)
 
 
 def test_a_dry_run_shows_the_changes_and_makes_none(kb: Any, tmp_path: Path) -> None:

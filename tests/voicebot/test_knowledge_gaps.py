@@ -6,38 +6,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from flows.actions import Decide
-from tests.kb.conftest import LetterEmbedder
 from tests.voicebot.call_logs import answered, heard, record_in, searched, unanswered
+from tests.voicebot.kb_commands import CorpusLetters, commands
 from voicebot.clock import BEIJING
-from voicebot.commands.knowledge import app
 
 NOVEMBER = datetime(2026, 11, 20, 9, tzinfo=BEIJING).timestamp()
 HEAD = "id,category,department,question,answer,valid_from,valid_to,status\n"
 ENTRY = "a-1,社保,省人社厅,社保卡丢了怎么办,先打电话挂失。,2026-01-01,2099-12-31,approved\n"
 
 
-class CorpusLetters(LetterEmbedder):
+class DiscreetLetters(CorpusLetters):
     """Never asked to keep on disk what callers said."""
 
     def embed_corpus(self, texts: Any, **_: Any) -> Any:
         assert "路灯坏了谁来修" not in texts
-        return self.embed(texts)
+        return super().embed_corpus(texts)
 
 
 @pytest.fixture
 def kb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VOICEBOT_PATHS__STATE", str(tmp_path / "state"))
-    monkeypatch.setattr("voicebot.knowledge.open_embedder", lambda _: CorpusLetters())
-
-    def run(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, arguments)
-        assert result.exit_code == code, result.output + repr(result.exception)
-        return result
-
+    run = commands(tmp_path, monkeypatch, DiscreetLetters)
     (tmp_path / "faq.csv").write_text(HEAD + ENTRY, "utf-8")
     run("import", "faq.csv")
     return run
