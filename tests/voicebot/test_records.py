@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import structlog
+from sqlalchemy.orm import Session
 
 from voicebot.config import Settings
 from voicebot.exchange.dossier import Dossier, TranscriptTurn
 from voicebot.records.store import Records
+from voicebot.records.tables import CallRow
 
 NOW = 1_790_000_000.0
 
@@ -451,3 +453,24 @@ async def test_a_read_only_database_is_bridged_by_the_spool(settings: Settings) 
     again = await Records.open(settings)
     assert await again.handoff("H1") is not None
     await again.close()
+
+
+async def test_an_act_is_written_whole_or_not_at_all(records: Records) -> None:
+    def act(session: Session, call_id: str, *, fails: bool) -> str:
+        session.add(CallRow(id=call_id))
+        session.flush()
+        if fails:
+            raise ValueError("no")
+        return "done"
+
+    assert await records.transact(act, "C1", fails=False) == "done"
+    with pytest.raises(ValueError, match="no"):
+        await records.transact(act, "C2", fails=True)
+    assert [await records.known(call_id) for call_id in ("C1", "C2")] == [True, False]
+
+
+async def test_an_act_wakes_who_waits_for_writes(records: Records) -> None:
+    woken = threading.Event()
+    records.on_written(woken.set)
+    await records.transact(lambda session: None)
+    assert woken.is_set()

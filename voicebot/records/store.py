@@ -38,6 +38,8 @@ URGENT_SPOOL_S = 0.02
 ORDINARY_DATABASE_S = 1.0
 ORDINARY_SPOOL_S = 1.0
 OPEN_TIMEOUT_S = 10.0
+TRANSACT_S = 5.0
+"""How long an act of a person waits for other writers."""
 
 ASKED_S = 1.0
 """How long a call that is offered waits for what the database knows of it."""
@@ -59,6 +61,7 @@ class Records:
         self._reader = open_engine(self._url)
         self.tokens = token_store(settings)
         self._writer_engine = open_engine(self._url, writes=True)
+        self._transactions = open_engine(self._url, writes=True, patience_s=TRANSACT_S)
         self._writer = Writer(self._writer_engine, self._spool, self._prepare, self._tell_written)
         # Apart from the writer's thread, which a hanging database may hold.
         self._spooler = ThreadPoolExecutor(1, thread_name_prefix="spool")
@@ -83,6 +86,7 @@ class Records:
         await asyncio.to_thread(self._writer.stop)
         self._spooler.shutdown()
         self._reader.dispose()
+        self._transactions.dispose()
         self.tokens.close()
 
     @property
@@ -214,6 +218,30 @@ class Records:
             client=client,
             allowed=allowed,
         )
+
+    async def transact(
+        self, work: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """`work(session, …)` in one writing transaction; for people's acts, not for a call's.
+
+        What it raises takes everything back and is raised here.
+
+        Raises:
+            RecordsUnavailable: the database could not be written within `TRANSACT_S`.
+        """
+
+        def run() -> T:
+            with Session(self._transactions) as session, session.begin():
+                return work(session, *arguments, **named)
+
+        try:
+            done = await asyncio.to_thread(run)
+        except SQLAlchemyError as error:
+            raise RecordsUnavailable(
+                f"The database cannot be written just now: {reason(error)}."
+            ) from None
+        self._on_written()
+        return done
 
     # ── reading ───────────────────────────────────────────────────────────────────
 

@@ -3,18 +3,15 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from kb.store import metadata as knowledge_base
 from voicebot.config import load_settings
 from voicebot.records.database import open_engine
-from voicebot.records.tables import Base
-
-TARGET = [Base.metadata, knowledge_base]
+from voicebot.records.metadata import METADATA
 
 
 def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=TARGET,
+        target_metadata=METADATA,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
     )
