@@ -14,6 +14,7 @@ from kb import lifecycle, store
 from kb.entry import Status
 from kb.ledger import Act
 from tests.kb.conftest import make_entry, publish_all
+from voicebot.call.audio_library import LINE_RATES, open_library
 from voicebot.clock import now
 from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
@@ -120,3 +121,37 @@ def test_killed_it_leaves_the_old_answer_or_the_new_one_and_never_none(
         assert "2 entries" in again.stdout, again.stderr
         assert answer(running.open(embedder)) == "新的答复。"
     running.close()
+
+
+FILE = (
+    "id,category,department,question,answer,valid_from,valid_to,status\n"
+    "x-1,居住证,省公安厅,怎么办居住证,新的答复。,2026-01-01,2099-12-31,approved\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("where", "decided"),
+    [
+        ("voicebot.call.audio_library:AudioLibrary.prepare", False),
+        ("kb.ledger:announce", False),
+        ("voicebot.knowledge:open_index", True),
+    ],
+)
+def test_a_files_answers_have_their_audio_before_it_is_decided_that_they_are_spoken(
+    settings: Settings,
+    session: Session,
+    environment: dict[str, str],
+    tmp_path: Path,
+    where: str,
+    decided: bool,
+) -> None:
+    (tmp_path / "faq.csv").write_text(FILE, "utf-8")
+    command = ["kb", "publish", str(tmp_path / "faq.csv"), "--reviewed-by", "李主任"]
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT, where, *command], env=environment)
+    assert killed.returncode == -signal.SIGKILL
+    voice = settings.speech.model_copy(update={"voice": "espeak"})
+    library = open_library(settings.model_copy(update={"speech": voice}))
+    rendered = [library.rendered("新的答复。", rate) is not None for rate in LINE_RATES]
+    spoken = {entry.answer for entry in store.published(session, now()) if entry.id == "x-1"}
+    assert spoken == ({"新的答复。"} if decided else {"旧的答复。"})
+    assert rendered == [not where.endswith("prepare")] * 2

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from kb.entry import Entry
     from kb.ledger import Act
     from voicebot.config import Settings
 
@@ -94,10 +95,13 @@ def publish(
     faults = 0
     if names:
         minute = minute_of(at)
-        _prepare(settings, names)
+        _prepare(settings, _approved(names))
         _let_be_spoken(names, by(who, why or "published"), minute, as_json)
     elif file is not None:
         files = knowledge_files.read_files(file, phrasings, gaps, {})
+        if reviewed_by:
+            more = [text for texts in files.phrasings.values() for text in texts]
+            _prepare(settings, _to_publish(settings, files.entries.entries), more)
         done = knowledge_files.store_files(
             settings, files, who=who, reviewed_by=reviewed_by, publish=True
         )
@@ -106,23 +110,38 @@ def publish(
     raise typer.Exit(1 if _make(settings, as_json=as_json) + faults else 0)
 
 
-def _prepare(settings: Settings, names: Sequence[str]) -> None:
-    """Vectors and audio of what is to be published: running services then take it up at once."""
+def _approved(names: Sequence[str]) -> list[Entry]:
     from kb import ledger
     from kb.entry import Status
-    from kb.index import texts_of as embedded
     from kb.slot_store import with_slots
-    from voicebot.call.audio_library import open_library
-    from voicebot.knowledge import open_embedder
-    from voicebot.knowledge_speech import texts_of
 
     approved = read_knowledge(
         lambda session: with_slots(session, ledger.standing(session, Status.APPROVED))
     )
-    entries = [entry for entry in approved if entry.id in names]
+    return [entry for entry in approved if entry.id in names]
+
+
+def _to_publish(settings: Settings, rows: Sequence[Entry]) -> list[Entry]:
+    """The rows of a file that are published once somebody has read them."""
+    from kb.entry import Status
+    from kb.slot_store import with_slots
+    from voicebot.records.database import migrate
+
+    ready = [row for row in rows if row.status in (Status.APPROVED, Status.PUBLISHED)]
+    migrate(settings.database_url)
+    return read_knowledge(lambda session: with_slots(session, ready))
+
+
+def _prepare(settings: Settings, entries: Sequence[Entry], more: Sequence[str] = ()) -> None:
+    """Vectors and audio of what is to be published: running services then take it up at once."""
+    from kb.index import texts_of as embedded
+    from voicebot.call.audio_library import open_library
+    from voicebot.knowledge import open_embedder
+    from voicebot.knowledge_speech import texts_of
+
     if not entries:
         return  # the decision says why
-    open_embedder(settings).embed_corpus(embedded(entries))
+    open_embedder(settings).embed_corpus([*embedded(entries), *more], progress=True)
     library = open_library(settings, at_once=os.cpu_count() or 1)
     with progress_bar("rendering audio") as progress:
         library.prepare(texts_of(entries, now()), progress)
