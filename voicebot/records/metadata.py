@@ -9,7 +9,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import MetaData
 
+import voicebot.exchange.tables  # noqa: F401 - declares tables of `Base`
 from kb.store import metadata as knowledge_base
+from voicebot.callers import tables as _callers  # noqa: F401 - declared on Base
 from voicebot.records.tables import Base
+from voicebot.tickets import tables as _tickets  # noqa: F401 - declared on Base
 
 METADATA: Sequence[MetaData] = (Base.metadata, knowledge_base)
