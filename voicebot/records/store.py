@@ -66,7 +66,7 @@ class Records:
         # Apart from the writer's thread, which a hanging database may hold.
         self._spooler = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._tasks: set[asyncio.Task[bool]] = set()
-        self._on_written: Callable[[], None] = lambda: None
+        self._on_written: list[Callable[[], None]] = []
 
     @classmethod
     async def open(cls, settings: Settings) -> Records:
@@ -95,8 +95,8 @@ class Records:
         return self._writer.available and not self._spool.waiting
 
     def on_written(self, callback: Callable[[], None]) -> None:
-        """Call this after each transaction, from the writer's thread."""
-        self._on_written = callback
+        """Call this as well after each transaction, from whatever thread wrote it."""
+        self._on_written.append(callback)
 
     # ── writing ───────────────────────────────────────────────────────────────────
 
@@ -240,7 +240,7 @@ class Records:
             raise RecordsUnavailable(
                 f"The database cannot be written just now: {reason(error)}."
             ) from None
-        self._on_written()
+        self._tell_written()
         return done
 
     # ── reading ───────────────────────────────────────────────────────────────────
@@ -263,6 +263,12 @@ class Records:
 
     async def events(self, call_id: str) -> list[dict[str, Any]]:
         """The event log in order: ``{"seq", "at", "direction", "kind", "payload"}``."""
+    async def read(
+        self, query: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """`query(session, …)`, of an area that has tables of its own; it can write nothing."""
+        return await self._read(query, *arguments, **named)
+
         return await self._read(reading.events, call_id)
 
     async def handoff(self, handoff: str) -> dict[str, Any] | None:
@@ -364,4 +370,5 @@ class Records:
             duty.write_seed(session, self._settings.handoff)
 
     def _tell_written(self) -> None:
-        self._on_written()
+        for callback in self._on_written:
+            callback()
