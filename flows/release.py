@@ -15,6 +15,8 @@ from flows.routes import POLICE
 from flows.speaking import hush, say
 from flows.state import HandoffState, Phase, State
 
+HANDED_BACK = "handed_back"
+
 
 def released(state: State, handoff: HandoffState) -> Step:
     """110 (or the seat) has had the call and is gone: the call ends with the last of the others."""
@@ -47,7 +49,7 @@ def key(state: State, event: FarSideKey, policy: Policy) -> Step:
     note = UpdateDossier(
         handoff.id, handoff.region, handoff.lines, handoff.flags, note="110按键移交回12345"
     )
-    handed = (Decide("handed_back", "110按键，把电话转回12345"), note, ReleaseLeg(handoff.id))
+    handed = (Decide(HANDED_BACK, "110按键，把电话转回12345"), note, ReleaseLeg(handoff.id))
     if any(side.connected for side in handoff.sides):
         state, actions = released(state, replace(handoff, handed_back=True))
         return state, (*handed, *actions)

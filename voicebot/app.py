@@ -50,6 +50,9 @@ KNOWLEDGE_CHECK_S = 1.0
 KNOWLEDGE_RETRY_S = 60.0
 """The longest pause between attempts to read one that cannot be read."""
 
+REFUSED = (Rejection.FULL, Rejection.TOO_MANY, Rejection.STOPPING)
+"""Callers of ours who were not answered: they count in the figures."""
+
 LEAVING_S = 3.0
 """How long an endpoint has to take over a caller whom the service leaves."""
 
@@ -166,6 +169,7 @@ class Service:
 
     async def take(self, call: IncomingCall) -> None:
         """One offered call, from whatever endpoint, to its last record."""
+        offered_at = time.time()
         info = replace(call.info, caller=caller_number(call.info.caller).number)
         if self.settings.line(info.did) is None:
             await self._turn_away(call, Rejection.NOT_OURS)
@@ -178,7 +182,7 @@ class Service:
             if await self.records.known(info.call_id):
                 await self._turn_away(call, Rejection.DUPLICATE)
                 return
-            await self._serve(call, info)
+            await self._serve(call, info, offered_at)
         finally:
             self._sessions.pop(info.call_id, None)
             self._admission.release(info.call_id)
@@ -190,10 +194,13 @@ class Service:
 
     async def _turn_away(self, call: IncomingCall, why: Rejection) -> None:
         log.warning("call_refused", reason=why.value)
+        if why in REFUSED:
+            info = call.info
+            self.records.refuse_call(info.call_id, info.did, why.value, time.time())
         self.call_backs.offered(call.info.called, served=False)
         await call.reject(why, self.settings.admission.retry_after_s)
 
-    async def _serve(self, call: IncomingCall, info: CallInfo) -> None:
+    async def _serve(self, call: IncomingCall, info: CallInfo, offered_at: float) -> None:
         dialled = self.settings.line(info.did)
         started = ev.CallStarted(
             0.0,
@@ -217,7 +224,9 @@ class Service:
             line,
             replace(started, calls_back=self.call_backs.possible(line, info.caller)),
             engines=self.engines,
-            journal=Journal(self.records, self.live, partial(self.engines.text, line=info.did)),
+            journal=Journal(
+                self.records, self.live, partial(self.engines.text, line=info.did), offered_at
+            ),
             directory=self._directory,
             desk_token=self._desk_token,
             settings=self.settings,

@@ -16,6 +16,7 @@ import structlog
 from asr.hanzi import decode
 from flows import actions as act
 from flows import events as ev
+from flows.release import HANDED_BACK
 from flows.routes import SEAT
 from flows.state import HandoffState, State
 from voicebot.call.far_words import Spoken
@@ -41,10 +42,18 @@ class Journal:
         records: the database, or its spool when it is away.
         live: screens that are watching.
         text: the words of an utterance, for the transcript.
+        offered_at: when the line rang, seconds since the epoch.
     """
 
-    def __init__(self, records: Records, live: LiveFeed, text: Callable[[act.Say], str]) -> None:
+    def __init__(
+        self,
+        records: Records,
+        live: LiveFeed,
+        text: Callable[[act.Say], str],
+        offered_at: float | None = None,
+    ) -> None:
         self._records, self._live, self._text = records, live, text
+        self._offered_at = offered_at
         self._call_id = self._caller = self._did = self._order = ""
         self._trunk = "public"
         self._began = time.time()
@@ -74,7 +83,7 @@ class Journal:
         self._trunk, self._order = start.trunk, start.order
         self._began = time.time()
         await self._records.start_call(
-            start.call_id, start.caller, start.did, self._began, recording
+            start.call_id, start.caller, start.did, self._began, recording, self._offered_at
         )
         self._publish(
             0.0,
@@ -106,6 +115,8 @@ class Journal:
         for action in actions:
             self._row(event.at, "out", action)
             self._show_action(event.at, action)
+            if isinstance(event, ev.FarSideKey) and _hands_back(action):
+                self._records.handoff_returned(event.handoff, self._began + event.at)
 
     def _row(self, at: float, direction: str, item: ev.Event | act.Action) -> None:
         self._sequence += 1
@@ -410,6 +421,11 @@ class Journal:
             notes=tuple(self._notes),
             revision=self._revision,
         ).model_dump(mode="json")
+
+
+def _hands_back(action: act.Action) -> bool:
+    """110 gives the caller back to 12345."""
+    return isinstance(action, act.Decide) and action.what == HANDED_BACK
 
 
 def _matter(action: act.OpenTicket) -> str:

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import MetaData
 
+import voicebot.callers.tables  # noqa: F401 - declares tables of `Base`
+import voicebot.duty.tables  # noqa: F401 - declares tables of `Base`
 import voicebot.exchange.tables  # noqa: F401 - declares tables of `Base`
 from kb.store import metadata as knowledge_base
-from voicebot.callers import tables as _callers  # noqa: F401 - declared on Base
+from voicebot.figures import tables as _figures  # noqa: F401 - declared on Base
 from voicebot.records.tables import Base
 from voicebot.tickets import tables as _tickets  # noqa: F401 - declared on Base
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from voicebot.figures.tables import RefusedCallRow
 from voicebot.records.tables import (
     AuditRow,
     Base,
@@ -31,7 +32,14 @@ class DoubleCall(Exception):
 
 
 def start_call(
-    session: Session, *, call_id: str, caller: str, did: str, started_at: float, recording: str
+    session: Session,
+    *,
+    call_id: str,
+    caller: str,
+    did: str,
+    started_at: float,
+    recording: str,
+    offered_at: float | None = None,
 ) -> None:
     """Put a call on record.
 
@@ -43,6 +51,16 @@ def start_call(
         raise DoubleCall(call_id)
     call.caller, call.did = caller, did
     call.started_at, call.recording = started_at, recording
+    call.offered_at = offered_at
+
+
+def refuse_call(session: Session, *, call_id: str, did: str, reason: str, at: float) -> None:
+    """A call that was offered and not answered, for the figures; without its caller's number."""
+    _insert_new(
+        session,
+        RefusedCallRow,
+        [{"call_id": call_id, "did": did, "reason": reason, "at": at}],
+    )
 
 
 def finish_call(
@@ -105,6 +123,7 @@ def write_dossier(
     known = bool(row.destination)
     if destination:  # only its opening names one, and may come after its progress
         row.destination = row.destination or destination
+        row.first_destination = row.first_destination or destination
         row.requested_at = min(row.requested_at, at)
     if row.revision >= dossier["revision"]:
         if not known and row.destination:  # its update came in before it
@@ -136,12 +155,18 @@ def handoff_state(
         return
     row.state, row.state_at = state, at
     if state == "confirmed" and row.connected_at is None:
-        row.connected_at = at
+        row.connected_at, row.connected_to = at, destination
     if row.destination != destination:
         row.destination = destination
         if row.revision:
             session.flush()
             _post_dossier(session, row, at)
+
+
+def handoff_returned(session: Session, *, handoff: str, at: float) -> None:
+    """110 has given the caller back to 12345."""
+    row = _handoff(session, handoff, at)
+    row.returned_at = at
 
 
 def notify_line(
@@ -210,6 +235,7 @@ OPERATIONS: Mapping[str, Callable[..., None]] = {
     function.__name__: function
     for function in (
         start_call,
+        refuse_call,
         finish_call,
         append,
         add_turn,
@@ -217,6 +243,7 @@ OPERATIONS: Mapping[str, Callable[..., None]] = {
         write_dossier,
         update_dossier,
         handoff_state,
+        handoff_returned,
         notify_line,
         delivered,
         delivery_failed,

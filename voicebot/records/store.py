@@ -101,9 +101,18 @@ class Records:
     # ── writing ───────────────────────────────────────────────────────────────────
 
     def start_call(
-        self, call_id: str, caller: str, did: str, started_at: float, recording: str = ""
+        self,
+        call_id: str,
+        caller: str,
+        did: str,
+        started_at: float,
+        recording: str = "",
+        offered_at: float | None = None,
     ) -> Awaitable[bool]:
-        """False as well where another call of this id is on record."""
+        """False as well where another call of this id is on record.
+
+        `offered_at`: when the line rang; `started_at`: when it was answered.
+        """
         return self._write(
             "start_call",
             call_id=call_id,
@@ -111,7 +120,12 @@ class Records:
             did=did,
             started_at=started_at,
             recording=recording,
+            offered_at=offered_at,
         )
+
+    def refuse_call(self, call_id: str, did: str, reason: str, at: float) -> Awaitable[bool]:
+        """A call that was offered and not answered; it counts in the figures."""
+        return self._write("refuse_call", call_id=call_id, did=did, reason=reason, at=at)
 
     def finish_call(
         self, call_id: str, outcome: str, ended_at: float, region: str | None = None
@@ -172,6 +186,10 @@ class Records:
         return self._write(
             "handoff_state", handoff=handoff, destination=destination, state=state, at=at
         )
+
+    def handoff_returned(self, handoff: str, at: float) -> Awaitable[bool]:
+        """110 has given the caller back; `at` in seconds since the epoch."""
+        return self._write("handoff_returned", handoff=handoff, at=at)
 
     def notify_line(self, line: str, handoff: str, dossier: Mapping[str, Any]) -> Awaitable[bool]:
         """A notice with the dossier to the duty number of another line (119, power …)."""
@@ -245,6 +263,12 @@ class Records:
 
     # ── reading ───────────────────────────────────────────────────────────────────
 
+    async def read(
+        self, query: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """`query(session, …)`, of an area that has tables of its own; it can write nothing."""
+        return await self._read(query, *arguments, **named)
+
     async def call(self, call_id: str) -> dict[str, Any] | None:
         """The complete record of a call (`voicebot.records.reading.call`); None: not known."""
         return await self._read(reading.call, call_id)
@@ -263,12 +287,6 @@ class Records:
 
     async def events(self, call_id: str) -> list[dict[str, Any]]:
         """The event log in order: ``{"seq", "at", "direction", "kind", "payload"}``."""
-    async def read(
-        self, query: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
-    ) -> T:
-        """`query(session, …)`, of an area that has tables of its own; it can write nothing."""
-        return await self._read(query, *arguments, **named)
-
         return await self._read(reading.events, call_id)
 
     async def handoff(self, handoff: str) -> dict[str, Any] | None:

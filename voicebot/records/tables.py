@@ -8,9 +8,10 @@ an event are seconds since the call was answered.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, Index, Integer, MetaData, String, Text
+from sqlalchemy import JSON, Boolean, Date, Float, Index, Integer, MetaData, String, Text, sql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -37,6 +38,8 @@ class CallRow(Base):
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
     caller: Mapped[str] = mapped_column(String(64), default="", index=True)
     did: Mapped[str] = mapped_column(String(64), default="")
+    offered_at: Mapped[float | None]
+    """When the line rang; `started_at` is when it was answered."""
     started_at: Mapped[float | None] = mapped_column(index=True)
     ended_at: Mapped[float | None]
     outcome: Mapped[str | None] = mapped_column(String(32))
@@ -80,6 +83,15 @@ class TicketRow(Base):
     """A work order (工单)."""
 
     __tablename__ = "ticket"
+    # Each by what the console filters, the newest first (voicebot.tickets.reading).
+    __table_args__ = (
+        Index("ix_ticket_newest", "created_at", "id"),
+        Index("ix_ticket_by_status", "status", "created_at", "id"),
+        Index("ix_ticket_by_department", "department", "created_at", "id"),
+        Index("ix_ticket_by_region", "region", "created_at", "id"),
+        Index("ix_ticket_by_kind", "kind", "created_at", "id"),
+        Index("ix_ticket_by_number", "number", "created_at", "id"),
+    )
 
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
     call_id: Mapped[str] = mapped_column(String(128), index=True)
@@ -91,6 +103,50 @@ class TicketRow(Base):
     department: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[float]
     updated_at: Mapped[float]
+    """Of the newest words of the call; what people do with it is in `ticket_step`."""
+
+    kind: Mapped[str] = mapped_column(String(12), default="help", server_default="help")
+    """`voicebot.tickets.deadlines.Kind`."""
+    channel: Mapped[str] = mapped_column(String(12), default="phone", server_default="phone")
+    """``phone`` | ``110`` | ``internet``: where it came from."""
+    classification: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    tail: Mapped[str] = mapped_column(String(4), default="", server_default="", index=True)
+    """The last four digits of `id`: the number that callers are told."""
+    happened: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """When the matter was, as the caller said it and as it was understood."""
+    confidential: Mapped[bool] = mapped_column(Boolean, default=False, server_default=sql.false())
+    """The caller wants name and number kept from whoever handles it."""
+    proposed_department: Mapped[str] = mapped_column(Text, default="", server_default="")
+    proposal_confidence: Mapped[float | None]
+    proposal_reason: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+    status: Mapped[str] = mapped_column(String(12), default="created", server_default="created")
+    """`voicebot.tickets.life.Status`; this and what follows is changed by its steps alone."""
+    version: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Of its newest `ticket_step`."""
+    main: Mapped[str | None] = mapped_column(String(128), index=True)
+    """The ticket of the same matter that this one is merged into (并案)."""
+    returns: Mapped[int] = mapped_column(default=0, server_default="0")
+    extensions: Mapped[int] = mapped_column(default=0, server_default="0")
+    answer: Mapped[str] = mapped_column(Text, default="", server_default="")
+    police_order: Mapped[str] = mapped_column(
+        String(128), default="", server_default="", index=True
+    )
+    due_at: Mapped[float | None]
+    """By when the caller is to be answered; set at the first dispatch."""
+    awaited_by: Mapped[float | None] = mapped_column(index=True)
+    """By when somebody has to do the next thing; None while nobody has to."""
+    remind_at: Mapped[float | None] = mapped_column(index=True)
+    """When the next reminder (督办) is due."""
+    dispatched_at: Mapped[float | None]
+    """The first time; so are `accepted_at` and `escalated_at`."""
+    accepted_at: Mapped[float | None]
+    answered_at: Mapped[float | None]
+    closed_at: Mapped[float | None]
+    suspended_at: Mapped[float | None]
+    disputed_at: Mapped[float | None] = mapped_column(index=True)
+    """Since when it counts as disputed (会商): refused twice, or by a person's word."""
+    escalated_at: Mapped[float | None]
 
 
 class HandoffRow(Base):
@@ -102,6 +158,8 @@ class HandoffRow(Base):
     call_id: Mapped[str] = mapped_column(String(128), index=True)
     destination: Mapped[str] = mapped_column(String(64))
     """The number of the duty directory that is, or was last, tried."""
+    first_destination: Mapped[str | None] = mapped_column(String(64))
+    """The one it was opened for: ``seat``, or a 110."""
     region: Mapped[str | None] = mapped_column(String(6))
     category: Mapped[int | None]
     """1-7, annex 2 of 琼政务热线办〔2022〕3号."""
@@ -109,9 +167,13 @@ class HandoffRow(Base):
     flags: Mapped[list[str]]
     reason: Mapped[str] = mapped_column(String(64))
     evidence: Mapped[list[str]]
-    requested_at: Mapped[float]
+    requested_at: Mapped[float] = mapped_column(index=True)
     connected_at: Mapped[float | None]
     """When a person was there; a hand-off has succeeded only then."""
+    connected_to: Mapped[str | None] = mapped_column(String(64))
+    """The number where that was."""
+    returned_at: Mapped[float | None]
+    """When 110 gave the caller back to 12345: it was not its matter."""
     state: Mapped[str] = mapped_column(String(16), default="requested")
     state_at: Mapped[float]
     dossier: Mapped[dict[str, Any]]
@@ -183,3 +245,9 @@ class DutyNumberRow(Base):
     """Where its dossiers and notices are posted."""
     seeded: Mapped[bool] = mapped_column(Boolean, default=True)
     """Follows the settings at each start; False once an administrator changed the row."""
+    days: Mapped[str] = mapped_column(String(10), server_default="daily", default="daily")
+    """When it is in force: `voicebot.duty.hours.Hours`, like the four that follow."""
+    start: Mapped[int] = mapped_column(server_default="0", default=0)
+    end: Mapped[int] = mapped_column(server_default="1440", default=1440)
+    valid_from: Mapped[date | None] = mapped_column(Date)
+    valid_to: Mapped[date | None] = mapped_column(Date)
