@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicebot.exchange.reconciliation.comparing import (
@@ -28,12 +28,22 @@ def entry(
     sender: Sender = "12345",
     *,
     at: float = NOW - 3600,
-    settled: bool = True,
+    received: float | None = None,
+    state: str = "applied",
     content: str = "a",
     sequence: int = 1,
 ) -> Entry:
-    state = "settled" if settled else "open"
-    return Entry(name, sender, "ticket", "T-1", sequence, content, settled, state, at)
+    return Entry(
+        name,
+        sender,
+        "ticket",
+        "T-1",
+        sequence,
+        content,
+        state,
+        at,
+        at if received is None else received,
+    )
 
 
 def differences(ours: Iterable[Entry], theirs: Iterable[Entry]) -> list[Difference]:
@@ -51,7 +61,7 @@ def only(ours: Iterable[Entry], theirs: Iterable[Entry]) -> tuple[Finding, Repai
 
 
 def test_ledgers_that_say_the_same_do_not_differ() -> None:
-    assert differences([entry()], [entry(at=NOW - 3590)]) == []
+    assert differences([entry()], [entry(received=NOW - 3590)]) == []
 
 
 def test_ours_that_they_lack_is_sent_again() -> None:
@@ -72,26 +82,36 @@ def test_one_key_with_two_contents_is_for_a_person() -> None:
     assert only([entry()], [entry(sequence=2)]) == (Finding.CONTENT, Repair.PERSON)
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_what_was_confirmed_but_not_applied_is_brought_again(known: bool) -> None:
-    assert only([entry(settled=known)], [entry(settled=False)]) == (
-        Finding.STATE,
-        Repair.SEND_AGAIN,
-    )
-    theirs = entry(sender="110", settled=known)
-    assert only([replace(theirs, settled=False)], [theirs]) == (Finding.STATE, Repair.ASK_AGAIN)
+@pytest.mark.parametrize("told", ["applied", "waiting"])
+def test_what_was_confirmed_but_not_applied_is_brought_again(told: str) -> None:
+    ours = entry(state=told)
+    assert only([ours], [entry(state="waiting")]) == (Finding.STATE, Repair.SEND_AGAIN)
+    theirs = entry(sender="110", state=told)
+    here = replace(theirs, state="waiting")
+    assert only([here], [theirs]) == (Finding.STATE, Repair.ASK_AGAIN)
+
+
+@pytest.mark.parametrize("state", ["refused", "conflict"])
+def test_what_would_be_refused_again_is_for_a_person(state: str) -> None:
+    assert only([entry(state=state)], [entry(state=state)]) == (Finding.STATE, Repair.PERSON)
+    assert only([entry(state=state)], []) == (Finding.MISSING_THERE, Repair.PERSON)
+
+
+def test_a_dossier_whose_newer_state_went_out_instead_is_not_missed() -> None:
+    assert differences([entry(state="superseded")], []) == []
 
 
 def test_of_what_arrived_while_its_receipt_was_lost_the_receiver_is_believed() -> None:
-    assert only([entry(settled=False)], [entry()]) == (Finding.STATE, Repair.TAKE_THEIRS)
-    theirs = entry(sender="110", settled=False)
-    assert only([replace(theirs, settled=True)], [theirs]) == (Finding.STATE, Repair.NONE)
+    assert only([entry(state="waiting")], [entry()]) == (Finding.STATE, Repair.TAKE_THEIRS)
+    theirs = entry(sender="110", state="waiting")
+    assert only([replace(theirs, state="applied")], [theirs]) == (Finding.STATE, Repair.NONE)
 
 
 def test_what_is_under_way_is_no_difference_yet() -> None:
-    assert differences([entry(at=NOW - 299, settled=False)], []) == []
-    assert differences([entry(at=NOW - 299, settled=False)], [entry(at=NOW)]) == []
-    assert len(differences([entry(at=NOW - 301, settled=False)], [])) == 1
+    young, old = (entry(at=NOW - age, state="waiting") for age in (299, 301))
+    assert differences([young], []) == []
+    assert differences([young], [replace(young, state="applied", at=NOW)]) == []
+    assert len(differences([old], [])) == 1
 
 
 def test_a_clock_that_ran_ahead_hides_nothing() -> None:
@@ -99,7 +119,7 @@ def test_a_clock_that_ran_ahead_hides_nothing() -> None:
 
 
 def test_what_came_late_is_told_and_needs_nothing() -> None:
-    assert only([entry()], [entry(at=NOW - 3600 + 61)]) == (Finding.LATE, Repair.NONE)
+    assert only([entry()], [entry(received=NOW - 3600 + 61)]) == (Finding.LATE, Repair.NONE)
 
 
 def test_a_message_that_a_ledger_has_twice_is_for_a_person() -> None:
@@ -123,13 +143,14 @@ entries = st.builds(
     subject=st.sampled_from(["T-1", "警-2"]),
     sequence=st.integers(1, 3),
     content_hash=st.sampled_from(["a", "b"]),
-    settled=st.booleans(),
-    state=st.just(""),
+    state=st.sampled_from(["applied", "waiting", "refused"]),
+    sent_at=st.sampled_from([NOW - 3600, NOW]),
     at=st.sampled_from([NOW - 3600, NOW - 3500, NOW]),
 )
 ledgers = st.lists(entries, max_size=12)
 
 
+@settings(max_examples=40)
 @given(ledgers)
 def test_a_ledger_comes_back_whole_in_either_order(ledger: list[Entry]) -> None:
     with SortedLedger(ledger) as kept:
@@ -138,6 +159,7 @@ def test_a_ledger_comes_back_whole_in_either_order(ledger: list[Entry]) -> None:
         assert [each.place for each in kept.by_place()] == sorted(each.place for each in ledger)
 
 
+@settings(max_examples=40)
 @given(ledgers, ledgers)
 def test_the_other_side_sees_the_same_differences_from_its_side(
     ours: list[Entry], theirs: list[Entry]
@@ -162,10 +184,11 @@ def test_the_other_side_sees_the_same_differences_from_its_side(
     )
 
 
+@settings(max_examples=40)
 @given(ledgers)
 def test_every_message_is_accounted_for(ledger: list[Entry]) -> None:
     """Against an empty ledger each old message is missing once, and each surplus line found."""
-    old = [replace(each, at=NOW - 3600) for each in ledger]
+    old = [replace(each, sent_at=NOW - 3600) for each in ledger]
     with SortedLedger(old) as mine:
         found = list(compare(mine.by_id(), (), now=NOW, limits=LIMITS))
     assert len(found) == len(old)

@@ -18,7 +18,7 @@ class Finding(StrEnum):
     MISSING_THERE = "missing_there"
     CONTENT = "differing_content"
     STATE = "differing_state"
-    """One side has done with it, the other has not."""
+    """One side has done with it and the other has not, or the receiver has refused it."""
     DUPLICATED = "duplicated"
     """One ledger has a message twice, or two messages in one place of a ticket's order."""
     LATE = "late"
@@ -107,7 +107,7 @@ def same_place(entries: Iterable[Entry], *, here: bool) -> Iterator[Difference]:
 def _finding(mine: Entry | None, other: Entry | None, now: float, limits: Limits) -> Finding | None:
     if mine is None or other is None:
         only = mine or other
-        if only is None or _under_way(only, now, limits):
+        if only is None or only.state == "superseded" or _under_way(only, now, limits):
             return None
         return Finding.MISSING_HERE if mine is None else Finding.MISSING_THERE
     if _content(mine) != _content(other):
@@ -115,12 +115,12 @@ def _finding(mine: Entry | None, other: Entry | None, now: float, limits: Limits
     sent, received = (mine, other) if mine.sender == "12345" else (other, mine)
     if not (sent.settled and received.settled):
         return None if _under_way(sent, now, limits) else Finding.STATE
-    return Finding.LATE if received.at - sent.at > limits.late_s else None
+    return Finding.LATE if received.at - sent.sent_at > limits.late_s else None
 
 
 def _under_way(entry: Entry, now: float, limits: Limits) -> bool:
     # A time to come is a clock that was wrong, and no reason to wait for that day.
-    return abs(now - entry.at) < limits.grace_s
+    return abs(now - entry.sent_at) < limits.grace_s
 
 
 def _content(entry: Entry) -> tuple[object, ...]:

@@ -25,12 +25,18 @@ class Entry:
     sequence: int
     """From 1 for each subject and sender."""
     content_hash: str
-    settled: bool
-    """The sender knows that it arrived; the receiver has applied it."""
     state: str
-    """The ledger's own word for that."""
+    """``waiting`` | ``applied`` | ``refused`` | ``conflict`` | ``superseded``: what the receiver
+    made of it, or what the sender knows of that."""
+    sent_at: float
+    """By the sender's clock, so that both sides count it to one day; seconds since the epoch."""
     at: float
-    """When it was sent or received by the clock of whose ledger it is, seconds since the epoch."""
+    """When it was written, by the clock of whose ledger it is."""
+
+    @property
+    def settled(self) -> bool:
+        """It has been applied, or need not be any more."""
+        return self.state in ("applied", "superseded")
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -80,5 +86,4 @@ class SortedLedger:
     def _ordered(self, order: str) -> Iterator[Entry]:
         query = f"SELECT {_COLUMNS} FROM entry ORDER BY {order}"  # noqa: S608
         for row in self._database.execute(query):
-            *values, settled, state, at = row
-            yield Entry(*values, bool(settled), state, at)
+            yield Entry(*row)

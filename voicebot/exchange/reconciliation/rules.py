@@ -38,6 +38,11 @@ def repair(difference: Difference) -> Repair:
     arrived. So a police order's state is what 110 says and a ticket's what 12345 says: each
     state comes as a message of the one who decides it (R12).
     """
+    if any(
+        each and each.state in ("refused", "conflict")
+        for each in (difference.ours, difference.theirs)
+    ):
+        return Repair.PERSON  # it would be refused again
     ours_to_send = difference.entry.sender == "12345"
     match difference.finding:
         case Finding.MISSING_THERE if ours_to_send:
@@ -58,5 +63,5 @@ def _settled(difference: Difference, ours_to_send: bool) -> Repair:
     if received is not None and received.settled:
         # They have it and we have not heard so; or the reverse, and they will send again.
         return Repair.TAKE_THEIRS if ours_to_send else Repair.NONE
-    # It was confirmed, or not yet, but nobody has applied it.
+    # The sender may have been told otherwise, but nobody has applied it.
     return Repair.SEND_AGAIN if ours_to_send else Repair.ASK_AGAIN
