@@ -11,6 +11,7 @@ from sqlalchemy import MetaData
 
 import voicebot.callers.tables  # noqa: F401 - declares tables of `Base`
 import voicebot.duty.tables  # noqa: F401 - declares tables of `Base`
+import voicebot.exchange.reconciliation.tables  # noqa: F401 - declares tables of `Base`
 import voicebot.exchange.tables  # noqa: F401 - declares tables of `Base`
 from kb.store import metadata as knowledge_base
 from voicebot.figures import tables as _figures  # noqa: F401 - declared on Base
