@@ -34,6 +34,7 @@ from telephony.access import is_loopback
 from telephony.errors import TelephonyError
 from telephony.trunk_address import check_line_url
 from voicebot.config_base import Section
+from voicebot.config_exchange import Exchange
 from voicebot.config_telephony import Admission, Asterisk, AudioSocket, Sip
 from voicebot.errors import VoicebotError
 from voicebot.exchange.address import unsafe
@@ -343,6 +344,7 @@ class Settings(BaseSettings):
     dialogue: Dialogue = Field(default_factory=lambda: Dialogue.model_validate({}))
     lines: tuple[DialledLine, ...] = Field(default_factory=_default_lines)
     handoff: HandoffSettings = Field(default_factory=lambda: HandoffSettings.model_validate({}))
+    exchange: Exchange = Field(default_factory=lambda: Exchange.model_validate({}))
     asterisk: Asterisk = Field(default_factory=Asterisk)
     sip: Sip = Field(default_factory=lambda: Sip.model_validate({}))
     audio_socket: AudioSocket = Field(default_factory=lambda: AudioSocket.model_validate({}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -161,7 +162,7 @@ def seal(
     kind = _KINDS[type(body)]
     values = {
         "schema_version": 1,
-        "id": id or f"{sender}:{kind}:{subject}:{sequence}",
+        "id": id or _key(f"{sender}:{kind}", f"{subject}:{sequence}"),
         "kind": kind,
         "subject": subject,
         "sequence": sequence,
@@ -196,6 +197,12 @@ def read_envelope(data: str | bytes) -> Envelope:
         raise MessageInvalid(("subject", f"is not the body's own {own_name}"))
     _check_hash(envelope, raw["body"])
     return envelope
+
+
+def _key(prefix: str, rest: str) -> str:
+    """Readable where it is short enough for an `Identifier`."""
+    key = f"{prefix}:{rest}"
+    return key if len(key) <= 128 else f"{prefix}:{hashlib.sha256(rest.encode()).hexdigest()}"
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -67,8 +67,8 @@ def _classification(code: str) -> str:
     return code
 
 
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}$")]
-"""The number of a ticket, an order, a message, an incident."""
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@~=-]{0,127}$")]
+"""The number of a ticket, an order, a message, a call (a SIP Call-ID, too), an incident."""
 TelephoneNumber = Annotated[str, Field(pattern=r"^[0-9A-Za-z+*#-]{0,64}$")]
 """As the network gave it; empty where it gave none."""
 ShortText = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
