@@ -1,0 +1,219 @@
+"""The figures of hand-made days, worked out by hand beside them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session
+
+from tests.voicebot.figures_days import Days, at, records, refused_rows
+from voicebot.figures.counting import BY, Group, grouped, lowest, lowest_connection, total
+from voicebot.figures.indicators import BY_NAME, INDICATORS, PUBLISHED
+from voicebot.records import operations
+
+NOW = at(30)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    with records(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def days(session: Session) -> Days:
+    return Days(session)
+
+
+def of_day(session: Session, day: int) -> Group:
+    session.flush()
+    return total(session, at(day), at(day + 1), NOW)
+
+
+def value(group: Group, name: str) -> float | None:
+    return group.figures[name].value
+
+
+def test_calls_refused_count_as_offered_and_not_connected(session: Session, days: Days) -> None:
+    for hour in (8, 9, 10):
+        days.call(at(2, f"{hour:02}:00:00"))
+    days.refused(at(2, "11:00:00"))
+    found = of_day(session, 2)
+    assert value(found, "calls") == 4
+    assert value(found, "connection") == 3 / 4
+    assert found.figures["connection"].meets(BY_NAME["connection"]) is False
+
+
+def test_a_call_refused_twice_over_from_the_spool_counts_once(session: Session) -> None:
+    for _ in range(2):
+        operations.refuse_call(session, call_id="r", did="12345", reason="full", at=at(2))
+    assert len(refused_rows(session)) == 1
+
+
+def test_answered_within_15_seconds_counts_from_the_ringing(session: Session, days: Days) -> None:
+    days.call(at(2, "08:00:00"), rang=2.0)
+    days.call(at(2, "08:01:00"), rang=15.0)
+    days.call(at(2, "08:02:00"), rang=16.0)
+    days.call(at(2, "08:03:00"), rang=None)  # an older record: left out on both sides
+    days.refused(at(2, "08:04:00"))
+    found = of_day(session, 2)
+    assert value(found, "answered_15s") == 2 / 4
+    assert value(found, "answer_wait") == (2 + 15 + 16) / 3
+
+
+def test_what_calls_came_to(session: Session, days: Days) -> None:
+    for outcome in ("answered", "answered", "ticket", "guided", "human", "handed_off", "abandoned"):
+        days.call(at(2, "09:00:00"), outcome=outcome)
+    days.call(at(2, "09:00:00"), outcome=None)  # still going on
+    found = of_day(session, 2)
+    assert value(found, "containment") == 4 / 7
+    assert value(found, "first_call") == 2 / 7
+    assert value(found, "abandonment") == 1 / 7
+    assert value(found, "calls") == 8
+
+
+def test_seats_reached_refused_given_up_and_waited_for(session: Session, days: Days) -> None:
+    ten = at(2, "10:00:00")
+    for wait in (5, 20, 35):
+        days.handoff(days.call(ten, outcome="human"), ten, "seat", (wait, "seat", "confirmed"))
+    days.handoff(days.call(ten, outcome="ticket"), ten, "seat", (9, "seat", "busy"))
+    days.handoff(days.call(ten, outcome="abandoned"), ten, "seat", (1, "seat", "ringing"))
+    days.handoff(days.call(ten, outcome=None), ten, "seat", (1, "seat", "ringing"))  # waits now
+    found = of_day(session, 2)
+    assert value(found, "human_connection") == 3 / 5
+    assert value(found, "seat_wait") == 20
+    assert value(found, "seat_wait_p95") == 35
+    assert value(found, "queue_abandonment") == 1 / 5
+
+
+def test_the_60_percent_mark_is_told_by_line(session: Session, days: Days) -> None:
+    ten = at(2, "10:00:00")
+    for did, states in (
+        ("12345", ["confirmed"] * 3 + ["busy"] * 2),  # 60 %: not below
+        ("12333", ["confirmed"] * 1 + ["busy"] * 1),
+    ):
+        for state in states:
+            call = days.call(ten, did=did, outcome="human")
+            days.handoff(call, ten, "seat", (5, "seat", state))
+    session.flush()
+    lines = {each.key: each for each in grouped(session, at(2), at(3), NOW, "line")}
+    mark = BY_NAME["human_connection"]
+    assert lines["12345"].figures["human_connection"].meets(mark) is True
+    assert lines["12333"].figures["human_connection"].meets(mark) is False
+
+
+def test_hand_offs_to_110_and_what_110_gave_back(session: Session, days: Days) -> None:
+    ten = at(2, "10:00:00")
+    for seconds in (2.0, 4.0, 6.0, 30.0):
+        days.handoff(
+            days.call(ten, outcome="handed_off"), ten, "110-460100",
+            (seconds, "110-460100", "confirmed"), (seconds + 60, "110-460100", "ended"),
+            region="460100", returned=50.0 if seconds == 6.0 else None,
+        )  # fmt: skip
+    # The chain fell to a seat: 110 was not reached, though a person was.
+    days.handoff(
+        days.call(ten, outcome="human"), ten, "110-460100",
+        (3, "110-460100", "busy"), (9, "seat", "confirmed"),
+    )  # fmt: skip
+    found = of_day(session, 2)
+    assert value(found, "handoffs_110") == 5
+    assert value(found, "handoff_110") == 4 / 5
+    assert value(found, "handoff_p50") == 4.0  # nearest rank: the 2nd of 4
+    assert value(found, "handoff_p95") == 30.0
+    assert value(found, "false_transfer") == 1 / 4
+    assert found.figures["human_connection"].denominator == 0  # nobody asked for a seat
+
+
+def test_tickets_answered_in_time_solved_and_not_yet_due(session: Session, days: Days) -> None:
+    call, created = days.call(at(2)), at(2, "10:00:00")
+    due = at(9, "18:00:00")
+    common = {"due_at": due, "department": "市政局"}
+    days.ticket(call, created, status="closed", answered_at=due, closed_at=due, **common)
+    unhappy = days.ticket(call, created, status="closed", answered_at=due - 60, **common)
+    days.ticket(call, created, status="closed", answered_at=due + 1, **common)
+    days.ticket(call, created, status="accepted", **common)  # late, and no answer
+    days.ticket(call, created, status="accepted", due_at=at(30) + 1)  # not due before NOW
+    days.ticket(call, created, status="withdrawn", **common)
+    days.evaluation(call, 3, due, unhappy)
+    found = of_day(session, 2)
+    assert value(found, "tickets") == 5
+    assert value(found, "response") == 2 / 4
+    assert value(found, "resolution") == 2 / 4
+
+
+def test_satisfaction_counts_those_who_replied(session: Session, days: Days) -> None:
+    for score in (1, 1, 2, 3, None):
+        days.evaluation(days.call(at(2)), score, at(2, "10:00:00"))
+    assert value(of_day(session, 2), "satisfaction") == 3 / 4
+
+
+def test_departments_have_the_figures_of_their_tickets_alone(session: Session, days: Days) -> None:
+    call = days.call(at(2))
+    first = days.ticket(call, at(2), department="市政局", due_at=at(5), answered_at=at(4))
+    days.ticket(call, at(2), department="水务局", due_at=at(5), answered_at=at(6))
+    days.ticket(call, at(2), due_at=at(5), answered_at=at(6))
+    days.evaluation(call, 1, at(2), first)
+    session.flush()
+    found = {each.key: each for each in grouped(session, at(2), at(3), NOW, "department")}
+    assert set(found) == {"市政局", "水务局", ""}
+    assert value(found["市政局"], "response") == 1
+    assert value(found["市政局"], "satisfaction") == 1
+    assert value(found["水务局"], "response") == 0
+    assert value(found["水务局"], "calls") == 0
+
+
+def test_days_and_hours_are_hainans(session: Session, days: Days) -> None:
+    days.call(at(2, "00:00:00"), rang=0.0)
+    days.call(at(2, "23:59:59"), rang=0.0)
+    days.call(at(3, "00:00:00"), rang=0.0)
+    session.flush()
+    by_day = grouped(session, at(1), at(4), NOW, "day")
+    second = int((at(2) + 8 * 3600) // 86400)
+    assert {each.key: value(each, "calls") for each in by_day} == {second: 2, second + 1: 1}
+    by_hour = grouped(session, at(1), at(4), NOW, "hour")
+    assert {each.key: value(each, "calls") for each in by_hour} == {0: 2, 23: 1}
+    assert value(of_day(session, 3), "calls") == 1
+
+
+def test_calls_are_divided_by_region_and_the_rest_is_unknown(session: Session, days: Days) -> None:
+    days.call(at(2), region="460106")
+    days.call(at(2), region="460106")
+    days.call(at(2))
+    session.flush()
+    found = grouped(session, at(2), at(3), NOW, "region")
+    assert {each.key: value(each, "calls") for each in found} == {"460106": 2, "": 1}
+
+
+def test_the_worst_24_hours_may_lie_across_midnight(session: Session, days: Days) -> None:
+    for hour in range(24):
+        days.call(at(2, f"{hour:02}:30:00"))
+        days.call(at(3, f"{hour:02}:30:00"))
+        if hour >= 20:
+            days.refused(at(2, f"{hour:02}:40:00"))
+        if hour < 4:
+            days.refused(at(3, f"{hour:02}:40:00"))
+    session.flush()
+    found = lowest_connection(session, at(2), at(4))
+    assert found is not None
+    assert found.connection.value == 24 / 32  # each day alone: 24 of 28
+    assert found.begins == at(2, "04:00:00")
+    assert lowest({}, 0, 100) is None
+
+
+def test_a_day_without_calls_has_no_shares(session: Session) -> None:
+    found = total(session, at(2), at(3), NOW)
+    assert value(found, "calls") == 0
+    assert value(found, "connection") is None
+    assert found.figures["connection"].meets(BY_NAME["connection"]) is None
+    assert lowest_connection(session, at(2), at(4)) is None
+    assert all(grouped(session, at(2), at(3), NOW, by) == [] for by in BY)
+
+
+def test_each_indicator_says_what_it_is_and_where_it_comes_from() -> None:
+    for each in INDICATORS:
+        assert each.chinese
+        assert each.definition.endswith("。")
+        assert each.numerator
+        assert each.source
+    assert set(PUBLISHED) <= set(BY_NAME)
+    assert len(BY_NAME) == len(INDICATORS)
