@@ -15,8 +15,7 @@ PROVINCE = "460000"
 
 def police_routes(region: str | None) -> tuple[Route, ...]:
     """The county's 110, its city's, the province's, a seat: each falls to the next (R1)."""
-    codes = dict.fromkeys(code for code in (region, _city(region), PROVINCE) if code)
-    return (*(Route(f"110-{code}", POLICE) for code in codes), Route(SEAT, SEAT))
+    return (*(Route(f"110-{code}", POLICE) for code in areas(region) if code), Route(SEAT, SEAT))
 
 
 def line_routes(
@@ -25,11 +24,16 @@ def line_routes(
     """A line's own chain: its number of the county, of the city, of the province, the line's."""
     chain = [
         known.number
-        for area in dict.fromkeys((region, _city(region), PROVINCE, ""))
+        for area in areas(region)
         for known in duty_lines
         if known.line == line and known.region == area
     ]
     return tuple(Route(number, line) for number in dict.fromkeys(chain)) or (Route(line, line),)
+
+
+def areas(region: str | None) -> tuple[str, ...]:
+    """The places that serve a region, the nearest first: county, city, province, all ("")."""
+    return (*dict.fromkeys(code for code in (region, _city(region), PROVINCE) if code), "")
 
 
 def lies_in(region: str | None, area: str) -> bool:
