@@ -107,8 +107,10 @@ class TicketRow(Base):
 
     kind: Mapped[str] = mapped_column(String(12), default="help", server_default="help")
     """`voicebot.tickets.deadlines.Kind`."""
-    channel: Mapped[str] = mapped_column(String(12), default="phone", server_default="phone")
-    """``phone`` | ``110`` | ``internet``: where it came from."""
+    channel: Mapped[str] = mapped_column(
+        String(12), default="telephone", server_default="telephone"
+    )
+    """`voicebot.exchange.schema.bodies.Channel`: where it came from."""
     classification: Mapped[str] = mapped_column(String(16), default="", server_default="")
     tail: Mapped[str] = mapped_column(String(4), default="", server_default="", index=True)
     """The last four digits of `id`: the number that callers are told."""

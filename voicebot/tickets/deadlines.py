@@ -11,13 +11,14 @@ from importlib.resources import files
 
 
 class Kind(StrEnum):
-    """What a caller wants (诉求类型), as the plan's 一、(一) and GB/T 33358—2016 name them."""
+    """What a caller wants (诉求类型), as the exchange with 110 names it (`schema.Ticket.type`)."""
 
     CONSULTATION = "consultation"
     HELP = "help"
     COMPLAINT = "complaint"
     REPORT = "report"
     SUGGESTION = "suggestion"
+    PRAISE = "praise"
 
     @property
     def chinese(self) -> str:
@@ -29,7 +30,8 @@ _NAMES = {
     Kind.HELP: "求助",
     Kind.COMPLAINT: "投诉",
     Kind.REPORT: "举报",
-    Kind.SUGGESTION: "建议",
+    Kind.SUGGESTION: "意见建议",
+    Kind.PRAISE: "表扬",
 }
 
 

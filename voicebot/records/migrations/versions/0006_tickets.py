@@ -36,7 +36,7 @@ _FILTERS = ("status", "department", "region", "kind", "number")
 def upgrade() -> None:
     with op.batch_alter_table("ticket") as ticket:
         _column(ticket, "kind", sa.String(12), "help")
-        _column(ticket, "channel", sa.String(12), "phone")
+        _column(ticket, "channel", sa.String(12), "telephone")
         _column(ticket, "classification", sa.String(16), "")
         _column(ticket, "tail", sa.String(4), "")
         _column(ticket, "status", sa.String(12), "created")
@@ -57,8 +57,8 @@ def upgrade() -> None:
             ticket.create_index(f"ix_ticket_by_{name}", [name, "created_at", "id"])
     op.execute(
         sa.text(
-            "UPDATE ticket SET status = 'withdrawn', matter = substr(matter, :length + 1), "
-            "closed_at = updated_at WHERE substr(matter, 1, :length) = :mark"
+            "UPDATE ticket SET status = 'withdrawn', matter = substr(matter, :length + 1) "
+            "WHERE substr(matter, 1, :length) = :mark"
         ).bindparams(length=len(WITHDRAWN), mark=WITHDRAWN)
     )
     _number_tails()
