@@ -13,8 +13,9 @@ cd "$(dirname "$0")/.."
 readonly VENV=.venv
 readonly STAMP=$VENV/.setup-stamp
 readonly PACKAGES=(espeak-ng)
-# For Asterisk (scripts/asterisk.sh), SIP callers, and a network namespace for both.
-readonly TEST_PACKAGES=(debootstrap sip-tester iproute2 chromium)
+# For Asterisk (scripts/asterisk.sh), SIP callers and a network namespace for both, a browser,
+# PostgreSQL (tests/voicebot/postgres.py starts its own).
+readonly TEST_PACKAGES=(debootstrap sip-tester iproute2 chromium postgresql)
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 fail() { printf '\033[31m%s\033[0m\n' "$*" >&2; exit 1; }

@@ -11,6 +11,12 @@ import pytest
 import structlog
 
 from tests.leaping_time import LeapingLoop, wrap_future
+from tests.voicebot.postgres import (  # noqa: F401 - fixtures
+    database_url,
+    empty_database_url,
+    postgres_server,
+    postgresql_url,
+)
 from voicebot.config import Settings, load_settings
 from voicebot.records.store import Records
 
@@ -53,9 +59,12 @@ def _records_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     file = tmp_path / "voicebot.toml"
-    file.write_text(f'[paths]\nstate = "{tmp_path / "state"}"\n')
+    lines = ["[paths]", f'state = "{tmp_path / "state"}"']
+    if "database_url" in request.fixturenames:  # tests/voicebot/postgres.py
+        lines += ["[database]", f'url = "{request.getfixturevalue("database_url")}"']
+    file.write_text("\n".join(lines))
     return load_settings(file)
 
 

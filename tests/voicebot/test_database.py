@@ -15,19 +15,17 @@ from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.metadata import METADATA
 
 
-def test_migrations_and_models_agree(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'records.db'}"
-    migrate(url)
-    engine = open_engine(url)
+def test_migrations_and_models_agree(empty_database_url: str) -> None:
+    migrate(empty_database_url)
+    engine = open_engine(empty_database_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []  # type: ignore[arg-type]
     engine.dispose()
 
 
-def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'records.db'}"
-    assert migrate(url) == migrate(url) != ""
+def test_migrating_again_changes_nothing(empty_database_url: str) -> None:
+    assert migrate(empty_database_url) == migrate(empty_database_url) != ""
 
 
 def test_a_database_that_is_up_to_date_is_not_waited_for(tmp_path: Path) -> None:
