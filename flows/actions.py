@@ -169,6 +169,26 @@ class OpenTicket:
 
 
 @dataclass(frozen=True, slots=True)
+class AppealLimit:
+    """The caller does not agree with the limit of his number; `ticket` holds it."""
+
+    ticket: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """The caller was asked how content he is, or has said so."""
+
+    ticket: str = ""
+    """What was judged; "" for the call alone."""
+    score: int | None = None
+    """1 满意, 2 基本满意, 3 不满意; None: asked."""
+    via: str = ""
+    """``voice`` | ``key``"""
+
+
+@dataclass(frozen=True, slots=True)
 class NotifyLine:
     """Send a notice to another duty line (power …, or 119 that was not reached) beside it."""
 
@@ -217,6 +237,8 @@ Action = (
     | CallBack
     | UpdateDossier
     | OpenTicket
+    | AppealLimit
+    | Evaluate
     | NotifyLine
     | SendLink
     | Decide

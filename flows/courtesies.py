@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers, seatless, small_talk, ticket_dialogue, ticket_writing
+from flows import answers, satisfaction, seatless, small_talk, ticket_dialogue, ticket_writing
 from flows.actions import HangUp
 from flows.policy import Step
 from flows.speaking import go_on, hush, say, say_again
@@ -36,6 +36,10 @@ def reply(state: State, turn: CallerTurn) -> Step | None:
         return ticket_writing.withdraw(settled(state, turn))
     if small_talk.bare_no(text) and not (state.served or turn.asked == "more"):
         done, noise = False, True  # a no to nothing that was asked
+    if done and satisfaction.due(state):
+        state, hushed = hush(settled(state, turn))
+        state, actions = satisfaction.ask(state)
+        return state, (*hushed, *actions)
     if done:
         state, hushed = hush(settled(state, turn))
         state, goodbye = say(replace(state, phase=Phase.CLOSING), "goodbye")

@@ -66,7 +66,7 @@ def put(state: State, turn: CallerTurn, policy: Policy, reason: str) -> Step:
     if state.asked_danger >= policy.limits.danger_questions:
         return left_to_a_human(state, turn, f"多次询问后仍{reason}")
     resume = state.phase
-    if resume in (Phase.CLOSING, Phase.CONFIRMING_DANGER):
+    if resume in (Phase.CLOSING, Phase.EVALUATING, Phase.CONFIRMING_DANGER):
         resume = Phase.LISTENING
     state = replace(
         state,

@@ -24,7 +24,9 @@ This file says which concern takes which event; what short replies mean is read 
 `keypad`           the menu of keys
 `handoff`          110 and seats: opened, written, announced (`announcing` has the wording)
 `legs`             the legs to them (`routes`), the next route; `release` who leaves the call
-`seatless`         a seat, and what there is without one; limited numbers
+`seatless`         a seat, and what there is without one: limited numbers, closed hours
+`appeal`           a limited caller who does not agree
+`satisfaction`     the question how content the caller is
 `sides`            119, 120, 122, 12395 beside 110
 `far_side`         who is on an answered leg: a person, a queue, a machine
 `dossier`          place, lines, notes of an open hand-off
@@ -52,6 +54,7 @@ from flows import (
     keypad,
     legs,
     patience,
+    satisfaction,
     seatless,
     speaking,
     ticket_writing,
@@ -61,6 +64,7 @@ from flows.events import (
     CallerSpeaking,
     CallStarted,
     Distress,
+    DutyLinesChanged,
     Ear,
     EngineFailed,
     Event,
@@ -116,6 +120,8 @@ def _dispatch(state: State, event: Event, policy: Policy) -> Step:
     match event:
         case CallStarted():
             return _started(state, event, policy)
+        case DutyLinesChanged():
+            return replace(state, duty_lines=event.duty_lines), ()
         case CallerSpeaking():
             return hearing.speaking(state, event), ()
         case Heard():
@@ -154,7 +160,7 @@ def _started(state: State, event: CallStarted, policy: Policy) -> Step:
         started=True,
         call_id=event.call_id,
         caller=event.caller,
-        did=event.did,
+        did=event.serves_as or event.did,
         region=state.region or event.known_region or event.did_region,
         trunk=event.trunk,
         order=event.order,
@@ -162,6 +168,10 @@ def _started(state: State, event: CallStarted, policy: Policy) -> Step:
         calls_back=event.calls_back,
         called_back=event.called_back,
         limited=event.limited,
+        limited_until=event.limited_until,
+        closed=event.closed,
+        evaluates=event.evaluates,
+        about=event.about,
     )
     if state.handoff is not None:
         return state, ()
@@ -171,8 +181,16 @@ def _started(state: State, event: CallStarted, policy: Policy) -> Step:
         why = Decide("from_110", f"110转来，警单 {event.order}" if event.order else "110转来")
         state, greeting = speaking.say(state, "from_110")
         return state, (why, greeting)
+    if event.calling == "evaluation" and not event.limited:
+        return satisfaction.put(state, "evaluation_call_back")
+    if event.calling == "missed":
+        state, greeting = speaking.say(state, "missed_call_back")
+        return state, (greeting,)
     state, greeting = speaking.say(state, policy.greetings.get(event.did, "greeting"))
-    return state, (greeting,)
+    if not event.closed:
+        return state, (greeting,)
+    state, hours = speaking.say(state, "closed_hours")
+    return state, (greeting, hours)
 
 
 def _playback_finished(state: State, event: PlaybackFinished) -> Step:

@@ -83,6 +83,26 @@ class CallStarted:
     """We have called this number back over it, and were answered."""
     limited: bool = False
     """Calls of this number are limited (骚扰限制, R11): it reaches 110 and no seat."""
+    limited_until: str = ""
+    """Its last day as it is said (十二月一号); "" where it is not known."""
+    closed: bool = False
+    """Outside the line's hours of service: no seat, but answers, tickets and 110."""
+    serves_as: str = ""
+    """The number whose line this call is answered as, where the dialled one is cancelled (R16)."""
+    evaluates: bool = False
+    """The caller may be asked for an evaluation at the end."""
+    calling: str = ""
+    """Why we have called this number: ``missed`` | ``evaluation``; "" for a caller's own call."""
+    about: str = ""
+    """The ticket that a call of ours is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class DutyLinesChanged:
+    """The duty directory has other numbers from now on for the lines beside 110."""
+
+    at: float
+    duty_lines: tuple[DutyLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +271,7 @@ class Released:
 
 Event = (
     CallStarted
+    | DutyLinesChanged
     | CallerSpeaking
     | Heard
     | Distress

@@ -84,7 +84,8 @@ def between(state: State, policy: Policy) -> bool:
     """
     police, ours = probability(state, "110"), probability(state, "12345")
     return (
-        not (state.undecided or state.police_declined or state.doubt or state.limited)
+        not (state.undecided or state.police_declined or state.doubt)
+        and not (state.limited or state.closed)
         and police >= ours >= policy.limits.undecided
     )
 

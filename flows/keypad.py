@@ -1,10 +1,12 @@
-"""The keys: 1 is 110 and 0 a human at any time, but for the digits of a number. Pure."""
+"""The keys: 1 is 110 and 0 a human at any time, but for the digits of a number and an evaluation.
+
+Pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import handoff, seatless, ticket_number, ticket_writing
+from flows import handoff, satisfaction, seatless, ticket_number, ticket_writing
 from flows.events import KeyPressed
 from flows.policy import Step
 from flows.speaking import hush
@@ -14,6 +16,9 @@ from flows.state import State
 def pressed(state: State, event: KeyPressed) -> Step:
     """What a key means where the call stands."""
     state = replace(state, nudges=0)
+    content = satisfaction.keyed(state, event.key)
+    if content is not None:
+        return content
     if ticket_number.keying(state):
         if event.key == "#" and ticket_number.reading_back(state):
             return state, ()  # it ended the number, and confirms nothing that was not heard

@@ -10,6 +10,7 @@ from flows import (
     handoff,
     police_offer,
     replying,
+    satisfaction,
     seatless,
     sides,
     ticket_dialogue,
@@ -74,6 +75,8 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
             return state, (*actions, *told)
         case Phase.CLOSING:
             return courtesies.goodbye_said(state)
+        case Phase.EVALUATING:
+            return satisfaction.over(state)
         case _:
             return _nudge(state, policy)
 

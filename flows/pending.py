@@ -26,6 +26,8 @@ class Phase(StrEnum):
     HANDING_OFF = "handing_off"
     CONNECTED = "connected"
     """A person is on the line; the bot is silent and goes on listening."""
+    EVALUATING = "evaluating"
+    """The caller was asked how content he is; the call is over with his reply."""
     CLOSING = "closing"
     ENDED = "ended"
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from flows import (
     answering,
     answers,
+    appeal,
     courtesies,
     danger,
     denial,
@@ -19,6 +20,7 @@ from flows import (
     handoff,
     judging,
     police_offer,
+    satisfaction,
     seatless,
     small_talk,
     ticket_dialogue,
@@ -139,6 +141,13 @@ def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = 
         if answer is not None:
             return answer
         state = police_offer.withdrawn(state)
+    if appeal.wanted(state, turn):
+        return appeal.made(state, turn)
+    if state.phase is Phase.EVALUATING:
+        given = satisfaction.answered(state, turn)
+        if given is not None:
+            return given
+        state = replace(state, phase=Phase.LISTENING)
     small = courtesies.reply(state, turn)
     if small is not None:
         return small
@@ -185,7 +194,11 @@ def _not_heard(state: State, turn: CallerTurn, policy: Policy) -> Step:
     state = settled(state, turn)
     if _in_distress(state, turn):
         return seatless.to_human(state, "distress", "doubt_human")
-    if not state.quiet or state.phase in (Phase.CLOSING, Phase.TICKET_WRITING):
+    if not state.quiet or state.phase in (
+        Phase.CLOSING,
+        Phase.EVALUATING,
+        Phase.TICKET_WRITING,
+    ):
         return state, ()
     resumed = go_on(state)
     if resumed is not None:

@@ -1,10 +1,12 @@
 """A human seat, and what happens without one: danger first, then the caller's matter. Pure.
 
-A caller whose number is limited (骚扰限制, R11) gets the work order at once instead of a seat.
+A caller whose number is limited (骚扰限制, R11), or who calls outside the hours of service, gets
+the work order at once instead of a seat.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from flows import danger, handoff, legs, release, small_talk, ticket_dialogue, together
@@ -20,20 +22,26 @@ CALL_BACK = "来电人要求人工服务"
 """The matter of a caller who asked for a person and said nothing but that."""
 
 _LIMITED = frozenset({"requested_human", "not_understood", "silent_caller", "foreign_language"})
-"""What a limited caller gets no seat for. Danger that is in doubt, distress and faults of ours
-are not among it."""
+"""What a limited caller gets no seat for, nor anybody outside the hours. Danger that is in doubt,
+distress and faults of ours are not among it."""
 
 _LEAST_MATTER = 4
 """Characters of what a ticket can be about."""
 
 
 def to_human(state: State, reason: str, prompt: str) -> Step:
-    """A hand-off to a seat, or for a limited caller what there is instead."""
-    if not state.limited or reason not in _LIMITED:
+    """A hand-off to a seat, or what there is instead for a limited number and outside the hours."""
+    if not (state.limited or state.closed) or reason not in _LIMITED:
         return handoff.to_human(state, reason, prompt)
-    why = Decide("seat_refused", f"号码在限制期内，不转座席：{reason}")
     state, hushed = hush(state)
-    state, actions = _take_down(release.no_seat(state), reason, prompt="limited")
+    if not state.limited:
+        why = Decide("seat_closed", f"非服务时间，没有座席：{reason}")
+        state, actions = _take_down(release.no_seat(state), reason, prompt="closed_no_seat")
+        return state, (*hushed, why, *actions)
+    why = Decide("seat_refused", f"号码在限制期内，不转座席：{reason}")
+    day = {"day": state.limited_until} if state.limited_until else {}
+    prompt = "limited_until" if day else "limited"
+    state, actions = _take_down(release.no_seat(state), reason, prompt=prompt, values=day)
     return state, (*hushed, why, *actions)
 
 
@@ -91,30 +99,33 @@ def _go_on(
     return _take_down(state, failed.reason, prompt="human_busy")
 
 
-def _take_down(state: State, reason: str, *, prompt: str) -> Step:
-    """The matter as a work order; `prompt` tells the caller why."""
+def _take_down(
+    state: State, reason: str, *, prompt: str, values: Mapping[str, str] | None = None
+) -> Step:
+    """The matter as a work order; `prompt`, filled with `values`, tells the caller why."""
+    values = values or {}
     matter = _matter(state)
     ticket = state.ticket
     under_way = ticket is not None and not ticket.complete
     if not (matter or under_way or (ticket is not None and ticket.complete)):
-        return _without_matter(state, reason, prompt=prompt)
-    state, told = say(state, prompt)
+        return _without_matter(state, reason, prompt, values)
+    state, told = say(state, prompt, **values)
     state, actions = ticket_dialogue.resume(state, matter or CALL_BACK)
     return state, (told, *actions)
 
 
-def _without_matter(state: State, reason: str, *, prompt: str) -> Step:
+def _without_matter(state: State, reason: str, prompt: str, values: Mapping[str, str]) -> Step:
     """Nothing was said yet that anyone could work on."""
     wanted = reason == "requested_human"
     if not state.ears:
-        state, told = say(state, prompt)
+        state, told = say(state, prompt, **values)
         state, actions = ticket_dialogue.resume(state, CALL_BACK)
         return state, (told, *actions)
     if not wanted and not spoken(state):
-        prompt = "goodbye" if state.limited else "nobody_free"
+        prompt = "goodbye" if state.limited or state.closed else "nobody_free"
         state, told = say(replace(state, phase=Phase.CLOSING), prompt)
         return state, (Decide("guide", "没有人说话，也没有座席"), told)
-    state, told = say(state, prompt)
+    state, told = say(state, prompt, **values)
     state, actions = ticket_dialogue.ask_matter(state, CALL_BACK if wanted else "")
     return state, (told, *actions)
 

@@ -46,6 +46,16 @@ class State:
     """We have called this number back over it."""
     limited: bool = False
     """Calls of this number are limited: it reaches 110 and no seat."""
+    limited_until: str = ""
+    """The last day of that as it is said; "" where it is not known."""
+    closed: bool = False
+    """Outside the line's hours of service there is no seat."""
+    evaluates: bool = False
+    """The caller may be asked for an evaluation."""
+    evaluated: bool = False
+    """He has been."""
+    about: str = ""
+    """The ticket that we have called about."""
     started: bool = False
     at: float = 0.0
     """The newest time that any event carried."""

@@ -121,6 +121,12 @@ class Call:
     calls_back: bool = True
     called_back: ev.Interrupted | None = None
     limited: bool = False
+    limited_until: str = ""
+    closed: bool = False
+    serves_as: str = ""
+    evaluates: bool = False
+    calling: str = ""
+    about: str = ""
     state: State = field(default_factory=State)
     at: float = 0.0
     turn: int = 0
@@ -160,6 +166,12 @@ class Call:
                 self.calls_back,
                 self.called_back,
                 self.limited,
+                self.limited_until,
+                self.closed,
+                self.serves_as,
+                self.evaluates,
+                self.calling,
+                self.about,
             )
         )
         if greeted:

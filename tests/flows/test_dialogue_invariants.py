@@ -16,6 +16,7 @@ from flows.actions import (
     CallBack,
     Decide,
     DialLine,
+    Evaluate,
     Handoff,
     HangUp,
     Leave,
@@ -48,7 +49,7 @@ WORDS = st.sampled_from(
         "不知道", "公积金怎么提取", "社保", "路灯坏了", "谢谢再见", "第一个", "第二个", "都不是",
         "我姓王", "海口龙华区", "幺三八零零幺三八零零零", "幺三八", "²٣", "我家着火了", "他拿刀",
         "那个人在门口", "有点怕", "转人工", "给我接110", "手机被偷了", "陪我聊天", "弄错了",
-        "楼上天天半夜砸东西", "不用转了",
+        "楼上天天半夜砸东西", "不用转了", "满意", "不太满意", "我要申诉",
         "我在三亚孩子晕倒", "i lost my passport at the station",
     ]
 ) | st.text(max_size=12)  # fmt: skip
@@ -117,6 +118,13 @@ class Watched:
             case OpenTicket():
                 assert action.matter
                 self.unconfirmed[action.ticket] += 1
+            case Evaluate():
+                assert not self.danger, "an evaluation before danger"
+                assert not self.state.limited
+                assert self.state.handoff is None
+                asked_by_us = isinstance(event, ev.CallStarted)
+                hurt = before.asked_danger or before.distress or before.handoffs
+                assert action.score is not None or asked_by_us or not hurt
             case Search():
                 handoff = self.state.handoff
                 on_the_way = handoff is not None and handoff.to_police
@@ -304,9 +312,12 @@ class Watched:
         state = self.state
         if state.handoff is not None and (not police or state.handoff.to_police):
             return
-        if state.limited and not police:
+        if (state.limited or state.closed) and not police:
             return
         pressed, actions = step(state, ev.KeyPressed(state.at, key), POLICY)
+        if state.phase is Phase.EVALUATING and police:
+            assert pressed.phase is Phase.CLOSING, "the first press is 满意"
+            pressed, actions = step(pressed, ev.KeyPressed(state.at, key), POLICY)
         if keying(state) and not every(Handoff, actions) and pressed.ticket is not None:
             if pressed.ticket.digits not in ("1", "0") or pressed.ticket.keys != 1:
                 return  # a digit in the middle of a number
@@ -403,6 +414,10 @@ EVENTS = st.one_of(
         calls_back=st.booleans(),
         called_back=st.none() | st.builds(ev.Interrupted, st.just("c0-h1")),
         limited=st.booleans(),
+        limited_until=st.sampled_from(["", "十二月一号"]),
+        closed=st.booleans(),
+        evaluates=st.booleans(),
+        calling=st.sampled_from(["", "", "missed", "evaluation"]),
     ),
     st.builds(ev.CallerSpeaking, TIMES, NUMBERS),
     st.builds(
@@ -467,7 +482,7 @@ class AnyCall(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.call = Watched()
-        self.call.take(ev.CallStarted(0.0, "c", "13800138000", "12345"))
+        self.call.take(ev.CallStarted(0.0, "c", "13800138000", "12345", evaluates=True))
         self.turn = 0
 
     def at(self, later: float = 0.3) -> float:
@@ -601,6 +616,13 @@ class AnyCall(RuleBasedStateMachine):
             self.playback_starts()
             self.playback_ends(interrupted=False)
             self.silence(2.4)
+
+    @rule()
+    def answered_and_content(self) -> None:
+        """What takes random rules long to bring about: the question how content the caller is."""
+        self.whole_turn("公积金怎么提取")
+        self.searched("answer", (("a", 0.95),), final=True)
+        self.whole_turn("没有了谢谢")
 
     @rule(keys=st.text("0123456789*#", min_size=1, max_size=11))
     def keys(self, keys: str) -> None:

@@ -15,7 +15,7 @@ MODULES = [
     ast.parse(path.read_text("utf-8")) for path in Path(flows.__path__[0]).glob("*.py")
 ]  # triage says nothing
 
-SAYING = {"say": 1, "to_human": 2, "open_dialogue": 3, "_take_down": 2}
+SAYING = {"say": 1, "put": 1, "to_human": 2, "open_dialogue": 3, "_take_down": 2}
 """Functions that take a prompt, and where."""
 KEYWORDS = {"prompt", "question"}
 CONSTANTS = {"DANGER", "PLAIN", "ANSWERLESS"}

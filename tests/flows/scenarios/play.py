@@ -31,6 +31,7 @@ PARTIES = {"110": "110", "座席": "seat", **{line: line for line in LEG_LINES}}
 """Who is called: as a route of the chain, or as a line beside it."""
 SOUNDS = {"尖叫": "scream", "哭泣": "crying", "大声": "loud"}
 ENGINES = {"识别": "transcriber", "听音": "listener", "知识库": "knowledge_base", "语音": "speech"}
+CALLING = {"": "", "漏接": "missed", "评价": "evaluation"}
 WRITES = {"正常": True, "失败": False, "不回": None}
 
 
@@ -132,6 +133,10 @@ def told(action: act.Action) -> str | None:
             return f"记 {action.note}" if action.note else "补记"
         case act.OpenTicket():
             return "工单作废" if action.withdrawn else "工单"
+        case act.AppealLimit():
+            return "申诉"
+        case act.Evaluate(score=int()):
+            return f"评价 {action.score}"
         case act.HangUp():
             return f"挂机 {action.outcome}"
         case act.Leave():
@@ -158,6 +163,12 @@ class Played:
             trunk=start.get("来自", "public"),
             order=str(start.get("警单", "")),
             limited=start.get("限制", "否") == "是",
+            limited_until=str(start.get("限制到", "")),
+            closed=start.get("服务时间", "是") == "否",
+            serves_as=str(start.get("并入", "")),
+            evaluates=start.get("评价", "否") == "是",
+            calling=CALLING[start.get("回电", "")],
+            about=str(start.get("回电工单", "")),
             calls_back=start.get("能回拨", "是") == "是",
             knowledge={words: (entry, 0.95) for words, entry in scenario.knowledge.items()},
             inviting=scenario.inviting,
@@ -167,7 +178,7 @@ class Played:
 
     def run(self) -> None:
         greeted = self._deeds(lambda: self.call.start(greeted=False), to_the_end=True)
-        assert greeted == [f"说 {self.scenario.greeting}"]
+        assert greeted == [f"说 {each}" for each in self.scenario.greeting.split(", ")]
         for number, step in enumerate(self.scenario.steps, 1):
             expected = [str(each) for each in _listed(step.get("应"))]
             done = self._deeds(
