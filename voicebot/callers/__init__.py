@@ -1,0 +1,1 @@
+"""Callers as such: numbers limited for nuisance, missed calls, evaluations of the service."""
