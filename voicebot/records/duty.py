@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,7 +16,9 @@ from flows.events import DutyLine
 from flows.routes import LEG_LINES
 from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.errors import TelephonyError
+from voicebot.clock import now
 from voicebot.config import HandoffSettings
+from voicebot.duty.hours import Hours
 from voicebot.exchange.address import unsafe
 from voicebot.records.tables import DutyNumberRow
 
@@ -110,8 +113,11 @@ def write_seed(session: Session, handoff: HandoffSettings) -> None:
 
 
 def sound(rows: Iterable[Mapping[str, Any]]) -> Iterator[DutyNumber]:
-    """The rows that may be dialled and posted to; of the others the log says why not."""
+    """The rows that may be dialled and posted to now; of unsound ones the log says why not."""
+    at = now()
     for row in rows:
+        if not in_force(row, at):
+            continue
         number = duty_number(row)
         try:
             DutyDirectory([number])
@@ -122,6 +128,13 @@ def sound(rows: Iterable[Mapping[str, Any]]) -> Iterator[DutyNumber]:
             # The line itself is sound; the outbox will not post there.
             log.error("duty_number_unsafe", number=row["number"], reason=reason)
         yield number
+
+
+def in_force(row: Mapping[str, Any], at: datetime) -> bool:
+    """Whether a row of the directory holds at that moment; those as delivered always do."""
+    names = ("days", "start", "end", "valid_from", "valid_to")
+    hours = Hours(**{name: row[name] for name in names if name in row})
+    return hours.beginning(at) is not None
 
 
 def duty_number(row: Mapping[str, Any]) -> DutyNumber:
