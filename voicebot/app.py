@@ -35,6 +35,7 @@ from voicebot.call.pipeline import MediaStreamCall, refuse
 from voicebot.call.session import CallSession, recording_path
 from voicebot.call_backs import CallBacks
 from voicebot.config import Settings
+from voicebot.duty.following import follow_directory
 from voicebot.embedder import SentenceEmbedder
 from voicebot.exchange.outbox import OutboxWorker
 from voicebot.knowledge import Knowledge, KnowledgeBase, open_embedder, unreadable
@@ -112,6 +113,12 @@ class Service:
     def transcriber_counts(self) -> dict[str, int]:
         """What did not go as it should with the transcriber's processes."""
         return self.engines.transcriber_counts
+
+    def take_directory(self, directory: DutyDirectory) -> None:
+        """The numbers that may be dialled, in running calls too."""
+        self._directory = directory
+        for session in self._sessions.values():
+            session.take_directory(directory)
 
     def seal_recordings(self) -> None:
         """What a crash has left plain; before any call is running."""
@@ -292,13 +299,15 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         published = await asyncio.to_thread(_published, knowledge, embedder)
         engines = await asyncio.to_thread(open_engines, settings, published, embedder)
         token = desk_token(settings)
-        service = Service(settings, engines, records, await records.duty_directory(), token)
+        directory = await records.duty_directory()
+        service = Service(settings, engines, records, directory, token)
         await asyncio.to_thread(service.seal_recordings)
         tasks = [
             asyncio.create_task(engines.pool.run()),
             asyncio.create_task(service.loop_lag.run()),
             asyncio.create_task(OutboxWorker(records, token).run()),
             asyncio.create_task(_follow_knowledge(knowledge, engines)),
+            asyncio.create_task(follow_directory(records, directory, service.take_directory)),
         ]
         settle()
         yield service

@@ -160,6 +160,10 @@ class HandoffDriver:
         """A far side is off-hook: caller and desk hear each other."""
         return any(leg.off_hook for leg in self._legs.values())
 
+    def take_directory(self, directory: DutyDirectory) -> None:
+        """What may be dialled from now on; legs that are up stay."""
+        self._directory = directory
+
     def dial(self, handoff: str, route: Route, start: Mapping[str, Any], line: str = "") -> None:
         """Originate a route; a leg that is still up for the same line is given up."""
         if self._closed:

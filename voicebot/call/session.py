@@ -245,6 +245,11 @@ class CallSession:
         self._post(ev.HungUp(self.now()))
         asyncio.get_running_loop().call_later(HANG_UP_PATIENCE_S, self._ended.set)
 
+    def take_directory(self, directory: DutyDirectory) -> None:
+        """The duty directory has changed."""
+        self._driver.take_directory(directory)
+        self._post(ev.DutyLinesChanged(self.now(), duty_lines(directory)))
+
     async def leave(self) -> None:
         """The service is being stopped: the endpoint keeps the caller, where it can.
 

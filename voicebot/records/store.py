@@ -313,10 +313,14 @@ class Records:
         A row that cannot stand is left out and said: one mistake must not close the line.
         """
         try:
-            rows = await self._read(reading.duty_numbers)
+            rows = await self.duty_numbers()
         except RecordsUnavailable:
             rows = []
         return DutyDirectory(duty.sound(rows or duty.seed(self._settings.handoff)))
+
+    async def duty_numbers(self) -> list[dict[str, Any]]:
+        """The rows of the directory, in force or not."""
+        return await self._read(reading.duty_numbers)
 
     async def principal(self, token: str | None) -> Principal | None:
         """Whose token this is; None for no valid token."""
