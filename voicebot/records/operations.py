@@ -13,6 +13,12 @@ from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from voicebot.callers.operations import (
+    appeal_limit,
+    note_missed,
+    note_nuisance,
+    save_evaluation,
+)
 from voicebot.figures.tables import RefusedCallRow
 from voicebot.records.tables import (
     AuditRow,
@@ -247,6 +253,10 @@ OPERATIONS: Mapping[str, Callable[..., None]] = {
         notify_line,
         delivered,
         delivery_failed,
+        note_nuisance,
+        note_missed,
+        save_evaluation,
+        appeal_limit,
         audit,
     )
 }

@@ -216,6 +216,24 @@ class Records:
             error=error,
         )
 
+    def note_nuisance(
+        self, call_id: str, number: str, reason: str, at: float
+    ) -> Awaitable[bool]:
+        """A call counts as nuisance (`voicebot.callers.nuisance`)."""
+        return self._write("note_nuisance", call_id=call_id, number=number, reason=reason, at=at)
+
+    def note_missed(self, missed: Mapping[str, Any]) -> Awaitable[bool]:
+        """A call was missed: ``{"call_id", "number", "did", "at", "why", "danger", "next_try_at"}``."""
+        return self._write("note_missed", **missed)
+
+    def save_evaluation(self, evaluation: Mapping[str, Any]) -> Awaitable[bool]:
+        """``{"call_id", "number", "ticket", "at", "score", "via"}``; without a score: was asked."""
+        return self._write("save_evaluation", **evaluation)
+
+    def appeal_limit(self, number: str, ticket: str, words: str, at: float) -> Awaitable[bool]:
+        """A limited caller appeals; the words are in the ticket too."""
+        return self._write("appeal_limit", number=number, ticket=ticket, words=words, at=at)
+
     def audit(
         self,
         principal: Principal | None,

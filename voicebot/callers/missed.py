@@ -1,0 +1,169 @@
+"""The list of missed calls (漏接电话), until each number was reached or somebody has settled it.
+
+Functions of a session, in the caller's transaction. One call-back answers all missed calls of a
+number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, select, update
+from sqlalchemy.orm import Session
+
+from voicebot.callers.errors import NotKnown
+from voicebot.callers.limits import name_of
+from voicebot.callers.tables import MissedCallRow
+from voicebot.records.tables import CallRow
+
+GOT_THROUGH = ("answered", "ticket", "human", "handed_off", "guided")
+"""Outcomes of a later call after which nobody need be called back."""
+MOST_NOTE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A number that is to be called now."""
+
+    number: str
+    did: str
+    """What the called person sees: the number that was dialled."""
+    danger: bool
+    tries: int
+    call_id: str
+    """The oldest of its missed calls."""
+
+
+def note(
+    session: Session,
+    *,
+    call_id: str,
+    number: str,
+    did: str,
+    at: float,
+    why: str,
+    danger: bool,
+    next_try_at: float,
+) -> None:
+    """Put a missed call on the list; one that is there stays as it is."""
+    if session.get(MissedCallRow, call_id) is None:
+        session.add(
+            MissedCallRow(
+                call_id=call_id,
+                number=number,
+                did=did,
+                at=at,
+                why=why,
+                danger=danger,
+                next_try_at=next_try_at,
+            )
+        )
+
+
+def settle_called_again(session: Session, at: float) -> int:
+    """Take off the list who has called again since and got through; how many calls that were."""
+    later = (
+        exists()
+        .where(
+            CallRow.caller == MissedCallRow.number,
+            CallRow.started_at > MissedCallRow.at,
+            CallRow.outcome.in_(GOT_THROUGH),
+        )
+        .correlate(MissedCallRow)
+    )
+    waiting = select(MissedCallRow).where(MissedCallRow.state == "waiting", later)
+    rows = session.scalars(waiting).all()
+    for row in rows:
+        row.state, row.settled_at = "called_again", at
+    return len(rows)
+
+
+def due(session: Session, at: float) -> list[Due]:
+    """Numbers to call now: danger first, then who has waited longest; each number once.
+
+    A number is called for all its missed calls together, once the newest of them is due.
+    """
+    rows = session.scalars(
+        select(MissedCallRow).where(MissedCallRow.state == "waiting").order_by(MissedCallRow.at)
+    )
+    by_number: dict[str, list[MissedCallRow]] = {}
+    for row in rows:
+        by_number.setdefault(row.number, []).append(row)
+    found = [
+        Due(
+            number,
+            calls[0].did,
+            any(call.danger for call in calls),
+            max(call.tries for call in calls),
+            calls[0].call_id,
+        )
+        for number, calls in by_number.items()
+        if max(call.next_try_at for call in calls) <= at
+        or any(call.danger and call.next_try_at <= at for call in calls)
+    ]
+    age = {number: calls[0].at for number, calls in by_number.items()}
+    return sorted(found, key=lambda each: (not each.danger, age[each.number]))
+
+
+def tried(
+    session: Session, number: str, *, next_try_at: float | None, note: str, at: float
+) -> None:
+    """The number was called in vain; None: it is not called any more, and a person decides."""
+    changes: dict[str, Any] = {"tries": MissedCallRow.tries + 1, "note": note[:MOST_NOTE]}
+    if next_try_at is None:
+        changes |= {"state": "given_up", "settled_at": None}
+    else:
+        changes |= {"next_try_at": next_try_at}
+    session.execute(update(MissedCallRow).where(_waiting(number, at)).values(changes))
+
+
+def reached(session: Session, number: str, *, at: float) -> None:
+    """Somebody has answered the call-back and is being served."""
+    session.execute(
+        update(MissedCallRow)
+        .where(_waiting(number, at))
+        .values(state="reached", tries=MissedCallRow.tries + 1, settled_at=at, settled_by="")
+    )
+
+
+def done(session: Session, call_id: str, *, who: str, note: str, at: float) -> list[str]:
+    """An agent has called the number, or decided not to: all its missed calls are settled.
+
+    Raises:
+        NotKnown: no such missed call.
+    """
+    row = session.get(MissedCallRow, call_id)
+    if row is None:
+        raise NotKnown("There is no missed call of this id; `voicebot callers missed` lists them.")
+    rows = session.scalars(
+        select(MissedCallRow).where(
+            MissedCallRow.number == row.number,
+            MissedCallRow.state.in_(("waiting", "given_up")),
+            MissedCallRow.at <= at,
+        )
+    ).all()
+    for each in rows:
+        each.state, each.settled_at, each.settled_by = "done", at, name_of(who)
+        each.note = note.strip()[:MOST_NOTE]
+    return [each.call_id for each in rows]
+
+
+def listed(session: Session, *, everything: bool = False, most: int = 1000) -> list[dict[str, Any]]:
+    """Open missed calls, danger first and the oldest before the newest; `everything`: all."""
+    chosen = select(MissedCallRow)
+    if not everything:
+        chosen = chosen.where(MissedCallRow.state.in_(("waiting", "given_up")))
+    rows = session.scalars(
+        chosen.order_by(MissedCallRow.danger.desc(), MissedCallRow.at).limit(most)
+    )
+    return [
+        {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}
+        for row in rows
+    ]
+
+
+def _waiting(number: str, at: float) -> ColumnElement[bool]:
+    return and_(
+        MissedCallRow.number == number, MissedCallRow.state == "waiting", MissedCallRow.at <= at
+    )

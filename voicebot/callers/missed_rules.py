@@ -1,0 +1,93 @@
+"""Missed calls (漏接电话): which they are, and when their numbers are called back. Pure.
+
+国办函〔2025〕66号 asks for them to be called back. Who was lost in danger is called within 30 s
+by `voicebot.call_backs`; what is left of that is listed here, and goes before all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from flows.announcing import UNDECIDED
+from flows.pending import HandoffState
+from flows.state import State
+from voicebot.callers.days import local
+
+WHY: Mapping[str, str] = {
+    "danger": "险情中断",
+    "police": "公安事项中断",
+    "queue": "排队时挂断",
+    "no_seat": "没有空闲座席",
+    "closed": "非服务时间",
+    "refused": "线路全忙未接",
+}
+
+FIRST_S = 60.0
+"""Until a number is called back: who wants to call again has done so by then."""
+DANGER_FIRST_S = 120.0
+"""The calls at once of `voicebot.call_backs` are over by then."""
+_AGAIN_S = (300.0, 1800.0, 7200.0)
+"""Pauses after the first try, the second, and all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Why a call counts as missed."""
+
+    why: str
+    danger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The hours in which callers may be called, Hainan's time; danger knows no hours."""
+
+    opens: time = time(8)
+    closes: time = time(21)
+
+    def open_at(self, at: float) -> bool:
+        return self.opens <= local(at).time() < self.closes
+
+    def first_open(self, at: float) -> float:
+        """The moment itself, or the next one at which the window opens; seconds since the epoch."""
+        if self.open_at(at):
+            return at
+        moment = local(at)
+        day = moment.date() + timedelta(days=moment.time() >= self.closes)
+        return datetime.combine(day, self.opens, moment.tzinfo).timestamp()
+
+
+def of_call(state: State) -> Missed | None:
+    """Whether an ended call was missed; None where somebody or something served the caller."""
+    if not state.caller or state.trunk != "public":
+        return None
+    handoff = state.handoff
+    if handoff is not None and handoff.to_police and not (handoff.talking or handoff.released):
+        danger = _danger(state, handoff)
+        return Missed("danger" if danger else "police", danger)
+    if state.reached is not None or state.ticket_kept or state.limited or state.left:
+        return None
+    if handoff is not None and not handoff.talking:
+        return Missed("queue")
+    if not state.seat_failed or state.answered:
+        return None
+    return Missed("closed" if state.closed else "no_seat")
+
+
+def _danger(state: State, handoff: HandoffState) -> bool:
+    return handoff.reason not in ("police_matter", UNDECIDED) or state.doubt > 0
+
+
+def first_try(missed: Missed, at: float, window: Window) -> float:
+    """When the number is called for the first time; seconds since the epoch."""
+    return at + DANGER_FIRST_S if missed.danger else window.first_open(at + FIRST_S)
+
+
+def next_try(tries: int, most: int, at: float, *, danger: bool, window: Window) -> float | None:
+    """When it is called again after `tries` tries in vain; None: no more, a person decides."""
+    if tries >= most:
+        return None
+    later = at + _AGAIN_S[min(tries, len(_AGAIN_S)) - 1]
+    return later if danger else window.first_open(later)
