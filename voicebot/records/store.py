@@ -223,7 +223,7 @@ class Records:
         return self._write("note_nuisance", call_id=call_id, number=number, reason=reason, at=at)
 
     def note_missed(self, missed: Mapping[str, Any]) -> Awaitable[bool]:
-        """A call was missed: ``{"call_id", "number", "did", "at", "why", "danger", "next_try_at"}``."""
+        """``{"call_id", "number", "did", "at", "why", "danger", "next_try_at"}``."""
         return self._write("note_missed", **missed)
 
     def save_evaluation(self, evaluation: Mapping[str, Any]) -> Awaitable[bool]:
