@@ -33,7 +33,7 @@ Side = Literal["caller", "bot", "110", "seat", "119", "120", "122", "12395"]
 class TranscriptTurn(BaseModel):
     """One side's speech until its end; times in seconds since the call was answered."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     side: Side
     text: str
@@ -48,7 +48,7 @@ class TranscriptTurn(BaseModel):
 class Dossier(BaseModel):
     """All that the receiving desk is told."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     schema_version: Literal[1] = 1
     handoff: str

@@ -3,8 +3,9 @@
     seal(body, subject=…, sequence=…, sender=…, sent_at=…)   an envelope to send
     envelope.wire(), envelope.to_json()                      as it stands on the line
     read_envelope(data)                                      what came in, checked; MessageInvalid
+    json_schemas(), write_schemas(folder)                    for the other side's engineers
 
-For the other side's engineers: docs/exchange.md and the JSON Schemas in docs/exchange/.
+docs/exchange.md explains it all; docs/exchange/ has the schemas and an example of each kind.
 """
 
 from voicebot.exchange.schema.bodies import (
@@ -28,6 +29,7 @@ from voicebot.exchange.schema.envelope import (
     seal,
 )
 from voicebot.exchange.schema.errors import MessageInvalid
+from voicebot.exchange.schema.json_schema import json_schemas, write_schemas
 
 __all__ = [
     "Audio",
@@ -46,6 +48,8 @@ __all__ = [
     "Ticket",
     "canonical_json",
     "content_hash",
+    "json_schemas",
     "read_envelope",
     "seal",
+    "write_schemas",
 ]

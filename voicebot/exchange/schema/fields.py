@@ -22,7 +22,7 @@ _TIME = re.compile(
 class Model(BaseModel):
     """A part of a message: frozen; a field that it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def _printable(text: str) -> str:
@@ -79,14 +79,14 @@ Time = Annotated[
 ]
 """With its zone (GB/T 7408, RFC 3339); whole seconds or six digits after them, zero as Z."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-DivisionCode = Annotated[str, Field(pattern=r"^46\d{4}$"), AfterValidator(_division)]
+DivisionCode = Annotated[str, Field(pattern=r"^46[0-9]{4}$"), AfterValidator(_division)]
 """行政区划代码, GB/T 2260."""
 OrganisationCode = Annotated[
-    str, Field(pattern=r"^46\d{4}-\d{3,5}$"), AfterValidator(_organisation)
+    str, Field(pattern=r"^46[0-9]{4}-[0-9]{3,5}$"), AfterValidator(_organisation)
 ]
 """组织机构代码: the division, and the organisation in it."""
 ClassificationCode = Annotated[
-    str, Field(pattern=r"^\d{2}(\d{2}){0,2}$"), AfterValidator(_classification)
+    str, Field(pattern=r"^[0-9]{2}([0-9]{2}){0,2}$"), AfterValidator(_classification)
 ]
 """诉求分类, two digits a level; the official list is DB46/T 567-2022."""
 PoliceCategory = Annotated[int, Field(ge=1, le=7)]
