@@ -19,6 +19,7 @@ from voicebot.commands import (
     call,
     database,
     desk,
+    figures,
     knowledge,
     machine,
     recording,
@@ -75,6 +76,7 @@ app.command("doctor")(machine.doctor)
 app.add_typer(asr.app, name="asr")
 app.add_typer(triage.app, name="triage")
 app.add_typer(knowledge.app, name="kb")
+app.add_typer(figures.app, name="figures")
 app.add_typer(machine.models, name="models")
 app.add_typer(settings.app, name="config")
 app.add_typer(database.app, name="db")

@@ -45,7 +45,7 @@ def by_day(report: Monthly) -> str:
         axes.set_xlabel("日")
         axes.set_ylabel("问题数")
 
-    return _drawn(draw, height=3.2, left=0.07)
+    return drawn(draw, height=3.2, left=0.07)
 
 
 def by_department(report: Monthly) -> str:
@@ -78,11 +78,11 @@ def _bars(
             axes.barh(places, values, left=left, color=COLOURS[outcome], height=0.7,
                       label=names[outcome])  # fmt: skip
             left = [low + value for low, value in zip(left, values, strict=True)]
-        axes.set_yticks(places, [_short(label) for label in labels])
+        axes.set_yticks(places, [short(label) for label in labels])
         axes.invert_yaxis()
         axes.set_xlabel("问题数")
 
-    return _drawn(draw, height=1.2 + 0.3 * len(labels), left=0.30)
+    return drawn(draw, height=1.2 + 0.3 * len(labels), left=0.30)
 
 
 def _series(counts: Sequence[Counts]) -> list[tuple[Outcome, list[int]]]:
@@ -90,7 +90,8 @@ def _series(counts: Sequence[Counts]) -> list[tuple[Outcome, list[int]]]:
     return [(outcome, values) for outcome, values in series if any(values)]
 
 
-def _drawn(draw: Any, *, height: float, left: float) -> str:
+def drawn(draw: Any, *, height: float, left: float) -> str:
+    """What `draw(axes)` draws, as SVG; `height` in inches, `left` the labels' part of the width."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -115,5 +116,6 @@ def _drawn(draw: Any, *, height: float, left: float) -> str:
     return _HEAD.sub("", out.getvalue())
 
 
-def _short(label: str) -> str:
+def short(label: str) -> str:
+    """A label that fits beside a bar."""
     return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"

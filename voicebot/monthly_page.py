@@ -9,7 +9,7 @@ from voicebot import monthly_charts
 from voicebot.asked import Outcome
 from voicebot.monthly import OUTCOME_NAMES, Monthly
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light; }
 body { font: 15px/1.6 "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", sans-serif;
   max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1a202c; }
@@ -34,7 +34,7 @@ def page(report: Monthly) -> str:
         (
             '<!doctype html><html lang="zh-CN"><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width">',
-            f"<title>12345 热线高频问题月报 {report.month}</title><style>{_STYLE}</style>",
+            f"<title>12345 热线高频问题月报 {report.month}</title><style>{STYLE}</style>",
             f"<h1>12345 热线高频问题月报</h1><p class=note>{_period(report)}</p>",
             _figures(report),
             *(_body(report) if report.total else ("<p>本月没有来电人提问的记录。</p>",)),
@@ -54,7 +54,7 @@ def _body(report: Monthly) -> Iterable[str]:
             "意思相同的问法合在一行，例句已隐去个人信息。</p>"
         )
         yield _gaps(report)
-    yield "<h2>来电地区</h2>" + _table(("地区", "问题数"), report.regions, numbers=(1,))
+    yield "<h2>来电地区</h2>" + table(("地区", "问题数"), report.regions, numbers=(1,))
 
 
 def _period(report: Monthly) -> str:
@@ -76,7 +76,7 @@ def _figures(report: Monthly) -> str:
 
 
 def _frequent(report: Monthly) -> str:
-    return _table(
+    return table(
         ("问题", "部门", "次数", "上月", "来电人不满意"),
         [(f.question, f.department, f.count, f.before, f.objected) for f in report.frequent],
         numbers=(2, 3, 4),
@@ -84,7 +84,7 @@ def _frequent(report: Monthly) -> str:
 
 
 def _departments(report: Monthly) -> str:
-    return _table(
+    return table(
         ("部门", "问题数", *OUTCOME_NAMES.values(), "已发布条目"),
         [
             (d.name, d.asked, *(d.outcomes.get(outcome, 0) for outcome in OUTCOME_NAMES),
@@ -96,7 +96,7 @@ def _departments(report: Monthly) -> str:
 
 
 def _gaps(report: Monthly) -> str:
-    return _table(
+    return table(
         ("问题", "次数", "情况", "地区", "建议部门", "其他问法"),
         [
             (
@@ -117,9 +117,10 @@ def _counts(counts: dict[str, int]) -> str:
     return "、".join(f"{name} {count}" for name, count in counts.items())
 
 
-def _table(
+def table(
     head: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Iterable[int] = ()
 ) -> str:
+    """Cells escaped; the columns `numbers` stand to the right."""
     right = set(numbers)
 
     def line(tag: str, cells: Sequence[object]) -> str:

@@ -20,16 +20,16 @@ def workbook(report: Monthly) -> bytes:
 
     book = Workbook()
     book.remove(book.active)
-    _overview(_sheet(book, "概况", ("项目", "本月", "占比", "上月"), _totals(report)))
+    _overview(add_sheet(book, "概况", ("项目", "本月", "占比", "上月"), _totals(report)))
     outcomes = list(OUTCOME_NAMES)
-    days = _sheet(
+    days = add_sheet(
         book,
         "每日",
         ("日期", *OUTCOME_NAMES.values()),
         ((day, *(counts.get(o, 0) for o in outcomes)) for day, counts in report.by_day),
     )
-    _chart(days, "每日问题数", stacked=True, columns=len(outcomes))
-    frequent = _sheet(
+    add_chart(days, "每日问题数", stacked=True, columns=len(outcomes))
+    frequent = add_sheet(
         book,
         "高频问题",
         ("问题", "次数", "上月", "来电人不满意", "部门", "条目"),
@@ -38,8 +38,8 @@ def workbook(report: Monthly) -> bytes:
             for f in report.frequent
         ),
     )
-    _chart(frequent, "高频问题", stacked=False, columns=1, bars=True)
-    departments = _sheet(
+    add_chart(frequent, "高频问题", stacked=False, columns=1, bars=True)
+    departments = add_sheet(
         book,
         "部门",
         ("部门", *OUTCOME_NAMES.values(), "问题数", "已发布条目"),
@@ -48,8 +48,8 @@ def workbook(report: Monthly) -> bytes:
             for d in report.departments
         ),
     )
-    _chart(departments, "各部门问题数", stacked=True, columns=len(outcomes), bars=True)
-    _sheet(
+    add_chart(departments, "各部门问题数", stacked=True, columns=len(outcomes), bars=True)
+    add_sheet(
         book,
         "未答好的问题",
         ("问题", "次数", "情况", "地区", "建议部门", "首次", "末次", "其他问法"),
@@ -86,7 +86,8 @@ def _overview(sheet: Any) -> None:
         row[0].number_format = _SHARE
 
 
-def _sheet(book: Any, title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Any:
+def add_sheet(book: Any, title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Any:
+    """A sheet of that head and those rows; what a spreadsheet would run is made text."""
     from openpyxl.styles import Font
     from openpyxl.utils import get_column_letter
 
@@ -105,7 +106,7 @@ def _sheet(book: Any, title: str, head: Sequence[str], rows: Iterable[Sequence[o
     return sheet
 
 
-def _chart(sheet: Any, title: str, *, stacked: bool, columns: int, bars: bool = False) -> None:
+def add_chart(sheet: Any, title: str, *, stacked: bool, columns: int, bars: bool = False) -> None:
     """A chart of the first columns after the names, beside the table."""
     from openpyxl.chart import BarChart, Reference
     from openpyxl.utils import get_column_letter

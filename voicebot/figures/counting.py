@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from sqlalchemy import ColumnElement, Integer, String, case, cast, func, literal, select
+from sqlalchemy import Integer, String, case, cast, func, literal, select
 from sqlalchemy.orm import Session
 
-from voicebot.figures.facts import FACTS, Fact
+from voicebot.figures.facts import FACTS, Column, Fact
 from voicebot.figures.indicators import INDICATORS, Figure, figure
 
 By = Literal["line", "region", "department", "hour", "day"]
@@ -72,7 +72,7 @@ def lowest_connection(session: Session, since: float, until: float) -> Lowest | 
     """The worst 24 hours that lie within [since, until); None without a call, or in less."""
     hours: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for fact in FACTS[:2]:
-        hour = _hours(session, fact.at).label("key")
+        hour: Column = _hours(session, fact.at)
         for key, found in _counted(session, fact, hour, since, until, until):
             hours[int(key)][0] += found.get("answered", 0.0)
             hours[int(key)][1] += found.get("answered", 0.0) + found.get("refused", 0.0)
@@ -98,7 +98,7 @@ def _figures(counts: Counts, percentiles: Counts) -> dict[str, Figure]:
     return {each.name: figure(each, counts, percentiles) for each in INDICATORS}
 
 
-def _key(session: Session, fact: Fact, by: By | None) -> ColumnElement[Any] | None:
+def _key(session: Session, fact: Fact, by: By | None) -> Column | None:
     """None: the fact has no such group."""
     if by is None:
         return literal("", String)
@@ -109,7 +109,7 @@ def _key(session: Session, fact: Fact, by: By | None) -> ColumnElement[Any] | No
     return None if group is None else func.coalesce(group, "")
 
 
-def _hours(session: Session, at: ColumnElement[Any]) -> ColumnElement[Any]:
+def _hours(session: Session, at: Column) -> Column:
     """Whole hours since the epoch in Beijing: PostgreSQL's cast rounds, SQLite's cuts off."""
     hours = (at + BEIJING_S) / float(HOUR_S)
     if session.get_bind().dialect.name == "postgresql":
@@ -120,7 +120,7 @@ def _hours(session: Session, at: ColumnElement[Any]) -> ColumnElement[Any]:
 def _counted(
     session: Session,
     fact: Fact,
-    key: ColumnElement[Any],
+    key: Column,
     since: float,
     until: float,
     now: float,
@@ -143,8 +143,8 @@ def _counted(
 def _percentile(
     session: Session,
     fact: Fact,
-    key: ColumnElement[Any],
-    seconds: ColumnElement[Any],
+    key: Column,
+    seconds: Column,
     percent: int,
     since: float,
     until: float,

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, or_
+from sqlalchemy import FromClause, SQLColumnExpression, and_, case, exists, func, or_
 
 from voicebot.callers.tables import EvaluationRow
 from voicebot.figures.indicators import ANSWER_S
 from voicebot.figures.tables import RefusedCallRow
 from voicebot.records.tables import CallRow, HandoffRow, TicketRow
 
-Column = ColumnElement[Any]
+Column = SQLColumnExpression[Any]
 SEAT, POLICE = "seat%", "110%"
 WAITING = ("requested", "ringing", "answered")
 """States of a hand-off of which no end came: its caller was gone first."""

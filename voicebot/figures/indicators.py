@@ -105,6 +105,9 @@ INDICATORS: tuple[Indicator, ...] = (
         "calls", "呼入量", "打进本热线的电话，接听的和没能接听的都算。",
         STANDARD, "answered", "refused",
     ),
+    _count(
+        "answered_calls", "接听量", "机器人或人工接听的电话。", STANDARD, "answered",
+    ),
     _share(
         "connection", "接通率", "打进来的电话有多少被接听（机器人或人工）。",
         "接听的来电", "全部来电", f"{STANDARD}：连续24小时不低于95%",

@@ -1,0 +1,204 @@
+"""`voicebot figures`: how the hotline does, and what callers call about."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from voicebot.clock import now, today
+from voicebot.commands.knowledge_common import bring_up_to_date, database_sentences, write_whole
+from voicebot.commands.session import InputError, open_settings, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
+
+    from voicebot.config import Settings
+    from voicebot.figures.report import Report
+
+app = typer.Typer(
+    no_args_is_help=True, help="Connection, waiting, hand-offs, tickets, satisfaction; hot topics."
+)
+T = TypeVar("T")
+
+
+class By(StrEnum):
+    """How the figures are divided."""
+
+    LINE = "line"
+    REGION = "region"
+    DEPARTMENT = "department"
+    HOUR = "hour"
+    DAY = "day"
+
+
+First = Annotated[str, typer.Option("--from", help="First day, 2026-11-01; yesterday.")]
+Last = Annotated[str, typer.Option("--to", help="Last day, included; the first one.")]
+Divided = Annotated[By, typer.Option(help="What the figures are divided by.")]
+Folder = Annotated[Path, typer.Option(help="Folder for the files.")]
+
+
+@app.command()
+def show(
+    first: First = "",
+    last: Last = "",
+    by: Divided = By.LINE,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show the figures of some days, as a table; goals that are missed are marked.
+
+    \b
+    Examples:
+      voicebot figures show
+      voicebot figures show --from 2026-11-01 --to 2026-11-30 --by region
+      voicebot figures show --by hour --json
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from voicebot.figures.report import BY_NAMES, shown
+
+    found = _report(first, last, by)
+    if as_json:
+        print_json(found.as_dict())
+        return
+    # Figures down, groups across: there are more figures than columns in a terminal.
+    table = Table(title=f"{found.period}（北京时间）", caption="! 未达到目标")
+    table.add_column("")
+    table.add_column(found.total.label, justify="right")
+    for row in found.rows:
+        table.add_column(row.label, justify="right")
+    for each in found.indicators:
+        cells = []
+        for row in (found.total, *found.rows):
+            figure = row.figures[each.name]
+            there = row is found.total or each in found.divided
+            missed = " !" if figure.meets(each) is False else ""
+            cells.append(shown(figure, each) + missed if there else "")
+        table.add_row(each.chinese, *cells)
+    console = Console(width=None if Console().is_terminal else 200)
+    console.print(table)
+    if found.lowest is not None:
+        share = found.lowest.connection.value or 0.0
+        console.print(f"连续24小时接通率最低 {share:.1%}")
+    if not found.rows:
+        console.print(f"这段时间没有按{BY_NAMES[found.by]}的记录。")
+
+
+@app.command()
+def export(
+    first: First = "",
+    last: Last = "",
+    by: Divided = By.LINE,
+    output: Folder = Path(),
+) -> None:
+    """Write the figures as CSV, as XLSX and as an HTML page with charts.
+
+    \b
+    Examples:
+      voicebot figures export --from 2026-11-01 --to 2026-11-30 --by day
+      voicebot figures export --by department --output reports
+    """
+    found = _report(first, last, by)
+    _write(output, f"figures-{found.period.first}-{found.period.last}-{found.by}", found)
+
+
+@app.command()
+def publish(
+    first: First = "",
+    last: Last = "",
+    by: Divided = By.LINE,
+    output: Folder = Path(),
+) -> None:
+    """Write what the public is told (R17): a few figures, none made of a handful of people.
+
+    \b
+    Examples:
+      voicebot figures publish --from 2026-11-01 --to 2026-11-30 --by region --output public
+    """
+    from voicebot.figures.report import published
+
+    found = published(_report(first, last, by))
+    _write(output, f"published-{found.period.first}-{found.period.last}-{found.by}", found)
+
+
+@app.command()
+def define(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False,
+) -> None:
+    """Print what each figure means: numerator, denominator, goal and source.
+
+    \b
+    Examples:
+      voicebot figures define
+      voicebot figures define --json
+    """
+    from dataclasses import asdict
+
+    from voicebot.figures.definitions import definitions
+    from voicebot.figures.indicators import INDICATORS
+
+    if as_json:
+        print_json([asdict(each) for each in INDICATORS])
+        return
+    for name, meaning, numerator, denominator, goal, source in definitions():
+        typer.echo(f"{name}：{meaning}")
+        typer.echo(f"    {numerator} ÷ {denominator}；目标 {goal}；{source}")
+
+
+def _report(first: str, last: str, by: By) -> Report:
+    from voicebot.figures.report import Period, report
+
+    settings = open_settings()
+    begins = _day("--from", first) if first else today() - timedelta(days=1)
+    period = Period(begins, _day("--to", last) if last else begins)
+    lines = {line.did: line.name for line in settings.lines}
+    return read(
+        settings,
+        lambda session: report(session, period, by.value, now().timestamp(), lines),
+    )
+
+
+def read(settings: Settings, query: Callable[[Session], T]) -> T:
+    """`query(session)` on the settings' database, brought up to date before."""
+    from sqlalchemy.orm import Session
+
+    from voicebot.records.database import open_engine
+
+    with database_sentences():
+        bring_up_to_date(settings)
+    engine = open_engine(settings.database_url)
+    try:
+        with database_sentences(), Session(engine) as session:
+            return query(session)
+    finally:
+        engine.dispose()
+
+
+def _day(option: str, text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise InputError(f"{option} {text}: give a day such as 2026-11-01.") from None
+
+
+def _write(folder: Path, name: str, found: Report) -> None:
+    from voicebot.figures.page import page
+    from voicebot.figures.report import as_csv
+    from voicebot.figures.workbook import workbook
+
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; create it first.")
+    files = {
+        folder / f"{name}.csv": as_csv(found).encode("utf-8-sig"),
+        folder / f"{name}.xlsx": workbook(found),
+        folder / f"{name}.html": page(found).encode(),
+    }
+    for file, data in files.items():
+        write_whole(file, data)
+        typer.echo(f"Written: {file}")
