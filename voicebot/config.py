@@ -34,6 +34,7 @@ from telephony.access import is_loopback
 from telephony.errors import TelephonyError
 from telephony.trunk_address import check_line_url
 from voicebot.config_base import Section
+from voicebot.config_callers import Callers, DialledLine
 from voicebot.config_exchange import Exchange
 from voicebot.config_telephony import Admission, Asterisk, AudioSocket, Sip
 from voicebot.errors import VoicebotError
@@ -247,22 +248,16 @@ class Dialogue(Section):
     neither: float = Field(0.6, ge=0, le=1)
 
 
-class DialledLine(Section):
-    """[[lines]] One dialled number (DID) of the platform."""
-
-    did: str = Field(min_length=1)
-    name: str = ""
-    greeting: str = "greeting"
-    """Prompt of `flows/prompts.toml`."""
-    region: str | None = None
-    """GB/T 2260 code, if the number belongs to one county."""
-
-
 def _default_lines() -> tuple[DialledLine, ...]:
     return (
         DialledLine(did="12345", name="12345政务服务便民热线", greeting="greeting"),
         DialledLine(did="12333", name="人力资源和社会保障服务电话", greeting="greeting_12333"),
-        DialledLine(did="96377", name="社保医保服务热线", greeting="greeting_96377"),
+        DialledLine(
+            did="96377",
+            name="社保医保服务热线",
+            greeting="greeting_96377",
+            merged_into="12345",
+        ),
     )
 
 
@@ -343,6 +338,7 @@ class Settings(BaseSettings):
     embedder: Embedder = Field(default_factory=Embedder)
     dialogue: Dialogue = Field(default_factory=lambda: Dialogue.model_validate({}))
     lines: tuple[DialledLine, ...] = Field(default_factory=_default_lines)
+    callers: Callers = Field(default_factory=lambda: Callers.model_validate({}))
     handoff: HandoffSettings = Field(default_factory=lambda: HandoffSettings.model_validate({}))
     exchange: Exchange = Field(default_factory=lambda: Exchange.model_validate({}))
     asterisk: Asterisk = Field(default_factory=Asterisk)
@@ -354,6 +350,18 @@ class Settings(BaseSettings):
     log: Log = Field(default_factory=lambda: Log.model_validate({}))
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @field_validator("lines")
+    @classmethod
+    def _merged_into_ours(cls, lines: tuple[DialledLine, ...]) -> tuple[DialledLine, ...]:
+        serving = {line.did for line in lines if not line.merged_into}
+        for line in lines:
+            if line.merged_into and line.merged_into not in serving:
+                raise ValueError(
+                    f"{line.did} is merged into {line.merged_into!r}, which is no line here that "
+                    "answers for itself: add that line, or leave merged_into empty"
+                )
+        return lines
 
     @field_validator("asterisk")
     @classmethod
