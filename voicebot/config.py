@@ -36,6 +36,7 @@ from telephony.trunk_address import check_line_url
 from voicebot.config_base import Section
 from voicebot.config_callers import Callers, DialledLine
 from voicebot.config_exchange import Exchange
+from voicebot.config_notices import Notices
 from voicebot.config_telephony import Admission, Asterisk, AudioSocket, Sip
 from voicebot.errors import VoicebotError
 from voicebot.exchange.address import unsafe
@@ -345,6 +346,7 @@ class Settings(BaseSettings):
     sip: Sip = Field(default_factory=lambda: Sip.model_validate({}))
     audio_socket: AudioSocket = Field(default_factory=lambda: AudioSocket.model_validate({}))
     admission: Admission = Field(default_factory=lambda: Admission.model_validate({}))
+    notices: Notices = Field(default_factory=lambda: Notices.model_validate({}))
     recordings: Recordings = Field(default_factory=Recordings)
     database: Database = Field(default_factory=Database)
     log: Log = Field(default_factory=lambda: Log.model_validate({}))

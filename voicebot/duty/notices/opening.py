@@ -1,0 +1,52 @@
+"""A notice is written in the transaction of what it tells; the worker does the rest."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from voicebot.duty.tables import DutyNoticeRow
+
+
+def open_notice(
+    session: Session,
+    *,
+    key: str,
+    line: str,
+    region: str | None,
+    subject: str,
+    caller: str,
+    at: float,
+) -> str:
+    """Whoever is on duty for a line is to be told; the notice's id.
+
+    Idempotent: of one key there is one notice, however often it is written.
+
+    Parameters:
+        key: what it is about, for example ``H1/power``.
+        region: GB/T 2260 code of the place, if known.
+        subject: number of the hand-off, ticket or order.
+        caller: the calling number; who is told sees it whole only on the line itself.
+        at: seconds since the epoch.
+    """
+    notice = hashlib.sha256(key.encode()).hexdigest()[:16]
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    session.execute(
+        dialect.insert(DutyNoticeRow).on_conflict_do_nothing(),
+        {
+            "id": notice,
+            "key": key,
+            "line": line,
+            "region": region or "",
+            "subject": subject,
+            "caller": caller,
+            "state": "open",
+            "told": 0,
+            "created_at": at,
+            "due_at": at,
+            "acknowledged_by": "",
+        },
+    )
+    return notice
