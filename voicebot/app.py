@@ -38,6 +38,8 @@ from voicebot.config import Settings
 from voicebot.duty.following import follow_directory
 from voicebot.embedder import SentenceEmbedder
 from voicebot.exchange.outbox import OutboxWorker
+from voicebot.exchange.platform import Platform
+from voicebot.exchange.worker import EnvelopeWorker
 from voicebot.knowledge import Knowledge, KnowledgeBase, open_embedder, unreadable
 from voicebot.loop_lag import LoopLag
 from voicebot.recording_vault import RecordingVault
@@ -306,6 +308,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(engines.pool.run()),
             asyncio.create_task(service.loop_lag.run()),
             asyncio.create_task(OutboxWorker(records, token).run()),
+            asyncio.create_task(_exchange(settings, records).run()),
             asyncio.create_task(_follow_knowledge(knowledge, engines)),
             asyncio.create_task(follow_directory(records, directory, service.take_directory)),
         ]
@@ -320,6 +323,11 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             await service.call_backs.close()
         knowledge.close()
         await records.close()
+
+
+def _exchange(settings: Settings, records: Records) -> EnvelopeWorker:
+    platform = Platform(settings.exchange) if settings.exchange.url else None
+    return EnvelopeWorker(records, platform, alarm_s=settings.exchange.alarm_s)
 
 
 def settle() -> None:

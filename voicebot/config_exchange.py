@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from voicebot.config_base import Section
 from voicebot.exchange.address import unsafe
@@ -31,6 +31,11 @@ class Exchange(Section):
     """The id of our own key."""
     clock_skew_s: float = Field(300.0, gt=0, le=3600)
     """How far a signature's time may be from ours, seconds."""
+    token: SecretStr = SecretStr("")
+    """Bearer token to show to 110's platform beside the signature; empty: none."""
+    alarm_s: float = Field(60.0, gt=0)
+    """What 110 has not confirmed for so long is an alarm for people, once in such a time, seconds.
+    Nothing is given up: it goes on being tried."""
     tls_ca: str = ""
     """Certificates (PEM) that 110's own is checked with; empty: those of the system."""
     tls_certificate: str = ""

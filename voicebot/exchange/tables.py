@@ -6,12 +6,19 @@ Nothing here is ever deleted: both sides must first agree that they have the sam
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from voicebot.clock import BEIJING
 from voicebot.records.tables import Base
+
+
+def _day(context: Any) -> str:
+    sent_at: float = context.get_current_parameters()["sent_at"]
+    return datetime.fromtimestamp(sent_at, BEIJING).date().isoformat()
 
 
 class LedgerRow(Base):
@@ -21,7 +28,7 @@ class LedgerRow(Base):
     __table_args__ = (
         UniqueConstraint("direction", "id"),
         Index("ix_exchange_ledger_subject", "subject", "sequence"),
-        Index("ix_exchange_ledger_sent_at", "sent_at", "number"),
+        Index("ix_exchange_ledger_day", "day", "number"),
     )
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -39,8 +46,10 @@ class LedgerRow(Base):
     content_hash: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(12))
     """``waiting`` | ``applied`` (by the receiver) | ``refused`` | ``conflict`` | ``superseded``."""
-    sent_at: Mapped[float]
+    sent_at: Mapped[float] = mapped_column(index=True)
     """By the sender's clock, so that both sides count it to the same day."""
+    day: Mapped[str] = mapped_column(String(10), default=_day)
+    """2026-11-26: of `sent_at`, in Hainan."""
     at: Mapped[float]
     """When it was written here."""
 

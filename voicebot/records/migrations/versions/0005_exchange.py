@@ -26,12 +26,14 @@ def upgrade() -> None:
         sa.Column("content_hash", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("sent_at", sa.Float(), nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_exchange_ledger")),
         sa.UniqueConstraint("direction", "id", name=op.f("uq_exchange_ledger_direction")),
     )
     op.create_index("ix_exchange_ledger_subject", "exchange_ledger", ["subject", "sequence"])
-    op.create_index("ix_exchange_ledger_sent_at", "exchange_ledger", ["sent_at", "number"])
+    op.create_index(op.f("ix_exchange_ledger_sent_at"), "exchange_ledger", ["sent_at"])
+    op.create_index("ix_exchange_ledger_day", "exchange_ledger", ["day", "number"])
     op.create_table(
         "exchange_outbox",
         sa.Column("number", sa.Integer(), nullable=False),

@@ -1,0 +1,157 @@
+"""The exchange with 110 as HTTP; docs/exchange.md explains it to the other side's engineers.
+
+    POST /v1/exchange/messages          110: a message for us
+    GET  /v1/exchange/messages/{id}     110, admin, supervisor: a message of either side
+    GET  /v1/exchange/ledger            the same: the messages of a day, for reconciliation
+
+110's platform shows its token and signs each request (`voicebot.exchange.signing`) as soon
+as the settings name a key of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import date
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi.responses import JSONResponse
+
+from voicebot.clock import today
+from voicebot.exchange import reading
+from voicebot.exchange.inbox import Delivery, receive
+from voicebot.exchange.keys import read_keys
+from voicebot.exchange.schema import MessageInvalid, read_envelope
+from voicebot.exchange.schema.envelope import MAX_BYTES
+from voicebot.exchange.signing import SignatureRefused, Verifier
+from voicebot.security import Principal
+from voicebot.web.access import Refusal, require
+from voicebot.web.service import Service
+
+log = structlog.get_logger()
+
+MOST_LINES = 5000
+"""Of the ledger, in one page."""
+
+Police = Annotated[Principal, Depends(require("110"))]
+Reader = Annotated[Principal, Depends(require("110", "admin", "supervisor"))]
+
+_STATUS = {"applied": 200, "waiting": 202, "conflict": 409, "refused": 422}
+
+
+def add_exchange(app: FastAPI, service: Service) -> None:
+    """Adds the endpoints of the exchange.
+
+    Raises:
+        KeyUnusable: the file of a key of 110 cannot be used.
+    """
+    records = service.records
+    theirs = {
+        name: key for name, key in service.settings.exchange.keys.items() if key.owner == "110"
+    }
+    verifier = (
+        Verifier(read_keys(theirs), skew_s=service.settings.exchange.clock_skew_s)
+        if theirs
+        else None
+    )
+
+    def check_signature(request: Request, principal: Principal, body: bytes) -> None:
+        if verifier is None or principal.role != "110":
+            return
+        try:
+            verifier.verify(request.method, _as_sent(request), request.headers.items(), body)
+        except SignatureRefused as refusal:
+            records.audit(
+                principal, "exchange.unsigned", request.url.path, _client(request), allowed=False
+            )
+            raise Refusal(401, {"code": refusal.code, "message": str(refusal)}) from None
+
+    @app.post(
+        "/v1/exchange/messages",
+        max_body_size=MAX_BYTES,
+        responses={
+            200: {"description": "Applied; the same answer each time that it is sent."},
+            202: {"description": "Kept; it waits for an earlier one of its subject."},
+            409: {"description": "Its id or its place is that of other content."},
+            422: {"description": "It does not follow the schema, or cannot be taken."},
+        },
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"type": "object"}}},
+                "description": "An envelope: docs/exchange/*.json.",
+            }
+        },
+    )
+    async def take(request: Request, principal: Police) -> JSONResponse:
+        """Takes a message of 110's: kept before it is answered, applied once and in order."""
+        body = await request.body()
+        check_signature(request, principal, body)
+        try:
+            envelope = await asyncio.to_thread(read_envelope, body)
+            if envelope.sender != "110":
+                raise MessageInvalid(("sender", "must be 110: what we have sent is not for us"))
+        except MessageInvalid as error:
+            log.warning("exchange_malformed", fields=error.fields)
+            return JSONResponse(
+                {"code": error.code, "message": str(error), "fields": error.fields}, 422
+            )
+        records.audit(principal, "exchange.receive", envelope.id, _client(request))
+        return _answer(await records.transact(receive, envelope, at=time.time()))
+
+    # Before the next, whose id takes in whatever follows.
+    @app.get("/v1/exchange/ledger")
+    async def ledger(
+        request: Request,
+        principal: Reader,
+        day: Annotated[date | None, Query(description="In Hainan; today by default.")] = None,
+        after: Annotated[int, Query(ge=0, description="`next` of the page before.")] = 0,
+        limit: Annotated[int, Query(ge=1, le=MOST_LINES)] = 1000,
+    ) -> dict[str, Any]:
+        """The messages that either side sent on a day, in pages; it holds no matter itself."""
+        check_signature(request, principal, b"")
+        day = day or today()
+        found = await records.read(reading.ledger, day, after, limit)
+        records.audit(principal, "exchange.ledger.read", day.isoformat(), _client(request))
+        return found
+
+    @app.get("/v1/exchange/messages/{message_id:path}")
+    async def message(message_id: str, request: Request, principal: Reader) -> JSONResponse:
+        """A message as it was sent, for who has lost it."""
+        check_signature(request, principal, b"")
+        found = await records.read(reading.message, message_id)
+        records.audit(principal, "exchange.message.read", message_id, _client(request))
+        if found is None:
+            raise Refusal(404, {"code": "not_found", "message": "There is no message of this id."})
+        return JSONResponse(found)
+
+
+def _answer(delivery: Delivery) -> JSONResponse:
+    """The receipt, or what is wrong and with which field."""
+    receipt = {
+        "id": delivery.id,
+        "content_hash": delivery.content_hash,
+        "state": delivery.state,
+        "received_at": delivery.received_at,
+    }
+    if delivery.state in ("conflict", "refused"):
+        receipt |= {
+            "code": f"exchange.{delivery.state}",
+            "message": delivery.reason,
+            "fields": [delivery.reason.partition(":")[0]],
+        }
+    return JSONResponse(receipt, _STATUS[delivery.state])
+
+
+def _as_sent(request: Request) -> str:
+    """The URL with its path as it was written: the signature covers that."""
+    path = request.scope["raw_path"].decode("latin-1")
+    query = request.scope["query_string"].decode("latin-1")
+    host = request.headers.get("host", "")
+    return f"{request.url.scheme}://{host}{path}{f'?{query}' if query else ''}"
+
+
+def _client(request: Request) -> str:
+    return request.client.host if request.client else ""
