@@ -34,6 +34,7 @@ from voicebot.call.live import LiveFeed
 from voicebot.call.pipeline import MediaStreamCall, refuse
 from voicebot.call.session import CallSession, recording_path
 from voicebot.call_backs import CallBacks
+from voicebot.callers.service import CallerService
 from voicebot.config import Settings
 from voicebot.duty.following import follow_directory
 from voicebot.embedder import SentenceEmbedder
@@ -93,6 +94,12 @@ class Service:
             engines.pool,
         )
         self.call_backs = CallBacks(settings.handoff.call_back_trunk, self._admission.calling)
+        self.callers = CallerService(
+            settings,
+            records,
+            self._admission.calling,
+            lambda: self.occupancy.calls + 1 < settings.admission.calls,
+        )
         self.started_at = time.time()
 
     @property
@@ -206,8 +213,14 @@ class Service:
         if why in REFUSED:
             info = call.info
             self.records.refuse_call(info.call_id, info.did, why.value, time.time())
-        self.call_backs.offered(call.info.called, served=False)
+            self.callers.turned_away(info, why)
+        self._offered(call.info.called, served=False)
         await call.reject(why, self.settings.admission.retry_after_s)
+
+    def _offered(self, reference: str, *, served: bool) -> None:
+        """What became of an answered call of ours; nothing for any other."""
+        self.call_backs.offered(reference, served=served)
+        self.callers.calling.offered(reference, served=served)
 
     async def _serve(self, call: IncomingCall, info: CallInfo, offered_at: float) -> None:
         dialled = self.settings.line(info.did)
@@ -222,19 +235,25 @@ class Service:
             order=info.order,
             called_back=self.call_backs.matter(info.called),
         )
+        started = await self.callers.known(started, info)
         try:
             line = await call.answer()
         except CallError as error:
             log.warning("call_not_answered", reason=error.code)
-            self.call_backs.offered(info.called, served=False)
+            self._offered(info.called, served=False)
             return
-        self.call_backs.offered(info.called, served=True)
+        self._offered(info.called, served=True)
+        self.callers.calling.seen(line)
         session = CallSession(
             line,
             replace(started, calls_back=self.call_backs.possible(line, info.caller)),
             engines=self.engines,
             journal=Journal(
-                self.records, self.live, partial(self.engines.text, line=info.did), offered_at
+                self.records,
+                self.live,
+                partial(self.engines.text, line=started.serves_as or info.did),
+                offered_at,
+                self.callers.window,
             ),
             directory=self._directory,
             desk_token=self._desk_token,
@@ -307,6 +326,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         tasks = [
             asyncio.create_task(engines.pool.run()),
             asyncio.create_task(service.loop_lag.run()),
+            asyncio.create_task(service.callers.run()),
             asyncio.create_task(OutboxWorker(records, token).run()),
             asyncio.create_task(_exchange(settings, records).run()),
             asyncio.create_task(_follow_knowledge(knowledge, engines)),

@@ -21,6 +21,8 @@ from flows.routes import SEAT
 from flows.state import HandoffState, State
 from voicebot.call.far_words import Spoken
 from voicebot.call.live import LiveFeed
+from voicebot.callers import on_call
+from voicebot.callers.missed_rules import Window
 from voicebot.exchange.dossier import Dossier, Side, TranscriptTurn
 from voicebot.records import codec
 from voicebot.records.duty import region_names
@@ -43,6 +45,7 @@ class Journal:
         live: screens that are watching.
         text: the words of an utterance, for the transcript.
         offered_at: when the line rang, seconds since the epoch.
+        window: when callers may be called back.
     """
 
     def __init__(
@@ -51,9 +54,10 @@ class Journal:
         live: LiveFeed,
         text: Callable[[act.Say], str],
         offered_at: float | None = None,
+        window: Window = Window(),  # noqa: B008 - frozen
     ) -> None:
         self._records, self._live, self._text = records, live, text
-        self._offered_at = offered_at
+        self._offered_at, self._window = offered_at, window
         self._call_id = self._caller = self._did = self._order = ""
         self._trunk = "public"
         self._began = time.time()
@@ -103,6 +107,7 @@ class Journal:
         await self._flush()
         await self._deliver(state)
         await self._records.finish_call(self._call_id, state.outcome, time.time(), state.region)
+        on_call.ended(self._records, state, self._did, self._window)
         self._publish(time.time() - self._began, "call", state="ended", outcome=state.outcome)
 
     def note(self, event: ev.Event, actions: Sequence[act.Action], state: State) -> None:
@@ -362,6 +367,12 @@ class Journal:
                 "department": action.department,
             }
         )
+
+    def evaluated(self, action: act.Evaluate) -> None:
+        on_call.evaluated(self._records, self._call_id, self._caller, action)
+
+    def appealed(self, action: act.AppealLimit) -> None:
+        on_call.appealed(self._records, self._caller, action)
 
     async def notify_line(self, action: act.NotifyLine) -> None:
         await self._records.notify_line(

@@ -86,6 +86,10 @@ class Performer:
                 self._journal.update_handoff(action)
             case act.OpenTicket():
                 self._spawn(self._write(action.ticket, self._journal.save_ticket(action)))
+            case act.Evaluate():
+                self._journal.evaluated(action)
+            case act.AppealLimit():
+                self._journal.appealed(action)
             case act.NotifyLine():
                 self._spawn(self._journal.notify_line(action))
             case act.HangUp():

@@ -1,0 +1,130 @@
+"""Calls missed callers back (漏接电话回拨), one number after the other.
+
+`missed` says whom and in what order, `missed_rules` when, the telephone endpoint of the newest
+call makes the call. Whoever answers is served like any caller. Danger is heard as ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+
+import structlog
+
+from telephony.call_control import CallControl, Capability
+from telephony.errors import TelephonyError
+from telephony.numbers import NumberKind, caller_number
+from voicebot.callers import missed
+from voicebot.callers.missed import Due
+from voicebot.callers.missed_rules import Window, next_try
+from voicebot.records.errors import RecordsUnavailable
+from voicebot.records.store import Records
+
+log = structlog.get_logger()
+
+EVERY_S = 5.0
+RING_S = 25.0
+OFFERED_S = 10.0
+"""How long an answered call may take until it is offered and served."""
+
+MISSED = "missed:"
+"""Before the missed call's id: the reference of a call that we make."""
+
+_CALLABLE = (NumberKind.MOBILE, NumberKind.FIXED)
+"""Never a short number or one abroad (toll fraud)."""
+_ENDED = {"busy": "占线", "no_answer": "无人接听", "no_such_trunk": "没有设置这条中继"}
+
+
+class CallingBack:
+    """Parameters:
+    trunk: towards the public network; "" for none: the list is for agents then.
+    window: when callers may be called who are not in danger.
+    tries: so many, then a person decides.
+    is_calling: a call of this number is running.
+    has_room: another call would be taken, with what is kept for hand-offs left alone.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        trunk: str,
+        window: Window,
+        tries: int,
+        is_calling: Callable[[str, Collection[str]], bool],
+        has_room: Callable[[], bool],
+    ) -> None:
+        self._records, self._trunk = records, trunk
+        self._window, self._tries = window, tries
+        self._is_calling, self._has_room = is_calling, has_room
+        self._line: CallControl | None = None
+        self._served: dict[str, asyncio.Future[bool]] = {}
+        """By reference: calls that we are making."""
+
+    def seen(self, line: CallControl) -> None:
+        """A call was answered; its endpoint may be able to call out."""
+        if Capability.CALLS_OUT in line.capabilities:
+            self._line = line
+
+    def offered(self, reference: str, *, served: bool) -> None:
+        """What became of an answered call; harmless for any other."""
+        waiting = self._served.get(reference)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(served)
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            try:
+                await self.once(time.time())
+            except RecordsUnavailable as error:
+                log.warning("missed_calls_unknown", reason=str(error))
+            except Exception:
+                log.exception("call_back_failed")
+            await asyncio.sleep(EVERY_S)
+
+    async def once(self, at: float) -> None:
+        """Take off the list who got through meanwhile, and call the first who is due."""
+        await self._records.transact(missed.settle_called_again, at)
+        if not self._trunk or self._line is None:
+            return
+        for due in await self._records.read(missed.due, at):
+            if not (due.danger or self._window.open_at(at)) or self._is_calling(due.number, ()):
+                continue
+            if caller_number(due.number).kind not in _CALLABLE:
+                await self._in_vain(due, "这个号码不能回拨", last=True)
+            elif self._has_room():
+                await self._call(self._line, due)
+                return
+
+    async def _call(self, line: CallControl, due: Due) -> None:
+        reference = MISSED + due.call_id
+        served = self._served[reference] = asyncio.get_running_loop().create_future()
+        try:
+            await line.call_out(self._trunk, due.number, due.did, reference, ring_s=RING_S)
+            async with asyncio.timeout(OFFERED_S):
+                taken = await served
+        except TelephonyError as error:
+            last = error.code == "no_such_trunk"
+            await self._in_vain(due, _ENDED.get(error.code, "打不通"), last=last)
+        except TimeoutError:
+            await self._in_vain(due, "有人接听，但没有接进来")
+        else:
+            if taken:
+                await self._records.transact(missed.reached, due.number, at=time.time())
+            else:
+                await self._in_vain(due, "有人接听，但没有接进来")
+        finally:
+            del self._served[reference]
+
+    async def _in_vain(self, due: Due, ended: str, *, last: bool = False) -> None:
+        at, tries = time.time(), due.tries + 1
+        again = next_try(tries, self._tries, at, danger=due.danger, window=self._window)
+        log.warning("missed_call_not_reached", tries=tries, reason=ended)
+        await self._records.transact(
+            missed.tried,
+            due.number,
+            next_try_at=None if last else again,
+            note=f"第{tries}次回拨：{ended}",
+            at=at,
+        )
