@@ -17,6 +17,7 @@ from tests.voicebot.postgres import (  # noqa: F401 - fixtures
     postgres_server,
     postgresql_url,
 )
+from tests.voicebot.ticket_desk import desk, ticket_engine  # noqa: F401 - fixtures
 from voicebot.config import Settings, load_settings
 from voicebot.records.store import Records
 

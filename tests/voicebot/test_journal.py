@@ -32,15 +32,13 @@ class Saved:
         return True
 
 
-@pytest.mark.parametrize(
-    ("withdrawn", "matter"), [(False, "路灯坏了"), (True, "（来电人已撤回）路灯坏了")]
-)
-async def test_a_withdrawn_ticket_is_kept_and_marked(withdrawn: bool, matter: str) -> None:
+@pytest.mark.parametrize("withdrawn", [False, True])
+async def test_a_withdrawn_ticket_is_kept_and_marked(withdrawn: bool) -> None:
     saved = Saved()
     journal = Journal(cast(Any, saved), cast(Any, None), str)
     ticket = OpenTicket("c1-t1", "路灯坏了", "", "", "", withdrawn=withdrawn)
     assert await journal.save_ticket(ticket)
-    assert saved.tickets[0]["matter"] == matter
+    assert (saved.tickets[0]["matter"], saved.tickets[0]["withdrawn"]) == ("路灯坏了", withdrawn)
 
 
 class Unwatched:

@@ -359,7 +359,8 @@ class Journal:
             {
                 "id": action.ticket,
                 "call_id": self._call_id,
-                "matter": _matter(action),
+                "matter": action.matter,
+                "withdrawn": action.withdrawn,
                 "place": action.place,
                 "name": action.name,
                 "number": action.number,

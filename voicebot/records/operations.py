@@ -28,9 +28,9 @@ from voicebot.records.tables import (
     DutyNumberRow,
     HandoffRow,
     OutboxRow,
-    TicketRow,
     TurnRow,
 )
+from voicebot.tickets import opening
 
 
 class DoubleCall(Exception):
@@ -110,15 +110,7 @@ def add_turn(
 
 
 def save_ticket(session: Session, *, ticket: str, at: float, **values: Any) -> None:
-    row = session.get(TicketRow, ticket)
-    if row is None:
-        row = TicketRow(id=ticket, created_at=at, updated_at=at)
-        session.add(row)
-    elif row.updated_at > at:
-        return
-    for name, value in values.items():
-        setattr(row, name, value)
-    row.updated_at = at
+    opening.save(session, ticket=ticket, at=at, **values)
 
 
 def write_dossier(
