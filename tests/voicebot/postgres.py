@@ -5,7 +5,8 @@
 at the top of a test module, and every test in it runs twice, on SQLite and on PostgreSQL:
 the fixtures `settings` and `records` follow. A test may also ask for `database_url` itself
 (a fresh database that holds all tables), for `empty_database_url` (without any), or for
-`postgresql_url` (PostgreSQL alone). One server is started for a whole run, the first time
+`postgresql_url` (PostgreSQL alone). A test of such a module that is about SQLite's file is
+marked `@sqlite_only`. One server is started for a whole run, the first time
 that it is needed, in a folder of its own under /tmp; it keeps nothing.
 
 Without PostgreSQL (Debian: postgresql; `scripts/setup.sh --all`) its half is skipped; under
@@ -28,6 +29,8 @@ import pytest
 from psycopg import sql
 
 from voicebot.records.database import migrate
+
+sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 _TEMPLATE = "all_tables"
 _numbers = itertools.count(1)

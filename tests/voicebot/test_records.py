@@ -2,21 +2,26 @@
 
 import asyncio
 import json
-import sqlite3
 import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
+from tests.voicebot.postgres import sqlite_only
 from voicebot.config import Settings
 from voicebot.exchange.dossier import Dossier, TranscriptTurn
+from voicebot.records.database import open_engine
 from voicebot.records.store import Records
-from voicebot.records.tables import CallRow
+from voicebot.records.tables import AuditRow, CallRow, DutyNumberRow
+
+pytestmark = pytest.mark.usefixtures("database_url")
 
 NOW = 1_790_000_000.0
 
@@ -51,10 +56,18 @@ async def replayed(records: Records) -> None:
             await asyncio.sleep(0.05)
 
 
-def locked(settings: Settings) -> sqlite3.Connection:
-    connection = sqlite3.connect(settings.paths.state / "voicebot.db", isolation_level=None)
-    connection.execute("BEGIN EXCLUSIVE")
-    return connection
+@contextmanager
+def locked(settings: Settings) -> Iterator[None]:
+    """Another process holds the database, or in PostgreSQL its tables, against writers."""
+    engine = open_engine(settings.database_url, writes=True)
+    try:
+        with engine.connect() as connection, connection.begin() as lock:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text('LOCK TABLE "call", handoff, ticket IN EXCLUSIVE MODE'))
+            yield
+            lock.rollback()
+    finally:
+        engine.dispose()
 
 
 async def test_a_call_is_read_back_complete(records: Records) -> None:
@@ -243,24 +256,20 @@ async def test_what_waits_for_one_address_hides_nothing_else(records: Records) -
     assert [each["handoff"] for each in again] == ["N38"]
 
 
-async def test_an_act_is_audited_once_however_often_it_is_replayed(
-    records: Records, settings: Settings
-) -> None:
+async def test_an_act_is_audited_once_however_often_it_is_replayed(records: Records) -> None:
     act = {"at": NOW, "principal": "a", "role": "admin", "action": "call.read", "subject": "C1"}
     for _ in range(2):
         await written(records._write("audit", **act, client="10.0.0.1", allowed=True))
     await written(records._write("audit", **{**act, "at": NOW + 1}, client="", allowed=True))
-    with closing(sqlite3.connect(settings.paths.state / "voicebot.db")) as database:
-        assert database.execute("select count(*) from audit").fetchone() == (2,)
+    assert await records.read(lambda session: session.scalar(select(func.count(AuditRow.id)))) == 2
 
 
-async def test_a_faulty_row_of_the_directory_closes_nothing_but_itself(
-    records: Records, settings: Settings
-) -> None:
-    with closing(sqlite3.connect(settings.paths.state / "voicebot.db")) as database:
-        database.execute("update duty_number set url='ws://10.0.0.9/x' where number='seat'")
-        database.execute("update duty_number set http_url='http://10.0.0.9' where number='119'")
-        database.commit()
+async def test_a_faulty_row_of_the_directory_closes_nothing_but_itself(records: Records) -> None:
+    def spoil(session: Session, number: str, **values: str) -> None:
+        session.execute(update(DutyNumberRow).filter_by(number=number).values(**values))
+
+    await records.transact(spoil, "seat", url="ws://10.0.0.9/x")
+    await records.transact(spoil, "119", http_url="http://10.0.0.9")
     with structlog.testing.capture_logs() as lines:
         directory = await records.duty_directory()
     assert {each.number for each in directory} >= {"110-460106", "119"}
@@ -290,14 +299,13 @@ async def test_a_locked_database_is_bridged_by_the_spool(
     records: Records, settings: Settings
 ) -> None:
     await written(records.start_call("C1", "13800138000", "12345", NOW))
-    with closing(locked(settings)) as lock:
+    with locked(settings):
         began = time.monotonic()
         assert await records.open_handoff(opening(), dossier())
         assert time.monotonic() - began < 20.0, "the lock is not waited for"
         assert await records.update_dossier("H1", dossier(2))
         assert await records.save_ticket({"id": "T1", "call_id": "C1", "matter": "m"})
         assert not records.available
-        lock.execute("ROLLBACK")
     await replayed(records)
     call = await records.call("C1")
     assert call is not None
@@ -309,11 +317,10 @@ async def test_a_locked_database_is_bridged_by_the_spool(
 async def test_order_is_kept_while_the_spool_is_replayed(
     records: Records, settings: Settings
 ) -> None:
-    with closing(locked(settings)) as lock:
+    with locked(settings):
         await written(records.start_call("C1", "13800138000", "12345", NOW))
         await written(records.finish_call("C1", "first", NOW + 1))
         await written(records.finish_call("C1", "second", NOW + 2))
-        lock.execute("ROLLBACK")
     await written(records.finish_call("C1", "third", NOW + 3))
     await replayed(records)
     call = await records.call("C1")
@@ -339,7 +346,7 @@ async def test_a_second_call_of_one_id_changes_nothing(
 
 async def test_a_restart_replays_what_was_left(settings: Settings) -> None:
     records = await Records.open(settings)
-    with closing(locked(settings)):
+    with locked(settings):
         await written(records.start_call("C1", "13800138000", "12345", NOW))
         await records.close()
     again = await Records.open(settings)
@@ -347,6 +354,7 @@ async def test_a_restart_replays_what_was_left(settings: Settings) -> None:
     await again.close()
 
 
+@sqlite_only
 async def test_a_start_without_a_database_still_keeps_calls(settings: Settings) -> None:
     state = settings.paths.state
     state.mkdir(parents=True)
@@ -367,7 +375,7 @@ async def test_neither_database_nor_spool_is_said_so(settings: Settings) -> None
     settings.paths.state.mkdir(parents=True)
     (settings.paths.state / "spool").write_text("a file where the folder should be")
     records = await Records.open(settings)
-    with closing(locked(settings)):
+    with locked(settings):
         assert await records.open_handoff(opening(), dossier()) is False
     await records.close()
 
@@ -424,6 +432,7 @@ async def test_the_duty_directory_follows_the_settings(settings: Settings) -> No
     await again.close()
 
 
+@sqlite_only
 @pytest.mark.parametrize("url", ["nonsense", "mongodb://x/y"])
 async def test_a_senseless_database_url_is_refused(settings: Settings, url: str) -> None:
     from voicebot.records.errors import RecordsUnavailable
@@ -435,6 +444,7 @@ async def test_a_senseless_database_url_is_refused(settings: Settings, url: str)
         await Records.open(wrong)
 
 
+@sqlite_only
 async def test_a_read_only_database_is_bridged_by_the_spool(settings: Settings) -> None:
     first = await Records.open(settings)
     await first.close()

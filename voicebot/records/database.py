@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,9 +19,16 @@ from voicebot.state_folder import make_private
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
+_MIGRATING = 12345110
+"""PostgreSQL's advisory lock of who brings the tables up to date."""
+
 WRITE_PATIENCE_S = 0.03
 """How long the writer waits for another process's lock before it uses the spool."""
 READ_PATIENCE_S = 2.0
+SERVER_LOCK_PATIENCE_S = 1.0
+"""PostgreSQL locks rows, for as long as one act; the writer waits at least this long."""
+SERVER_CONNECT_S = 3
+"""A server that does not answer is away; libpq takes whole seconds, 2 or more."""
 
 
 def open_engine(url: str, *, writes: bool = False, patience_s: float | None = None) -> Engine:
@@ -34,7 +41,7 @@ def open_engine(url: str, *, writes: bool = False, patience_s: float | None = No
         patience_s = WRITE_PATIENCE_S if writes else READ_PATIENCE_S
     try:
         if make_url(url).get_backend_name() != "sqlite":
-            return create_engine(url, pool_pre_ping=True)
+            return _server_engine(url, patience_s)
         arguments: dict[str, Any] = {"timeout": patience_s, "check_same_thread": False}
         file = sqlite_file(url)
         if file is not None and not writes:
@@ -53,6 +60,25 @@ def open_engine(url: str, *, writes: bool = False, patience_s: float | None = No
         _make_private(file)
     _tune_sqlite(engine, writes)
     return engine
+
+
+def _server_engine(url: str, patience_s: float) -> Engine:
+    """What the URL says itself goes before what is set here."""
+    target = make_url(url)
+    arguments: dict[str, Any] = {}
+    if target.get_driver_name() == "psycopg":
+        milliseconds = round(max(patience_s, SERVER_LOCK_PATIENCE_S) * 1000)
+        ours = {
+            "connect_timeout": SERVER_CONNECT_S,
+            "options": f"-c lock_timeout={milliseconds}",
+            # A cable that is cut shows within seconds, not after a quarter of an hour.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+        }
+        arguments = {name: value for name, value in ours.items() if name not in target.query}
+    return create_engine(url, pool_pre_ping=True, connect_args=arguments)
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -132,6 +158,8 @@ def migrate(url: str) -> str:
         if _revision(url) == head:
             return head or ""  # nothing to write, so nobody's lock to wait for
         with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":  # one process at a time
+                connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             reached = MigrationContext.configure(connection).get_current_revision()

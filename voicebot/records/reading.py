@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select, true
 from sqlalchemy.orm import Session
 
 from voicebot.records.tables import (
@@ -18,6 +18,8 @@ from voicebot.records.tables import (
     TicketRow,
     TurnRow,
 )
+
+_FOR_THE_WORKER = ("payload", "handoff", "next_attempt_at", "claimed_by", "claimed_until")
 
 
 def call(session: Session, call_id: str) -> dict[str, Any] | None:
@@ -47,9 +49,9 @@ def call(session: Session, call_id: str) -> dict[str, Any] | None:
     )
     return {
         **_summary(row),
-        "turns": [_plain(turn, "call_id") for turn in turns],
+        "turns": [plain(turn, "call_id") for turn in turns],
         "handoffs": [_handoff(session, each, row) for each in handoffs],
-        "tickets": [_plain(ticket, "call_id") for ticket in tickets],
+        "tickets": [plain(ticket, "call_id") for ticket in tickets],
         "decisions": [{"at": each.at, **each.payload} for each in decisions],
     }
 
@@ -67,7 +69,7 @@ def events(session: Session, call_id: str) -> list[dict[str, Any]]:
     rows = session.scalars(
         select(CallEventRow).where(CallEventRow.call_id == call_id).order_by(CallEventRow.seq)
     )
-    return [_plain(row, "call_id") for row in rows]
+    return [plain(row, "call_id") for row in rows]
 
 
 def handoff(session: Session, handoff_id: str) -> dict[str, Any] | None:
@@ -96,33 +98,38 @@ def outbox(
     At most `per_address` of a kind for one address, so that an address that takes
     nothing leaves room for the others, however much waits for it.
     """
+    return [plain(row) for row in session.scalars(outbox_due(now, skip, per_address))]
+
+
+def outbox_due(
+    now: float, skip: Collection[int], per_address: int, free: ColumnElement[bool] | None = None
+) -> Select[OutboxRow]:
+    """The query of `outbox`; `free` leaves out what other processes deliver."""
+    waiting = and_(
+        OutboxRow.state == "waiting",
+        OutboxRow.next_attempt_at <= now,
+        OutboxRow.id.not_in(skip),
+        true() if free is None else free,
+    )
     place = func.row_number().over(
         partition_by=(OutboxRow.kind, OutboxRow.url), order_by=OutboxRow.id.desc()
     )
-    due = (
-        select(OutboxRow.id, place.label("place"))
-        .where(
-            OutboxRow.state == "waiting",
-            OutboxRow.next_attempt_at <= now,
-            OutboxRow.id.not_in(skip),
-        )
-        .subquery()
-    )
-    rows = session.scalars(
+    due = select(OutboxRow.id, place.label("place")).where(waiting).subquery()
+    return (
         select(OutboxRow)
         .join(due, due.c.id == OutboxRow.id)
-        .where(due.c.place <= per_address)
+        # Once more on the row itself, which may have changed since it was found.
+        .where(due.c.place <= per_address, waiting)
         .order_by(case((OutboxRow.kind == "dossier", 0), else_=1), OutboxRow.id.desc())
     )
-    return [_plain(row) for row in rows]
 
 
 def duty_numbers(session: Session) -> list[dict[str, Any]]:
-    return [_plain(row) for row in session.scalars(select(DutyNumberRow))]
+    return [plain(row) for row in session.scalars(select(DutyNumberRow))]
 
 
 def _summary(row: CallRow) -> dict[str, Any]:
-    values = _plain(row)
+    values = plain(row)
     return {"call_id": values.pop("id"), **values}
 
 
@@ -136,20 +143,18 @@ def _handoff(session: Session, row: HandoffRow, call_row: CallRow | None) -> dic
         select(OutboxRow).where(OutboxRow.handoff == row.id).order_by(OutboxRow.id)
     )
     return {
-        **_plain(row, "state_at"),
+        **plain(row, "state_at"),
         "caller": row.dossier.get("caller", ""),
         "transcript": row.dossier.get("transcript", []),
         "requested_at": since(row.requested_at),
         "requested_at_epoch": row.requested_at,
         "connected_at": since(row.connected_at),
         "connected_at_epoch": row.connected_at,
-        "messages": [
-            _plain(message, "payload", "handoff", "next_attempt_at") for message in messages
-        ],
+        "messages": [plain(message, *_FOR_THE_WORKER) for message in messages],
     }
 
 
-def _plain(row: Base, *left_out: str) -> dict[str, Any]:
+def plain(row: Base, *left_out: str) -> dict[str, Any]:
     return {
         column.key: getattr(row, column.key)
         for column in row.__mapper__.column_attrs

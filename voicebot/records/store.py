@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Session
 from telephony.dialing import DutyDirectory
 from voicebot.config import Settings
 from voicebot.records import duty, reading
+from voicebot.records.claiming import claim
 from voicebot.records.database import migrate, open_engine, reason
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.spool import Operation, Spool
@@ -67,6 +69,7 @@ class Records:
         self._spooler = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._tasks: set[asyncio.Task[bool]] = set()
         self._on_written: list[Callable[[], None]] = []
+        self._process = uuid.uuid4().hex
 
     @classmethod
     async def open(cls, settings: Settings) -> Records:
@@ -216,9 +219,7 @@ class Records:
             error=error,
         )
 
-    def note_nuisance(
-        self, call_id: str, number: str, reason: str, at: float
-    ) -> Awaitable[bool]:
+    def note_nuisance(self, call_id: str, number: str, reason: str, at: float) -> Awaitable[bool]:
         """A call counts as nuisance (`voicebot.callers.nuisance`)."""
         return self._write("note_nuisance", call_id=call_id, number=number, reason=reason, at=at)
 
@@ -266,16 +267,7 @@ class Records:
             RecordsUnavailable: the database could not be written within `TRANSACT_S`.
         """
 
-        def run() -> T:
-            with Session(self._transactions) as session, session.begin():
-                return work(session, *arguments, **named)
-
-        try:
-            done = await asyncio.to_thread(run)
-        except SQLAlchemyError as error:
-            raise RecordsUnavailable(
-                f"The database cannot be written just now: {reason(error)}."
-            ) from None
+        done = await self._act(work, *arguments, **named)
         self._tell_written()
         return done
 
@@ -322,8 +314,14 @@ class Records:
     async def outbox(
         self, now: float, *, skip: Collection[int] = (), per_address: int = 8
     ) -> list[dict[str, Any]]:
-        """Messages that are due but for those of `skip` (`voicebot.records.reading.outbox`)."""
-        return await self._read(reading.outbox, now, skip, per_address)
+        """Messages that are due but for those of `skip` (`voicebot.records.reading.outbox`).
+
+        Where processes may share the database, those that are no other's.
+        """
+        due = await self._read(reading.outbox, now, skip, per_address)
+        if not due or self._reader.dialect.name == "sqlite":
+            return due
+        return await self._act(claim, now, skip, per_address, self._process)
 
     async def duty_directory(self) -> DutyDirectory:
         """The numbers that may be dialled; as delivered, where the database is away.
@@ -350,6 +348,22 @@ class Records:
         return found is not None and found.role in roles
 
     # ── how ───────────────────────────────────────────────────────────────────────
+
+    async def _act(
+        self, work: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """As `transact`, and tells nobody."""
+
+        def run() -> T:
+            with Session(self._transactions) as session, session.begin():
+                return work(session, *arguments, **named)
+
+        try:
+            return await asyncio.to_thread(run)
+        except SQLAlchemyError as error:
+            raise RecordsUnavailable(
+                f"The database cannot be written just now: {reason(error)}."
+            ) from None
 
     def _write(
         self, operation: str, patience: tuple[float, float] | None = None, /, **args: Any

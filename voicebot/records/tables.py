@@ -202,6 +202,9 @@ class OutboxRow(Base):
     next_attempt_at: Mapped[float]
     delivered_at: Mapped[float | None]
     last_error: Mapped[str] = mapped_column(Text, default="")
+    claimed_by: Mapped[str | None] = mapped_column(String(32))
+    """The process that delivers it, where several share the database (`records.claiming`)."""
+    claimed_until: Mapped[float | None]
 
 
 class AuditRow(Base):

@@ -30,6 +30,8 @@ MAX_QUEUED = 10_000
 """Writes; a busy call makes about ten a second, so this is minutes of many calls."""
 MAX_BATCH = 64
 RETRY_S = 1.0
+_NOT_THE_WRITES = frozenset({"42501", "42P01"})
+"""PostgreSQL: no right to write, no such table; for whoever runs the server to mend."""
 
 
 @dataclass(slots=True)
@@ -170,7 +172,7 @@ class Writer:
             log.error("database_unavailable", reason=reason(error))
         self._retry_at = time.monotonic() + self._retry_s
 
-    def _apply(self, operations: list[Operation]) -> list[bool]:
+    def _apply(self, operations: list[Operation], *, again: bool = True) -> list[bool]:
         """One transaction; where one write spoils it, each by itself.
 
         Raises the driver's error when the database cannot take anything.
@@ -184,6 +186,9 @@ class Writer:
             if _unavailable(error):
                 raise
             if len(operations) == 1:
+                if again and isinstance(error, sql_errors.IntegrityError):
+                    # Another process wrote the same row at this moment; now it is found.
+                    return self._apply(operations, again=False)
                 kind = operations[0]["op"]
                 log.error("write_rejected", operation=kind, reason=type(error).__name__)
                 self._spool.reject(operations)
@@ -216,4 +221,5 @@ def _unavailable(error: Exception) -> bool:
         )
         # Exactly this class is a damaged file or no database at all.
         or type(error) is sql_errors.DatabaseError
+        or getattr(getattr(error, "orig", None), "sqlstate", None) in _NOT_THE_WRITES
     )
