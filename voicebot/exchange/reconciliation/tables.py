@@ -16,11 +16,12 @@ class ReconciliationRow(Base):
     __tablename__ = "reconciliation"
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
-    since: Mapped[float]
-    until: Mapped[float]
-    """Messages sent from `since` on and before `until` were compared."""
+    first_day: Mapped[str] = mapped_column(String(10))
+    last_day: Mapped[str] = mapped_column(String(10))
+    """Messages that were sent on these days were compared."""
     began_at: Mapped[float]
-    ended_at: Mapped[float]
+    ended_at: Mapped[float | None]
+    """None: it is running, or was broken off."""
     principal: Mapped[str] = mapped_column(String(64))
     """Who asked for it; ``service``: the daily one."""
     ours: Mapped[int]
@@ -38,7 +39,7 @@ class DifferenceRow(Base):
     __tablename__ = "exchange_difference"
     __table_args__ = (
         UniqueConstraint("finding", "id"),
-        Index("ix_exchange_difference_state", "state", "sent_at"),
+        Index("ix_exchange_difference_state", "state", "day"),
         Index("ix_exchange_difference_subject", "subject"),
     )
 
@@ -49,7 +50,8 @@ class DifferenceRow(Base):
     subject: Mapped[str] = mapped_column(String(128))
     sender: Mapped[str] = mapped_column(String(8))
     kind: Mapped[str] = mapped_column(String(16))
-    sent_at: Mapped[float]
+    day: Mapped[str] = mapped_column(String(10))
+    """On which it was sent, ISO."""
     ours: Mapped[dict[str, Any] | None]
     theirs: Mapped[dict[str, Any] | None]
     """The lines of the ledgers, as they were when it was last seen."""
@@ -59,8 +61,8 @@ class DifferenceRow(Base):
     """``open``: waits for a person or for a repair · ``mending``: repaired, until the next
     comparison proves it · ``settled``: both ledgers agree · ``closed``: a person leaves it."""
     found_at: Mapped[float]
-    seen_at: Mapped[float]
-    """When a comparison last found it."""
+    seen_in: Mapped[int]
+    """`ReconciliationRow.number` of the last that found it."""
     settled_at: Mapped[float | None]
     decided_by: Mapped[str] = mapped_column(String(64), default="")
     note: Mapped[str] = mapped_column(Text, default="")
