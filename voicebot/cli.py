@@ -17,6 +17,7 @@ from voicebot.commands import (
     asr,
     audio,
     call,
+    callers,
     database,
     desk,
     figures,
@@ -83,6 +84,7 @@ app.add_typer(database.app, name="db")
 app.add_typer(tokens.app, name="token")
 app.add_typer(recording.app, name="recording")
 app.add_typer(audio.app, name="audio")
+app.add_typer(callers.app, name="callers")
 
 
 def main() -> None:

@@ -120,6 +120,18 @@ def appeal(
     return row
 
 
+def appeal_of(session: Session, number: str, *, who: str, why: str, at: float) -> LimitRow:
+    """As `appeal`, for a person who has taken it down.
+
+    Raises:
+        NotKnown: the number is not limited.
+    """
+    row = appeal(session, number, who=name_of(who), why=reason_of(why), at=at)
+    if row is None:
+        raise NotKnown("This number is not limited; `voicebot callers limits` lists all.")
+    return row
+
+
 # ── reading ───────────────────────────────────────────────────────────────────────
 
 

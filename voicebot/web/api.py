@@ -13,6 +13,7 @@
     GET /v1/knowledge/audio/{hash}  the same, and kb (web.answer_audio)
     GET /v1/figures, /v1/topics     supervisor, admin (web.figures)
     …   /v1/exchange/…              110: messages and the ledger (web.exchange)
+    …   /v1/callers/…               admin, supervisor, agent (web.callers)
     WS  /api/live                   admin, supervisor, agent: what happens, as it happens
     WS  /media                      media, admin: a call's audio (telephony.messages)
     …   /media/fork, /api/audiosocket   other carriers (web.carriers)
@@ -38,6 +39,7 @@ from voicebot.security import ROLES, Principal
 from voicebot.web.access import Refusal, authorise_websocket, foreign_origin, require
 from voicebot.web.answer_audio import add_answer_audio
 from voicebot.web.assist import add_assist
+from voicebot.web.callers import add_callers
 from voicebot.web.carriers import MEDIA, add_carriers
 from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
@@ -188,6 +190,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_pages(app)
     add_assist(app, service)
     add_answer_audio(app, service)
+    add_callers(app, service)
     add_figures(app, service)
     add_exchange(app, service)
     add_carriers(app, service, announcements)

@@ -1,0 +1,306 @@
+"""Callers, as HTTP: limited numbers, missed calls, evaluations.
+
+    GET  /v1/callers/limits                 staff: proposals and limits; a number's with their steps
+    POST /v1/callers/limits                 supervisor, admin: set a limit
+    POST /v1/callers/limits/{id}/review     the same, another person: keep or lift it
+    POST /v1/callers/limits/{id}/{act}      the same: lift, dismiss (a proposal), report (to 110)
+    POST /v1/callers/appeals                staff: a caller does not agree (申诉)
+    GET  /v1/callers/nuisance               staff: nuisance calls by number
+    POST /v1/callers/nuisance               staff: this call was nuisance
+    GET  /v1/callers/missed                 staff: missed calls that are open
+    POST /v1/callers/missed/done            staff: a missed caller was called, or need not be
+    GET  /v1/callers/evaluations            staff
+    POST /v1/callers/evaluations            staff: what a caller has told a person
+
+Each read is audited, each act is written with its audit row in one transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar
+
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy.orm import Session
+
+from voicebot.callers import evaluations, limits, missed, proposing, reporting
+from voicebot.callers.errors import CallersError, NotKnown
+from voicebot.callers.limits import MOST_DAYS, MOST_WHY, values
+from voicebot.callers.tables import LimitRow
+from voicebot.records.tables import AuditRow
+from voicebot.security import Principal
+from voicebot.web.access import require
+from voicebot.web.service import Service
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Staff = Annotated[Principal, Depends(require("admin", "supervisor", "agent"))]
+Supervisor = Annotated[Principal, Depends(require("admin", "supervisor"))]
+
+Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_WHY)]
+Number = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{5,20}$")]
+CallId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class LimitWanted(_Strict):
+    """`evidence`: ids of calls of this number; those of its proposal where none are given."""
+
+    number: Number
+    reason: str
+    why: Why
+    evidence: Annotated[list[CallId], Field(max_length=100)] = []
+    days: Annotated[int, Field(ge=1, le=MOST_DAYS)] | None = None
+    """Calendar days; by default those of the settings."""
+
+
+class Review(_Strict):
+    why: Why
+    lift: bool
+
+
+class Reason(_Strict):
+    why: Why
+
+
+class Appeal(_Strict):
+    number: Number
+    why: Why
+
+
+class Mark(_Strict):
+    call: CallId
+    reason: str
+
+
+class Done(_Strict):
+    call: CallId
+    note: Annotated[str, StringConstraints(max_length=missed.MOST_NOTE)] = ""
+
+
+class Judged(_Strict):
+    call: CallId
+    number: Number
+    ticket: Annotated[str, StringConstraints(max_length=128)] = ""
+    score: Annotated[int, Field(ge=1, le=3)]
+
+
+def add_callers(app: FastAPI, service: Service) -> None:
+    """Adds the endpoints."""
+    records = service.records
+
+    @app.exception_handler(CallersError)
+    async def refused(_: Request, error: CallersError) -> JSONResponse:
+        status = 404 if isinstance(error, NotKnown) else 409
+        return JSONResponse({"code": error.code, "message": str(error)}, status)
+
+    def audit(request: Request, who: Principal, action: str, subject: str = "") -> None:
+        records.audit(who, action, subject, _client(request))
+
+    async def act(
+        request: Request,
+        who: Principal,
+        action: str,
+        work: Callable[Concatenate[Session, P], T],
+        /,
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
+        """The work and its audit row, both or neither."""
+
+        def run(session: Session) -> T:
+            done = work(session, *arguments, **named)
+            subject = str(done.get("id", "")) if isinstance(done, dict) else ""
+            session.add(_audit_row(who, action, subject, _client(request)))
+            return done
+
+        return await records.transact(run)
+
+    @app.get("/v1/callers/limits")
+    async def list_limits(
+        who: Staff,
+        request: Request,
+        number: Annotated[str, Query(max_length=64)] = "",
+        everything: bool = False,
+    ) -> dict[str, Any]:
+        at = time.time()
+        if number:
+            found = await records.read(limits.history, number, at)
+        else:
+            found = await records.read(limits.listed, at, everything=everything)
+        audit(request, who, "callers.limits.read", number)
+        return {"limits": found}
+
+    @app.post("/v1/callers/limits")
+    async def set_limit(wanted: LimitWanted, who: Supervisor, request: Request) -> dict[str, Any]:
+        return await act(
+            request,
+            who,
+            "callers.limit.set",
+            _told(limits.set_limit),
+            wanted.number,
+            reason=wanted.reason,
+            evidence=wanted.evidence,
+            who=_name(who),
+            why=wanted.why,
+            at=time.time(),
+            days=wanted.days or service.settings.callers.limit_days,
+        )
+
+    @app.post("/v1/callers/limits/{limit}/review")
+    async def review(
+        limit: int, judged: Review, who: Supervisor, request: Request
+    ) -> dict[str, Any]:
+        return await act(
+            request,
+            who,
+            "callers.limit.review",
+            _told(limits.review),
+            limit,
+            who=_name(who),
+            why=judged.why,
+            at=time.time(),
+            lift=judged.lift,
+        )
+
+    @app.post("/v1/callers/limits/{limit}/{done}")
+    async def act_upon(
+        limit: int,
+        done: Literal["lift", "dismiss", "report"],
+        reason: Reason,
+        who: Supervisor,
+        request: Request,
+    ) -> dict[str, Any]:
+        work = {"lift": limits.lift, "dismiss": proposing.dismiss, "report": reporting.report}
+        return await act(
+            request,
+            who,
+            f"callers.limit.{done}",
+            _told(work[done]),
+            limit,
+            who=_name(who),
+            why=reason.why,
+            at=time.time(),
+        )
+
+    @app.post("/v1/callers/appeals")
+    async def appeal(wanted: Appeal, who: Staff, request: Request) -> dict[str, Any]:
+        return await act(
+            request,
+            who,
+            "callers.limit.appeal",
+            _told(limits.appeal_of),
+            wanted.number,
+            who=_name(who),
+            why=wanted.why,
+            at=time.time(),
+        )
+
+    @app.get("/v1/callers/nuisance")
+    async def nuisance(who: Staff, request: Request) -> dict[str, Any]:
+        found = await records.read(proposing.counts, time.time())
+        audit(request, who, "callers.nuisance.read")
+        return {"numbers": found}
+
+    @app.post("/v1/callers/nuisance")
+    async def mark(marked: Mark, who: Staff, request: Request) -> dict[str, Any]:
+        proposed = await act(
+            request,
+            who,
+            "callers.nuisance.mark",
+            _told(proposing.mark),
+            marked.call,
+            marked.reason,
+            who=_name(who),
+            at=time.time(),
+        )
+        return {"proposed": proposed or None}
+
+    @app.get("/v1/callers/missed")
+    async def list_missed(
+        who: Staff,
+        request: Request,
+        everything: bool = False,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    ) -> dict[str, Any]:
+        found = await records.read(missed.listed, everything=everything, most=limit)
+        audit(request, who, "callers.missed.read")
+        return {"missed": found}
+
+    @app.post("/v1/callers/missed/done")
+    async def settle_missed(settled: Done, who: Staff, request: Request) -> dict[str, Any]:
+        calls = await act(
+            request,
+            who,
+            "callers.missed.done",
+            missed.done,
+            settled.call,
+            who=_name(who),
+            note=settled.note,
+            at=time.time(),
+        )
+        return {"settled": calls}
+
+    @app.get("/v1/callers/evaluations")
+    async def list_evaluations(
+        who: Staff, request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 200
+    ) -> dict[str, Any]:
+        found = await records.read(evaluations.listed, most=limit)
+        audit(request, who, "callers.evaluations.read")
+        return {"evaluations": found}
+
+    @app.post("/v1/callers/evaluations")
+    async def evaluate(judged: Judged, who: Staff, request: Request) -> dict[str, Any]:
+        await act(
+            request,
+            who,
+            "callers.evaluation.put",
+            evaluations.by_agent,
+            call_id=judged.call,
+            number=judged.number,
+            ticket=judged.ticket,
+            score=judged.score,
+            at=time.time(),
+        )
+        return {"call": judged.call, "score": judged.score}
+
+
+def _told(
+    work: Callable[Concatenate[Session, P], LimitRow | None],
+) -> Callable[Concatenate[Session, P], dict[str, Any]]:
+    """The work, with the limit as plain values; empty where it made none."""
+
+    def run(session: Session, /, *arguments: P.args, **named: P.kwargs) -> dict[str, Any]:
+        row = work(session, *arguments, **named)
+        session.flush()
+        return values(row, time.time()) if row is not None else {}
+
+    return run
+
+
+def _name(who: Principal) -> str:
+    """Tokens need not have a name; each is one person's."""
+    return who.name or f"token {who.token_id}"
+
+
+def _client(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _audit_row(who: Principal, action: str, subject: str, client: str) -> AuditRow:
+    return AuditRow(
+        at=time.time(),
+        principal=who.name,
+        role=who.role,
+        action=action,
+        subject=subject[:255],
+        client=client,
+        allowed=True,
+    )
