@@ -295,6 +295,26 @@ async def test_a_delivery_that_failed_waits_for_its_time(records: Records) -> No
     assert (await records.outbox(later + 1))[0]["attempts"] == 1
 
 
+@pytest.mark.parametrize("caller", ["1" * 500, "138\x0000138000", "138\ud83d"])
+async def test_nothing_that_a_switch_sends_costs_a_handoff(records: Records, caller: str) -> None:
+    """PostgreSQL refuses what is longer than its column, and NUL."""
+    await written(
+        records.start_call("C1", caller, caller, NOW, caller),
+        records.add_turn(
+            "C1", 0, {"side": "caller", "text": f"着火了{caller}", "start": 1, "end": 2}
+        ),
+        records.open_handoff(opening(), dossier(reason=caller)),
+        records.handoff_state("H1", "110-460106", "busy", NOW + 7.0),
+        records.save_ticket({"id": "T1", "call_id": "C1", "matter": caller, "number": caller}),
+        records.finish_call("C1", "handed_off", NOW + 30, "460106"),
+    )
+    call = await records.call("C1")
+    assert call is not None
+    assert call["turns"][0]["text"].startswith("着火了")
+    assert len(call["handoffs"]) == len(call["tickets"]) == 1
+    assert await waiting(records)
+
+
 async def test_a_locked_database_is_bridged_by_the_spool(
     records: Records, settings: Settings
 ) -> None:

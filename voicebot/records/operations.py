@@ -7,6 +7,7 @@ Rule 2: an operation finds its row or makes it; it relies on no other having com
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, select, update
@@ -19,6 +20,9 @@ from voicebot.callers.operations import (
     note_nuisance,
     save_evaluation,
 )
+from voicebot.clock import BEIJING
+from voicebot.duty.directory import notice_address
+from voicebot.duty.notices.opening import open_notice
 from voicebot.figures.tables import RefusedCallRow
 from voicebot.records.tables import (
     AuditRow,
@@ -30,6 +34,7 @@ from voicebot.records.tables import (
     OutboxRow,
     TurnRow,
 )
+from voicebot.records.texts import fitted_row
 from voicebot.tickets import opening
 
 
@@ -170,11 +175,23 @@ def handoff_returned(session: Session, *, handoff: str, at: float) -> None:
 def notify_line(
     session: Session, *, line: str, handoff: str, dossier: Mapping[str, Any], at: float
 ) -> None:
-    """A notice to another duty line (119, 120, power …): a copy of the dossier, once."""
+    """A notice to another duty line (119, 120, power …), once: a copy of the dossier to its
+    desk, and a message to whoever is on duty there (`voicebot.duty.notices`).
+    """
     name = f"{handoff}/{line}"
     payload = {**dossier, "handoff": name, "notice_for": line}
-    url = _http_url(session, DutyNumberRow.kind == line)
+    region = dossier.get("region")
+    url = notice_address(session, line, region, datetime.fromtimestamp(at, BEIJING))
     _insert_new(session, OutboxRow, [_message("notice", handoff, name, url, payload, at)])
+    open_notice(
+        session,
+        key=name,
+        line=line,
+        region=region,
+        subject=handoff,
+        caller=dossier.get("caller", ""),
+        at=at,
+    )
 
 
 def delivered(session: Session, *, outbox: int, at: float) -> None:
@@ -202,6 +219,7 @@ def delivery_failed(
         ).first()
     if row is not None and row.state == "waiting" and row.attempts <= attempts:
         row.attempts, row.next_attempt_at, row.last_error = attempts, next_attempt_at, error
+        row.claimed_until = None
 
 
 def audit(
@@ -289,7 +307,8 @@ def _insert_new(session: Session, table: type[Base], rows: list[dict[str, Any]])
     if not rows:
         return
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    session.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+    fitting = [fitted_row(table, row) for row in rows]
+    session.execute(dialect.insert(table).on_conflict_do_nothing(), fitting)
 
 
 def _post_dossier(session: Session, row: HandoffRow, at: float) -> None:
@@ -317,6 +336,7 @@ def _post_dossier(session: Session, row: HandoffRow, at: float) -> None:
     elif again.state == "superseded":  # back on a route that was tried before
         for name in ("url", "created_at", "attempts", "next_attempt_at", "last_error", "state"):
             setattr(again, name, message[name])
+        again.claimed_until = None
 
 
 def _waiting(handoff: str, kind: str) -> ColumnElement[bool]:
