@@ -41,6 +41,7 @@ from voicebot.embedder import SentenceEmbedder
 from voicebot.exchange.outbox import OutboxWorker
 from voicebot.exchange.platform import Platform
 from voicebot.exchange.worker import EnvelopeWorker
+from voicebot.figures.topic_watch import TopicWatch
 from voicebot.knowledge import Knowledge, KnowledgeBase, open_embedder, unreadable
 from voicebot.loop_lag import LoopLag
 from voicebot.recording_vault import RecordingVault
@@ -330,6 +331,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(OutboxWorker(records, token).run()),
             asyncio.create_task(_exchange(settings, records).run()),
             asyncio.create_task(_follow_knowledge(knowledge, engines)),
+            asyncio.create_task(TopicWatch(records, engines.embedder).run()),
             asyncio.create_task(follow_directory(records, directory, service.take_directory)),
         ]
         settle()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from voicebot.config import Settings
-    from voicebot.figures.report import Report
+    from voicebot.figures.report import Period, Report
 
 app = typer.Typer(
     no_args_is_help=True, help="Connection, waiting, hand-offs, tickets, satisfaction; hot topics."
@@ -128,6 +128,45 @@ def publish(
 
 
 @app.command()
+def topics(
+    first: First = "",
+    last: Last = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many topics.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Show what callers called about (热点), rising topics first; the service finds them.
+
+    Wordings are callers' own, with personal numbers masked; the look is put on record.
+
+    \b
+    Examples:
+      voicebot figures topics
+      voicebot figures topics --from 2026-11-01 --to 2026-11-30 --limit 10
+      voicebot figures topics --json
+    """
+    from voicebot.figures.topic_list import topic_lines
+    from voicebot.security import audit_local
+
+    settings = open_settings()
+    period = _period(first, last)
+    lines = read(settings, lambda session: topic_lines(session, period, limit))
+    audit_local(settings.database_url, "topics.read", str(period))
+    for line in lines:
+        if as_json:
+            print_json(line.as_dict())
+            continue
+        places = "、".join(f"{name} {count}" for name, count in line.regions.items())
+        typer.echo(f"{line.count:>5}  {line.label}  （此前 {line.before}；{places}）")
+        for example in line.examples[1:]:
+            typer.echo(f"       {example}")
+        for alarm in line.alarms:
+            usual = "新话题" if alarm["new"] else f"通常 {alarm['expected']:.1f}"
+            typer.echo(f"     ! {alarm['day']} {alarm['region_name']} {alarm['count']}（{usual}）")
+    if not lines and not as_json:
+        typer.echo("这段时间没有多人反映的话题。")
+
+
+@app.command()
 def define(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False,
 ) -> None:
@@ -152,16 +191,22 @@ def define(
 
 
 def _report(first: str, last: str, by: By) -> Report:
-    from voicebot.figures.report import Period, report
+    from voicebot.figures.report import report
 
     settings = open_settings()
-    begins = _day("--from", first) if first else today() - timedelta(days=1)
-    period = Period(begins, _day("--to", last) if last else begins)
+    period = _period(first, last)
     lines = {line.did: line.name for line in settings.lines}
     return read(
         settings,
         lambda session: report(session, period, by.value, now().timestamp(), lines),
     )
+
+
+def _period(first: str, last: str) -> Period:
+    from voicebot.figures.report import Period
+
+    begins = _day("--from", first) if first else today() - timedelta(days=1)
+    return Period(begins, _day("--to", last) if last else begins)
 
 
 def read(settings: Settings, query: Callable[[Session], T]) -> T:

@@ -12,12 +12,13 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, Query, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 
 from voicebot.clock import today
 from voicebot.figures.counting import By
 from voicebot.figures.indicators import INDICATORS
 from voicebot.figures.report import Period, PeriodError, as_csv, report
+from voicebot.figures.topic_list import MOST, topic_lines
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, require
 
@@ -59,6 +60,21 @@ def add_figures(app: FastAPI, service: Service) -> None:
     @app.get("/v1/figures/definitions")
     async def definitions(_: Supervisor) -> list[dict[str, Any]]:
         return [asdict(each) for each in INDICATORS]
+
+    @app.get("/v1/topics")
+    async def topics(
+        principal: Supervisor,
+        request: Request,
+        first: First = None,
+        last: Last = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = MOST,
+    ) -> list[dict[str, Any]]:
+        """What callers called about, rising topics first; wordings are theirs, masked."""
+        period = _period(first, last)
+        found = await service.records.read(topic_lines, period, limit)
+        client = request.client.host if request.client else ""
+        service.records.audit(principal, "topics.read", str(period), client)
+        return [line.as_dict() for line in found]
 
 
 def _period(first: date | None, last: date | None) -> Period:
