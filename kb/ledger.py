@@ -23,6 +23,8 @@ CONTENT = (
 )  # fmt: skip
 """What somebody writes; the rest of an entry is what becomes of it."""
 _LISTS = ("lines", "variants", "keywords")
+_WRITERS = 12345_001
+"""PostgreSQL's advisory lock of who writes the knowledge base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +165,12 @@ def announce(session: Session) -> None:
 
 
 def claim(session: Session) -> None:
-    """Wait until no other writer is at work; SQLite's write transactions do so by themselves."""
-    session.execute(sa.select(revisions).with_for_update())
+    """Wait until no other writer is at work; SQLite's write transactions do so by themselves.
+
+    Not by the row of `revisions`: before the first publication there is none.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
 
 
 def as_entry(row: sa.Row[Any], status: Status, until: datetime | None = None) -> Entry:
