@@ -32,20 +32,23 @@ def together(
     engine: Engine, *acts: Callable[[Session], Entry]
 ) -> tuple[list[Entry], list[BaseException]]:
     """Each in a transaction of its own; the second begins while the first is not committed."""
-    first_has_read, second_began = threading.Event(), threading.Event()
+    first_has_written, second_is_done = threading.Event(), threading.Event()
 
     def first() -> Entry:
         with Session(engine) as session, session.begin():
             done = acts[0](session)
-            first_has_read.set()
-            assert second_began.wait(30)
+            first_has_written.set()
+            # It has to wait for us, so this is how long it may do what it must not.
+            second_is_done.wait(0.5)
             return done
 
     def second() -> Entry:
-        assert first_has_read.wait(30)
-        second_began.set()
-        with Session(engine) as session, session.begin():
-            return acts[1](session)
+        assert first_has_written.wait(30)
+        try:
+            with Session(engine) as session, session.begin():
+                return acts[1](session)
+        finally:
+            second_is_done.set()
 
     with ThreadPoolExecutor(2) as pool:
         futures: list[Future[Entry]] = [pool.submit(first), pool.submit(second)]
