@@ -16,6 +16,7 @@ from telephony.call_control import CallInfo, IncomingCall
 from voicebot.app import Service, _follow_knowledge, _published, settle
 from voicebot.clock import now
 from voicebot.config import Settings
+from voicebot.figures.tables import RefusedCallRow
 from voicebot.knowledge import Knowledge, KnowledgeError, unreadable
 from voicebot.records.store import Records
 
@@ -54,7 +55,7 @@ class Engines:
 
 @pytest.fixture
 def service(settings: Settings, records: Records, monkeypatch: pytest.MonkeyPatch) -> Service:
-    async def serve(self: Service, call: IncomingCall, info: CallInfo) -> None:
+    async def serve(self: Service, call: IncomingCall, info: CallInfo, *_: float) -> None:
         answered.append(info.call_id)
         await asyncio.sleep(0.05)
 
@@ -85,6 +86,11 @@ async def test_one_number_has_only_so_many_calls_at_a_time(service: Service) -> 
     )
     assert len(service.answered) == service.settings.admission.per_number  # type: ignore[attr-defined]
     assert sockets[-1].closed == "Too many calls of this number are in progress."
+    await service.records.audit(None, "written after it")
+    refused = await service.records.read(
+        lambda session: session.query(RefusedCallRow.call_id, RefusedCallRow.reason).all()
+    )
+    assert refused == [("CA3", "too_many")], "it counts in the connection rate"
 
 
 async def test_a_service_that_is_being_stopped_lets_calls_finish_and_takes_none(

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from flows.actions import Handoff, OpenTicket, ReleaseLeg, Route, UpdateDossier
-from flows.events import CallStarted, LegState, TimePassed, TransferProgress
+from flows.actions import Decide, Handoff, OpenTicket, ReleaseLeg, Route, UpdateDossier
+from flows.events import CallStarted, FarSideKey, LegState, TimePassed, TransferProgress
+from flows.release import HANDED_BACK
 from flows.state import HandoffState, State
 from voicebot.call.journal import Journal
 
@@ -20,9 +21,15 @@ class Saved:
         self.tickets: list[Mapping[str, Any]] = []
 
         self.states: list[str] = []
+        self.returned: list[str] = []
+        self.started: tuple[Any, ...] = ()
 
-    async def start_call(self, *_: Any) -> bool:
+    async def start_call(self, *values: Any) -> bool:
+        self.started = values
         return True
+
+    def handoff_returned(self, handoff: str, at: float) -> None:
+        self.returned.append(handoff)
 
     def handoff_state(self, handoff: str, destination: str, state: str, at: float) -> None:
         self.states.append(destination)
@@ -68,6 +75,26 @@ async def test_an_ordinary_call_has_neither() -> None:
     journal = await started(Saved())
     assert journal.dossier(HANDOFF, State())["priority"] == ""
     assert not {"order", "priority"} & journal.line_parameters("c1-h1").keys()
+
+
+async def test_when_the_line_rang_is_on_record_beside_when_it_was_answered() -> None:
+    saved = Saved()
+    journal = Journal(cast(Any, saved), cast(Any, Unwatched()), str, 1000.0)
+    await journal.start(CallStarted(0.0, "c1", "13800138000", "12345"), "")
+    if journal._flusher is not None:
+        journal._flusher.cancel()
+    assert saved.started[-1] == 1000.0
+    assert saved.started[3] > 1000.0
+
+
+async def test_a_caller_whom_110_gives_back_was_a_false_transfer() -> None:
+    saved = Saved()
+    journal = await started(saved)
+    key = FarSideKey(30.0, "c1-h1", "110-460100", "9")
+    journal.note(key, (), State())
+    assert saved.returned == []
+    journal.note(key, (Decide(HANDED_BACK, "110按键，把电话转回12345"),), State())
+    assert saved.returned == ["c1-h1"]
 
 
 async def test_a_leg_beside_110_is_not_the_state_of_the_hand_off() -> None:
