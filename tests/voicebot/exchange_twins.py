@@ -20,6 +20,10 @@ from voicebot.records.database import open_engine
 from voicebot.records.tables import Base
 
 NOW = AT.timestamp()
+TABLES = (
+    "exchange_ledger", "exchange_outbox", "exchange_inbox", "reconciliation",
+    "exchange_difference", "outbox", "handoff", "duty_number",
+)  # fmt: skip
 TODAY = Days.until(AT.date())
 
 
@@ -37,14 +41,7 @@ class Platform:
     def __init__(self, name: Sender) -> None:
         self.name = name
         self.engine: Engine = open_engine("sqlite://", writes=True)
-        names = (
-            "exchange_ledger",
-            "exchange_outbox",
-            "exchange_inbox",
-            "reconciliation",
-            "exchange_difference",
-        )
-        Base.metadata.create_all(self.engine, [Base.metadata.tables[name] for name in names])
+        Base.metadata.create_all(self.engine, [Base.metadata.tables[name] for name in TABLES])
         with self.engine.begin() as connection:
             connection.execute(text("CREATE TABLE effect (id)"))
 

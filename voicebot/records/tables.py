@@ -186,7 +186,10 @@ class OutboxRow(Base):
     """A message that must arrive: delivered at least once, whatever is restarted meanwhile."""
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_waiting", "state", "next_attempt_at"),)
+    __table_args__ = (
+        Index("ix_outbox_waiting", "state", "next_attempt_at"),
+        Index("ix_outbox_created_at", "created_at"),
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))

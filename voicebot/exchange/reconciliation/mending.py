@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from voicebot.exchange import inbox
+from voicebot.exchange.reconciliation import dossiers
 from voicebot.exchange.reconciliation.entries import Entry
 from voicebot.exchange.schema import Envelope
 from voicebot.exchange.tables import EnvelopeRow, LedgerRow
@@ -30,7 +31,7 @@ def send_again(session: Session, ids: Collection[str], *, at: float) -> set[str]
         .values(state="waiting", attempts=0, next_attempt_at=at, created_at=at, last_error="")
     )
     _set_state(session, has, "waiting")
-    return has
+    return has | dossiers.send_again(session, set(ids) - has, at=at)
 
 
 def take_theirs(session: Session, ids: Collection[str], *, at: float) -> set[str]:
@@ -46,7 +47,7 @@ def take_theirs(session: Session, ids: Collection[str], *, at: float) -> set[str
         .values(state="delivered", delivered_at=at, last_error="")
     )
     _set_state(session, has, "applied")
-    return has
+    return has | dossiers.take_theirs(session, set(ids) - has, at=at)
 
 
 def take_in(session: Session, envelope: Envelope, entry: Entry, *, at: float) -> bool:

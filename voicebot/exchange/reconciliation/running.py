@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from voicebot.exchange.reconciliation import ledger, mending, queue
+from voicebot.exchange.reconciliation import dossiers, ledger, mending, queue
 from voicebot.exchange.reconciliation.comparing import (
     Difference,
     Finding,
@@ -111,7 +111,9 @@ class Reconciliation:
         # Theirs first: what is sent meanwhile is young, and not missed.
         with SortedLedger(self._counted(self._other.entries(days))) as theirs:
             with Session(self._reader) as session, session.begin():
-                ours = SortedLedger(ledger.entries(session, days))
+                ours = SortedLedger(
+                    chain(ledger.entries(session, days), dossiers.entries(session, days))
+                )
             with ours:
                 number = self._write(self._open, days, began, len(ours), len(theirs))
                 for batch in _batches(self._differences(ours, theirs, began)):

@@ -51,8 +51,10 @@ def upgrade() -> None:
     )
     op.create_index("ix_exchange_difference_state", "exchange_difference", ["state", "day"])
     op.create_index("ix_exchange_difference_subject", "exchange_difference", ["subject"])
+    op.create_index("ix_outbox_created_at", "outbox", ["created_at"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_outbox_created_at", "outbox")
     op.drop_table("exchange_difference")
     op.drop_table("reconciliation")
