@@ -37,6 +37,8 @@ from voicebot.call_backs import CallBacks
 from voicebot.callers.service import CallerService
 from voicebot.config import Settings
 from voicebot.duty.following import follow_directory
+from voicebot.duty.notices.secret import notice_secret
+from voicebot.duty.notices.worker import NoticeWorker
 from voicebot.embedder import SentenceEmbedder
 from voicebot.exchange.outbox import OutboxWorker
 from voicebot.exchange.platform import Platform
@@ -321,7 +323,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         published = await asyncio.to_thread(_published, knowledge, embedder)
         engines = await asyncio.to_thread(open_engines, settings, published, embedder)
         token = desk_token(settings)
-        directory = await records.duty_directory()
+        directory, notice_key = await records.duty_directory(), notice_secret(settings)
         service = Service(settings, engines, records, directory, token)
         await asyncio.to_thread(service.seal_recordings)
         tasks = [
@@ -332,6 +334,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(_exchange(settings, records).run()),
             asyncio.create_task(_follow_knowledge(knowledge, engines)),
             asyncio.create_task(TopicWatch(records, engines.embedder).run()),
+            asyncio.create_task(NoticeWorker(records, settings.notices, notice_key).run()),
             asyncio.create_task(follow_directory(records, directory, service.take_directory)),
         ]
         settle()

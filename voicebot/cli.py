@@ -20,6 +20,7 @@ from voicebot.commands import (
     callers,
     database,
     desk,
+    duty,
     figures,
     knowledge,
     machine,
@@ -84,6 +85,7 @@ app.add_typer(database.app, name="db")
 app.add_typer(tokens.app, name="token")
 app.add_typer(recording.app, name="recording")
 app.add_typer(audio.app, name="audio")
+app.add_typer(duty.app, name="duty")
 app.add_typer(callers.app, name="callers")
 
 

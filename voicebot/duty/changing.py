@@ -180,8 +180,8 @@ def apply(session: Session, changes: Iterable[Change], who: Who, at: float) -> N
         session.add(
             DutyChangeRow(
                 at=at,
-                who=who.name,
-                login=who.login,
+                who=who.name[:100],
+                login=who.login[:100],
                 why=who.why,
                 what=change.what,
                 key=change.key,
@@ -227,18 +227,18 @@ def _superseded(session: Session, kept: list[Shift]) -> list[Change]:
     ]
 
 
+_HOURS = ("days", "start", "end", "valid_from", "valid_to")
+
+
 def _hours_values(hours: Hours) -> dict[str, Any]:
-    names = ("days", "start", "end", "valid_from", "valid_to")
-    return plain({name: getattr(hours, name) for name in names})
+    return plain({name: getattr(hours, name) for name in _HOURS})
 
 
 def _number_values(row: DutyNumberRow) -> dict[str, Any]:
-    names = ("kind", "region", "name", "url", "http_url")
-    names += ("days", "start", "end", "valid_from", "valid_to")
+    names = ("kind", "region", "name", "url", "http_url", *_HOURS)
     return plain({name: getattr(row, name) for name in names})
 
 
 def _shift_values(row: DutyShiftRow) -> dict[str, Any]:
-    names = ("line", "region", "days", "start", "end", "valid_from", "valid_to")
-    names += ("rank", "person", "phone", "email", "webhook")
+    names = ("line", "region", *_HOURS, "rank", "person", "phone", "email", "webhook")
     return plain({name: getattr(row, name) for name in names})

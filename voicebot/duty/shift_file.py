@@ -33,6 +33,7 @@ HEADINGS = Headings(
     ("line", "person"),
 )
 LONGEST_PERSON = 64
+LONGEST_EMAIL = 254
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", re.ASCII)
 _PHONE = re.compile(r"\+?[0-9]{5,15}", re.ASCII)
 _RANKS = {
@@ -89,7 +90,7 @@ def _shift(cells: Mapping[str, str]) -> Shift:
     if phone and (known := caller_number(phone).number):
         phone = known
     email, webhook = cells["email"], cells["webhook"]
-    if email and not _EMAIL.fullmatch(email):
+    if email and not (len(email) <= LONGEST_EMAIL and _EMAIL.fullmatch(email)):
         raise BadCell("email", "is no e-mail address")
     if webhook and (reason := unsafe(webhook)):
         raise BadCell("webhook", reason)

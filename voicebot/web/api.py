@@ -14,6 +14,8 @@
     GET /v1/figures, /v1/topics     supervisor, admin (web.figures)
     …   /v1/exchange/…              110: messages and the ledger (web.exchange)
     …   /v1/callers/…               admin, supervisor, agent (web.callers)
+    GET /v1/duty/now                admin, supervisor, agent: who is on duty (web.duty)
+    POST /v1/duty/receipts/{id}     whoever was told, by the notice's token; the same (web.duty)
     WS  /api/live                   admin, supervisor, agent: what happens, as it happens
     WS  /media                      media, admin: a call's audio (telephony.messages)
     …   /media/fork, /api/audiosocket   other carriers (web.carriers)
@@ -41,6 +43,7 @@ from voicebot.web.answer_audio import add_answer_audio
 from voicebot.web.assist import add_assist
 from voicebot.web.callers import add_callers
 from voicebot.web.carriers import MEDIA, add_carriers
+from voicebot.web.duty import add_duty
 from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
 from voicebot.web.headers import SecurityHeaders
@@ -193,6 +196,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_callers(app, service)
     add_figures(app, service)
     add_exchange(app, service)
+    add_duty(app, service)
     add_carriers(app, service, announcements)
 
     def _audit(request: Request | WebSocket, who: Principal, action: str, subject: str) -> None:

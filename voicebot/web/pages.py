@@ -1,4 +1,4 @@
-"""The call page: the files that anybody may load, and no others.
+"""The call page and the receipt of a notice: the files that anybody may load, and no others.
 
 They are the only tokenless thing in the service and hold no data: not a line, not a
 number, not a setting. Whatever the page shows it asks the API for, with the token that
@@ -21,6 +21,8 @@ PUBLIC = {
     "/call/words.js": ("words.js", _JAVASCRIPT),
     "/call/worklet.js": ("worklet.js", _JAVASCRIPT),
     "/call/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/receipt": ("receipt.html", "text/html; charset=utf-8"),
+    "/receipt/receipt.js": ("receipt.js", _JAVASCRIPT),
 }
 """File in `static/` and media type, by path."""
 

@@ -49,7 +49,7 @@ def acknowledge(
         return None
     first = row.acknowledged_at is None
     if first:
-        row.state, row.acknowledged_at, row.acknowledged_by = "acknowledged", at, by
+        row.state, row.acknowledged_at, row.acknowledged_by = "acknowledged", at, by[:100]
         session.execute(
             update(DutyMessageRow)
             .where(DutyMessageRow.notice == notice, DutyMessageRow.state == "waiting")

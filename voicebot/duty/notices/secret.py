@@ -9,22 +9,21 @@ import os
 import secrets
 from pathlib import Path
 
+import structlog
+
 from voicebot.config import Settings
-from voicebot.errors import VoicebotError
 from voicebot.state_folder import make_private
 
+log = structlog.get_logger()
 
-class NoticeKeyUnavailable(VoicebotError):
-    """The key of notices cannot be read or made."""
-
-    code = "voicebot.notice_key"
+_OF_THIS_PROCESS = secrets.token_bytes(32)
 
 
 def notice_secret(settings: Settings) -> bytes:
     """The key of the settings, else that of this machine, made where there is none.
 
-    Raises:
-        NoticeKeyUnavailable: the state folder cannot be used.
+    Where it cannot be kept there is one for this process alone: calls go on, and receipts of
+    notices from before a restart do not fit.
     """
     given = settings.notices.secret.get_secret_value()
     if given:
@@ -35,9 +34,8 @@ def notice_secret(settings: Settings) -> bytes:
         file.parent.mkdir(exist_ok=True, mode=0o700)
         return _kept(file)
     except OSError as error:
-        raise NoticeKeyUnavailable(
-            f"The key of notices cannot be kept in {file}: {error.strerror}; set notices.secret."
-        ) from None
+        log.error("notice_key_not_kept", file=str(file), reason=error.strerror)
+        return _OF_THIS_PROCESS
 
 
 def _kept(file: Path) -> bytes:

@@ -1,0 +1,91 @@
+"""How the commands of `voicebot duty` read and change the directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from voicebot.commands.session import InputError
+from voicebot.duty.names import LINES, read_line, read_region
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from voicebot.config import Settings
+
+T = TypeVar("T")
+
+
+def with_directory(settings: Settings, work: Callable[[Session], T], act: str, subject: str) -> T:
+    """`work` in one transaction, on record as an act of this machine's user.
+
+    On a new machine the directory is the one that is delivered.
+
+    Raises:
+        RecordsUnavailable: the database cannot be read or written.
+    """
+    from sqlalchemy.orm import Session
+
+    from voicebot.records.database import migrate, open_engine
+    from voicebot.records.duty import write_seed
+    from voicebot.security import WRITE_PATIENCE_S, local_act
+
+    with _sentences():
+        migrate(settings.database_url)
+        engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
+        try:
+            with Session(engine) as session, session.begin():
+                write_seed(session, settings.handoff)
+                session.flush()
+                done = work(session)
+                session.add(local_act(act, subject[:255]))
+                return done
+        finally:
+            engine.dispose()
+
+
+def line_named(text: str) -> str:
+    """A line by its code or name.
+
+    Raises:
+        InputError: there is no such line.
+    """
+    line = read_line(text)
+    if line is None:
+        raise InputError(
+            f"There is no line {text!r}; there are "
+            f"{', '.join(f'{code} ({name})' for code, name in LINES.items())}."
+        )
+    return line
+
+
+def region_named(text: str) -> str:
+    """A place by its code or name.
+
+    Raises:
+        InputError: there is no such place, or several.
+    """
+    region = read_region(text)
+    if region is None:
+        raise InputError(
+            f"There is no place {text!r} in Hainan, or there are several; give a GB/T 2260 code "
+            "such as 460106, or a name such as 海口市龙华区."
+        )
+    return region
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from voicebot.records.database import reason
+    from voicebot.records.errors import RecordsUnavailable
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise RecordsUnavailable(
+            f"The duty directory cannot be read or written: {reason(error)}. Try again; "
+            "`voicebot doctor` says more."
+        ) from None
