@@ -49,6 +49,7 @@ from voicebot.loop_lag import LoopLag
 from voicebot.recording_vault import RecordingVault
 from voicebot.records.store import Records
 from voicebot.security import desk_token
+from voicebot.tickets.reminding import Reminding
 
 log = structlog.get_logger()
 
@@ -333,6 +334,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(OutboxWorker(records, token).run()),
             asyncio.create_task(_exchange(settings, records).run()),
             asyncio.create_task(_follow_knowledge(knowledge, engines)),
+            asyncio.create_task(Reminding(records).run()),
             asyncio.create_task(TopicWatch(records, engines.embedder).run()),
             asyncio.create_task(NoticeWorker(records, settings.notices, notice_key).run()),
             asyncio.create_task(follow_directory(records, directory, service.take_directory)),

@@ -4,6 +4,7 @@ VoicebotError
 └── TicketError
     ├── UnknownTicket   there is no ticket of this number
     ├── ActRefused      the ticket's state, or the person's role, does not allow the act
+    │   └── ActIncomplete   something that the act needs is missing
     └── TicketChanged   somebody else changed the ticket meanwhile
 """
 
@@ -33,6 +34,12 @@ class ActRefused(TicketError):
     """The ticket's state, or the person's role, does not allow the act."""
 
     code = "ticket.refused"
+
+
+class ActIncomplete(ActRefused):
+    """Something that the act needs is missing."""
+
+    code = "ticket.incomplete"
 
 
 class TicketChanged(TicketError):

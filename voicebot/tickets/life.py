@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from voicebot.tickets import supervision, working_days
 from voicebot.tickets.deadlines import Kind, Limits, limits
-from voicebot.tickets.errors import ActRefused
+from voicebot.tickets.errors import ActIncomplete, ActRefused
 from voicebot.tickets.states import (
     AT_DEPARTMENT,
     FOLLOWED,
@@ -106,9 +106,9 @@ def _check(life: Life, request: Request) -> None:
         raise ActRefused(_refusal(life, request.act))
     missing = _missing(request)
     if missing:
-        raise ActRefused(f"{request.act.value} needs {missing}.")
+        raise ActIncomplete(f"{request.act.value} needs {missing}.")
     if request.act is Act.EXTEND and not 1 <= request.days <= MOST_DAYS:
-        raise ActRefused(f"extend needs days, 1 to {MOST_DAYS} working days.")
+        raise ActIncomplete(f"extend needs days, 1 to {MOST_DAYS} working days.")
 
 
 def _refusal(life: Life, act: Act) -> str:

@@ -16,6 +16,8 @@
     …   /v1/callers/…               admin, supervisor, agent (web.callers)
     GET /v1/duty/now                admin, supervisor, agent: who is on duty (web.duty)
     POST /v1/duty/receipts/{id}     whoever was told, by the notice's token; the same (web.duty)
+    …   /v1/tickets/…               agent, supervisor, admin: work orders (web.tickets)
+    …   /v1/disputes, /v1/dispatch-rules   supervisor, admin (web.disputes)
     WS  /api/live                   admin, supervisor, agent: what happens, as it happens
     WS  /media                      media, admin: a call's audio (telephony.messages)
     …   /media/fork, /api/audiosocket   other carriers (web.carriers)
@@ -43,6 +45,7 @@ from voicebot.web.answer_audio import add_answer_audio
 from voicebot.web.assist import add_assist
 from voicebot.web.callers import add_callers
 from voicebot.web.carriers import MEDIA, add_carriers
+from voicebot.web.disputes import add_disputes
 from voicebot.web.duty import add_duty
 from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
@@ -50,6 +53,7 @@ from voicebot.web.headers import SecurityHeaders
 from voicebot.web.live import follow
 from voicebot.web.pages import add_pages
 from voicebot.web.service import Service
+from voicebot.web.tickets import add_tickets
 
 STAFF = ("admin", "supervisor", "agent")
 
@@ -198,6 +202,8 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_exchange(app, service)
     add_duty(app, service)
     add_carriers(app, service, announcements)
+    add_tickets(app, service)
+    add_disputes(app, service)
 
     def _audit(request: Request | WebSocket, who: Principal, action: str, subject: str) -> None:
         client = request.client.host if request.client else ""

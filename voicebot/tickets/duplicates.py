@@ -1,0 +1,48 @@
+"""Which tickets may be about the matter of another; people merge them (并案)."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from voicebot.records.tables import TicketRow
+from voicebot.tickets.acts import find
+from voicebot.tickets.likeness import WITHIN_DAYS, Likeness, Matter, alike
+from voicebot.tickets.states import Status
+
+COMPARED = 2_000
+"""The newest of the same region, and of the same number."""
+MOST = 10
+_OUT = (Status.MERGED.value, Status.WITHDRAWN.value)
+_DAY = 86_400.0
+
+
+def duplicates(session: Session, ticket: str) -> tuple[Likeness, ...]:
+    """The likeliest first, ten at most. Raises UnknownTicket."""
+    row = find(session, ticket)
+    one = _matter(row)
+    near = (
+        select(TicketRow)
+        .where(
+            TicketRow.created_at >= row.created_at - WITHIN_DAYS * _DAY,
+            TicketRow.created_at <= row.created_at + WITHIN_DAYS * _DAY,
+            TicketRow.status.not_in(_OUT),
+        )
+        .order_by(TicketRow.created_at.desc())
+        .limit(COMPARED)
+    )
+    compared = {each.id: each for each in session.scalars(near.where(_same_region(row)))}
+    if row.number:
+        theirs = session.scalars(near.where(TicketRow.number == row.number))
+        compared.update((each.id, each) for each in theirs)
+    found = (alike(one, _matter(each)) for each in compared.values())
+    likely = [each for each in found if each is not None]
+    return tuple(sorted(likely, key=lambda each: (-len(each.reasons), -each.score))[:MOST])
+
+
+def _same_region(row: TicketRow) -> ColumnElement[bool]:
+    return TicketRow.region == row.region if row.region else TicketRow.region.is_(None)
+
+
+def _matter(row: TicketRow) -> Matter:
+    return Matter(row.id, row.matter, row.place, row.number, row.region, row.created_at)
