@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from voicebot.clock import BEIJING
 
@@ -32,8 +32,12 @@ def days_before(at: float, days: int) -> float:
 
 def last_day_spoken(ends_at: float) -> str:
     """The last day of a limit as it is said: 十二月一号."""
-    last = local(ends_at - 1)
-    return f"{_spoken(last.month)}月{_spoken(last.day)}号"
+    return day_spoken(local(ends_at - 1).date())
+
+
+def day_spoken(day: date) -> str:
+    """A day of the year as it is said: 十二月一号."""
+    return f"{_spoken(day.month)}月{_spoken(day.day)}号"
 
 
 def _spoken(number: int) -> str:

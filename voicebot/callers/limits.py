@@ -52,6 +52,7 @@ def set_limit(
         raise CallersError("Write the number as callers' numbers are kept: 13800138000, 0898…")
     if not 1 <= days <= MOST_DAYS:
         raise CallersError(f"A limit lasts 1 to {MOST_DAYS} calendar days, not {days}.")
+    name, told = name_of(who), reason_of(why)
     row = newest(session, number)
     if row is not None and is_in_force(row, at):
         raise CallersError(f"This number is limited already, by limit {row.id}.")
@@ -61,9 +62,9 @@ def set_limit(
     calls = list(dict.fromkeys(evidence)) or row.evidence
     _check_evidence(session, number, calls)
     row.state, row.reason, row.evidence = "in_force", reason, calls
-    row.set_at, row.set_by, row.ends_at = at, name_of(who), end_of_limit(at, days)
+    row.set_at, row.set_by, row.ends_at = at, name, end_of_limit(at, days)
     session.flush()
-    add_step(session, row, "set", row.set_by, reason_of(why), at)
+    add_step(session, row, "set", name, told, at)
     return row
 
 
@@ -77,13 +78,14 @@ def review(
         CallersError: it is not in force; the reviewer is who set it.
     """
     row = _in_force(session, limit, at)
-    if name_of(who) == row.set_by:
+    name, told = name_of(who), reason_of(why)
+    if name == row.set_by:
         raise CallersError("Who has set a limit does not review it; ask somebody else.")
     if row.appeal == "open":
         row.appeal = "granted" if lift else "rejected"
-    add_step(session, row, "reviewed", name_of(who), reason_of(why), at)
+    add_step(session, row, "reviewed", name, told, at)
     if lift:
-        _lift(session, row, name_of(who), reason_of(why), at)
+        _lift(session, row, name, told, at)
     return row
 
 
@@ -94,10 +96,11 @@ def lift(session: Session, limit: int, *, who: str, why: str, at: float) -> Limi
         NotKnown: no such limit.
         CallersError: it is not in force.
     """
+    name, told = name_of(who), reason_of(why)
     row = _in_force(session, limit, at)
     if row.appeal == "open":
         row.appeal = "granted"
-    _lift(session, row, name_of(who), reason_of(why), at)
+    _lift(session, row, name, told, at)
     return row
 
 

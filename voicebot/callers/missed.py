@@ -155,7 +155,9 @@ def listed(session: Session, *, everything: bool = False, most: int = 1000) -> l
     if not everything:
         chosen = chosen.where(MissedCallRow.state.in_(("waiting", "given_up")))
     rows = session.scalars(
-        chosen.order_by(MissedCallRow.danger.desc(), MissedCallRow.at).limit(most)
+        chosen.order_by(MissedCallRow.danger.desc(), MissedCallRow.at, MissedCallRow.call_id).limit(
+            most
+        )
     )
     return [
         {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}

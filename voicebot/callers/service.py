@@ -62,6 +62,7 @@ class CallerService:
             limited=bool(last_day),
             limited_until=last_day,
             closed=line is not None and line.closed_at(local(at)),
+            today=local(at).date().isoformat(),
             serves_as=line.merged_into if line is not None else "",
             calling="missed" if info.called.startswith(MISSED) else "",
             evaluates=await self._may_ask(info, at),

@@ -61,9 +61,11 @@ def act_on_limit(
 def audited(action: str, subject: str, work: Callable[[Session], T]) -> T:
     """`work` in one transaction with its audit row."""
 
+    from voicebot.security import local_act
+
     def change(session: Session) -> T:
         done = work(session)
-        session.add(localact_on_limit(action, subject))
+        session.add(local_act(action, subject))
         return done
 
     return change_knowledge(open_settings(), change)

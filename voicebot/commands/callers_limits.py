@@ -90,7 +90,7 @@ def limit(
     evidence: Annotated[
         list[str] | None,
         typer.Option(
-            "--call", help="Id of a call as evidence, again for each; else the proposal's."
+            "--call", help="A call as evidence, by id; again for each. Else the proposal's."
         ),
     ] = None,
     days: Annotated[

@@ -1,0 +1,321 @@
+"""Missed calls are listed, called back in order, and settled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from datetime import time as clock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from flows.actions import Route
+from flows.pending import HandoffState
+from flows.state import State
+from telephony.call_control import CallInfo, Capability
+from telephony.scripted import ScriptedLine
+from voicebot.callers import missed
+from voicebot.callers.calling import MISSED, CallingBack
+from voicebot.callers.errors import NotKnown
+from voicebot.callers.missed_rules import Missed, Window, first_try, next_try, of_call
+from voicebot.clock import BEIJING
+from voicebot.config import Settings
+from voicebot.records.database import migrate, open_engine
+from voicebot.records.store import Records
+from voicebot.records.tables import CallRow
+
+NUMBER, OTHER = "13800138000", "13900139000"
+ALWAYS = Window(clock(0), clock(23, 59, 59, 999999))
+
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=BEIJING).timestamp()
+
+
+NOON = at("2026-11-01 12:00")
+
+
+# ── which calls are missed, and when they are called ──────────────────────────────
+
+SEAT = HandoffState("c-h1", "requested_human", (Route("seat", "seat"),), "")
+POLICE = HandoffState("c-h1", "danger", (Route("110-460000", "110"),), "")
+CALLER = State(call_id="c", caller=NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (replace(CALLER, handoff=SEAT), Missed("queue")),
+        (replace(CALLER, handoff=POLICE), Missed("danger", danger=True)),
+        (replace(CALLER, handoff=replace(POLICE, reason="police_matter")), Missed("police")),
+        (replace(CALLER, seat_failed=True), Missed("no_seat")),
+        (replace(CALLER, seat_failed=True, closed=True), Missed("closed")),
+        (replace(CALLER, seat_failed=True, limited=True), None),
+        (replace(CALLER, handoff=POLICE, limited=True), Missed("danger", danger=True)),
+        (replace(CALLER, seat_failed=True, ticket_kept=True), None),
+        (replace(CALLER, handoff=SEAT, reached="seat"), None),
+        (replace(CALLER, handoff=SEAT, caller=""), None),
+        (replace(CALLER, handoff=SEAT, trunk="110"), None),
+        (replace(CALLER, answered=1), None),
+        (CALLER, None),
+    ],
+    ids=[
+        "gave up in the queue",
+        "danger open",
+        "an ordinary matter of 110's",
+        "no seat and no ticket",
+        "outside the hours",
+        "a limited number refused a seat",
+        "a limited number in danger",
+        "a ticket is written",
+        "a seat had the call",
+        "number withheld",
+        "from 110",
+        "answered",
+        "hung up at once",
+    ],
+)
+def test_a_call_is_missed_where_nobody_was_reached(state: State, expected: Missed | None) -> None:
+    assert of_call(state) == expected
+
+
+DAY = Window()
+
+
+@pytest.mark.parametrize(
+    ("now", "opens"),
+    [
+        ("2026-11-01 12:00", "2026-11-01 12:00"),
+        ("2026-11-01 20:59:59", "2026-11-01 20:59:59"),
+        ("2026-11-01 21:00", "2026-11-02 08:00"),
+        ("2026-11-01 23:59", "2026-11-02 08:00"),
+        ("2026-11-02 00:00", "2026-11-02 08:00"),
+        ("2026-11-02 07:59:59", "2026-11-02 08:00"),
+        ("2026-11-02 08:00", "2026-11-02 08:00"),
+        ("2026-12-31 22:00", "2027-01-01 08:00"),
+    ],
+)
+def test_nobody_is_called_between_nine_in_the_evening_and_eight(now: str, opens: str) -> None:
+    assert DAY.first_open(at(now)) == at(opens)
+
+
+@given(st.floats(0, 4e9), st.integers(1, 9), st.booleans())
+def test_whatever_happens_the_next_try_is_in_the_window_unless_there_is_danger(
+    moment: float, tries: int, danger: bool
+) -> None:
+    first = first_try(Missed("queue", danger), moment, DAY)
+    again = next_try(tries, 5, moment, danger=danger, window=DAY)
+    assert (again is None) == (tries >= 5)
+    for chosen in (first, again):
+        if chosen is not None:
+            assert chosen > moment
+            assert danger or DAY.open_at(chosen)
+    assert not danger or first - moment < 600, "danger does not wait for the morning"
+
+
+# ── the list ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def session(settings: Settings, database_url: str) -> Iterator[Session]:
+    migrate(settings.database_url)
+    engine = open_engine(settings.database_url, writes=True)
+    with Session(engine) as opened:
+        yield opened
+    engine.dispose()
+
+
+def miss(session: Session, call: str, number: str, when: float, *, danger: bool = False) -> None:
+    missed.note(
+        session,
+        call_id=call,
+        number=number,
+        did="12345",
+        at=when,
+        why="danger" if danger else "queue",
+        danger=danger,
+        next_try_at=when + 60,
+    )
+    session.flush()
+
+
+def numbers(session: Session, when: float) -> list[str]:
+    return [each.number for each in missed.due(session, when)]
+
+
+def test_danger_goes_first_then_who_has_waited_longest(session: Session) -> None:
+    miss(session, "C1", "13800000001", NOON)
+    miss(session, "C2", "13800000002", NOON - 100)
+    miss(session, "C3", "13800000003", NOON, danger=True)
+    assert numbers(session, NOON + 61) == ["13800000003", "13800000002", "13800000001"]
+    assert [each["call_id"] for each in missed.listed(session)] == ["C3", "C2", "C1"]
+
+
+def test_several_missed_calls_of_a_number_are_one_call_back(session: Session) -> None:
+    miss(session, "C1", NUMBER, NOON)
+    miss(session, "C2", NUMBER, NOON + 50)
+    assert numbers(session, NOON + 61) == [], "not while the newest is quite fresh"
+    assert numbers(session, NOON + 111) == [NUMBER]
+    missed.reached(session, NUMBER, at=NOON + 130)
+    assert missed.listed(session) == []
+    assert {each["state"] for each in missed.listed(session, everything=True)} == {"reached"}
+
+
+def test_a_call_that_is_told_twice_is_listed_once_and_keeps_what_was_done(session: Session) -> None:
+    miss(session, "C1", NUMBER, NOON)
+    missed.done(session, "C1", who="坐席7", note="已回电", at=NOON + 10)
+    miss(session, "C1", NUMBER, NOON)
+    assert missed.listed(session) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "settled"), [("answered", True), ("ticket", True), ("abandoned", False)]
+)
+def test_who_called_again_and_got_through_is_not_called(
+    session: Session, outcome: str, settled: bool
+) -> None:
+    miss(session, "C1", NUMBER, NOON)
+    session.add(CallRow(id="C0", caller=NUMBER, started_at=NOON - 500, outcome="answered"))
+    session.add(CallRow(id="C2", caller=NUMBER, started_at=NOON + 5, outcome=outcome))
+    session.flush()
+    assert missed.settle_called_again(session, NOON + 70) == int(settled)
+    assert (missed.listed(session) == []) == settled
+
+
+def test_what_an_agent_has_settled_is_off_the_list_with_name_and_note(session: Session) -> None:
+    miss(session, "C1", NUMBER, NOON)
+    miss(session, "C2", NUMBER, NOON + 1)
+    miss(session, "C3", OTHER, NOON)
+    assert sorted(missed.done(session, "C2", who="坐席7", note="已登记", at=NOON + 9)) == [
+        "C1",
+        "C2",
+    ]
+    assert [each["call_id"] for each in missed.listed(session)] == ["C3"]
+    (settled,) = (e for e in missed.listed(session, everything=True) if e["call_id"] == "C1")
+    assert (settled["settled_by"], settled["note"]) == ("坐席7", "已登记")
+    with pytest.raises(NotKnown):
+        missed.done(session, "C9", who="坐席7", note="", at=NOON)
+
+
+def test_who_was_called_in_vain_often_enough_stays_on_the_list_for_a_person(
+    session: Session,
+) -> None:
+    miss(session, "C1", NUMBER, NOON)
+    missed.tried(session, NUMBER, next_try_at=NOON + 400, note="第1次回拨：占线", at=NOON + 100)
+    assert numbers(session, NOON + 399) == []
+    assert numbers(session, NOON + 401) == [NUMBER]
+    missed.tried(session, NUMBER, next_try_at=None, note="第2次回拨：无人接听", at=NOON + 420)
+    assert numbers(session, NOON + 9999) == []
+    (left,) = missed.listed(session)
+    assert (left["state"], left["tries"]) == ("given_up", 2)
+
+
+# ── calling ───────────────────────────────────────────────────────────────────────
+
+
+class Desk:
+    """A service's call-backs of missed calls over a scripted endpoint."""
+
+    def __init__(
+        self, records: Records, *, trunk: str = "carrier", window: Window = ALWAYS
+    ) -> None:
+        self.records = records
+        self.busy: set[str] = set()
+        self.room = True
+        self.line = ScriptedLine(
+            CallInfo("c-9", OTHER, "12345"), capabilities=frozenset({Capability.CALLS_OUT})
+        )
+        self.calling = CallingBack(
+            records, trunk, window, 2, lambda number, _: number in self.busy, lambda: self.room
+        )
+        self.calling.seen(self.line)
+
+    async def miss(self, call: str, number: str, *, danger: bool = False) -> None:
+        ago = time.time() - 600
+        values = {"call_id": call, "number": number, "did": "12345", "at": ago, "why": "queue"}
+        await self.records.note_missed({**values, "danger": danger, "next_try_at": ago})
+
+    def called(self) -> list[str]:
+        return [number for _, number, _, _ in self.line.calls_out]
+
+    async def states(self) -> dict[str, str]:
+        found = await self.records.read(missed.listed, everything=True)
+        return {each["call_id"]: each["state"] for each in found}
+
+
+async def test_the_missed_caller_is_called_and_off_the_list_once_served(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(records)
+    await desk.miss("C1", NUMBER)
+
+    async def answered(*arguments: str, ring_s: float) -> None:
+        desk.line.calls_out.append(arguments)  # type: ignore[arg-type]
+        desk.calling.offered(MISSED + "C1", served=True)
+
+    monkeypatch.setattr(desk.line, "call_out", answered)
+    await desk.calling.once(time.time())
+    assert desk.called() == [NUMBER]
+    assert await desk.states() == {"C1": "reached"}
+    await desk.calling.once(time.time())
+    assert desk.called() == [NUMBER]
+
+
+async def test_after_the_last_try_in_vain_a_person_decides(records: Records) -> None:
+    desk = Desk(records)
+    desk.line.ends_of_calls_out = ["busy", "no_answer"]
+    await desk.miss("C1", NUMBER)
+    await desk.calling.once(time.time())
+    assert await desk.states() == {"C1": "waiting"}
+    await desk.calling.once(time.time() + 3600)
+    assert await desk.states() == {"C1": "given_up"}
+    (left,) = await records.read(missed.listed)
+    assert left["note"] == "第2次回拨：无人接听"
+
+
+async def test_nobody_is_called_who_is_calling_just_now_or_without_room(records: Records) -> None:
+    desk = Desk(records)
+    await desk.miss("C1", NUMBER)
+    desk.busy.add(NUMBER)
+    await desk.calling.once(time.time())
+    desk.busy.clear()
+    desk.room = False
+    await desk.calling.once(time.time())
+    assert desk.called() == []
+    assert await desk.states() == {"C1": "waiting"}
+
+
+async def test_outside_the_window_only_who_was_in_danger_is_called(records: Records) -> None:
+    never = Window(clock(0), clock(0))
+    desk = Desk(records, window=never)
+    desk.line.ends_of_calls_out = ["busy"]
+    await desk.miss("C1", NUMBER)
+    await desk.miss("C2", OTHER, danger=True)
+    await desk.calling.once(time.time())
+    assert desk.called() == [OTHER]
+
+
+async def test_a_number_abroad_or_a_short_one_is_left_to_a_person(records: Records) -> None:
+    desk = Desk(records)
+    await desk.miss("C1", "+85223456789")
+    await desk.miss("C2", "95598")
+    await desk.calling.once(time.time())
+    assert desk.called() == []
+    assert set((await desk.states()).values()) == {"given_up"}
+
+
+@pytest.mark.parametrize("trunk", ["", "carrier"])
+async def test_where_no_endpoint_calls_out_the_missed_calls_are_a_list(
+    records: Records, trunk: str
+) -> None:
+    desk = Desk(records, trunk=trunk)
+    if trunk:
+        desk.calling = CallingBack(records, trunk, ALWAYS, 2, lambda *_: False, lambda: True)
+    await desk.miss("C1", NUMBER)
+    await desk.calling.once(time.time())
+    assert desk.called() == []
+    assert await desk.states() == {"C1": "waiting"}
