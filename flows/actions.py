@@ -164,6 +164,10 @@ class OpenTicket:
     number: str
     region: str | None = None
     department: str | None = None
+    happened: str = ""
+    """When the matter was, as understood and as said."""
+    confidential: bool = False
+    """Name and number are for calling back alone: nobody whom it is about may learn them."""
     withdrawn: bool = False
     """The caller wants it no more; it is kept, marked so, and nobody acts on it."""
 
@@ -186,6 +190,20 @@ class Evaluate:
     """1 满意, 2 基本满意, 3 不满意; None: asked."""
     via: str = ""
     """``voice`` | ``key``"""
+
+
+@dataclass(frozen=True, slots=True)
+class FindTickets:
+    """Look for tickets whose caller may hear of them: of `caller`, else by both digits."""
+
+    query: str
+    """Comes back in `flows.events.TicketsFound`."""
+    caller: str = ""
+    """The calling number, verified by the telephone network."""
+    tail: str = ""
+    """The last four digits of the ticket's number …"""
+    phone_tail: str = ""
+    """… and of the number that it was made with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +255,7 @@ Action = (
     | CallBack
     | UpdateDossier
     | OpenTicket
+    | FindTickets
     | AppealLimit
     | Evaluate
     | NotifyLine

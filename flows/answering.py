@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers, guarded, police_offer, small_talk, ticket_dialogue, together
+from flows import (
+    answers,
+    guarded,
+    police_offer,
+    small_talk,
+    ticket_asking,
+    ticket_dialogue,
+    together,
+)
 from flows.actions import Action, Decide, Search
 from flows.events import Ear, SearchResult
 from flows.judging import between, police_matter, probability
@@ -207,7 +215,7 @@ def in_ticket(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool) 
         return barred
     phase = state.phase
     state, actions = _answer(state, turn, result, "登记途中问到已批准的答复")
-    state, question = ticket_dialogue.ask(replace(state, phase=phase, invited=""))
+    state, question = ticket_asking.ask(replace(state, phase=phase, invited=""))
     return state, (*actions, question)
 
 

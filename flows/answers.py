@@ -69,7 +69,7 @@ _DECLINED = re.compile(
     r"(?:不(?!好意思|知道|晓得|清楚|过|客气|明白)|别(?!的)|算了|没必要|没有必要)"
 )
 
-_SLOT = r"(?:地址|地点|位置|地方|名字|姓名|姓|内容|事情|问题)"
+_SLOT = r"(?:地址|地点|位置|地方|名字|姓名|姓|时间|日期|内容|事情|问题)"
 _ABOUT = r"(?:我|刚才|都|搞|弄|说|讲|是|登记|记|写|有点)*"
 _WRONG = r"(?:错了?|不对|不是这个|不是这样|改一下|要改|改成|应该)(?:了|的)?"
 _INSTEAD = r"(?:不是.{1,12}?)?(?:应该|我|改成|是|在|叫|姓)*"
@@ -80,7 +80,9 @@ _CORRECTION = re.compile(
 _DENIED = re.compile(
     rf"(?:等一下|等等|不对|不是|错了)+(?P<slot>{_SLOT})(?:应该)?(?:是|在|叫)(?P<value>.+)"
 )
-_SLOTS = {"地": "place", "位": "place", "名": "name", "姓": "name"}
+_SLOTS = {
+    "地": "place", "位": "place", "名": "name", "姓": "name", "时": "time", "日": "time",
+}  # fmt: skip
 
 
 class Correction(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from flows import ticket_dialogue, ticket_writing
+from flows import ticket_asking, ticket_dialogue, ticket_writing
 from flows.actions import AppealLimit, Decide
 from flows.policy import Step
 from flows.state import CallerTurn, State, settled
@@ -30,7 +30,7 @@ def made(state: State, turn: CallerTurn) -> Step:
     if ticket is not None and not ticket.complete and state.phase in ticket_dialogue.STEPS:
         matter = f"{ticket.matter}；{words}"[: ticket_dialogue.MOST_MATTER]
         state, draft = ticket_writing.write(replace(state, ticket=replace(ticket, matter=matter)))
-        state, question = ticket_dialogue.ask(state)
+        state, question = ticket_asking.ask(state)
         return state, (why, draft, AppealLimit(ticket.id, turn.transcript), question)
     state = ticket_dialogue.begin(state, words)
     assert state.ticket is not None

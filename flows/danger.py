@@ -30,7 +30,7 @@ def asked(state: State, at: float) -> str:
             return "place"
         case Phase.TICKET_NAME:
             return "name"
-        case Phase.TICKET_NUMBER:
+        case Phase.TICKET_NUMBER | Phase.PROGRESS_TICKET | Phase.PROGRESS_PHONE:
             return "number"
         case Phase.HANDING_OFF:
             return "place" if state.prompt == "where_are_you" else ""

@@ -18,7 +18,9 @@ This file says which concern takes which event; what short replies mean is read 
 `distress`         screams, crying, shouting
 `answering`        search, answer, clarify, guide, details that an answer invited
 `ticket_dialogue`  work orders (工单): `ticket_number` the number, spoken or keyed,
-                   `ticket_writing` draft, complete, withdrawn, announced
+                   `ticket_writing` draft, complete, withdrawn, announced,
+                   `ticket_asking` questions, `ticket_slots` when, and 替我保密
+`progress`         what became of a ticket, read out to its caller
 `police_offer`     an ordinary matter of 110's: announced, confirmed, transferred
 `together`         110's or 12345's: both on the line; a dispute if nobody takes it
 `keypad`           the menu of keys
@@ -54,6 +56,7 @@ from flows import (
     keypad,
     legs,
     patience,
+    progress,
     satisfaction,
     seatless,
     speaking,
@@ -77,6 +80,7 @@ from flows.events import (
     Released,
     SearchResult,
     Silence,
+    TicketsFound,
     TransferProgress,
     TurnEnded,
     Written,
@@ -132,6 +136,8 @@ def _dispatch(state: State, event: Event, policy: Policy) -> Step:
             return hearing.turn_ended(state, event, policy)
         case SearchResult():
             return hearing.search_result(state, event, policy)
+        case TicketsFound():
+            return progress.found(state, event)
         case KeyPressed():
             return keypad.pressed(state, event)
         case Silence():
@@ -167,6 +173,7 @@ def _started(state: State, event: CallStarted, policy: Policy) -> Step:
         duty_lines=event.duty_lines,
         calls_back=event.calls_back,
         called_back=event.called_back,
+        today=event.today,
         limited=event.limited,
         limited_until=event.limited_until,
         closed=event.closed,

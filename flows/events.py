@@ -95,6 +95,8 @@ class CallStarted:
     """Why we have called this number: ``missed`` | ``evaluation``; "" for a caller's own call."""
     about: str = ""
     """The ticket that a call of ours is about."""
+    today: str = ""
+    """The date in Hainan, ISO 8601: what 昨天 is counted from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,32 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketProgress:
+    """How far a ticket is, as its caller may be told."""
+
+    tail: str
+    """The last four digits of its number."""
+    status: str
+    """`voicebot.tickets.states.Status`, or ``escalated`` where 110 has it."""
+    department: str = ""
+    due: str = ""
+    """Day by which it is to be answered, as it is said (十二月一号)."""
+    overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TicketsFound:
+    """What is on record for `flows.actions.FindTickets`."""
+
+    at: float
+    query: str
+    tickets: tuple[TicketProgress, ...] = ()
+    """The newest first."""
+    failed: bool = False
+    """The records could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlaybackStarted:
     at: float
     utterance: str
@@ -279,6 +307,7 @@ Event = (
     | KeyPressed
     | Silence
     | SearchResult
+    | TicketsFound
     | PlaybackStarted
     | PlaybackFinished
     | Written

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answering, bridge_wording, danger, dossier, handoff, judging, replying, small_talk
+from flows import (
+    answering,
+    bridge_wording,
+    danger,
+    dossier,
+    handoff,
+    judging,
+    progress,
+    replying,
+    small_talk,
+)
 from flows.actions import Action, Transcribe
 from flows.events import CallerSpeaking, Ear, Heard, SearchResult, TurnEnded
 from flows.policy import Policy, Step
@@ -151,7 +161,7 @@ def turn_ended(state: State, event: TurnEnded, policy: Policy) -> Step:
     question = state.question()
     if (
         question is not None
-        and not state.doubt
+        and not (state.doubt or progress.asked(question.transcript))
         and not judging.police_matter(state)
         and not replying.human_requested(state)
     ):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import handoff, satisfaction, seatless, ticket_number, ticket_writing
+from flows import handoff, progress, satisfaction, seatless, ticket_number, ticket_writing
 from flows.events import KeyPressed
 from flows.policy import Step
 from flows.speaking import hush
@@ -19,6 +19,8 @@ def pressed(state: State, event: KeyPressed) -> Step:
     content = satisfaction.keyed(state, event.key)
     if content is not None:
         return content
+    if state.phase in progress.STEPS:
+        return progress.keyed(state, event.key)
     if ticket_number.keying(state):
         if event.key == "#" and ticket_number.reading_back(state):
             return state, ()  # it ended the number, and confirms nothing that was not heard

@@ -9,10 +9,12 @@ from flows import (
     dossier,
     handoff,
     police_offer,
+    progress,
     replying,
     satisfaction,
     seatless,
     sides,
+    ticket_asking,
     ticket_dialogue,
     ticket_number,
     ticket_writing,
@@ -52,7 +54,7 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
         state = state.with_turn(replace(state.turn, ended=True))
     if state.phase is Phase.HANDING_OFF:
         return _waiting(state, patient=event.seconds < WAITING_S)
-    keyed = _keyed(state, policy)
+    keyed = progress.paused(state) or _keyed(state, policy)
     if keyed is not None:
         return keyed
     if state.question() is not None:
@@ -73,6 +75,8 @@ def silence(state: State, event: Silence, policy: Policy) -> Step:
             state, actions = seatless.to_human(state, "ticket_not_written", "ticket_unsaved")
             state, told = handoff.announce(state)  # a disk that is slow is not waited for again
             return state, (*actions, *told)
+        case Phase.PROGRESS_SEARCH:
+            return progress.lost(state)
         case Phase.CLOSING:
             return courtesies.goodbye_said(state)
         case Phase.EVALUATING:
@@ -148,8 +152,10 @@ def _nudge(state: State, policy: Policy) -> Step:
     asking = state.phase in ticket_dialogue.STEPS or state.phase is Phase.TICKET_MATTER
     if not state.ears:
         state, said = say(state, "keys")
+    elif state.phase in progress.STEPS and nudges == 1:
+        return progress.ask(state)
     elif asking and nudges == 1:
-        state, said = ticket_dialogue.ask(state)
+        state, said = ticket_asking.ask(state)
     else:
         state, said = say(state, "anything_else" if content else "are_you_there")
     return state, (said,)

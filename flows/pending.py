@@ -23,6 +23,10 @@ class Phase(StrEnum):
     TICKET_NAME = "ticket_name"
     TICKET_NUMBER = "ticket_number"
     TICKET_WRITING = "ticket_writing"
+    PROGRESS_SEARCH = "progress_search"
+    """The caller asks what became of a ticket, which is being looked for (`flows.progress`)."""
+    PROGRESS_TICKET = "progress_ticket"
+    PROGRESS_PHONE = "progress_phone"
     HANDING_OFF = "handing_off"
     CONNECTED = "connected"
     """A person is on the line; the bot is silent and goes on listening."""
@@ -40,6 +44,10 @@ class Ticket:
     matter: str
     place: str = ""
     name: str = ""
+    happened: str = ""
+    """When it was (`flows.matter_time`), as understood and as said; empty: nothing was said."""
+    confidential: bool = False
+    """The caller wants nobody told who said it."""
     number: str = ""
     """The number that is being read back or was confirmed; empty while another is asked for."""
     digits: str = ""
@@ -53,6 +61,23 @@ class Ticket:
     writes: int = 0
     """Writes asked for and not yet confirmed; the draft's is one of them."""
     complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A caller who asks what became of a ticket."""
+
+    query: str = ""
+    """The search whose result counts."""
+    ticket: str = ""
+    """Last four digits of its number, once they are told …"""
+    phone: str = ""
+    """… and of the telephone number that it was made with."""
+    digits: str = ""
+    """Said or keyed so far of the ones asked for."""
+    keyed_at: float = 0.0
+    tries: int = 0
+    """Pairs that fitted no ticket."""
 
 
 OFF_HOOK = (LegState.ANSWERED, LegState.CONFIRMED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers, handoff, small_talk, ticket_dialogue
+from flows import answers, handoff, small_talk, ticket_asking, ticket_dialogue
 from flows.actions import Decide
 from flows.judging import probability
 from flows.policy import Step
@@ -34,7 +34,7 @@ def answered(state: State, turn: CallerTurn) -> Step | None:
     why = Decide("police_declined", "来电人不要转110")
     state = settled(withdrawn(state), turn)
     if state.phase in ticket_dialogue.STEPS:
-        state, said = ticket_dialogue.ask(state)
+        state, said = ticket_asking.ask(state)
     else:
         state, said = say(state, "not_transferred")
     return state, (why, said)

@@ -20,9 +20,11 @@ from flows import (
     handoff,
     judging,
     police_offer,
+    progress,
     satisfaction,
     seatless,
     small_talk,
+    ticket_asking,
     ticket_dialogue,
     ticket_writing,
     understanding,
@@ -115,7 +117,7 @@ def _after_no(state: State, reply_turn: CallerTurn, policy: Policy) -> Step:
     if own is None or own.empty:
         state = settled(state, reply_turn)
         if state.phase in ticket_dialogue.STEPS:
-            state, said = ticket_dialogue.ask(state)
+            state, said = ticket_asking.ask(state)
         else:
             state, said = say(state, "go_on")
         return state, (said,)
@@ -148,6 +150,12 @@ def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = 
         if given is not None:
             return given
         state = replace(state, phase=Phase.LISTENING)
+    if state.phase is Phase.PROGRESS_SEARCH:
+        return settled(state, turn), ()  # what is on record comes at once
+    if state.phase in progress.STEPS:
+        state, step = progress.reply(state, turn)
+        if step is not None:
+            return step
     small = courtesies.reply(state, turn)
     if small is not None:
         return small
@@ -155,6 +163,8 @@ def _proceed(state: State, turn: CallerTurn, policy: Policy, *, overdue: bool = 
         return _in_ticket(state, turn, policy, overdue=overdue)
     if state.phase is Phase.CLOSING:
         state = replace(state, phase=Phase.LISTENING)
+    if progress.asked(turn.transcript):
+        return progress.begin(state, turn)
     if state.phase is Phase.CLARIFYING:
         chosen = answering.choose(state, turn, policy)
         if chosen is not None:

@@ -10,7 +10,7 @@ from functools import reduce
 from flows import small_talk
 from flows.actions import Say
 from flows.events import DutyLine, Ear, Embedding, Interrupted, SearchResult
-from flows.pending import EarlyAnswer, HandoffState, Phase, Side, Ticket
+from flows.pending import EarlyAnswer, HandoffState, Phase, Progress, Side, Ticket
 from flows.routes import LEG_LINES, POLICE, SEAT
 from flows.triage import Assessment, Turn
 from flows.turns import CallerTurn
@@ -44,6 +44,8 @@ class State:
     """The caller's number can be called from here."""
     called_back: Interrupted | None = None
     """We have called this number back over it."""
+    today: str = ""
+    """Date of the call in Hainan, ISO 8601."""
     limited: bool = False
     """Calls of this number are limited: it reaches 110 and no seat."""
     limited_until: str = ""
@@ -131,6 +133,9 @@ class State:
     nudges: int = 0
     answered: int = 0
     guided: int = 0
+    progress: Progress | None = None
+    queries: int = 0
+    """Searches for tickets so far."""
     ticket: Ticket | None = None
     tickets: int = 0
     ticket_written: bool = False

@@ -9,26 +9,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers, numbers, small_talk, ticket_number
-from flows.actions import Action, Decide, Say
+from flows import answers, numbers, small_talk, ticket_number, ticket_slots
+from flows.actions import Action, Decide
 from flows.policy import Step
 from flows.speaking import hush, say
 from flows.state import CallerTurn, Phase, State, Ticket
+from flows.ticket_asking import AND, PLAIN, READ_BACK, ask, next_step, unanswered
 from flows.ticket_writing import finish, withdraw, write
 
 STEPS = frozenset({Phase.TICKET_PLACE, Phase.TICKET_NAME, Phase.TICKET_NUMBER})
 
 ANSWERLESS = "ticket_place"
 """The first question after a matter to which there is no approved answer."""
-PLAIN = "ticket_where"
-"""The first question of any other ticket."""
 
 MOST_MATTER = 400
 """Characters of a matter that are kept."""
-_AND = "；"
-"""Between the matter and what was said of it later."""
-_READ_BACK = 24
-"""Characters that are read back; longer ones are recognised worse than they are remembered."""
 
 
 # ── opening ───────────────────────────────────────────────────────────────────────
@@ -39,6 +34,8 @@ def open_dialogue(
 ) -> Step:
     """Begin a ticket with its draft and the first question."""
     state = begin(state, matter)
+    assert state.ticket is not None
+    state = replace(state, ticket=ticket_slots.taken(state, state.ticket, f"{matter}{AND}{place}"))
     decided = Decide("ticket", why)
     if not state.ears:
         # Nothing more can be heard: the number and the recording must do.
@@ -49,11 +46,13 @@ def open_dialogue(
     if place:
         state = replace(state, ticket=replace(ticket, place=place))
         state, draft = write(state)
-        state, asked = _next(state, Phase.TICKET_NAME)
-        return state, (decided, draft, *asked)
+        state, told = ticket_slots.acknowledged(state)
+        state, asked = next_step(state, Phase.TICKET_NAME)
+        return state, (decided, draft, *told, *asked)
     state, draft = write(replace(state, phase=Phase.TICKET_PLACE))
+    state, told = ticket_slots.acknowledged(state)
     state, first = say(state, question)
-    return state, (decided, draft, first)
+    return state, (decided, draft, *told, first)
 
 
 def begin(state: State, matter: str) -> State:
@@ -106,55 +105,6 @@ def resume(state: State, matter: str) -> Step:
     return state, (question,)
 
 
-# ── asking ────────────────────────────────────────────────────────────────────────
-
-
-def ask(state: State) -> tuple[State, Say]:
-    """The question of the present step."""
-    match state.phase:
-        case Phase.TICKET_MATTER:
-            return say(state, "ticket_matter")
-        case Phase.TICKET_PLACE:
-            return say(state, PLAIN)
-        case Phase.TICKET_NAME:
-            return say(state, "ticket_name")
-        case _:
-            return ticket_number.ask(state)
-
-
-def _next(state: State, phase: Phase) -> Step:
-    """Go on to a step; before the last one what was taken down is read back."""
-    ticket = state.ticket
-    assert ticket is not None
-    state = replace(
-        state, ticket=replace(ticket, step=phase, repeated=False), phase=phase, awaiting=None
-    )
-    read: tuple[Action, ...] = ()
-    if phase is Phase.TICKET_NUMBER:
-        state, read = _read_back(state)
-    state, question = ask(state)
-    return state, (*read, question)
-
-
-def _read_back(state: State) -> Step:
-    ticket = state.ticket
-    assert ticket is not None
-    matter, place = _short(ticket.matter.split(_AND)[0]), _short(ticket.place)
-    if not matter and not place:
-        return state, ()
-    if not place:
-        state, said = say(state, "ticket_summary_matter", matter=matter)
-    else:
-        state, said = say(state, "ticket_summary", matter=matter or "您说的事", place=place)
-    return state, (said,)
-
-
-def _short(words: str) -> str:
-    """What is fit to be read back: neither long nor in pinyin."""
-    fit = 0 < len(words) <= _READ_BACK and not (words.isascii())
-    return words if fit else ""
-
-
 # ── taking down ───────────────────────────────────────────────────────────────────
 
 
@@ -166,6 +116,9 @@ def courtesy(state: State, turn: CallerTurn) -> Step | None:
     wrong = answers.correction(text)
     if wrong is not None:
         return _correct(state, ticket, wrong)
+    besides = ticket_slots.heard(state, turn)
+    if besides is not None and not besides.rest:
+        return _besides(besides)
     at_number = state.phase is Phase.TICKET_NUMBER
     if state.phase is Phase.TICKET_NAME and answers.name(text) == answers.ANONYMOUS:
         return None
@@ -178,26 +131,26 @@ def courtesy(state: State, turn: CallerTurn) -> Step | None:
     if at_number:
         return None
     if small_talk.agreed(text) or small_talk.contentless(text) or small_talk.more(text):
-        return _unanswered(state) if state.quiet else (state, ())
+        return unanswered(state) if state.quiet else (state, ())
     return None
 
 
-def _unanswered(state: State) -> Step:
-    """Put the question once more, in other words; then go on without that reply."""
-    ticket = state.ticket
-    assert ticket is not None
-    if not ticket.repeated:
-        state = replace(state, ticket=replace(ticket, repeated=True))
-        prompt = "ticket_where" if state.phase is Phase.TICKET_PLACE else "ticket_name"
-        state, question = say(state, prompt)
-        return state, (question,)
-    after = Phase.TICKET_NAME if state.phase is Phase.TICKET_PLACE else Phase.TICKET_NUMBER
-    return _next(state, after)
+def _besides(heard: ticket_slots.Heard) -> Step:
+    """Only of when, or of confidentiality, was spoken: it is noted, and the question put again."""
+    state, hushed = hush(heard.state)
+    state, told = ticket_slots.acknowledged(state, heard)
+    if state.phase is Phase.TICKET_NUMBER:
+        state, question = ask(state)
+        return state, (*hushed, *told, question)
+    state, actions = unanswered(state)
+    return state, (*hushed, *told, *actions)
 
 
 def _correct(state: State, ticket: Ticket, wrong: answers.Correction) -> Step:
     """地址说错了，是和平大道: put right, and on with the present question."""
     state, hushed = hush(state)
+    if wrong.slot == "time":
+        return _correct_time(state, ticket, wrong.value, hushed)
     back = Phase.TICKET_PLACE if wrong.slot == "place" else Phase.TICKET_NAME
     match wrong.slot, wrong.value:
         case "place", value if value:
@@ -210,17 +163,38 @@ def _correct(state: State, ticket: Ticket, wrong: answers.Correction) -> Step:
             state, question = ask(state)
             return state, (*hushed, question)
         case _:
-            state, actions = _next(replace(state, ticket=ticket), back)
+            state, actions = next_step(replace(state, ticket=ticket), back)
             return state, (*hushed, *actions)
-    state, actions = _next(replace(state, ticket=ticket), state.phase)
+    state, actions = next_step(replace(state, ticket=ticket), state.phase)
+    return state, (*hushed, *actions)
+
+
+def _correct_time(state: State, ticket: Ticket, value: str, hushed: tuple[Action, ...]) -> Step:
+    """时间说错了，是前天: put right; asked for where the new one is not told."""
+    when = ticket_slots.time_of(state, value)
+    state = replace(state, ticket=replace(ticket, happened=when))
+    if when:
+        state, actions = next_step(state, state.phase)
+    else:
+        state, question = say(state, "ticket_when")
+        actions = (question,)
     return state, (*hushed, *actions)
 
 
 def take_down(state: State, turn: CallerTurn) -> Step:
-    """The caller's reply to the present question."""
+    """The caller's reply to the present question, and what is said of the matter with it."""
+    state = replace(state, awaiting=None)
+    besides = ticket_slots.heard(state, turn)
+    if besides is None:
+        return _reply(state, turn)
+    state, told = ticket_slots.acknowledged(besides.state, besides)
+    state, actions = _reply(state, replace(turn, transcript=besides.rest))
+    return state, (*told, *actions)
+
+
+def _reply(state: State, turn: CallerTurn) -> Step:
     ticket = state.ticket
     assert ticket is not None
-    state = replace(state, awaiting=None)
     match state.phase:
         case Phase.TICKET_PLACE:
             return _place(state, ticket, turn)
@@ -234,31 +208,31 @@ def take_down(state: State, turn: CallerTurn) -> Step:
 def _place(state: State, ticket: Ticket, turn: CallerTurn) -> Step:
     words = turn.words
     if answers.place_unknown(words):
-        return _next(state, Phase.TICKET_NAME)
+        return next_step(state, Phase.TICKET_NAME)
     asks = answers.question(words)
     if not turn.transcript or (answers.place(words, turn.syllables) and not asks):
-        return _next(replace(state, ticket=replace(ticket, place=words)), Phase.TICKET_NAME)
+        return next_step(replace(state, ticket=replace(ticket, place=words)), Phase.TICKET_NAME)
     if answers.framed_name(words):
         ticket = replace(ticket, name=answers.name(words))
-    elif ticket.repeated and not asks and len(words) <= _READ_BACK:
+    elif ticket.repeated and not asks and len(words) <= READ_BACK:
         # No place that we know, and the caller says no other.
-        return _next(replace(state, ticket=replace(ticket, place=words)), Phase.TICKET_NAME)
+        return next_step(replace(state, ticket=replace(ticket, place=words)), Phase.TICKET_NAME)
     else:
         ticket = _also(ticket, words)
-    return _unanswered(replace(state, ticket=ticket))
+    return unanswered(replace(state, ticket=ticket))
 
 
 def _name(state: State, ticket: Ticket, turn: CallerTurn) -> Step:
     name = answers.name(turn.transcript) if turn.transcript else turn.words
     if name:
-        return _next(replace(state, ticket=replace(ticket, name=name)), Phase.TICKET_NUMBER)
+        return next_step(replace(state, ticket=replace(ticket, name=name)), Phase.TICKET_NUMBER)
     words = turn.transcript
     if answers.place(words) and not answers.question(words):
         ticket = replace(ticket, place=words)
     else:
         ticket = _also(ticket, words)
-    return _unanswered(replace(state, ticket=ticket))
+    return unanswered(replace(state, ticket=ticket))
 
 
 def _also(ticket: Ticket, words: str) -> Ticket:
-    return replace(ticket, matter=f"{ticket.matter}{_AND}{words}"[:MOST_MATTER])
+    return replace(ticket, matter=f"{ticket.matter}{AND}{words}"[:MOST_MATTER])

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import numbers
+from flows import jurisdiction, numbers
 from flows.actions import Action, Decide, OpenTicket
 from flows.events import Written
 from flows.policy import Step
 from flows.speaking import hush, say
-from flows.state import Phase, State
+from flows.state import Phase, State, Ticket
 
 
 def finish(state: State) -> Step:
@@ -56,9 +56,17 @@ def write(state: State, *, withdrawn: bool = False) -> tuple[State, OpenTicket]:
         ticket.place,
         ticket.name,
         ticket.number,
-        state.region,
+        _region(state, ticket),
+        happened=ticket.happened,
+        confidential=ticket.confidential,
         withdrawn=withdrawn,
     )
+
+
+def _region(state: State, ticket: Ticket) -> str | None:
+    """The division code of the place of the matter, which need not be where the caller is."""
+    place = jurisdiction.resolve(ticket.place) or jurisdiction.resolve(ticket.matter)
+    return place.code if place is not None else state.region
 
 
 def written(state: State, event: Written) -> tuple[Step, bool]:

@@ -127,6 +127,7 @@ class Call:
     evaluates: bool = False
     calling: str = ""
     about: str = ""
+    today: str = "2026-11-26"
     state: State = field(default_factory=State)
     at: float = 0.0
     turn: int = 0
@@ -172,6 +173,7 @@ class Call:
                 self.evaluates,
                 self.calling,
                 self.about,
+                self.today,
             )
         )
         if greeted:

@@ -21,7 +21,7 @@ KEYWORDS = {"prompt", "question"}
 CONSTANTS = {"DANGER", "PLAIN", "ANSWERLESS"}
 COMPUTED = {"prompt"}
 """Names of variables that hold a prompt."""
-CHOOSING = {"police_prompt"}
+CHOOSING = {"police_prompt", "progress_prompt"}
 """Functions that return one."""
 
 

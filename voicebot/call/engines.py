@@ -19,6 +19,7 @@ from asr.pool import DecodePool, open_pool
 from asr.service.side import Hearing
 from asr.supervised.transcriber import SupervisedTranscriber
 from flows.actions import Purpose, Say, Search
+from flows.dispatch import DispatchModel
 from flows.prompts import Prompt, load_prompts
 from flows.triage import TriageModel, Turn
 from kb.entry import Entry
@@ -31,6 +32,7 @@ from voicebot.call.turn_audio import RATE, as_float
 from voicebot.call.voice import SmartTurn, VoiceDetector
 from voicebot.clock import now
 from voicebot.config import Settings
+from voicebot.dispatching import load_dispatch
 from voicebot.embedder import SentenceEmbedder
 from voicebot.errors import ModelUnavailable
 from voicebot.knowledge import Knowledge
@@ -67,6 +69,8 @@ class Engines:
     prompts: dict[str, Prompt]
     recorded: Recorded = field(default_factory=Recorded)
     """Prompts that people have recorded."""
+    dispatch: DispatchModel | None = None
+    """Proposes departments for tickets; None: people dispatch."""
 
     @property
     def transcriber_counts(self) -> dict[str, int]:
@@ -186,6 +190,7 @@ def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmb
         warm = loading.submit(embedder.embed, ["您好"])
         triage = loading.submit(TriageModel.load)
         prompts = loading.submit(load_prompts)
+        dispatch = loading.submit(load_dispatch)
         listener, transcriber = ears.result()
         try:
             warm.result()
@@ -205,6 +210,7 @@ def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmb
             library=library.result(),
             prompts=prompts.result(),
             recorded=open_recorded(settings.speech.recordings, prompts.result()),
+            dispatch=dispatch.result(),
         )
     _warm_up(engines)
     return engines

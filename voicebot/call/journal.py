@@ -19,6 +19,8 @@ from flows import events as ev
 from flows.release import HANDED_BACK
 from flows.routes import SEAT
 from flows.state import HandoffState, State
+from voicebot.call import ticket_records
+from voicebot.call.engines import Engines
 from voicebot.call.far_words import Spoken
 from voicebot.call.live import LiveFeed
 from voicebot.callers import on_call
@@ -68,6 +70,8 @@ class Journal:
         self._turn_index: dict[str, int] = {}
         self._speaking: dict[str, None] = {}
         """Utterances that have begun and not ended."""
+        self._tickets: dict[str, act.OpenTicket] = {}
+        """The newest words of each ticket."""
         self._handoffs: dict[str, act.Handoff] = {}
         self._known: dict[str, HandoffState] = {}
         """What was known of each hand-off last; it stays true when the call has gone on."""
@@ -355,6 +359,20 @@ class Journal:
         self._grown()
 
     async def save_ticket(self, action: act.OpenTicket) -> bool:
+        self._tickets[action.ticket] = action
+        return await self._save_ticket(action)
+
+    async def propose_department(self, action: act.OpenTicket, engines: Engines) -> None:
+        """The department proposed for a ticket, on record once the ticket is (R21)."""
+        proposed = await ticket_records.proposed(self._records, engines, action)
+        if proposed is not None and self._tickets.get(action.ticket) is action:
+            await self._save_ticket(action, **proposed)
+
+    async def find_tickets(self, action: act.FindTickets) -> tuple[ev.TicketProgress, ...] | None:
+        """What the caller may hear of tickets; None: the records cannot be read now."""
+        return await ticket_records.find(self._records, action, self._call_id)
+
+    async def _save_ticket(self, action: act.OpenTicket, **proposed: Any) -> bool:
         return await self._records.save_ticket(
             {
                 "id": action.ticket,
@@ -366,6 +384,9 @@ class Journal:
                 "number": action.number,
                 "region": action.region,
                 "department": action.department,
+                "happened": action.happened,
+                "confidential": action.confidential,
+                **proposed,
             }
         )
 

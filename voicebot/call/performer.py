@@ -86,6 +86,9 @@ class Performer:
                 self._journal.update_handoff(action)
             case act.OpenTicket():
                 self._spawn(self._write(action.ticket, self._journal.save_ticket(action)))
+                self._spawn(self._journal.propose_department(action, self._engines))
+            case act.FindTickets():
+                self._spawn(self._find_tickets(action))
             case act.Evaluate():
                 self._journal.evaluated(action)
             case act.AppealLimit():
@@ -140,6 +143,10 @@ class Performer:
     async def _speech(self, told: act.Tell) -> Int16:
         say = act.Say(told.line, act.Purpose.PROMPT, prompt=told.prompt)
         return await asyncio.to_thread(self._engines.speak, say, self._line.rate)
+
+    async def _find_tickets(self, asked: act.FindTickets) -> None:
+        found = await self._journal.find_tickets(asked)
+        self._post(ev.TicketsFound(self._now(), asked.query, found or (), found is None))
 
     async def _search(self, search: act.Search, line: str) -> None:
         loop = asyncio.get_running_loop()

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from flows import actions as act
-from flows.events import LegState
+from flows.events import LegState, TicketProgress
 from flows.policy import Policy
 from flows.routes import LEG_LINES
 from tests.flows.scenarios.real_call import RealCall
@@ -61,6 +61,7 @@ class Scenario:
     decided: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     ticket: Mapping[str, str] = field(default_factory=dict)
+    on_record: tuple[Mapping[str, Any], ...] = ()
     audio: bool = False
     id: str = ""
     """File and number, as in ``police-3``."""
@@ -72,6 +73,7 @@ class Scenario:
             "知识库": "knowledge", "请补充": "inviting", "涉险": "safety", "存盘": "writes",
             "问候": "greeting", "结果": "outcome", "依据": "decided", "标记": "flags",
             "工单": "ticket", "录音": "audio", "界限": "limits",
+            "工单库": "on_record",
         }  # fmt: skip
         unknown = table.keys() - keys
         if unknown or not {"场景", "要点", "经过"} <= table.keys():
@@ -79,7 +81,7 @@ class Scenario:
         values = {keys[key]: value for key, value in table.items()}
         values["writes"] = WRITES[table.get("存盘", "正常")]
         values["id"] = f"{Path(file).stem}-{number}"
-        lists = ("steps", "inviting", "decided", "flags")
+        lists = ("steps", "inviting", "decided", "flags", "on_record")
         return cls(**{k: tuple(v) if k in lists else v for k, v in values.items()})
 
 
@@ -137,6 +139,8 @@ def told(action: act.Action) -> str | None:
             return "申诉"
         case act.Evaluate(score=int()):
             return f"评价 {action.score}"
+        case act.FindTickets():
+            return "查工单"
         case act.HangUp():
             return f"挂机 {action.outcome}"
         case act.Leave():
@@ -173,6 +177,8 @@ class Played:
             knowledge={words: (entry, 0.95) for words, entry in scenario.knowledge.items()},
             inviting=scenario.inviting,
             safety=scenario.safety,
+            on_record=tuple(map(_on_record, scenario.on_record)),
+            today=str(start.get("日期", "2026-11-26")),
             writes=scenario.writes,
         )
 
@@ -275,9 +281,25 @@ class Played:
             assert set(noted.flags) == set(scenario.flags)
         if scenario.ticket:
             ticket = every(act.OpenTicket, done)[-1]
-            names = {"事由": "matter", "地点": "place", "称呼": "name", "号码": "number"}
+            names = {
+                "事由": "matter", "地点": "place", "称呼": "name", "号码": "number",
+                "时间": "happened", "区划": "region", "保密": "confidential",
+            }  # fmt: skip
             for key, value in scenario.ticket.items():
-                assert getattr(ticket, names[key]) == str(value), f"{scenario.name}：工单{key}"
+                found = getattr(ticket, names[key])
+                found = {True: "是", False: "否"}.get(found, found)
+                assert found == str(value), f"{scenario.name}：工单{key}：{found}"
+
+
+def _on_record(ticket: Mapping[str, Any]) -> tuple[str, TicketProgress]:
+    """A ticket of the records, and the number that it was made with."""
+    return str(ticket["号码"]), TicketProgress(
+        str(ticket["尾号"]),
+        ticket["状态"],
+        ticket.get("部门", ""),
+        ticket.get("期限", ""),
+        ticket.get("超期", "否") == "是",
+    )
 
 
 def _listed(value: Any) -> Sequence[Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import events as ev
-from flows.actions import Action, Handoff, OpenTicket, Search, StopSpeaking
+from flows.actions import Action, FindTickets, Handoff, OpenTicket, Search, StopSpeaking
 from flows.dialogue import Limits, Policy, step, texts_to_embed
 from flows.prompts import load_prompts
 from flows.triage import TriageModel
@@ -51,8 +51,11 @@ class RealCall(Call):
     """Those of the entries that ask the caller for details."""
     safety: Mapping[str, str] = field(default_factory=dict)
     """Those of them that bear on danger."""
+    on_record: tuple[tuple[str, ev.TicketProgress], ...] | None = ()
+    """Tickets with the number that each was made with, the newest first; None: unreadable."""
     writes: bool | None = True
     """Whether what is to be written is safe at once; None: no word of it comes."""
+    lookups: list[FindTickets] = field(default_factory=list)
     searches: list[Search] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
     """What is being written."""
@@ -72,6 +75,7 @@ class RealCall(Call):
         self.steps.append(actions)
         self.searches += [search for search in every(Search, actions) if search.final]
         self.records += refs(actions)
+        self.lookups += every(FindTickets, actions)
         return actions
 
     def hears(self, text: str, *, to_the_end: bool = True, **final: Any) -> tuple[Action, ...]:
@@ -100,8 +104,10 @@ class RealCall(Call):
         while self.cut:
             cut = self.cut.pop(0)
             self.take(ev.PlaybackFinished(self.after(0.05), cut, interrupted=True, seconds=0.8))
-        while self.searches or (self.records and self.writes is not None):
-            if self.searches:
+        while self.lookups or self.searches or (self.records and self.writes is not None):
+            if self.lookups:
+                self.take(self._looked_up(self.lookups.pop(0)))
+            elif self.searches:
                 search = self.searches.pop(0)
                 found = self.knowledge.get(search.text)
                 self.take(
@@ -118,3 +124,12 @@ class RealCall(Call):
                 )
             else:
                 self.written(self.records.pop(0), ok=bool(self.writes))
+
+    def _looked_up(self, asked: FindTickets) -> ev.TicketsFound:
+        found = tuple(
+            ticket
+            for number, ticket in self.on_record or ()
+            if (asked.caller and number == asked.caller)
+            or (ticket.tail == asked.tail and number[-4:] == asked.phone_tail)
+        )
+        return ev.TicketsFound(self.after(0.05), asked.query, found, self.on_record is None)
