@@ -47,26 +47,33 @@ class Postgres:
             owner = pwd.getpwnam("postgres")
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
 
-    def start(self) -> None:
+    def initialise(self) -> None:
         self._run("initdb", "-U", "voicebot", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+
+    def start(self) -> None:
         options = (
             f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off "
             "-c full_page_writes=off -c max_connections=200 -c shared_buffers=32MB"
         )
         self._run("pg_ctl", "-w", "-t", "120", "-o", options, "-l", f"{self.folder}/log", "start")
 
-    def stop(self) -> None:
+    def kill(self) -> None:
+        """As by a power cut; `start` recovers it."""
+        self._run("pg_ctl", "-m", "immediate", "-w", "stop")
+
+    def remove(self) -> None:
         try:
-            self._run("pg_ctl", "-m", "immediate", "-w", "stop")
+            if (self._data / "postmaster.pid").exists():
+                self.kill()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, name: str) -> str:
         return f"postgresql+psycopg://voicebot@/{name}?host={self.folder}"
 
-    def create(self, template: str = "template0") -> str:
+    def create(self, template: str = "template0", name: str = "") -> str:
         """The name of a fresh database."""
-        name = f"test_{next(_numbers)}"
+        name = name or f"test_{next(_numbers)}"
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
         return name
 
@@ -106,8 +113,8 @@ def programs() -> Path | None:
     return newest.parent if newest else None
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
+def fresh_server() -> Postgres:
+    """A server, not started yet; skips the test, or fails it under CI, where there is none."""
     folder = programs()
     if folder is None:
         message = "PostgreSQL is not installed. Run `scripts/setup.sh --all`."
@@ -116,12 +123,22 @@ def postgres_server() -> Iterator[Postgres]:
         pytest.skip(message)
     server = Postgres(folder)
     try:
+        server.initialise()
+    except BaseException:
+        server.remove()
+        raise
+    return server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    server = fresh_server()
+    try:
         server.start()
-        server._execute("CREATE DATABASE {} TEMPLATE template0", _TEMPLATE)
-        migrate(server.url(_TEMPLATE))
+        migrate(server.url(server.create(name=_TEMPLATE)))
         yield server
     finally:
-        server.stop()
+        server.remove()
 
 
 @pytest.fixture
