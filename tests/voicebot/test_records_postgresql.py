@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from tests.voicebot.postgres import Postgres, fresh_server
 from voicebot.config import Settings, load_settings
 from voicebot.exchange.dossier import Dossier
-from voicebot.records.database import migrate
+from voicebot.records.database import migrate, open_engine
 from voicebot.records.store import Records
+from voicebot.records.tables import CallRow
 
 NOW = 1_790_000_000.0
 OPENING = {"destination": "110-460106", "requested_at": NOW}
@@ -115,3 +118,23 @@ async def test_two_processes_that_write_of_one_handoff_lose_nothing(
     assert {each["handoff"] for each in messages} == set(names)
     await one.close()
     await other.close()
+
+
+async def test_a_row_that_another_process_writes_at_this_moment_is_found(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    records = await Records.open(settings_for(tmp_path / "a", postgresql_url))
+    engine = open_engine(postgresql_url)
+    with Session(engine) as other, Session(engine) as watching:
+        other.add(CallRow(id="C1", caller="13800138000", did="12345", recording=""))
+        other.flush()
+        write = records.finish_call("C1", "answered", NOW)
+        while not watching.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            await asyncio.sleep(0.01)
+        other.commit()
+    assert await write
+    call = await records.call("C1")
+    assert call is not None
+    assert (call["caller"], call["outcome"]) == ("13800138000", "answered")
+    engine.dispose()
+    await records.close()
