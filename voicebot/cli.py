@@ -21,6 +21,7 @@ from voicebot.commands import (
     database,
     desk,
     duty,
+    exchange,
     figures,
     knowledge,
     machine,
@@ -78,6 +79,7 @@ app.command("doctor")(machine.doctor)
 app.add_typer(asr.app, name="asr")
 app.add_typer(triage.app, name="triage")
 app.add_typer(knowledge.app, name="kb")
+app.add_typer(exchange.app, name="exchange")
 app.add_typer(figures.app, name="figures")
 app.add_typer(machine.models, name="models")
 app.add_typer(settings.app, name="config")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -49,7 +48,7 @@ def client(both: tuple[TestClient, _Service]) -> TestClient:
     return client
 
 
-def post(client: TestClient, envelope: Envelope) -> httpx.Response:
+def post(client: TestClient, envelope: Envelope) -> Any:
     return client.post(MESSAGES, content=envelope.to_json())
 
 
@@ -168,7 +167,7 @@ def test_with_a_key_of_110_only_what_it_signed_is_taken(
         ("GET", f"{LEDGER}?day=2026-11-26", ""),
         ("GET", f"{MESSAGES}/{quote('110:status:110-1:1', safe='')}", ""),
     ):
-        request = client.build_request(
+        request: Any = client.build_request(
             method, path, content=content, headers=bearer(service, "110")
         )
         if secret is not None:

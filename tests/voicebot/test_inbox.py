@@ -1,7 +1,6 @@
 """What 110 sends is applied once and in order, however it comes."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -37,10 +36,9 @@ class Applied:
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    url = f"sqlite:///{tmp_path / 'records.db'}"
-    migrate(url)
-    engine = open_engine(url, writes=True)
+def session(database_url: str) -> Iterator[Session]:
+    migrate(database_url)
+    engine = open_engine(database_url, writes=True)
     with Session(engine) as opened, opened.begin():
         yield opened
     engine.dispose()

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -18,10 +17,9 @@ NOW = AT.timestamp()
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    url = f"sqlite:///{tmp_path / 'records.db'}"
-    migrate(url)
-    engine = open_engine(url, writes=True)
+def session(database_url: str) -> Iterator[Session]:
+    migrate(database_url)
+    engine = open_engine(database_url, writes=True)
     with Session(engine) as opened, opened.begin():
         yield opened
     engine.dispose()

@@ -109,7 +109,7 @@ def overdue(session: Session, before: float) -> Overdue:
     oldest = session.execute(
         select(EnvelopeRow.created_at, EnvelopeRow.last_error)
         .where(waiting)
-        .order_by(EnvelopeRow.created_at)
+        .order_by(EnvelopeRow.created_at, EnvelopeRow.number)
         .limit(1)
     ).first()
     return Overdue(count, orders, oldest[0] if oldest else None, oldest[1] if oldest else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -47,6 +48,19 @@ def message(session: Session, message_id: str) -> dict[str, Any] | None:
     sent = select(EnvelopeRow.envelope).where(EnvelopeRow.id == message_id)
     came = select(InboxRow.envelope).where(InboxRow.id == message_id, InboxRow.state != "conflict")
     return session.scalars(sent).first() or session.scalars(came).first()
+
+
+def messages(session: Session, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Envelopes by id, of those that are here."""
+    sent = session.execute(
+        select(EnvelopeRow.id, EnvelopeRow.envelope).where(EnvelopeRow.id.in_(ids))
+    )
+    came = session.execute(
+        select(InboxRow.id, InboxRow.envelope).where(
+            InboxRow.id.in_(ids), InboxRow.state != "conflict"
+        )
+    )
+    return {name: envelope for rows in (sent, came) for name, envelope in rows}
 
 
 def history(session: Session, name: str) -> dict[str, Any] | None:

@@ -45,7 +45,7 @@ class LedgerRow(Base):
     sender: Mapped[str] = mapped_column(String(8))
     content_hash: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(12))
-    """``waiting`` | ``applied`` (by the receiver) | ``refused`` | ``conflict`` | ``superseded``."""
+    """``waiting`` | ``applied`` (by the receiver) | ``refused`` | ``conflict``."""
     sent_at: Mapped[float] = mapped_column(index=True)
     """By the sender's clock, so that both sides count it to the same day."""
     day: Mapped[str] = mapped_column(String(10), default=_day)

@@ -97,6 +97,7 @@ class EnvelopeWorker:
             # Not wait_for: in Python 3.11 it can swallow a cancellation.
             async with asyncio.timeout(POLL_S):
                 await self._wake.wait()
+            await asyncio.sleep(0.02)  # a burst of writes and answers is one round
         except TimeoutError:
             pass
         self._wake.clear()

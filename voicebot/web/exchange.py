@@ -19,6 +19,7 @@ import structlog
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
+import voicebot.tickets.exchange  # noqa: F401 - what is done with what comes in
 from voicebot.clock import today
 from voicebot.exchange import reading
 from voicebot.exchange.inbox import Delivery, receive
