@@ -129,10 +129,12 @@ async def test_a_row_that_another_process_writes_at_this_moment_is_found(
         other.add(CallRow(id="C1", caller="13800138000", did="12345", recording=""))
         other.flush()
         write = records.finish_call("C1", "answered", NOW)
-        while not watching.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        while not watching.scalar(waiting):  # noqa: ASYNC110 - another process's
             await asyncio.sleep(0.01)
         other.commit()
     assert await write
+    await replayed(records)
     call = await records.call("C1")
     assert call is not None
     assert (call["caller"], call["outcome"]) == ("13800138000", "answered")
