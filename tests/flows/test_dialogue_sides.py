@@ -20,7 +20,7 @@ from flows.actions import (
     StopSpeaking,
     UpdateDossier,
 )
-from flows.events import DutyLine, LegState, Released
+from flows.events import DutyLine, DutyLinesChanged, LegState, Released
 from flows.sides import MOST_ROUNDS
 from flows.state import Phase
 from tests.flows.scripted_call import (
@@ -78,6 +78,15 @@ def test_the_line_is_called_at_the_same_moment_as_110() -> None:
     assert only(DialLine, actions).route == Route("120-460200", "120")
     assert call.state.handoff is not None
     assert call.state.handoff.sides[0].routes[1] == Route("120", "120")
+
+
+def test_a_number_that_the_directory_got_during_the_call_is_called() -> None:
+    call = Call(known_region="460200", duty_lines=DUTY)
+    call.start()
+    newer = (*DUTY, DutyLine("120", "120-new", "460200"))
+    call.take(DutyLinesChanged(call.after(1.0), newer[2:]))
+    call.begins()
+    assert only(DialLine, call.partial("孩子晕倒了")).route == Route("120-new", "120")
 
 
 def test_another_county_is_another_number_where_nobody_is_off_hook() -> None:

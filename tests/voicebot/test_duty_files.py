@@ -1,6 +1,7 @@
 """Tables of duty officers: what is wrong is named, what is right is kept, no line is closed."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from kb.workbook import write_sheet
-from voicebot.config import Settings, load_settings
+from voicebot.config import Settings
 from voicebot.duty.changing import Plan, Who, apply, plan_numbers, plan_shifts
 from voicebot.duty.directory import numbers, shifts
 from voicebot.duty.number_file import number_cells, read_numbers
@@ -34,12 +35,14 @@ def csv(rows: list[tuple[str, ...]]) -> bytes:
 
 
 @pytest.fixture
-def database(settings: Settings) -> Session:
-    migrate(settings.database_url)
-    session = Session(open_engine(settings.database_url, writes=True, patience_s=5.0))
-    write_seed(session, settings.handoff)
-    session.flush()
-    return session
+def database(database_url: str, settings: Settings) -> Iterator[Session]:
+    migrate(database_url)
+    engine = open_engine(database_url, writes=True, patience_s=5.0)
+    with Session(engine) as session:
+        write_seed(session, settings.handoff)
+        session.flush()
+        yield session
+    engine.dispose()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
@@ -105,11 +108,12 @@ def test_one_shift_twice_in_a_file_is_said() -> None:
     assert "says again what line 2 says" in read.errors[0].reason
 
 
-def test_what_is_written_reads_back_without_a_difference(database: Session) -> None:
+def test_what_is_written_reads_back_without_a_difference(
+    database: Session, settings: Settings
+) -> None:
     bring_shifts(database, ROTA.encode())
     again = plan_shifts(database, read_shifts(csv(shift_cells(shifts(database)))))
     assert again == Plan((), ())
-    settings = load_settings(None)
     cells = number_cells(numbers(database))
     for data in (csv(cells), write_sheet("值班号码表", cells[0], cells[1:])):
         read = read_numbers(data)

@@ -18,31 +18,22 @@ from typing import Any
 import pytest
 import structlog
 from aiosmtpd.smtp import SMTP
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from voicebot.config_notices import Notices
 from voicebot.duty.changing import Who, apply, plan_shifts
 from voicebot.duty.notices import queue
-from voicebot.duty.notices.receipts import acknowledge, receipt_of
-from voicebot.duty.notices.secret import (
-    notice_secret,
-    receipt_token,
-    signature_headers,
-    token_fits,
-    webhook_key,
-)
-from voicebot.duty.notices.telling import Alarm, DeskAlone, Tell, next_step
+from voicebot.duty.notices.receipts import acknowledge
+from voicebot.duty.notices.secret import receipt_token, webhook_key
 from voicebot.duty.notices.worker import NoticeWorker
-from voicebot.duty.rota import SUPERIOR, Shift
 from voicebot.duty.shift_file import read_shifts
 from voicebot.duty.tables import DutyMessageRow, DutyNoticeRow
 from voicebot.exchange.dossier import Dossier, TranscriptTurn
 from voicebot.records.store import Records
 from voicebot.records.tables import AuditRow
+
+pytestmark = pytest.mark.usefixtures("database_url")
 
 SECRET = b"secret"
 HEAD = "线路,顺序,值班人,手机,邮箱,通知地址\n"
@@ -368,71 +359,3 @@ async def test_a_gap_in_the_rota_is_an_alarm_at_once(records: Records) -> None:
     await notify(records)
     async with working(records, Notices()):
         await state(records, "alarm")
-
-
-WEBHOOK = "https://example.com/x"
-
-
-@given(st.lists(st.sampled_from("甲乙丙丁"), max_size=5), st.booleans())
-def test_each_person_is_told_once_in_order_and_then_there_is_the_alarm(
-    names: list[str], reachable: bool
-) -> None:
-    people = [
-        Shift("119", "", name, rank, webhook=WEBHOOK if reachable or rank % 2 else "")
-        for rank, name in enumerate(names, 1)
-    ]
-    told: list[str] = []
-    while isinstance(step := next_step(people, told, has_rota=True, channels={"webhook"}), Tell):
-        told.append(step.person.person)
-    assert isinstance(step, Alarm)
-    assert told == list(dict.fromkeys(each.person for each in people if each.webhook))
-
-
-def test_only_channels_of_the_settings_are_used() -> None:
-    person = Shift("119", "", "甲", SUPERIOR, phone="13800138001", email="a@example.com")
-    step = next_step([person], [], has_rota=True, channels={"webhook", "email"})
-    assert isinstance(step, Tell)
-    assert step.channels == {"email": "a@example.com"}
-    assert not step.own_line
-    assert next_step([person], [], has_rota=False, channels={"email"}) == DeskAlone()
-
-
-def test_a_receipts_token_fits_its_receipt_alone() -> None:
-    token = receipt_token(SECRET, "0123456789abcdef-1")
-    assert token_fits(SECRET, "0123456789abcdef-1", token)
-    assert not token_fits(SECRET, "0123456789abcdef-2", token)
-    assert not token_fits(b"other", "0123456789abcdef-1", token)
-    assert not token_fits(SECRET, "0123456789abcdef-1", None)
-    assert receipt_of("0123456789abcdef-1") == ("0123456789abcdef", 1)
-    assert receipt_of("../x-1") is None
-
-
-def test_the_signature_is_that_of_the_specification() -> None:
-    headers = signature_headers(SECRET, "msg_1", 1_700_000_000.9, b"{}")
-    assert headers["webhook-timestamp"] == "1700000000"
-    assert len(base64.b64decode(headers["webhook-signature"].removeprefix("v1,"))) == 32
-
-
-def test_the_key_is_made_once_and_kept_private(settings: Any) -> None:
-    made = notice_secret(settings)
-    assert notice_secret(settings) == made
-    file = settings.paths.state / "secrets" / "notices.key"
-    assert file.stat().st_mode & 0o077 == 0
-
-
-@pytest.mark.parametrize(
-    ("values", "reason"),
-    [
-        ({"sms_url": "http://10.0.0.9/sms"}, "only over https"),
-        ({"text": "{caller}"}, "there is no {caller}"),
-        ({"text": "{line"}, "braces"),
-        ({"smtp_host": "127.0.0.1"}, "smtp_from"),
-        (
-            {"smtp_host": "10.0.0.9", "smtp_from": "a@example.com", "smtp_security": "none"},
-            "only encrypted",
-        ),
-    ],
-)
-def test_settings_that_would_leak_are_refused(values: dict[str, Any], reason: str) -> None:
-    with pytest.raises(ValidationError, match=reason):
-        Notices(**values)
