@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 from pathlib import Path
 
 import httpx
@@ -165,3 +166,21 @@ def test_a_key_file_that_cannot_be_used_says_why(
         file.chmod(mode)
     with pytest.raises(KeyUnusable, match=reason):
         read_keys({"110-1": ExchangeKey(file=file, owner="110")})
+
+
+def test_the_documented_request_is_signed_as_the_document_says() -> None:
+    """Checked by hand as well: the other side has no library of ours."""
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    secret = b"0123456789abcdef0123456789abcdef"
+    head, _, body = (docs / "exchange" / "signed-request.http").read_bytes().partition(b"\r\n\r\n")
+    lines = [tuple(line.split(": ", 1)) for line in head.decode().splitlines()[1:]]
+    headers = dict(lines)
+    by = Verifier({"110-example": Key("110-example", "110", secret)}, clock=lambda: 1795657620.0)
+    url = "https://hotline.example/v1/exchange/messages"
+    assert by.verify("POST", url, headers, body).owner == "110"
+
+    text = (docs / "exchange.md").read_text("utf-8")
+    base = text[text.index('"@method": POST') :].partition("\n```")[0]
+    digest = base64.b64encode(hmac.digest(secret, base.encode(), "sha256")).decode()
+    assert headers["Signature"] == f"exchange=:{digest}:"
+    assert base64.b64encode(secret).decode() in text
