@@ -26,7 +26,7 @@ from flows.prompts import load_prompts
 from flows.state import Phase
 from telephony.call_control import CallInfo, Capability, Rejection, Trunk
 from telephony.codecs import Int16
-from telephony.dialing import DutyNumber
+from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.leg_state import LegState
 from telephony.scripted import ScriptedLine
 from telephony.scripted_desk import (
@@ -361,6 +361,20 @@ async def test_120_has_the_caller_while_110_never_answers(service: Service) -> N
     assert call.leg("120").off_hook
     assert (await call.hung_up())["outcome"] == "handed_off"
     assert (await handoff(service))["dossier"]["line_states"] == {"120": "confirmed"}
+
+
+async def test_a_number_that_the_directory_gets_during_a_call_is_dialled(
+    service: Service, records: Records
+) -> None:
+    line = ScriptedLine(offered())
+    line.desks["120-new"] = ANSWERS
+    call = await called(service, line)
+    known = tuple(await records.duty_directory())
+    newer = DutyNumber("120-new", "120", "460000", "trunk:police/120", "省急救")
+    service.take_directory(DutyDirectory((*known, newer)))
+    call.says("孩子晕倒了")
+    await until(lambda: set(call.dialled()) >= {POLICE, "120-new"})
+    await call.hung_up()
 
 
 async def test_legs_that_no_endpoint_joins_hear_each_other(service: Service) -> None:
