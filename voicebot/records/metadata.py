@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import MetaData
 
-import voicebot.callers.tables  # noqa: F401 - declares tables of `Base`
-import voicebot.duty.tables  # noqa: F401 - declares tables of `Base`
-import voicebot.exchange.reconciliation.tables  # noqa: F401 - declares tables of `Base`
-import voicebot.exchange.tables  # noqa: F401 - declares tables of `Base`
+import voicebot.callers.tables
+import voicebot.duty.tables
+import voicebot.exchange.reconciliation.tables
+import voicebot.exchange.tables
+import voicebot.matters.tables  # noqa: F401 - declares tables of `Base`
 from kb.store import metadata as knowledge_base
 from voicebot.figures import tables as _figures  # noqa: F401 - declared on Base
 from voicebot.records.tables import Base

@@ -9,13 +9,14 @@
     GET /api/calls/{id}/live        the same: what happens in one call, as it happens
     GET /api/handoffs/{id}          the same, and 110 and desk
     GET /v1/openapi.json            any role: what can be asked for, and how
+    POST /v1/matters                channel, admin, supervisor, agent (web.matters)
     POST /v1/recommend              admin, supervisor, agent (web.assist)
     GET /v1/knowledge/audio/{hash}  the same, and kb (web.answer_audio)
     GET /v1/figures, /v1/topics     supervisor, admin (web.figures)
     …   /v1/exchange/…              110: messages and the ledger (web.exchange)
-    …   /v1/callers/…               admin, supervisor, agent (web.callers)
     GET /v1/duty/now                admin, supervisor, agent: who is on duty (web.duty)
     POST /v1/duty/receipts/{id}     whoever was told, by the notice's token; the same (web.duty)
+    …   /v1/callers/…               admin, supervisor, agent (web.callers)
     …   /v1/tickets/…               agent, supervisor, admin: work orders (web.tickets)
     …   /v1/disputes, /v1/dispatch-rules   supervisor, admin (web.disputes)
     WS  /api/live                   admin, supervisor, agent: what happens, as it happens
@@ -51,6 +52,7 @@ from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
 from voicebot.web.headers import SecurityHeaders
 from voicebot.web.live import follow
+from voicebot.web.matters import add_matters
 from voicebot.web.pages import add_pages
 from voicebot.web.service import Service
 from voicebot.web.tickets import add_tickets
@@ -196,6 +198,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
 
     add_pages(app)
     add_assist(app, service)
+    add_matters(app, service)
     add_answer_audio(app, service)
     add_callers(app, service)
     add_figures(app, service)

@@ -1,0 +1,1 @@
+"""Matters from Internet channels (R4): written words through the triage and exchange of calls."""
