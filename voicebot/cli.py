@@ -29,6 +29,7 @@ from voicebot.commands import (
     replay,
     service,
     settings,
+    tickets,
     tokens,
     triage,
     watchdog,
@@ -81,6 +82,7 @@ app.add_typer(triage.app, name="triage")
 app.add_typer(knowledge.app, name="kb")
 app.add_typer(exchange.app, name="exchange")
 app.add_typer(figures.app, name="figures")
+app.add_typer(tickets.app, name="tickets")
 app.add_typer(machine.models, name="models")
 app.add_typer(settings.app, name="config")
 app.add_typer(database.app, name="db")
