@@ -20,6 +20,7 @@ from voicebot.commands import (
     callers,
     database,
     desk,
+    dispatch,
     duty,
     exchange,
     figures,
@@ -79,6 +80,7 @@ app.command("transcribe")(transcribing.transcribe)
 app.command("doctor")(machine.doctor)
 app.add_typer(asr.app, name="asr")
 app.add_typer(triage.app, name="triage")
+app.add_typer(dispatch.app, name="dispatch")
 app.add_typer(knowledge.app, name="kb")
 app.add_typer(exchange.app, name="exchange")
 app.add_typer(figures.app, name="figures")
@@ -89,8 +91,8 @@ app.add_typer(database.app, name="db")
 app.add_typer(tokens.app, name="token")
 app.add_typer(recording.app, name="recording")
 app.add_typer(audio.app, name="audio")
-app.add_typer(duty.app, name="duty")
 app.add_typer(callers.app, name="callers")
+app.add_typer(duty.app, name="duty")
 
 
 def main() -> None:
