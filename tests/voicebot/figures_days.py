@@ -72,8 +72,9 @@ class Days:
 
     def refused(self, moment: float, did: str = "12345") -> None:
         self._number += 1
-        values = {"call_id": f"r{self._number}", "did": did, "reason": "full", "at": moment}
-        write.refuse_call(self.session, **values)
+        write.refuse_call(
+            self.session, call_id=f"r{self._number}", did=did, reason="full", at=moment
+        )
 
     def handoff(
         self,
