@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -13,14 +12,16 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from voicebot.config import Settings
 from voicebot.exchange.address import unsafe
 from voicebot.exchange.dossier import Dossier
 from voicebot.exchange.outbox import LAST_RETRY_S, OutboxWorker, retry_after
 from voicebot.records.store import Records
+from voicebot.records.tables import DutyNumberRow
 
-pytestmark = pytest.mark.leaping_time
+pytestmark = [pytest.mark.leaping_time, pytest.mark.usefixtures("database_url")]
 
 
 def dossier(revision: int = 1) -> dict[str, Any]:
@@ -191,11 +192,13 @@ async def test_one_revision_after_the_other_goes_to_a_desk(records: Records) -> 
 
 
 @pytest.mark.parametrize("url", ["http://203.0.113.5", "http://127.0.0.1\\@203.0.113.5"])
-async def test_nothing_leaves_in_plain_text(records: Records, settings: Settings, url: str) -> None:
+async def test_nothing_leaves_in_plain_text(records: Records, url: str) -> None:
     """An administrator's mistake in the directory costs neither dossier nor token."""
-    with closing(sqlite3.connect(settings.paths.state / "voicebot.db")) as database:
-        database.execute("update duty_number set http_url = ? where number = 'seat'", (url,))
-        database.commit()
+    await records.transact(
+        lambda session: session.execute(
+            update(DutyNumberRow).filter_by(number="seat").values(http_url=url)
+        )
+    )
     await records.open_handoff({"destination": "seat", "requested_at": 1.0}, dossier())
     desk = Desk()
     async with working(records, desk):
