@@ -1,0 +1,143 @@
+"""Reminders (督办) come before and after a deadline, once each, and stop when it is met."""
+
+import asyncio
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tests.voicebot.ticket_desk import DAY, MONDAY, act, opened, sent
+from voicebot.config import Settings
+from voicebot.records.store import Records
+from voicebot.tickets import supervision, working_days
+from voicebot.tickets.reading import detail
+from voicebot.tickets.reminding import Reminding, remind
+from voicebot.tickets.states import Act
+from voicebot.tickets.supervision import Level
+from voicebot.tickets.tables import TicketReminderRow
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(f"{text}+08:00").timestamp()
+
+
+def reminders(session: Session, ticket: str = "C1-t1") -> list[tuple[int, str]]:
+    rows = session.scalars(
+        select(TicketReminderRow)
+        .where(TicketReminderRow.ticket == ticket)
+        .order_by(TicketReminderRow.at)
+    )
+    return [(row.level, row.text) for row in rows]
+
+
+def test_the_three_levels_of_a_deadline_over_a_weekend() -> None:
+    friday = working_days.end_of(moment("2026-11-26T10:00"), 1)
+    assert supervision.moments(friday) == (
+        (moment("2026-11-27T00:00"), Level.REMIND),
+        (moment("2026-11-28T00:00"), Level.SUPERVISE),
+        (moment("2026-12-02T00:00"), Level.NOTICE),
+    )
+
+
+def test_a_ticket_is_reminded_of_before_and_after_its_deadline_once_each(desk: Session) -> None:
+    opened(desk)
+    act(desk, Act.DISPATCH)  # Monday 23 November; five working days: Monday the 30th
+    for hour in range(0, 24 * 20, 6):
+        remind(desk, MONDAY + hour * 3600.0)
+    assert reminders(desk) == [
+        (1, "【提醒】应于2026年11月30日前（含当日）答复诉求人，请抓紧办理。"),
+        (2, "【督办】应于2026年11月30日前（含当日）答复诉求人，已超期，请立即办理并说明原因。"),
+        (3, "【通报】应于2026年11月30日前（含当日）答复诉求人，已超期3个工作日，现予通报。"),
+    ]
+    assert [each["level"] for each in detail(desk, "C1-t1")["reminders"]] == [1, 2, 3]
+
+
+def test_what_nobody_dispatches_is_reminded_of_too(desk: Session) -> None:
+    opened(desk)
+    remind(desk, MONDAY + 2 * DAY)
+    assert reminders(desk) == [
+        (2, "【督办】应于2026年11月24日前（含当日）派单，已超期，请立即办理并说明原因。")
+    ]
+
+
+@pytest.mark.parametrize("done", [Act.ANSWER, Act.SUSPEND, Act.WITHDRAW, Act.LINK])
+def test_what_is_answered_suspended_withdrawn_or_merged_is_left_alone(
+    desk: Session, done: Act
+) -> None:
+    opened(desk, "C2-t1")
+    opened(desk)
+    act(desk, Act.DISPATCH)
+    act(desk, Act.ACCEPT)
+    act(desk, done, main="C2-t1")
+    remind(desk, MONDAY + 30 * DAY)
+    assert reminders(desk) == []
+
+
+def test_an_extension_moves_the_reminders(desk: Session) -> None:
+    opened(desk)
+    act(desk, Act.DISPATCH)
+    act(desk, Act.EXTEND, days=5)
+    remind(desk, MONDAY + 8 * DAY)
+    assert reminders(desk) == []
+    remind(desk, moment("2026-12-07T00:00"))
+    assert [level for level, _ in reminders(desk)] == [1]
+
+
+def test_what_was_slept_through_is_told_at_its_highest_level(desk: Session) -> None:
+    opened(desk)
+    act(desk, Act.DISPATCH)
+    assert remind(desk, MONDAY + 30 * DAY) == 1
+    assert remind(desk, MONDAY + 31 * DAY) == 0
+    assert [level for level, _ in reminders(desk)] == [3]
+
+
+def test_110_hears_of_it_where_it_has_a_part_in_the_matter(desk: Session) -> None:
+    opened(desk)
+    act(desk, Act.DISPATCH)
+    order = act(desk, Act.ESCALATE).police_order
+    opened(desk, "C2-t1")
+    act(desk, Act.DISPATCH, "C2-t1")
+    remind(desk, working_days.end_of(MONDAY, 5))
+    told = sent(desk, order)
+    assert [message["kind"] for message in told] == ["police_order", "supervision"]
+    assert (told[1]["body"]["reason"], told[1]["body"]["level"]) == ("overdue", 2)
+    assert sent(desk, "C2-t1") == []
+
+
+def test_a_batch_leaves_the_rest_for_the_next(desk: Session) -> None:
+    for each in range(5):
+        opened(desk, f"C{each}-t1")
+    assert [remind(desk, MONDAY + 2 * DAY, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+@given(st.integers(int(MONDAY), int(MONDAY) + 400 * 86_400), st.integers(1, 20))
+def test_levels_come_in_order_and_none_is_due_before_its_moment(at: int, days: int) -> None:
+    deadline = working_days.end_of(float(at), days)
+    times = [when for when, _ in supervision.moments(deadline)]
+    assert times == sorted(times)
+    for when, level in supervision.moments(deadline):
+        assert supervision.due(deadline, when) is level
+        assert supervision.due(deadline, when - 1.0) is not level
+    assert supervision.next_after(deadline, times[-1]) is None
+
+
+async def test_the_service_writes_what_is_due(settings: Settings) -> None:
+    records = await Records.open(settings)
+    written = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    records.on_written(lambda: loop.call_soon_threadsafe(written.set))
+    await records.transact(lambda session: opened(session, at=MONDAY - 365 * DAY) and None)
+    written.clear()
+    task = asyncio.create_task(Reminding(records).run())
+    try:
+        async with asyncio.timeout(60):
+            while not await records.read(reminders):
+                await written.wait()
+                written.clear()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await records.close()
