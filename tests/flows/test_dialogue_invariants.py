@@ -419,6 +419,11 @@ EVENTS = st.one_of(
         evaluates=st.booleans(),
         calling=st.sampled_from(["", "", "missed", "evaluation"]),
     ),
+    st.builds(
+        ev.DutyLinesChanged,
+        TIMES,
+        st.lists(st.sampled_from([ev.DutyLine("120", "x"), ev.DutyLine("119", "119")])).map(tuple),
+    ),
     st.builds(ev.CallerSpeaking, TIMES, NUMBERS),
     st.builds(
         ev.Heard,
