@@ -1,6 +1,8 @@
 """What many callers mean becomes a topic, counted by day and place, alarmed when it rises."""
 
 import hashlib
+import io
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from openpyxl import load_workbook
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
@@ -18,9 +21,11 @@ from voicebot.config import load_settings
 from voicebot.figures.matters import Matter, city, read_matters
 from voicebot.figures.report import Period
 from voicebot.figures.tables import TopicMatterRow
-from voicebot.figures.topic_list import topic_lines
+from voicebot.figures.topic_list import TopicLine, topic_lines
+from voicebot.figures.topic_page import page
 from voicebot.figures.topic_store import keep, known_topics, raise_alarms, rising
 from voicebot.figures.topic_watch import TopicWatch
+from voicebot.figures.topic_workbook import workbook
 from voicebot.figures.topics import Found, Topics
 from voicebot.records import operations as write
 from voicebot.records.database import open_engine
@@ -224,7 +229,45 @@ def test_the_command_shows_topics_and_puts_the_look_on_record(
     assert shown.exit_code == 0, shown.output
     assert "停水，我家" in shown.output
     assert "海口 4" in shown.output
+    written = CliRunner().invoke(app, ["topics", "--from", "2026-11-20", "--output", str(tmp_path)])
+    assert written.exit_code == 0, written.output
+    assert (tmp_path / "topics-2026-11-20-2026-11-20.html").exists()
     with Session(engine) as session:
         acts = session.query(AuditRow.action).all()
     engine.dispose()
     assert ("topics.read",) in acts
+
+
+LINES = [
+    TopicLine(
+        1, "=停水，<b>我家</b>", ("=停水，<b>我家</b>", "停水，全楼"), 32, 2,
+        {"2026-11-20": 32}, {"三亚": 30, "海口": 2},
+        ({"day": "2026-11-20", "region_name": "三亚", "count": 30, "expected": 2.1, "new": False},),
+    ),
+    TopicLine(2, "路灯坏了", ("路灯坏了",), 3, 0, {"2026-11-19": 3}, {"海口": 3}, ()),
+]  # fmt: skip
+TWO_DAYS = Period(date(2026, 11, 19), date(2026, 11, 20))
+
+
+def test_the_page_of_topics_stands_alone_and_runs_nothing_that_a_caller_said() -> None:
+    text = page(TWO_DAYS, LINES)
+    assert "<b>我家" not in text
+    assert "2026-11-20 三亚 30（通常 2.1）" in text
+    assert text.count("<svg") == 2
+    assert not re.search(r"(?:src|href)=.(?!#)|https?://", text)
+    assert "没有多人反映的话题" in page(TWO_DAYS, [])
+
+
+def test_the_workbook_of_topics_has_their_days_and_no_formula() -> None:
+    book = load_workbook(io.BytesIO(workbook(TWO_DAYS, LINES)))
+    assert book["热点话题"]["A2"].value == "'=停水，<b>我家</b>"
+    assert [[cell.value for cell in row] for row in book["每日"].iter_rows(min_row=2)] == [
+        ["2026-11-19", 0, 3], ["2026-11-20", 32, 0],
+    ]  # fmt: skip
+    assert load_workbook(io.BytesIO(workbook(TWO_DAYS, []))).sheetnames == ["热点话题", "每日"]
+
+
+def test_the_most_frequent_wording_names_a_topic(topics: Topics) -> None:
+    said = ["停水，甲", "停水，乙", "停水，乙", "停水，丙"]
+    (found,) = topics.take([matter(str(n), text) for n, text in enumerate(said)], NOON)
+    assert found.examples[0] == "停水，乙"

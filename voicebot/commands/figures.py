@@ -14,7 +14,7 @@ from voicebot.commands.knowledge_common import bring_up_to_date, database_senten
 from voicebot.commands.session import InputError, open_settings, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy.orm import Session
 
@@ -105,7 +105,7 @@ def export(
       voicebot figures export --by department --output reports
     """
     found = _report(first, last, by)
-    _write(output, f"figures-{found.period.first}-{found.period.last}-{found.by}", found)
+    _write(output, f"figures-{found.period.first}-{found.period.last}-{found.by}", _files(found))
 
 
 @app.command()
@@ -124,7 +124,7 @@ def publish(
     from voicebot.figures.report import published
 
     found = published(_report(first, last, by))
-    _write(output, f"published-{found.period.first}-{found.period.last}-{found.by}", found)
+    _write(output, f"published-{found.period.first}-{found.period.last}-{found.by}", _files(found))
 
 
 @app.command()
@@ -132,6 +132,9 @@ def topics(
     first: First = "",
     last: Last = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many topics.")] = 30,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for an XLSX and an HTML page with charts instead.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Show what callers called about (热点), rising topics first; the service finds them.
@@ -142,15 +145,24 @@ def topics(
     Examples:
       voicebot figures topics
       voicebot figures topics --from 2026-11-01 --to 2026-11-30 --limit 10
+      voicebot figures topics --from 2026-11-01 --to 2026-11-30 --output reports
       voicebot figures topics --json
     """
     from voicebot.figures.topic_list import topic_lines
+    from voicebot.figures.topic_page import alarm_text
     from voicebot.security import audit_local
 
     settings = open_settings()
     period = _period(first, last)
     lines = read(settings, lambda session: topic_lines(session, period, limit))
     audit_local(settings.database_url, "topics.read", str(period))
+    if output is not None:
+        from voicebot.figures.topic_page import page
+        from voicebot.figures.topic_workbook import workbook
+
+        name = f"topics-{period.first}-{period.last}"
+        _write(output, name, {"xlsx": workbook(period, lines), "html": page(period, lines)})
+        return
     for line in lines:
         if as_json:
             print_json(line.as_dict())
@@ -160,8 +172,7 @@ def topics(
         for example in line.examples[1:]:
             typer.echo(f"       {example}")
         for alarm in line.alarms:
-            usual = "新话题" if alarm["new"] else f"通常 {alarm['expected']:.1f}"
-            typer.echo(f"     ! {alarm['day']} {alarm['region_name']} {alarm['count']}（{usual}）")
+            typer.echo(f"     ! {alarm_text(alarm)}")
     if not lines and not as_json:
         typer.echo("这段时间没有多人反映的话题。")
 
@@ -232,18 +243,23 @@ def _day(option: str, text: str) -> date:
         raise InputError(f"{option} {text}: give a day such as 2026-11-01.") from None
 
 
-def _write(folder: Path, name: str, found: Report) -> None:
+def _files(found: Report) -> dict[str, bytes | str]:
     from voicebot.figures.page import page
     from voicebot.figures.report import as_csv
     from voicebot.figures.workbook import workbook
 
+    return {
+        "csv": as_csv(found).encode("utf-8-sig"),
+        "xlsx": workbook(found),
+        "html": page(found),
+    }
+
+
+def _write(folder: Path, name: str, files: Mapping[str, bytes | str]) -> None:
+    """Files of that name, by their endings."""
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; create it first.")
-    files = {
-        folder / f"{name}.csv": as_csv(found).encode("utf-8-sig"),
-        folder / f"{name}.xlsx": workbook(found),
-        folder / f"{name}.html": page(found).encode(),
-    }
-    for file, data in files.items():
-        write_whole(file, data)
+    for ending, data in files.items():
+        file = folder / f"{name}.{ending}"
+        write_whole(file, data.encode() if isinstance(data, str) else data)
         typer.echo(f"Written: {file}")

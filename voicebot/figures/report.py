@@ -63,6 +63,12 @@ class Period:
         )
         return begins.timestamp(), ends.timestamp()
 
+    @property
+    def days(self) -> list[str]:
+        """Each of them, 2026-11-01."""
+        count = (self.last - self.first).days + 1
+        return [(self.first + timedelta(days=number)).isoformat() for number in range(count)]
+
     def __str__(self) -> str:
         return f"{self.first} 至 {self.last}"
 

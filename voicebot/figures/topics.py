@@ -6,7 +6,8 @@ A matter that fits no topic waits for others like it for a day.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,8 +101,7 @@ class Topics:
             members = [matters[number] for number in group.members]
             if len({matter.call_id for matter in members}) < LEAST_CALLS:
                 continue
-            examples = tuple(dict.fromkeys(matter.text for matter in members))[:EXAMPLES]
-            new.append(Found(None, tuple(members), examples))
+            new.append(Found(None, tuple(members), _examples(members, rows)))
             taken.update(group.members)
         self._waiting = [each for n, each in enumerate(self._waiting) if n not in taken]
         return new
@@ -122,6 +122,14 @@ class Topics:
         mean: Any = self._rows(examples).mean(axis=0)
         unit: Vectors = _unit(mean[None, :])[0]
         return unit
+
+
+def _examples(members: Sequence[Matter], rows: Mapping[str, Vectors]) -> tuple[str, ...]:
+    """The most frequent wordings; of equally frequent ones those in the middle of the group."""
+    counts = Counter(matter.text for matter in members)
+    middle: Any = sum(rows[text] * count for text, count in counts.items())
+    order = sorted(counts, key=lambda text: (-counts[text], -float(rows[text] @ middle), text))
+    return tuple(order[:EXAMPLES])
 
 
 def _unit(rows: Any) -> Vectors:
