@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import datetime
+from datetime import time as clock
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ from flows.actions import AppealLimit, Evaluate
 from flows.events import CallStarted
 from flows.state import CallerTurn, State
 from flows.triage import Assessment
-from telephony.call_control import CallInfo, Rejection, Trunk
+from telephony.call_control import CallInfo, Capability, Rejection, Trunk
+from telephony.scripted import ScriptedLine
+from tests.voicebot.postgres import sqlite_only
 from voicebot.callers import evaluations, limits, missed, nuisance, on_call, proposing
-from voicebot.callers.calling import MISSED
+from voicebot.callers.asking import Asking
+from voicebot.callers.calling import MISSED, CallingBack
 from voicebot.callers.days import end_of_limit, last_day_spoken
 from voicebot.callers.limited import LimitedNumbers
 from voicebot.callers.missed_rules import Window
@@ -27,8 +31,11 @@ from voicebot.callers.tables import EvaluationRow
 from voicebot.clock import BEIJING
 from voicebot.config import ConfigError, Settings, load_settings
 from voicebot.config_callers import DialledLine
+from voicebot.exchange.tables import EnvelopeRow
 from voicebot.records.store import Records
-from voicebot.records.tables import CallRow
+from voicebot.records.tables import CallRow, TicketRow
+
+pytestmark = pytest.mark.usefixtures("database_url")
 
 NUMBER = "13800138000"
 
@@ -97,6 +104,7 @@ async def test_a_limit_ends_in_a_running_service_without_being_read_again(
     assert known.last_day(NUMBER, end) == ""
 
 
+@sqlite_only
 async def test_with_the_database_away_nobody_is_limited(
     settings: Settings, records: Records
 ) -> None:
@@ -296,8 +304,115 @@ async def test_the_first_reply_of_a_call_counts_however_its_writes_come(
     assert (found["score"], found["via"], found["ticket"]) == (2, "key", "C1-t1")
 
 
+@sqlite_only
 async def test_with_the_database_away_nobody_is_asked(tmp_path: Path, records: Records) -> None:
     callers = service(with_callers(tmp_path, "[callers]\nevaluate_calls = true"), records)
     (tmp_path / "state" / "voicebot.db").rename(tmp_path / "state" / "gone.db")
     records._reader.dispose()
     assert not (await start(callers)).evaluates
+
+
+# ── finished tickets ──────────────────────────────────────────────────────────────
+
+
+def finished(session: Session, /, **changes: object) -> None:
+    """A ticket that was answered two hours ago."""
+    now = time.time()
+    values = {
+        "id": "T-1",
+        "call_id": "C0",
+        "matter": "路灯坏了",
+        "number": NUMBER,
+        "created_at": now - 90000,
+        "updated_at": now - 90000,
+        "status": "answered",
+        "answered_at": now - 7200,
+    }
+    session.add(TicketRow(**{**values, **changes}))
+
+
+def endpoint(records: Records) -> tuple[ScriptedLine, CallingBack]:
+    """A line that can call out at any hour, not yet seen."""
+    always = Window(clock(0), clock(23, 59, 59, 999999))
+    capable = frozenset({Capability.CALLS_OUT})
+    line = ScriptedLine(CallInfo("c-9", "x", "12345"), capabilities=capable)
+    return line, CallingBack(records, "carrier", always, 2, lambda *_: False, lambda: True)
+
+
+async def asked(records: Records, at: float | None = None) -> list[str]:
+    now = time.time() if at is None else at
+    found = await records.read(evaluations.to_ask, now, now - 30 * 86400)
+    return [ask.ticket for ask in found]
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({}, True),
+        ({"status": "closed"}, True),
+        ({"status": "working", "answered_at": None}, False),
+        ({"answered_at": time.time() - 60}, False),
+        ({"answered_at": time.time() - 8 * 86400}, False),
+        ({"number": ""}, False),
+        ({"confidential": True}, False),
+        ({"escalated_at": time.time()}, False),
+    ],
+    ids=["answered", "closed", "open", "just now", "long ago", "no number", "confidential", "110"],
+)
+async def test_whose_ticket_is_finished_is_asked(
+    records: Records, changes: dict[str, object], wanted: bool
+) -> None:
+    await records.transact(finished, **changes)
+    assert await asked(records) == ["T-1"] * wanted
+
+
+async def test_a_caller_is_called_about_a_ticket_once_and_asked_at_the_start(
+    tmp_path: Path, settings: Settings, records: Records
+) -> None:
+    callers = service(settings, records)
+    line = ScriptedLine(
+        CallInfo("c-9", "x", "12345"), capabilities=frozenset({Capability.CALLS_OUT})
+    )
+    line.ends_of_calls_out = ["no_answer"]
+    always = Window(clock(0), clock(23, 59, 59, 999999))
+    calling = CallingBack(records, "carrier", always, 2, lambda *_: False, lambda: True)
+    asking = Asking(records, calling, "12345", 30, lambda *_: False)
+    await records.transact(finished)
+    await asking.once(time.time())
+    assert line.calls_out == [], "no endpoint is known yet"
+    calling.seen(line)
+    await asking.once(time.time())
+    await asking.once(time.time())
+    ((_, number, did, reference),) = line.calls_out
+    assert (number, did) == (NUMBER, "12345")
+    started = await start(callers, called=reference)
+    assert (started.calling, started.about) == ("evaluation", "T-1")
+
+
+async def test_a_limited_number_is_not_called_for_an_evaluation(records: Records) -> None:
+    line = ScriptedLine(
+        CallInfo("c-9", "x", "12345"), capabilities=frozenset({Capability.CALLS_OUT})
+    )
+    always = Window(clock(0), clock(23, 59, 59, 999999))
+    calling = CallingBack(records, "carrier", always, 2, lambda *_: False, lambda: True)
+    calling.seen(line)
+    await records.transact(finished)
+    await Asking(records, calling, "12345", 30, lambda *_: True).once(time.time())
+    assert line.calls_out == []
+
+
+@pytest.mark.parametrize(("channel", "told"), [("110", 1), ("telephone", 0)])
+async def test_110_is_told_how_content_the_caller_of_its_matter_is_once(
+    records: Records, channel: str, told: int
+) -> None:
+    await records.transact(finished, channel=channel)
+    for _ in range(2):
+        on_call.evaluated(records, "C1", NUMBER, Evaluate("T-1", 3, "key"))
+        await settled(records)
+    sent = await records.read(_sent)
+    assert sent == [("T-1", 2)] * told
+
+
+def _sent(session: Session) -> list[tuple[str, int]]:
+    rows = session.scalars(select(EnvelopeRow))
+    return [(row.subject, row.envelope["body"]["score"]) for row in rows]

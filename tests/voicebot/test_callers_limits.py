@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from voicebot.callers import limits, proposing, reporting
 from voicebot.callers.days import days_before, end_of_limit, last_day_spoken, local
 from voicebot.callers.errors import CallersError, NotKnown
 from voicebot.callers.nuisance import RULES, Counted, proposal
+from voicebot.callers.tables import LimitRow
 from voicebot.clock import BEIJING
 from voicebot.config import Settings
 from voicebot.exchange.tables import EnvelopeRow, LedgerRow
@@ -44,9 +46,15 @@ def session(settings: Settings, database_url: str) -> Iterator[Session]:
     engine.dispose()
 
 
-def limited(session: Session, moment: float = NOON, **changes: object) -> limits.LimitRow:
-    wanted = {"reason": "abuse", "evidence": ["C1"], "who": "王", "why": "辱骂", "at": moment}
-    return limits.set_limit(session, NUMBER, **{**wanted, **changes})  # type: ignore[arg-type]
+def limited(session: Session, moment: float = NOON, **changes: Any) -> LimitRow:
+    wanted: dict[str, Any] = {
+        "reason": "abuse",
+        "evidence": ["C1"],
+        "who": "王",
+        "why": "辱骂",
+        "at": moment,
+    }
+    return limits.set_limit(session, NUMBER, at=moment, **wanted)
 
 
 # ── calendar days ─────────────────────────────────────────────────────────────────
@@ -172,7 +180,7 @@ def test_who_talked_with_the_caller_can_say_that_it_was_nuisance(session: Sessio
     ],
 )
 def test_a_limit_needs_a_reason_a_person_and_calls_of_this_number(
-    session: Session, changes: dict[str, object], complaint: str
+    session: Session, changes: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(CallersError, match=complaint):
         limited(session, **changes)

@@ -72,6 +72,16 @@ class CallingBack:
         if waiting is not None and not waiting.done():
             waiting.set_result(served)
 
+    def line_for(self, number: str, at: float) -> CallControl | None:
+        """The endpoint over which this number may be called now, danger aside; None: not now."""
+        fit = caller_number(number).kind in _CALLABLE and not self._is_calling(number, ())
+        able = self._trunk and fit and self._window.open_at(at) and self._has_room()
+        return self._line if able else None
+
+    async def call_out(self, line: CallControl, number: str, did: str, reference: str) -> None:
+        """Rings the number; errors as `CallControl.call_out`."""
+        await line.call_out(self._trunk, number, did, reference, ring_s=RING_S)
+
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
@@ -101,7 +111,7 @@ class CallingBack:
         reference = MISSED + due.call_id
         served = self._served[reference] = asyncio.get_running_loop().create_future()
         try:
-            await line.call_out(self._trunk, due.number, due.did, reference, ring_s=RING_S)
+            await self.call_out(line, due.number, due.did, reference)
             async with asyncio.timeout(OFFERED_S):
                 taken = await served
         except TelephonyError as error:

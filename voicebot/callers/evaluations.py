@@ -1,20 +1,50 @@
 """Evaluations (满意度评价) on record: who was asked, and what was said.
 
-Functions of a session, in the caller's transaction.
+Functions of a session, in the caller's transaction. 110 is sent those of its own tickets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from voicebot.callers.days import local
 from voicebot.callers.errors import CallersError
 from voicebot.callers.tables import EvaluationRow
+from voicebot.exchange.schema import Evaluation
+from voicebot.exchange.sending import send
+from voicebot.records.tables import TicketRow
+from voicebot.tickets.states import Status
 
 SCORES: Mapping[int, str] = {1: "满意", 2: "基本满意", 3: "不满意"}
+
+_FOR_110: Mapping[int, int] = {1: 5, 2: 4, 3: 2}
+"""On the five steps of the exchange's schema."""
+_VIA: Mapping[str, Literal["voice", "key", "seat"]] = {
+    "voice": "voice",
+    "key": "key",
+    "agent": "seat",
+}
+
+CALLED = "evaluation:"
+"""Before the ticket's id: the reference of a call that asks about it, and its row until then."""
+FINISHED = (Status.ANSWERED, Status.CLOSED)
+SETTLES_S = 3600.0
+"""How long a ticket has been answered before its caller is asked …"""
+FORGOTTEN_S = 7 * 86400.0
+"""… and after which it is too late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A caller who is to be called about a finished ticket."""
+
+    ticket: str
+    number: str
 
 
 def save(
@@ -36,6 +66,19 @@ def save(
     if score is not None and row.score is None:
         row.score, row.via, row.given_at = score, via, at
         row.ticket = ticket or row.ticket
+        session.flush()
+        _tell_110(session, row)
+
+
+def _tell_110(session: Session, row: EvaluationRow) -> None:
+    ticket = session.get(TicketRow, row.ticket) if row.ticket else None
+    if ticket is None or ticket.channel != "110":
+        return
+    assert row.score is not None
+    assert row.given_at is not None
+    said = Evaluation(score=_FOR_110[row.score], channel=_VIA[row.via], at=local(row.given_at))
+    key = f"evaluation:{row.call_id}"
+    send(session, said, subject=ticket.id, at=row.given_at, id=key)
 
 
 def asked_since(session: Session, number: str, since: float) -> bool:
@@ -46,6 +89,45 @@ def asked_since(session: Session, number: str, since: float) -> bool:
         .limit(1)
     )
     return found.first() is not None
+
+
+def to_ask(session: Session, at: float, since: float, most: int = 20) -> list[Ask]:
+    """Callers of finished tickets who were not asked about them, and not at all `since` then.
+
+    One call for each ticket; a caller who wants name and number kept is not called.
+    """
+    asked = exists().where(
+        (EvaluationRow.ticket == TicketRow.id)
+        | ((EvaluationRow.number == TicketRow.number) & (EvaluationRow.asked_at >= since))
+    )
+    rows = session.execute(
+        select(TicketRow.id, TicketRow.number)
+        .where(
+            TicketRow.status.in_(FINISHED),
+            TicketRow.answered_at <= at - SETTLES_S,
+            TicketRow.answered_at > at - FORGOTTEN_S,
+            TicketRow.number != "",
+            ~TicketRow.confidential,
+            TicketRow.escalated_at.is_(None),
+            ~asked.correlate(TicketRow),
+        )
+        .order_by(TicketRow.answered_at)
+        .limit(most)
+    )
+    return [Ask(ticket, number) for ticket, number in rows]
+
+
+def called(session: Session, ask: Ask, at: float) -> None:
+    """The call about a ticket is being made: it is made once, whoever answers or does not."""
+    save(
+        session,
+        call_id=CALLED + ask.ticket,
+        number=ask.number,
+        ticket=ask.ticket,
+        at=at,
+        score=None,
+        via="",
+    )
 
 
 def by_agent(

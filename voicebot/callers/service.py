@@ -11,8 +11,10 @@ from flows.events import CallStarted
 from telephony.call_control import CallInfo, Rejection, Trunk
 from telephony.numbers import caller_number
 from voicebot.callers import evaluations, on_call
+from voicebot.callers.asking import Asking
 from voicebot.callers.calling import MISSED, CallingBack
 from voicebot.callers.days import days_before, local
+from voicebot.callers.evaluations import CALLED
 from voicebot.callers.limited import LimitedNumbers
 from voicebot.callers.missed_rules import Missed, Window
 from voicebot.config import Settings
@@ -45,12 +47,21 @@ class CallerService:
         self.calling = CallingBack(
             records, trunk, self.window, callers.call_back_tries, is_calling, has_room
         )
+        self.asking = Asking(
+            records,
+            self.calling,
+            settings.lines[0].did if settings.lines else "",
+            callers.evaluate_every_days,
+            lambda number, at: bool(self.limited.last_day(number, at)),
+        )
 
     async def run(self) -> None:
         """Until it is cancelled."""
         async with asyncio.TaskGroup() as work:
             work.create_task(self.limited.run())
             work.create_task(self.calling.run())
+            if self._settings.callers.evaluate_call_backs:
+                work.create_task(self.asking.run())
 
     async def known(self, started: CallStarted, info: CallInfo) -> CallStarted:
         """The start of a call with what is known of its caller and its line."""
@@ -64,7 +75,8 @@ class CallerService:
             closed=line is not None and line.closed_at(local(at)),
             today=local(at).date().isoformat(),
             serves_as=line.merged_into if line is not None else "",
-            calling="missed" if info.called.startswith(MISSED) else "",
+            calling=_why_called(info.called),
+            about=info.called.removeprefix(CALLED) if info.called.startswith(CALLED) else "",
             evaluates=await self._may_ask(info, at),
         )
 
@@ -88,3 +100,10 @@ class CallerService:
             on_call.note_missed(
                 self._records, missed, info.call_id, number, info.did, at, self.window
             )
+
+
+def _why_called(reference: str) -> str:
+    """What a call of ours is for, as `CallStarted.calling` has it."""
+    if reference.startswith(MISSED):
+        return "missed"
+    return "evaluation" if reference.startswith(CALLED) else ""
