@@ -96,8 +96,7 @@ def retry(
       voicebot exchange retry
       voicebot exchange retry 12345:police_order:W20261126-7:1
     """
-    # Handlers of what came in:
-    import voicebot.web.exchange  # noqa: F401
+    import voicebot.tickets.exchange  # noqa: F401 - what is done with what came in
     from voicebot.exchange import due
     from voicebot.exchange.inbox import apply_ready
     from voicebot.security import local_act

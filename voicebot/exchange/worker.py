@@ -16,6 +16,7 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.orm import Session
 
+import voicebot.tickets.exchange  # noqa: F401 - what is done with what comes in
 from voicebot.exchange import due
 from voicebot.exchange.due import Attempt, Due
 from voicebot.exchange.inbox import apply_ready

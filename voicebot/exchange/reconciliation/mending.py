@@ -8,6 +8,7 @@ from typing import Protocol
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+import voicebot.tickets.exchange  # noqa: F401 - what is done with what comes in
 from voicebot.exchange import inbox
 from voicebot.exchange.reconciliation import dossiers
 from voicebot.exchange.reconciliation.entries import Entry
