@@ -36,7 +36,7 @@ _WEEKDAY = re.compile(
     r"(?P<which>上个?|这个?|本|前两?个?)(?:周|星期|礼拜)(?P<weekday>[一二三四五六日天末])" + _CLOCK
 )
 _AGO = re.compile(
-    rf"(?P<count>{_NUMBER}|半|几)(?P<half>个半)?(?:个)?(?P<unit>天|周|星期|礼拜|月|年)(?:以|之)?前"
+    rf"(?P<count>{_NUMBER}|半|几)(?P<half>个半)?(?:个)?(?P<unit>天|周|星期|礼拜|月|年)(?P<more>半)?(?:以|之)?前"
 )
 _LAST_MONTH = re.compile(
     rf"(?P<which>上上?个?|这个?|本)月(?:(?:的)?(?P<day>{_NUMBER})[号日]|(?P<third>初|中旬|底|末))?{_CLOCK}"
@@ -52,6 +52,8 @@ _DAY_OF_MONTH = re.compile(
 _PATTERNS = (_RELATIVE, _WEEKDAY, _LAST_MONTH, _DATE, _AGO, _DAY_OF_MONTH)
 
 _DENIED = re.compile(r"(?:不是|并非)[^，。]{0,2}$")
+_HALF_A_YEAR = timedelta(183)
+"""What lies ahead by more than this is the day of last year."""
 _WEEKDAYS = "一二三四五六日"
 
 
@@ -105,8 +107,9 @@ def _stated(pattern: re.Pattern[str], match: re.Match[str], today: date) -> str:
         if pattern is _LAST_MONTH:
             return _month(match, today)
         if pattern is _DAY_OF_MONTH:
-            on = today.replace(day=_number(match["day"]))
-            return _day(on if on <= today else _months_before(on, 1), match)
+            day = _number(match["day"])
+            month = _months_before(today.replace(day=1), int(day > today.day))
+            return _day(month.replace(day=day), match)
         return _date(match, today)
     except (ValueError, OverflowError):
         return ""  # there is no such day
@@ -116,6 +119,8 @@ def _weekday(match: re.Match[str], today: date) -> str:
     weeks = {"上": 1, "前": 2}.get(match["which"][0], 0)
     monday = today - timedelta(today.weekday() + 7 * weeks)
     if match["weekday"] == "末":
+        if monday + timedelta(5) > today:
+            return ""
         return f"{_date_words(monday + timedelta(5))}至{_date_words(monday + timedelta(6))}"
     name = "日" if match["weekday"] == "天" else match["weekday"]
     on = monday + timedelta(_WEEKDAYS.index(name))
@@ -125,7 +130,7 @@ def _weekday(match: re.Match[str], today: date) -> str:
 def _ago(match: re.Match[str], today: date) -> str:
     if match["count"] == "几":
         return ""
-    half = match["count"] == "半" or match["half"] is not None
+    half = match["count"] == "半" or bool(match["half"] or match["more"])
     count = 0 if match["count"] == "半" else _number(match["count"])
     match match["unit"]:
         case "天":
@@ -152,15 +157,13 @@ def _month(match: re.Match[str], today: date) -> str:
 
 def _date(match: re.Match[str], today: date) -> str:
     year, month = _year(match["year"], today), _number(match["month"])
-    if match["day"] is None:
-        first = date(year or today.year, month, 1)
-        if first > today and not year:
-            first = first.replace(year=today.year - 1)
-        return _month_words(first) if first <= today else ""
-    on = date(year or today.year, month, _number(match["day"]))
-    if on > today and not year:
-        on = on.replace(year=today.year - 1)
-    return _day(on, match) if on <= today else ""
+    day = 1 if match["day"] is None else _number(match["day"])
+    on = date(year or today.year, month, day)
+    if not year and on - today > _HALF_A_YEAR:
+        on = date(today.year - 1, month, day)
+    if on > today:
+        return ""
+    return _month_words(on) if match["day"] is None else _day(on, match)
 
 
 def _year(said: str | None, today: date) -> int:
@@ -204,7 +207,7 @@ def _number(said: str) -> int:
 
 def _months_before(day: date, months: int) -> date:
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
-    return date(year, month + 1, min(day.day, 28) if months else day.day)
+    return date(year, month + 1, min(day.day, 28))
 
 
 def _date_words(day: date) -> str:

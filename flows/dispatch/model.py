@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,20 +65,20 @@ class DispatchModel:
         self.embedding_size = len(weights.embedding)
 
     @classmethod
-    def load(cls, path: Path = WEIGHTS) -> DispatchModel:
-        """The model of a file, for the duties as they stand in ``flows/data``.
+    def load(cls, path: Path = WEIGHTS, catalogue: Catalogue | None = None) -> DispatchModel:
+        """The model of a file, for the duties as they stand in ``flows/data`` by default.
 
         Raises:
             DispatchError: there is no such file, or it was trained for other duties.
         """
         again = "Run `voicebot dispatch train`."
-        catalogue = read_catalogue()
+        catalogue = catalogue or read_catalogue()
         try:
             with np.load(path, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
         except FileNotFoundError as error:
             raise DispatchError(f"The weights of dispatch are missing: {path}. {again}") from error
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise DispatchError(f"The weights of dispatch {path} are damaged. {again}") from error
         fitting = (VERSION, digest(catalogue))
         if (int(arrays.get("version", 0)), str(arrays.get("catalogue", ""))) != fitting:
@@ -134,19 +135,20 @@ class DispatchModel:
 
 def save(weights: Weights, path: Path) -> None:
     """Half precision: the file is committed."""
-    np.savez_compressed(
-        path,
-        version=np.array(VERSION),
-        departments=np.array(list(weights.departments)),
-        bias=weights.bias.astype(np.float16),
-        embedding=weights.embedding.astype(np.float16),
-        wording=weights.wording.astype(np.float16),
-        temperature=np.array(weights.temperature),
-        threshold=np.array(weights.threshold),
-        known=weights.known.astype(np.float16),
-        owners=weights.owners,
-        catalogue=np.array(weights.catalogue),
-    )
+    with path.open("wb") as file:  # numpy would add to the name
+        np.savez_compressed(
+            file,
+            version=np.array(VERSION),
+            departments=np.array(list(weights.departments)),
+            bias=weights.bias.astype(np.float16),
+            embedding=weights.embedding.astype(np.float16),
+            wording=weights.wording.astype(np.float16),
+            temperature=np.array(weights.temperature),
+            threshold=np.array(weights.threshold),
+            known=weights.known.astype(np.float16),
+            owners=weights.owners,
+            catalogue=np.array(weights.catalogue),
+        )
 
 
 def nearness(likeness: Floats, owners: NDArray[np.int32], departments: int) -> Floats:

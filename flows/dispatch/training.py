@@ -47,6 +47,7 @@ def train(
     knowledge: Sequence[Sequence[Line]] = (),
     *,
     training: Path = TRAINING,
+    catalogue: Catalogue | None = None,
     target: Path = WEIGHTS,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> DispatchModel:
@@ -60,7 +61,7 @@ def train(
     Raises:
         DispatchError: duties or labelled lines are wrong.
     """
-    catalogue = read_catalogue()
+    catalogue = catalogue or read_catalogue()
     lines = _Lines(read_lines(training, catalogue), knowledge, duty_lines(catalogue))
     texts = [line.text for line in lines.every]
     vectors = np.asarray(embed(texts), np.float32)
