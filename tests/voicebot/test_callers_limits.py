@@ -52,7 +52,7 @@ def limited(session: Session, moment: float = NOON, **changes: Any) -> LimitRow:
         "evidence": ["C1"],
         "who": "王",
         "why": "辱骂",
-        "at": moment,
+        **changes,
     }
     return limits.set_limit(session, NUMBER, at=moment, **wanted)
 
