@@ -60,6 +60,8 @@ KNOWLEDGE_RETRY_S = 60.0
 
 REFUSED = (Rejection.FULL, Rejection.TOO_MANY, Rejection.STOPPING)
 """Callers of ours who were not answered: they count in the figures."""
+NOT_ANSWERED = "not_answered"
+"""The line was gone, or failed, before it was answered; it counts as well."""
 
 LEAVING_S = 3.0
 """How long an endpoint has to take over a caller whom the service leaves."""
@@ -244,6 +246,7 @@ class Service:
             line = await call.answer()
         except CallError as error:
             log.warning("call_not_answered", reason=error.code)
+            self.records.refuse_call(info.call_id, info.did, NOT_ANSWERED, time.time())
             self._offered(info.called, served=False)
             return
         self._offered(info.called, served=True)

@@ -29,6 +29,7 @@ from voicebot.figures.report import (
     table,
 )
 from voicebot.figures.workbook import workbook
+from voicebot.records.database import open_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = {"12345": "政务服务便民热线"}
@@ -180,3 +181,20 @@ def test_commands_write_three_files_of_an_empty_day(on_new_machine: Path) -> Non
     shown = json.loads(run("show", "--from", "2026-11-02", "--json").output)
     assert shown["total"]["calls"]["value"] == 0
     assert "接通率" in run("show", "--from", "2026-11-02").output
+
+
+def test_many_days_are_shown_one_a_row(on_new_machine: Path) -> None:
+    from voicebot.config import load_settings
+    from voicebot.security import prepare
+
+    settings = load_settings()
+    prepare(settings)
+    engine = open_engine(settings.database_url, writes=True)
+    with Session(engine) as session, session.begin():
+        days = Days(session)
+        for day in range(2, 10):
+            days.call(at(day, "10:00:00"))
+    engine.dispose()
+    shown = run("show", "--from", "2026-11-01", "--to", "2026-11-09", "--by", "day").output
+    assert [line for line in shown.splitlines() if "2026-11-0" in line and "│" in line][7:] != []
+    assert "--json" in shown

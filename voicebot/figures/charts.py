@@ -37,6 +37,8 @@ def chart(found: Report, indicator: Indicator) -> str:
             axes.set_yticks(places, labels)
             axes.invert_yaxis()
             axes.set_xlabel(title)
+        if indicator.unit is Unit.SHARE:
+            (axes.set_ylim if upright else axes.set_xlim)(0, 100)
         if indicator.at_least is not None:
             line = axes.axhline if upright else axes.axvline
             line(scale * indicator.at_least, color=GOAL_COLOUR, linewidth=1, linestyle="--")

@@ -16,7 +16,7 @@ class RefusedCallRow(Base):
     call_id: Mapped[str] = mapped_column(String(128), primary_key=True)
     did: Mapped[str] = mapped_column(String(64), default="")
     reason: Mapped[str] = mapped_column(String(16))
-    """`telephony.call_control.Rejection`"""
+    """`telephony.call_control.Rejection`, or ``not_answered``: the line was gone first."""
     at: Mapped[float] = mapped_column(index=True)
 
 
