@@ -98,6 +98,23 @@ def test_a_malformed_message_is_refused_by_the_name_of_its_field(
     assert entries(client)["entries"] == []
 
 
+def test_what_cannot_be_taken_is_kept_and_refused_by_the_name_of_its_field(
+    client: TestClient, both: tuple[TestClient, _Service]
+) -> None:
+    records = both[1].records
+    assert client.portal is not None
+
+    async def ours() -> bool:
+        values = {"call_id": "C1", "matter": "噪音", "place": "", "name": "", "number": ""}
+        return await records.save_ticket({"id": "W1", **values, "region": None, "department": None})
+
+    assert client.portal.call(ours)
+    answer = post(client, message("W1", 1))
+    assert (answer.status_code, answer.json()["fields"]) == (422, ["number"])
+    assert answer.json()["code"] == "exchange.refused"
+    assert [each["state"] for each in entries(client)["entries"]] == ["refused"]
+
+
 def test_the_ledger_comes_in_pages_by_day(client: TestClient) -> None:
     for number in range(5):
         post(client, message(f"110-{number}", 1, status()))
