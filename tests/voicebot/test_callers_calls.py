@@ -13,13 +13,16 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from flows.actions import AppealLimit, Evaluate
+from flows.actions import AppealLimit, Evaluate, Route
 from flows.events import CallStarted
+from flows.pending import HandoffState
 from flows.state import CallerTurn, State
 from flows.triage import Assessment
 from telephony.call_control import CallInfo, Capability, Rejection, Trunk
 from telephony.scripted import ScriptedLine
 from tests.voicebot.postgres import sqlite_only
+from voicebot.call.journal import Journal
+from voicebot.call.live import LiveFeed
 from voicebot.callers import evaluations, limits, missed, nuisance, on_call, proposing
 from voicebot.callers.asking import Asking
 from voicebot.callers.calling import MISSED, CallingBack
@@ -416,3 +419,21 @@ async def test_110_is_told_how_content_the_caller_of_its_matter_is_once(
 def _sent(session: Session) -> list[tuple[str, int]]:
     rows = session.scalars(select(EnvelopeRow))
     return [(row.subject, row.envelope["body"]["score"]) for row in rows]
+
+
+# ── as calls do it ────────────────────────────────────────────────────────────────
+
+
+async def test_what_a_call_decides_about_its_caller_is_on_record_when_it_is_over(
+    records: Records,
+) -> None:
+    journal = Journal(records, LiveFeed(), lambda say: say.prompt or "")
+    await journal.start(CallStarted(0.0, "C1", NUMBER, "12333"), "")
+    journal.evaluated(Evaluate("", 1, "voice"))
+    seat = HandoffState("C1-h1", "requested_human", (Route("seat", "seat"),), "")
+    await journal.finish(State(call_id="C1", caller=NUMBER, did="12333", handoff=seat))
+    await settled(records)
+    (judged,) = await records.read(evaluations.listed)
+    assert (judged["call_id"], judged["score"]) == ("C1", 1)
+    (lost,) = await records.read(missed.listed)
+    assert (lost["call_id"], lost["did"], lost["why"]) == ("C1", "12333", "queue")

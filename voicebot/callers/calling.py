@@ -95,7 +95,8 @@ class CallingBack:
 
     async def once(self, at: float) -> None:
         """Take off the list who got through meanwhile, and call the first who is due."""
-        await self._records.transact(missed.settle_called_again, at)
+        if await self._records.read(missed.called_again):
+            await self._records.transact(missed.settle_called_again, at)
         if not self._trunk or self._line is None:
             return
         for due in await self._records.read(missed.due, at):

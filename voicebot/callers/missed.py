@@ -61,22 +61,30 @@ def note(
         )
 
 
-def settle_called_again(session: Session, at: float) -> int:
-    """Take off the list who has called again since and got through; how many calls that were."""
-    later = (
-        exists()
-        .where(
-            CallRow.caller == MissedCallRow.number,
-            CallRow.started_at > MissedCallRow.at,
-            CallRow.outcome.in_(GOT_THROUGH),
-        )
-        .correlate(MissedCallRow)
+def called_again(session: Session) -> list[str]:
+    """Waiting missed calls whose caller has called since and got through."""
+    later = exists().where(
+        CallRow.caller == MissedCallRow.number,
+        CallRow.started_at > MissedCallRow.at,
+        CallRow.outcome.in_(GOT_THROUGH),
     )
-    waiting = select(MissedCallRow).where(MissedCallRow.state == "waiting", later)
-    rows = session.scalars(waiting).all()
-    for row in rows:
-        row.state, row.settled_at = "called_again", at
-    return len(rows)
+    waiting = MissedCallRow.state == "waiting"
+    return list(
+        session.scalars(
+            select(MissedCallRow.call_id).where(waiting, later.correlate(MissedCallRow))
+        )
+    )
+
+
+def settle_called_again(session: Session, at: float) -> int:
+    """Take them off the list; how many that were."""
+    calls = called_again(session)
+    session.execute(
+        update(MissedCallRow)
+        .where(MissedCallRow.call_id.in_(calls))
+        .values(state="called_again", settled_at=at)
+    )
+    return len(calls)
 
 
 def due(session: Session, at: float) -> list[Due]:
