@@ -21,6 +21,8 @@ from flows.triage import Assessment
 from telephony.call_control import CallInfo, Capability, Rejection, Trunk
 from telephony.scripted import ScriptedLine
 from tests.voicebot.postgres import sqlite_only
+from tests.voicebot.test_app import Engines as _Engines
+from voicebot.app import Service
 from voicebot.call.journal import Journal
 from voicebot.call.live import LiveFeed
 from voicebot.callers import evaluations, limits, missed, nuisance, on_call, proposing
@@ -437,3 +439,37 @@ async def test_what_a_call_decides_about_its_caller_is_on_record_when_it_is_over
     assert (judged["call_id"], judged["score"]) == ("C1", 1)
     (lost,) = await records.read(missed.listed)
     assert (lost["call_id"], lost["did"], lost["why"]) == ("C1", "12333", "queue")
+
+
+@sqlite_only
+async def test_the_service_tells_each_call_what_is_known_of_its_caller_and_its_line(
+    settings: Settings, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[CallStarted] = []
+
+    class Engines(_Engines):
+        def text(self, *_: object) -> str:
+            return ""
+
+    class Session:
+        lines_in_use, left = 0, False
+
+        def __init__(self, _line: object, start: CallStarted, **_: object) -> None:
+            begun.append(start)
+
+        async def run(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr("voicebot.app.CallSession", Session)
+    serving = Service(settings, Engines(), records, None, None)  # type: ignore[arg-type]
+    await limit(records)
+    await serving.callers.limited.refresh()
+    await serving.take(ScriptedLine(CallInfo("C1", "+86 138 0013 8000", "96377")))
+    await serving.take(ScriptedLine(CallInfo("C2", "13900139000", "12345")))
+    first, second = begun
+    assert (first.limited, first.did, first.serves_as) == (True, "96377", "12345")
+    assert (second.limited, second.closed, second.serves_as) == (False, False, "")
+    serving._admission.stop()
+    await serving.take(ScriptedLine(CallInfo("C3", "13900139000", "12345")))
+    await settled(records)
+    assert [each["call_id"] for each in await records.read(missed.listed)] == ["C3"]
