@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voicebot.clock import BEIJING, today
+from voicebot.clock import today
+from voicebot.commands.exchange_records import change, day_of, read
 from voicebot.commands.exchange_stand_in import stand_in
 from voicebot.commands.knowledge_common import bring_up_to_date, progress_bar
 from voicebot.commands.session import InputError, open_settings, print_json
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Messages between 12345 and 110.")
 app.command("stand-in")(stand_in)
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 
@@ -49,9 +46,9 @@ def status(as_json: AsJson = False) -> None:
 
     settings = open_settings()
     now = time.time()
-    counts = _read(settings, reading.counts)
-    out = _read(settings, due.overdue, now)
-    unapplied, oldest = _read(settings, due.unapplied, now)
+    counts = read(settings, reading.counts)
+    out = read(settings, due.overdue, now)
+    unapplied, oldest = read(settings, due.unapplied, now)
     waited = None if out.oldest_at is None else round(now - out.oldest_at)
     if as_json:
         print_json(
@@ -103,13 +100,13 @@ def retry(
 
     now = time.time()
 
-    def change(session: Session) -> tuple[int, int]:
+    def work(session: Session) -> tuple[int, int]:
         again = due.send_again(session, messages or None, at=now)
         applied = sum(apply_ready(session, each, at=now) for each in due.appliable(session))
         session.add(local_act("exchange.retry", f"{again} sent again, {applied} applied"))
         return again, applied
 
-    again, applied = _change(open_settings(), change)
+    again, applied = change(open_settings(), work)
     if messages and not again:
         raise InputError("We have sent no message of this id; `voicebot exchange show` finds it.")
     if as_json:
@@ -136,7 +133,7 @@ def show(
     from voicebot.security import audit_local
 
     settings = open_settings()
-    found = _read(settings, reading.history, name)
+    found = read(settings, reading.history, name)
     if found is None:
         raise InputError(f"There is no message about {name!r}, and none of this id.")
     audit_local(settings.database_url, "exchange.show", name)
@@ -176,8 +173,8 @@ def export(
     from voicebot.security import audit_local
 
     settings = open_settings()
-    begin = _day(first) if first else today()
-    end = _day(last) if last else begin
+    begin = day_of(first) if first else today()
+    end = day_of(last) if last else begin
     if end < begin:
         raise InputError(f"--to {end} is before --from {begin}.")
     bring_up_to_date(settings)
@@ -230,68 +227,10 @@ def _lines(settings: Settings, begin: date, end: date) -> Iterator[dict[str, Any
     while day <= end:
         after: int | None = 0
         while after is not None:
-            page = _read(settings, reading.ledger, day, after, 1000)
+            page = read(settings, reading.ledger, day, after, 1000)
             names = [each["id"] for each in page["entries"]]
-            envelopes = _read(settings, reading.messages, names)
+            envelopes = read(settings, reading.messages, names)
             for line in page["entries"]:
                 yield {**line, "envelope": envelopes.get(line["id"])}
             after = page["next"]
         day += timedelta(days=1)
-
-
-def _day(text: str) -> date:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=BEIJING).date()
-    except ValueError:
-        raise InputError(f"{text}: give a day such as 2026-11-01.") from None
-
-
-def _read(
-    settings: Settings,
-    query: Callable[Concatenate[Session, P], T],
-    *arguments: P.args,
-    **named: P.kwargs,
-) -> T:
-    from sqlalchemy.orm import Session
-
-    from voicebot.records.database import open_engine
-
-    bring_up_to_date(settings)
-    engine = open_engine(settings.database_url)
-    try:
-        with _sentences(), Session(engine) as session:
-            return query(session, *arguments, **named)
-    finally:
-        engine.dispose()
-
-
-def _change(settings: Settings, work: Callable[[Session], T]) -> T:
-    from sqlalchemy.orm import Session
-
-    from voicebot.records.database import migrate, open_engine
-    from voicebot.security import WRITE_PATIENCE_S
-
-    migrate(settings.database_url)
-    engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
-    try:
-        with _sentences(), Session(engine) as session, session.begin():
-            return work(session)
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """What the database refuses becomes a sentence that says what to do."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from voicebot.records.database import reason
-    from voicebot.records.errors import RecordsUnavailable
-
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise RecordsUnavailable(
-            f"The database cannot be read or written: {reason(error)}. "
-            "On a new machine, run `voicebot db migrate` first."
-        ) from None

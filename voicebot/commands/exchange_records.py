@@ -1,0 +1,81 @@
+"""How `voicebot exchange` reads and changes what is on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from voicebot.clock import BEIJING
+from voicebot.commands.knowledge_common import bring_up_to_date
+from voicebot.commands.session import InputError
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from voicebot.config import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def day_of(text: str) -> date:
+    """A day as it is given on a command line."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=BEIJING).date()
+    except ValueError:
+        raise InputError(f"{text}: give a day such as 2026-11-01.") from None
+
+
+def read(
+    settings: Settings,
+    query: Callable[Concatenate[Session, P], T],
+    *arguments: P.args,
+    **named: P.kwargs,
+) -> T:
+    """What a query says, of a database that is up to date."""
+    from sqlalchemy.orm import Session
+
+    from voicebot.records.database import open_engine
+
+    bring_up_to_date(settings)
+    engine = open_engine(settings.database_url)
+    try:
+        with _sentences(), Session(engine) as session:
+            return query(session, *arguments, **named)
+    finally:
+        engine.dispose()
+
+
+def change(settings: Settings, work: Callable[[Session], T]) -> T:
+    """Do something in one transaction; what came of it."""
+    from sqlalchemy.orm import Session
+
+    from voicebot.records.database import migrate, open_engine
+    from voicebot.security import WRITE_PATIENCE_S
+
+    migrate(settings.database_url)
+    engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
+    try:
+        with _sentences(), Session(engine) as session, session.begin():
+            return work(session)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """What the database refuses becomes a sentence that says what to do."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from voicebot.records.database import reason
+    from voicebot.records.errors import RecordsUnavailable
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise RecordsUnavailable(
+            f"The database cannot be read or written: {reason(error)}. "
+            "On a new machine, run `voicebot db migrate` first."
+        ) from None
