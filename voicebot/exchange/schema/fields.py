@@ -7,7 +7,15 @@ import re
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from voicebot.exchange.schema import codes
@@ -75,7 +83,8 @@ ShortText = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
 LongText = Annotated[str, Field(max_length=20_000), AfterValidator(_printable)]
 Time = Annotated[
     AwareDatetime,
-    BeforeValidator(_time, json_schema_input_type=AwareDatetime),
+    BeforeValidator(_time),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_TIME.pattern}$"}),
 ]
 """With its zone (GB/T 7408, RFC 3339); whole seconds or six digits after them, zero as Z."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
