@@ -17,6 +17,7 @@ from flows.actions import (
     Decide,
     DialLine,
     Evaluate,
+    FindTickets,
     Handoff,
     HangUp,
     Leave,
@@ -49,6 +50,7 @@ WORDS = st.sampled_from(
         "不知道", "公积金怎么提取", "社保", "路灯坏了", "谢谢再见", "第一个", "第二个", "都不是",
         "我姓王", "海口龙华区", "幺三八零零幺三八零零零", "幺三八", "²٣", "我家着火了", "他拿刀",
         "那个人在门口", "有点怕", "转人工", "给我接110", "手机被偷了", "陪我聊天", "弄错了",
+        "查一下工单", "四七一一", "不要透露我的姓名", "昨天晚上开始的",
         "楼上天天半夜砸东西", "不用转了", "满意", "不太满意", "我要申诉",
         "我在三亚孩子晕倒", "i lost my passport at the station",
     ]
@@ -125,6 +127,9 @@ class Watched:
                 asked_by_us = isinstance(event, ev.CallStarted)
                 hurt = before.asked_danger or before.distress or before.handoffs
                 assert action.score is not None or asked_by_us or not hurt
+            case FindTickets():
+                assert not self.danger
+                assert action.caller or (action.tail and action.phone_tail)
             case Search():
                 handoff = self.state.handoff
                 on_the_way = handoff is not None and handoff.to_police
@@ -534,6 +539,12 @@ class AnyCall(RuleBasedStateMachine):
         self.call.take(
             ev.SearchResult(self.at(), number, words, decision, found, final, safety=SAFETY)
         )
+
+    @rule(found=st.booleans(), failed=st.booleans(), late=st.booleans())
+    def tickets_found(self, found: bool, failed: bool, late: bool) -> None:
+        query = "old" if late else f"{self.call.state.call_id}-q{self.call.state.queries}"
+        tickets = (ev.TicketProgress("4711", "working"),) if found else ()
+        self.call.take(ev.TicketsFound(self.at(), query, tickets, failed))
 
     @rule()
     def playback_starts(self) -> None:
