@@ -1,8 +1,10 @@
 """What many callers mean becomes a topic, counted by day and place, alarmed when it rises."""
 
+import asyncio
 import hashlib
 import io
 import re
+import time
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -24,7 +26,7 @@ from voicebot.figures.tables import TopicMatterRow
 from voicebot.figures.topic_list import TopicLine, topic_lines
 from voicebot.figures.topic_page import page
 from voicebot.figures.topic_store import keep, known_topics, raise_alarms, rising
-from voicebot.figures.topic_watch import TopicWatch
+from voicebot.figures.topic_watch import EVERY_S, TopicWatch
 from voicebot.figures.topic_workbook import workbook
 from voicebot.figures.topics import Found, Topics
 from voicebot.records import operations as write
@@ -214,6 +216,33 @@ async def test_the_service_finds_topics_of_finished_calls_and_embeds_each_once(
     await TopicWatch(records, Meanings()).look(NOON + 2700)
     (line,) = await records.read(topic_lines, period)
     assert line.count == 4
+
+
+class FailsOnce(Meanings):
+    def encode(self, texts: Sequence[str]) -> Any:
+        if not self.encoded:
+            self.encoded.append("")
+            raise RuntimeError("我家停水了")
+        return super().encode(texts)
+
+
+@pytest.mark.leaping_time
+async def test_a_look_that_fails_loses_no_call_and_logs_no_words(
+    records: Records, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = time.time()
+    for name in ("a", "b", "c"):
+        await records.start_call(name, "", "12345", now - 600)
+        await records.save_ticket({"id": name, "call_id": name, "matter": f"停水，{name}"})
+        await records.finish_call(name, "ticket", now - 300)
+    watch = asyncio.create_task(TopicWatch(records, FailsOnce()).run())
+    await asyncio.sleep(3 * EVERY_S)
+    watch.cancel()
+    (topic,) = await records.read(known_topics, now - 3600)
+    assert len(topic.examples) == 3
+    said = capsys.readouterr().out
+    assert "topics_not_found" in said
+    assert "停水" not in said
 
 
 def test_the_command_shows_topics_and_puts_the_look_on_record(
