@@ -16,20 +16,15 @@ from voicebot.commands.session import InputError, open_settings, print_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rich.table import Table
     from sqlalchemy.orm import Session
 
     from voicebot.config import Settings
-    from voicebot.figures.indicators import Indicator
-    from voicebot.figures.report import Period, Report, Row
+    from voicebot.figures.report import Period, Report
 
 app = typer.Typer(
     no_args_is_help=True, help="Connection, waiting, hand-offs, tickets, satisfaction; hot topics."
 )
 T = TypeVar("T")
-
-MOST_ACROSS = 5
-"""Groups that stand side by side in a terminal."""
 
 
 class By(StrEnum):
@@ -66,13 +61,14 @@ def show(
     from rich.console import Console
 
     from voicebot.figures.report import BY_NAMES
+    from voicebot.figures.terminal import table
 
     found = _report(first, last, by)
     if as_json:
         print_json(found.as_dict())
         return
     console = Console(width=None if Console().is_terminal else 200)
-    console.print(_across(found) if len(found.rows) <= MOST_ACROSS else _down(found))
+    console.print(table(found))
     if found.lowest is not None:
         share = found.lowest.connection.value or 0.0
         console.print(f"连续24小时接通率最低 {share:.1%}")
@@ -201,46 +197,6 @@ def _report(first: str, last: str, by: By) -> Report:
         settings,
         lambda session: report(session, period, by.value, now().timestamp(), lines),
     )
-
-
-def _across(found: Report) -> Table:
-    """All figures, a group a column."""
-    from rich.table import Table
-
-    table = Table(title=f"{found.period}（北京时间）", caption="! 未达到目标")
-    table.add_column("")
-    for row in (found.total, *found.rows):
-        table.add_column(row.label, justify="right")
-    for each in found.indicators:
-        groups = [_cell(row, each) if each in found.divided else "" for row in found.rows]
-        table.add_row(each.chinese, _cell(found.total, each), *groups)
-    return table
-
-
-def _down(found: Report) -> Table:
-    """The main figures, a group a row: there are too many for columns."""
-    from rich.table import Table
-
-    from voicebot.figures.page import DRAWN
-
-    table = Table(
-        title=f"{found.period}（北京时间）",
-        caption="! 未达到目标；全部指标：--json，或 voicebot figures export",
-    )
-    table.add_column("")
-    main = [each for each in found.divided if each.name in DRAWN]
-    for each in main:
-        table.add_column(each.chinese, justify="right")
-    for row in (*found.rows, found.total):
-        table.add_row(row.label, *(_cell(row, each) for each in main))
-    return table
-
-
-def _cell(row: Row, indicator: Indicator) -> str:
-    from voicebot.figures.report import shown
-
-    figure = row.figures[indicator.name]
-    return shown(figure, indicator) + (" !" if figure.meets(indicator) is False else "")
 
 
 def _period(first: str, last: str) -> Period:
