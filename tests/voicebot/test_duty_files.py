@@ -2,19 +2,27 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from kb.workbook import write_sheet
+from voicebot.commands.duty_files import table
 from voicebot.config import Settings
 from voicebot.duty.changing import Plan, Who, apply, plan_numbers, plan_shifts
 from voicebot.duty.directory import numbers, shifts
+from voicebot.duty.hours import Hours
+from voicebot.duty.names import LINES
+from voicebot.duty.number_file import HEADINGS as NUMBER_HEADINGS
 from voicebot.duty.number_file import number_cells, read_numbers
-from voicebot.duty.rota import SUPERIOR
-from voicebot.duty.shift_file import read_shifts, shift_cells
+from voicebot.duty.rota import SUPERIOR, Shift
+from voicebot.duty.shift_file import HEADINGS as SHIFT_HEADINGS
+from voicebot.duty.shift_file import read_shifts, shift_cells, shift_key
 from voicebot.duty.tables import DutyChangeRow
 from voicebot.records.database import migrate, open_engine
 from voicebot.records.duty import write_seed
@@ -28,10 +36,6 @@ ROTA = (
 )
 NUMBERS = "号码,线路,地区,名称,通知地址,值班日,开始,结束\n"
 WHO = Who("值班长", "root", "换班")
-
-
-def csv(rows: list[tuple[str, ...]]) -> bytes:
-    return "\n".join(",".join(row) for row in rows).encode("utf-8-sig")
 
 
 @pytest.fixture
@@ -62,7 +66,7 @@ def test_a_rota_is_read_as_people_write_it(encoding: str) -> None:
 
 
 def test_a_workbook_with_real_times_and_dates_is_read() -> None:
-    from datetime import date, time
+    from datetime import time
     from io import BytesIO
 
     from openpyxl import Workbook
@@ -112,14 +116,60 @@ def test_what_is_written_reads_back_without_a_difference(
     database: Session, settings: Settings
 ) -> None:
     bring_shifts(database, ROTA.encode())
-    again = plan_shifts(database, read_shifts(csv(shift_cells(shifts(database)))))
+    written = table(shift_cells(shifts(database)), ".csv", "gbk")
+    again = plan_shifts(database, read_shifts(written))
     assert again == Plan((), ())
     cells = number_cells(numbers(database))
-    for data in (csv(cells), write_sheet("值班号码表", cells[0], cells[1:])):
+    for data in (table(cells, ".csv", "utf-8"), table(cells, ".xlsx", "utf-8")):
         read = read_numbers(data)
         assert read.errors == ()
         assert len(read.rows) == len(cells) - 1
         assert plan_numbers(database, read, settings) == Plan((), ())
+
+
+HOURS = st.builds(
+    Hours,
+    st.sampled_from(["daily", "workday", "rest", "holiday", "sun", "2026-10-01"]),
+    st.integers(0, 1439),
+    st.integers(1, 1440),
+    st.none() | st.dates(date(2020, 1, 1), date(2025, 1, 1)),
+    st.none() | st.dates(date(2025, 1, 2), date(2030, 1, 1)),
+)
+SHIFTS = st.builds(
+    Shift,
+    st.sampled_from(["119", "power", "railway"]),
+    st.sampled_from(["", "460000", "460106", "469030"]),
+    st.text("甲乙=+-'@,\"a", min_size=1, max_size=8),
+    st.sampled_from([1, 2, 17, SUPERIOR]),
+    HOURS,
+    st.sampled_from(["13800138001", "089866778899", "95598"]),
+    st.sampled_from(["", "a.b@example.com"]),
+    st.sampled_from(["", "https://example.com/x"]),
+)
+
+
+@settings_of_hypothesis(max_examples=30)
+@given(st.lists(SHIFTS, min_size=1, max_size=5, unique_by=shift_key))
+def test_any_rota_comes_back_from_its_table_as_it_was(rota: list[Shift]) -> None:
+    cells = shift_cells(rota)
+    for data in (table(cells, ".csv", "gb18030"), table(cells, ".xlsx", "utf-8")):
+        read = read_shifts(data)
+        assert read.errors == ()
+        assert [shift for _, shift in read.rows] == rota
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: (ROTA + text).encode()))
+def test_no_file_breaks_the_reading(data: bytes) -> None:
+    for read in (read_shifts(data), read_numbers(data)):
+        assert read.rows or read.removed or read.errors
+
+
+def test_every_column_is_explained_to_duty_officers() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "duty.md").read_text("utf-8")
+    for headings in (NUMBER_HEADINGS, SHIFT_HEADINGS):
+        for field, names in headings.names.items():
+            assert names[0] in page, field
+    assert all(name in page for name in LINES.values())
 
 
 def bring_shifts(database: Session, data: bytes, *, replace: bool = False) -> Plan:
@@ -150,6 +200,17 @@ def test_replacing_a_rota_removes_what_its_file_lacks_of_its_place_alone(
     plan = bring_shifts(database, night.encode(), replace=True)
     assert [change.kind for change in plan.changes] == ["removed"]
     assert [shift.person for shift in shifts(database)] == ["王一", "李二"]
+
+
+def test_a_row_that_is_removed_while_its_rota_is_replaced_is_removed_once(
+    database: Session,
+) -> None:
+    bring_shifts(database, ROTA.encode())
+    gone = "线路,地区,值班日,开始,结束,顺序,值班人,邮箱,删除\n"
+    gone += "供电,,每天,18:00,08:00,,李二,li@example.com,删除\n"
+    plan = bring_shifts(database, gone.encode(), replace=True)
+    assert [change.kind for change in plan.changes] == ["removed", "removed"]
+    assert len({change.key for change in plan.changes}) == 2
 
 
 def test_a_faulty_row_keeps_a_rota_from_being_replaced(database: Session) -> None:

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,6 +14,7 @@ from email import message_from_bytes
 from email.message import Message
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from aiosmtpd.smtp import SMTP
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tests.voicebot.postgres import sqlite_only
 from voicebot.config_notices import Notices
 from voicebot.duty.changing import Who, apply, plan_shifts
 from voicebot.duty.notices import queue
@@ -35,6 +38,7 @@ from voicebot.records.tables import AuditRow
 
 pytestmark = pytest.mark.usefixtures("database_url")
 
+ROOT = Path(__file__).resolve().parents[2]
 SECRET = b"secret"
 HEAD = "线路,顺序,值班人,手机,邮箱,通知地址\n"
 CALLER = "13800138000"
@@ -48,6 +52,7 @@ class Receiver:
         self.got: list[tuple[dict[str, str], Any]] = []
         self.bodies: list[bytes] = []
         self.answers: list[tuple[int, Any]] = []
+        self.hold = False
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -56,6 +61,8 @@ class Receiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.bodies.append(body)
                 receiver.got.append((headers, json.loads(body)))
+                while receiver.hold:
+                    time.sleep(0.02)
                 status, said = receiver.answers.pop(0) if receiver.answers else (200, {})
                 data = json.dumps(said).encode()
                 self.send_response(status)
@@ -86,6 +93,7 @@ class Mailbox:
 def receiver() -> Iterator[Receiver]:
     made = Receiver()
     yield made
+    made.hold = False
     made.server.shutdown()
     made.server.server_close()
 
@@ -317,6 +325,49 @@ async def test_what_was_claimed_by_one_who_died_is_sent_by_another(
     async with working(records, Notices(), clock):
         await until(lambda: len(receiver.got) == 1)
     assert receiver.got[0][0]["idempotency-key"] == f"{row.id}-1-webhook"
+
+
+ANOTHER = """
+import asyncio, sys
+from pathlib import Path
+from voicebot.config import load_settings
+from voicebot.duty.notices.worker import NoticeWorker
+from voicebot.records.store import Records
+
+async def work():
+    settings = load_settings(Path(sys.argv[1]))
+    await NoticeWorker(await Records.open(settings), settings.notices, b"secret").run()
+
+asyncio.run(work())
+"""
+
+
+@sqlite_only
+async def test_a_process_that_is_killed_while_it_sends_loses_nothing(
+    records: Records, receiver: Receiver, tmp_path: Path
+) -> None:
+    await rota(records, f"供电,1,王一,,,{receiver.url}\n")
+    receiver.hold = True
+    await notify(records)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ANOTHER, str(tmp_path / "voicebot.toml"), cwd=ROOT
+    )
+    try:
+        await until(lambda: len(receiver.got) == 1)  # it has sent, and waits for the answer
+    finally:
+        process.kill()
+        await process.wait()
+    (message,) = await messages(records)
+    assert (message.state, message.delivered_at) == ("waiting", None)
+    receiver.hold = False
+    clock = Clock()
+    clock.ahead = queue.LEASE_S + 1
+    async with working(records, Notices(acknowledge_s=1000), clock):
+        async with asyncio.timeout(60):
+            while not await delivered(records):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    first, second = (headers["idempotency-key"] for headers, _ in receiver.got)
+    assert first == second
 
 
 async def test_two_workers_on_one_database_tell_each_person_once(

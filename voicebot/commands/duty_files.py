@@ -142,18 +142,24 @@ def export_file(
     if len(cells) == 1:
         raise InputError("There is nothing to write; `voicebot duty import` brings rows.")
     title = "值班表" if rota else "值班号码表"
-    write_whole(file, _table(file, title, cells, encoding))
+    write_whole(file, table(cells, file.suffix.lower(), encoding, title))
     typer.echo(f"{len(cells) - 1} rows written to {file}.")
 
 
-def _table(file: Path, title: str, cells: list[tuple[str, ...]], encoding: str) -> bytes:
+def table(cells: list[tuple[str, ...]], suffix: str, encoding: str, title: str = "值班表") -> bytes:
+    """Head and rows as an ``.xlsx`` or a ``.csv``.
+
+    Raises:
+        InputError: the encoding lacks a character.
+    """
     from kb.spreadsheet import guarded
     from kb.workbook import write_sheet
 
-    if file.suffix.lower() == ".xlsx":
-        return write_sheet(title, cells[0], cells[1:])
+    rows = [[guarded(cell) for cell in row] for row in cells]
+    if suffix == ".xlsx":
+        return write_sheet(title, rows[0], rows[1:])
     out = io.StringIO(newline="")
-    csv.writer(out).writerows([guarded(cell) for cell in row] for row in cells)
+    csv.writer(out).writerows(rows)
     try:
         return out.getvalue().encode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeEncodeError as error:

@@ -152,7 +152,7 @@ def plan_shifts(session: Session, read: Read[Shift], *, replace: bool = False) -
         else:
             changes.append(Change("shift", row.key, _shift_values(row), None))
     if replace and not read.errors:
-        changes.extend(_superseded(session, [shift for _, shift in read.rows]))
+        changes.extend(_superseded(session, read))
     return Plan(tuple(changes), tuple(left_out))
 
 
@@ -217,9 +217,10 @@ def _closes(
     return ""
 
 
-def _superseded(session: Session, kept: list[Shift]) -> list[Change]:
-    places = {(shift.line, shift.region) for shift in kept}
-    keys = {shift_key(shift) for shift in kept}
+def _superseded(session: Session, read: Read[Shift]) -> list[Change]:
+    named = [shift for _, shift in (*read.rows, *read.removed)]
+    places = {(shift.line, shift.region) for shift in named}
+    keys = {shift_key(shift) for shift in named}
     return [
         Change("shift", row.key, _shift_values(row), None)
         for row in session.scalars(select(DutyShiftRow).order_by(DutyShiftRow.key))

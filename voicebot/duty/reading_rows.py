@@ -75,6 +75,8 @@ def read_table(
             continue
         lines[key(found)] = row.line
         (removed if remove else rows).append((row.line, found))
+    if not (rows or removed or errors):
+        errors.append(RowError(1, "", "the file holds no row"))
     return Read(tuple(rows), tuple(removed), tuple(errors), tuple(warnings))
 
 
