@@ -39,6 +39,10 @@ _SECRET = re.compile(
     r"|姓名|电话|身份|对)*)(?:保密|匿名)(?!协议|条款|费|信|柜|工作|局|单位|措施|电话)"
     r"(?:举报|反映|投诉|处理)?(?:一下|吧|吗|啊)?"
 )
+_NOT_KEPT = re.compile(
+    r"(?:不肯?|没有?|未|不予)(?:给|替|帮|为|对|我|的|信息|姓名|电话|身份)*(?:保密|匿名)"
+)
+"""他们没有给我保密: a complaint, and no wish."""
 _OPEN = re.compile(
     r"(?:不用|不需要|不必|没必要|无需|不要)(?:再|给我|替我)?(?:保密|匿名)了?"
     r"|我?(?:可以|愿意)?实名(?:举报|反映|投诉)|(?:可以)?公开(?:也)?(?:没关系|没事|没问题|无所谓)"
@@ -52,7 +56,7 @@ _TIME_TAIL = r"(?:的?(?:时候|事情?|那天)|开始的?|发生的?|以来|左
 
 def confidential(text: str) -> bool | None:
     """Whether the words ask that nobody be told who the caller is; None: they say nothing of it."""
-    said = marked(text)
+    said = _NOT_KEPT.sub("，", marked(text))
     if _OPEN.search(said):
         return False
     return True if any(wish.search(said) for wish in _WISHES) else None

@@ -44,12 +44,10 @@ class Report:
         return values
 
 
-def evaluate(
-    model: DispatchModel, lines: Sequence[Line], training: Sequence[Line], embed: Embed
-) -> Report:
-    """Measure on labelled lines; `training` is what the two plain ways go by."""
+def evaluate(model: DispatchModel, lines: Sequence[Line], embed: Embed) -> Report:
+    """Measure on labelled lines; the two plain ways go by the model's training lines."""
     vectors = np.asarray(embed([line.text for line in lines]), np.float32)
-    known = np.asarray(embed([line.text for line in training]), np.float32)
+    known, owners = model.written()
     ranked = [
         list(model.probabilities(line.text, vector).items())
         for line, vector in zip(lines, vectors, strict=True)
@@ -60,7 +58,7 @@ def evaluate(
         for line, each in zip(lines, ranked, strict=True)
     ]
     sure = [each[0][1] >= model.threshold for each in ranked]
-    usual = Counter(line.department for line in training).most_common(1)[0][0]
+    usual = Counter(owners).most_common(1)[0][0]
     nearest = (vectors @ known.T).argmax(axis=1)
     counts = Counter(line.department for line in lines)
     hits = Counter(line.department for line, each in zip(lines, right, strict=True) if each)
@@ -71,10 +69,7 @@ def evaluate(
         _share(among),
         _share([line.department == usual for line in lines]),
         _share(
-            [
-                training[index].department == line.department
-                for index, line in zip(nearest, lines, strict=True)
-            ]
+            [owners[index] == line.department for index, line in zip(nearest, lines, strict=True)]
         ),
         _share(sure),
         _share([hit for hit, proposed in zip(right, sure, strict=True) if proposed]),

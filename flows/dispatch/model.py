@@ -115,6 +115,12 @@ class DispatchModel:
         order = np.argsort(-shares, kind="stable")
         return {weights.departments[index]: float(shares[index]) for index in order}
 
+    def written(self) -> tuple[Floats, tuple[str, ...]]:
+        """The training lines that it knows, as vectors, and whose each is."""
+        count = len(self._weights.known) - len(self._duties)
+        owners = (self._weights.departments[index] for index in self._weights.owners[:count])
+        return self._weights.known[:count], tuple(owners)
+
     def duty(self, department: str, text: str, embedding: Floats | None) -> tuple[Duty, str] | None:
         """The department's duty that is nearest to the matter, and its word that was said."""
         duties = [each for each in self.catalogue.duties if each.department == department]

@@ -221,7 +221,6 @@ def test_on_lines_held_out_it_is_better_than_majority_and_nearest_neighbour(
     report = evaluate(
         MODEL,
         read_lines(HELD_OUT),
-        read_lines(TRAINING),
         lambda texts: quick_vectors(embedder, texts),
     )
     assert report.top_1 > report.nearest > report.majority

@@ -173,6 +173,6 @@ def _knowledge() -> list[list[Line]]:
 def _measured(file: Path, weights: Path, embed: _Embedding) -> Report:
     from flows.dispatch import DispatchModel
     from flows.dispatch.evaluation import evaluate as measure
-    from flows.dispatch.lines import TRAINING, read_lines
+    from flows.dispatch.lines import read_lines
 
-    return measure(DispatchModel.load(weights), read_lines(file), read_lines(TRAINING), embed)
+    return measure(DispatchModel.load(weights), read_lines(file), embed)

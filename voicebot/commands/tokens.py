@@ -26,7 +26,9 @@ def show_once(made: Mapping[str, str], *, err: bool = False) -> None:
 
 @app.command()
 def create(
-    role: Annotated[str, typer.Argument(help="admin, supervisor, agent, kb, media, desk or 110.")],
+    role: Annotated[
+        str, typer.Argument(help="admin, supervisor, agent, kb, media, desk, 110, channel.")
+    ],
     name: Annotated[str, typer.Option(help="Who it is for.")] = "",
     save: Annotated[
         bool, typer.Option(help="Keep it for this machine's commands (mode 0600).")

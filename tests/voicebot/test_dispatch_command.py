@@ -1,0 +1,50 @@
+"""`voicebot dispatch` as a process: what it proposes, what it measures, what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.voicebot.conftest import Voicebot
+
+WAGES = "老板拖欠我们三个月工资一直不给"
+
+
+def test_a_proposal_is_explained(voicebot: Voicebot, models_dir: Path) -> None:
+    done = voicebot(
+        "dispatch", "explain", WAGES, "--region", "460200", "--json",
+        VOICEBOT_PATHS__MODELS=str(models_dir),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["department"] == "三亚市人力资源和社会保障局"
+    assert found["by"] == "model"
+    assert "劳动报酬保障" in found["reason"]
+
+
+def test_lines_of_ones_own_are_measured(
+    voicebot: Voicebot, models_dir: Path, tmp_path: Path
+) -> None:
+    lines = tmp_path / "ours.tsv"
+    lines.write_text(f"人社\t{WAGES}\n供电\t我们小区停电两个小时了\n", "utf-8")
+    models = {"VOICEBOT_PATHS__MODELS": str(models_dir)}
+    done = voicebot("dispatch", "evaluate", str(lines), "--json", **models)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["lines"] == 2
+
+
+def test_a_file_that_cannot_be_measured_on_says_where(voicebot: Voicebot, tmp_path: Path) -> None:
+    lines = tmp_path / "ours.tsv"
+    lines.write_text("火星局\t飞船坏了\n", "utf-8")
+    done = voicebot("dispatch", "evaluate", str(lines))
+    assert done.returncode == 1
+    assert "ours.tsv, line 1" in done.stderr
+    lines.write_bytes("人社\t工资".encode("gbk"))
+    done = voicebot("dispatch", "evaluate", str(lines))
+    assert (done.returncode, "UTF-8" in done.stderr) == (1, True)
+
+
+def test_weights_are_not_written_into_a_folder_that_is_not_there(voicebot: Voicebot) -> None:
+    done = voicebot("dispatch", "train", "--output", "nowhere/dispatch.npz")
+    assert done.returncode == 1
+    assert "no folder" in done.stderr
