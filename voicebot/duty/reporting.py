@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from voicebot.duty import directory
 from voicebot.duty.calendar import announced
-from voicebot.duty.names import LINES, write_region
+from voicebot.duty.names import LINES
 from voicebot.duty.number_file import Number
 from voicebot.duty.rota import SUPERIOR, Period, Shift, gaps, periods
 from voicebot.exchange.address import unsafe
@@ -109,8 +109,3 @@ def _of_numbers(numbers: Sequence[Number], at: datetime) -> list[Finding]:
 
 def _span(gap: Period) -> str:
     return f"{gap.start:%Y-%m-%d %H:%M} to {gap.end:%Y-%m-%d %H:%M}"
-
-
-def place(region: str) -> str:
-    """A place for people."""
-    return write_region(region)
