@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from voicebot.commands.session import InputError
-from voicebot.duty.names import LINES, read_line, read_region
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -51,6 +50,8 @@ def line_named(text: str) -> str:
     Raises:
         InputError: there is no such line.
     """
+    from voicebot.duty.names import LINES, read_line
+
     line = read_line(text)
     if line is None:
         raise InputError(
@@ -66,6 +67,8 @@ def region_named(text: str) -> str:
     Raises:
         InputError: there is no such place, or several.
     """
+    from voicebot.duty.names import read_region
+
     region = read_region(text)
     if region is None:
         raise InputError(
