@@ -100,6 +100,15 @@ def send_again(session: Session, ids: Sequence[str] | None, *, at: float) -> int
     return len(rows)
 
 
+def hurry(session: Session, now: float) -> None:
+    """110 is back: nothing waits any longer for its time."""
+    session.execute(
+        update(EnvelopeRow)
+        .where(EnvelopeRow.state == "waiting", EnvelopeRow.next_attempt_at > now)
+        .values(next_attempt_at=now)
+    )
+
+
 def overdue(session: Session, before: float) -> Overdue:
     """Envelopes that were put out before then and are not confirmed."""
     waiting = and_(EnvelopeRow.state == "waiting", EnvelopeRow.created_at < before)

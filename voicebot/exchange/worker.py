@@ -21,7 +21,7 @@ from voicebot.exchange import due
 from voicebot.exchange.due import Attempt, Due
 from voicebot.exchange.inbox import apply_ready
 from voicebot.exchange.outbox import LAST_RETRY_S, POLL_S, retry_after
-from voicebot.exchange.platform import Platform
+from voicebot.exchange.platform import Platform, Posted
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import Records
 
@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 AT_ONCE = 16
 """Envelopes under way together."""
+REST_S = 5.0
+"""The longest pause between two tries of a platform that answers to nothing."""
 SWEEP_S = 30.0
 """How often what came in and could not be applied is tried again."""
 
@@ -54,6 +56,10 @@ class EnvelopeWorker:
         self._alarm_s, self._clock = alarm_s, clock
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._done: list[Attempt] = []
+        self._failures = 0
+        """In a row; from `AT_ONCE` on, one message at a time tries whether 110 is back."""
+        self._rest_until = float("-inf")
+        self._back = False
         self._swept_at = self._alarmed_at = float("-inf")
         self._wake = asyncio.Event()
 
@@ -86,6 +92,9 @@ class EnvelopeWorker:
             written = list(self._done)
             await self._records.transact(due.settle, written)
             del self._done[: len(written)]
+        if self._back:
+            await self._records.transact(due.hurry, self._clock())
+            self._back = False
         if self._platform is not None:
             await self._send(self._platform)
         loop_time = asyncio.get_running_loop().time()
@@ -106,8 +115,11 @@ class EnvelopeWorker:
     async def _send(self, platform: Platform) -> None:
         # What was sent and is not written down yet is not sent again meanwhile.
         skip = [*self._under_way, *(attempt.number for attempt in self._done)]
-        places, now = AT_ONCE - len(self._under_way), self._clock()
-        if places <= 0 or not await self._records.read(due.is_due, now, skip):
+        at_once = AT_ONCE if self._failures < AT_ONCE else 1
+        places, now = at_once - len(self._under_way), self._clock()
+        if places <= 0 or asyncio.get_running_loop().time() < self._rest_until:
+            return
+        if not await self._records.read(due.is_due, now, skip):
             return
         for each in await self._records.transact(due.claim, now, skip, places):
             self._under_way[each.number] = asyncio.create_task(self._attempt(platform, each))
@@ -115,6 +127,7 @@ class EnvelopeWorker:
     async def _attempt(self, platform: Platform, each: Due) -> None:
         try:
             posted = await platform.post(each.envelope)
+            self._note(posted)
             now = self._clock()
             pause = retry_after(each.attempts + 1, random.random())  # noqa: S311 - spreads load
             if posted.state in ("refused", "conflict"):
@@ -130,6 +143,17 @@ class EnvelopeWorker:
         finally:
             self._under_way.pop(each.number, None)
             self._wake.set()
+
+    def _note(self, posted: Posted) -> None:
+        """A platform that is down is not asked for each of the messages that wait."""
+        if posted.state != "failed":
+            self._back = self._back or self._failures >= AT_ONCE
+            self._failures, self._rest_until = 0, float("-inf")
+            return
+        self._failures += 1
+        if self._failures >= AT_ONCE:
+            pause = retry_after(self._failures - AT_ONCE + 1, random.random())  # noqa: S311
+            self._rest_until = asyncio.get_running_loop().time() + min(REST_S, pause)
 
     async def _sweep(self, loop_time: float) -> None:
         if subjects := await self._records.read(due.appliable):
