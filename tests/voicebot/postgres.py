@@ -19,8 +19,10 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,28 +45,56 @@ class Postgres:
         self._programs = programs
         self.folder = Path(tempfile.mkdtemp(prefix="voicebot-pg-", dir="/tmp"))
         self._data = self.folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:  # which initdb refuses to be
             owner = pwd.getpwnam("postgres")
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
 
     def initialise(self) -> None:
-        self._run("initdb", "-U", "voicebot", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        command = [self._programs / "initdb", "-D", self._data, "-U", "voicebot", "-A", "trust"]
+        command += ["-E", "UTF8", "--locale=C", "-N"]
+        done = subprocess.run(
+            [*self._as_owner(), *command], cwd="/", capture_output=True, text=True, timeout=300
+        )
+        if done.returncode:
+            raise RuntimeError(f"initdb failed: {done.stderr}")
 
     def start(self) -> None:
-        options = (
-            f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off "
-            "-c full_page_writes=off -c max_connections=200 -c shared_buffers=32MB"
-        )
-        self._run("pg_ctl", "-w", "-t", "120", "-o", options, "-l", f"{self.folder}/log", "start")
+        """It dies with the test run, however that ends."""
+        command = [self._programs / "postgres", "-D", self._data]
+        for setting in (
+            "listen_addresses=",
+            f"unix_socket_directories={self.folder}",
+            "fsync=off",
+            "full_page_writes=off",
+            "max_connections=200",
+            "shared_buffers=32MB",
+        ):
+            command += ["-c", setting]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._as_owner("--pdeathsig", "QUIT"), *command],
+                cwd="/",
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until = time.monotonic() + 120
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                said = (self.folder / "log").read_text()
+                raise RuntimeError(f"PostgreSQL does not start: {said}")
+            time.sleep(0.05)
 
     def kill(self) -> None:
         """As by a power cut; `start` recovers it."""
-        self._run("pg_ctl", "-m", "immediate", "-w", "stop")
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(60)
 
     def remove(self) -> None:
         try:
-            if (self._data / "postmaster.pid").exists():
-                self.kill()
+            self.kill()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -86,25 +116,22 @@ class Postgres:
         ) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
-    def _run(self, program: str, *arguments: str) -> None:
-        as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        done = subprocess.run(
-            [*as_user, self._programs / program, "-D", self._data, *arguments],
-            cwd="/",
-            # Not a pipe: the server would hold it open.
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE if program == "initdb" else subprocess.DEVNULL,
-            text=True,
-            timeout=300,
-        )
-        if done.returncode:
-            log = self.folder / "log"
-            said = log.read_text() if log.exists() else done.stderr
-            raise RuntimeError(f"{program} failed: {said}")
+    def _answers(self) -> bool:
+        try:
+            self._execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _as_owner(self, *options: str) -> list[str]:
+        """initdb and postgres refuse to run as root."""
+        if os.geteuid() == 0:
+            options += ("--reuid=postgres", "--regid=postgres", "--clear-groups")
+        return ["setpriv", *options] if options else []
 
 
 def programs() -> Path | None:
-    """The folder of initdb and pg_ctl, the newest version; None where there is none."""
+    """The folder of initdb and postgres, the newest version; None where there is none."""
     found = shutil.which("initdb")
     if found:
         return Path(found).resolve().parent
