@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial soak soak-asr bench bench-latency bench-asr bench-triage bench-kb clean
+.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-asr bench-triage bench-kb clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,10 @@ unit: ## the tests
 # Hand-offs through Asterisk with random faults: N=50 of them; ARGS="--seed 7" repeats a trial.
 handoff-trial: setup-tests ## N hand-offs through a real Asterisk, with faults; ends with one JSON line
 	@scripts/isolated.sh $(BIN)/python -m benchmarks.handoff_trial --runs $(or $(N),50) $(ARGS)
+
+# Messages with 110 through faults: N=2000 of them; ARGS="--seed 7 --store postgresql".
+exchange-trial: setup ## N hand-offs and orders between 12345 and 110, with faults; ends with one JSON line
+	@$(BIN)/python -m benchmarks.exchange_trial --orders $(or $(N),2000) $(ARGS)
 
 soak: setup-tests ## MINUTES of CALLS simultaneous calls: memory, pacing, delay
 	@scripts/isolated.sh $(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),120) --calls $(or $(CALLS),8) $(ARGS)
