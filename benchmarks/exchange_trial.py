@@ -272,10 +272,11 @@ def database(store: str, folder: Path) -> Iterator[str]:
         sys.exit("PostgreSQL is not installed. Run `scripts/setup.sh --all`.")
     server = Postgres(found)
     try:
+        server.initialise()
         server.start()
         yield server.url(server.create())
     finally:
-        server.stop()
+        server.remove()
 
 
 def main() -> int:
