@@ -158,7 +158,7 @@ def pairs(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
         first = chance.choice(harmless[chance.choice(("12345", "12345", "neither"))])
         if chance.random() < 0.45:
             second = chance.choice(danger)
-            ordered = (first, second) if chance.random() < 0.8 else (second, first)
+            ordered = (first, second) if chance.random() < 0.6 else (second, first)
             made.append(replace(second, text=_joined(number, *ordered)))
         else:
             second = chance.choice(harmless["12345"])

@@ -40,15 +40,18 @@ def to_110(actions: Sequence[Action]) -> bool:
 
 
 CANDIDATES = (
-    "家里好大的烟", "隔壁吵得很厉害好像在打架", "我不敢出门", "我家煤气忘关了", "我割手了",
-    "闻到一股很浓的味道头晕", "有个老人在路边不知道自己家在哪", "前面两个车撞了",
-    "有人敲门我一个人在家",
+    "好像漏电了", "老人好像不行了", "家里好大的烟", "隔壁吵得很厉害好像在打架", "我不敢出门",
+    "我家煤气忘关了", "我割手了", "闻到一股很浓的味道头晕", "有个老人在路边不知道自己家在哪",
+    "前面两个车撞了", "有人敲门我一个人在家", "他说要来找我", "家里好像进来人了", "外面有人喊",
+    "我听到外面有动静",
 )  # fmt: skip
 """Some of them are in doubt for any version of the model; the tests take those that are."""
 
 HALVES = (
     ("隔壁好像在打架", "子鼓怎么投诉噪音"), ("家里好大的烟", "味是楼下烧烤店的怎么投诉"),
     ("我家煤气忘关了", "户头怎么重新办"), ("就在楼上", "装空调要不要跟物业报备"),
+    ("外面有人喊", "着卖东西太吵了怎么投诉"), ("他说要来找我", "签物业合同要带什么材料"),
+    ("我听到外面有动静", "很大的施工噪音怎么投诉"),
 )  # fmt: skip
 """A first half that is in doubt, and a rest with which it is not."""
 
@@ -85,11 +88,12 @@ def test_a_new_danger_after_a_clear_no_is_never_passed_over(
     assert "ask_danger" in prompts(actions) or to_110(actions)
 
 
-def test_a_third_doubt_is_for_a_human(doubted: RealCall, doubts: list[str]) -> None:
+def test_a_third_doubt_is_for_a_human(doubted: RealCall) -> None:
+    named = "老人好像不行了"  # words of danger count where a place was asked for, too
     doubted.hears("没有")
-    doubted.hears(doubts[1])
+    assert "ask_danger" in prompts(doubted.hears(named))
     doubted.hears("没有没有")
-    handed = every(Handoff, doubted.hears(doubts[0]))
+    handed = every(Handoff, doubted.hears(named))
     assert handed
     assert handed[0].reason in ("danger_doubt", "danger")
 

@@ -42,18 +42,7 @@ ON_THE_WAY = {
 """Said when the caller is on the way to a person, or none is free, or there is no caller."""
 
 
-DOUBTED = pytest.mark.xfail(
-    reason="有人有危险 by itself is doubted since the training of 26 November 2026", strict=True
-)
-
-
-@pytest.mark.parametrize(
-    "prompt",
-    [
-        pytest.param(name, marks=[DOUBTED] if name == "ask_danger" else [])
-        for name in sorted(load_prompts().keys() - ON_THE_WAY)
-    ],
-)
+@pytest.mark.parametrize("prompt", sorted(load_prompts().keys() - ON_THE_WAY))
 def test_the_echo_of_a_prompt_is_no_request_and_no_danger(
     prompt: str, world: Mapping[str, Any]
 ) -> None:

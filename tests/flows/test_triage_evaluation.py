@@ -109,7 +109,7 @@ def test_what_a_call_meets_while_a_line_is_spoken_is_measured_too(
     rows: list[dict[str, object]] = [
         {"id": 1, "text": "救命啊", "route": "110_now", "accept": ["110_now"], "tags": tags},
         {"id": 2, "text": "我想反映一个情况", "route": "12345", "accept": ["12345"], "tags": tags},
-        {"id": 3, "text": "我家着火了快救人是演习的台词吗", "route": "12345", "tags": []},
+        {"id": 3, "text": "厨房着火了火很大快救人是演习的台词吗", "route": "12345", "tags": []},
     ]
     figures = evaluate(model, read_cases(written(tmp_path, "x.jsonl", rows)), None).figures
 

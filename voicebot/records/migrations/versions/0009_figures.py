@@ -78,8 +78,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("topic_alarm", "topic_matter", "topic", "refused_call"):
-        op.drop_table(table)
+    for name in ("topic_alarm", "topic_matter", "topic", "refused_call"):
+        op.drop_table(name)
     op.drop_index("ix_handoff_requested_at", "handoff")
     with op.batch_alter_table("handoff") as table:
         for column in ("first_destination", "connected_to", "returned_at"):
