@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 from openpyxl import load_workbook
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
@@ -228,21 +229,21 @@ class FailsOnce(Meanings):
 
 @pytest.mark.leaping_time
 async def test_a_look_that_fails_loses_no_call_and_logs_no_words(
-    records: Records, capsys: pytest.CaptureFixture[str]
+    records: Records,
 ) -> None:
     now = time.time()
     for name in ("a", "b", "c"):
         await records.start_call(name, "", "12345", now - 600)
         await records.save_ticket({"id": name, "call_id": name, "matter": f"停水，{name}"})
         await records.finish_call(name, "ticket", now - 300)
-    watch = asyncio.create_task(TopicWatch(records, FailsOnce()).run())
-    await asyncio.sleep(3 * EVERY_S)
-    watch.cancel()
+    with structlog.testing.capture_logs() as said:
+        watch = asyncio.create_task(TopicWatch(records, FailsOnce()).run())
+        await asyncio.sleep(3 * EVERY_S)
+        watch.cancel()
     (topic,) = await records.read(known_topics, now - 3600)
     assert len(topic.examples) == 3
-    said = capsys.readouterr().out
-    assert "topics_not_found" in said
-    assert "停水" not in said
+    assert "topics_not_found" in [entry["event"] for entry in said]
+    assert "停水" not in str(said)
 
 
 def test_the_command_shows_topics_and_puts_the_look_on_record(
