@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from voicebot.commands.knowledge_common import database_sentences
 from voicebot.commands.session import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from voicebot.config import Settings
 
 T = TypeVar("T")
+
+_FAILED = "The duty directory cannot be read or written"
+_ADVICE = "Try again; `voicebot doctor` says more."
 
 
 def with_directory(settings: Settings, work: Callable[[Session], T], act: str, subject: str) -> T:
@@ -30,7 +33,7 @@ def with_directory(settings: Settings, work: Callable[[Session], T], act: str, s
     from voicebot.records.duty import write_seed
     from voicebot.security import WRITE_PATIENCE_S, local_act
 
-    with _sentences():
+    with database_sentences(_FAILED, _ADVICE):
         migrate(settings.database_url)
         engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
         try:
@@ -76,19 +79,3 @@ def region_named(text: str) -> str:
             "such as 460106, or a name such as 海口市龙华区."
         )
     return region
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from voicebot.records.database import reason
-    from voicebot.records.errors import RecordsUnavailable
-
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise RecordsUnavailable(
-            f"The duty directory cannot be read or written: {reason(error)}. Try again; "
-            "`voicebot doctor` says more."
-        ) from None

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import getpass
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voicebot.clock import today
-from voicebot.commands.knowledge_common import bring_up_to_date, progress_bar, write_whole
+from voicebot.commands.knowledge_common import (
+    bring_up_to_date,
+    database_sentences,
+    progress_bar,
+    write_whole,
+)
 from voicebot.commands.session import InputError, open_settings, print_json
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 
+_FAILED = "The ledger cannot be read or written just now"
 _COLUMNS = {
     "day": "日期", "finding": "差异", "subject": "编号", "id": "消息", "sender": "发送方",
     "kind": "类型", "repair": "处理方式", "state": "状态",
@@ -62,7 +66,7 @@ def reconcile(
     writer = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
     try:
         with (
-            _sentences(),
+            database_sentences(_FAILED, ""),
             progress_bar("110's ledger") as tell,
             PlatformLedger(Platform(settings.exchange)) as other,
         ):
@@ -133,26 +137,10 @@ def _read(settings: Settings, states: tuple[str, ...], subject: str) -> list[dic
         return []
     engine = open_engine(settings.database_url)
     try:
-        with _sentences(), Session(engine) as session:
+        with database_sentences(_FAILED, ""), Session(engine) as session:
             return [_values(row) for row in queue.search(session, states=states, subject=subject)]
     finally:
         engine.dispose()
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """What the database refuses becomes a sentence."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from voicebot.records.database import reason
-    from voicebot.records.errors import RecordsUnavailable
-
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise RecordsUnavailable(
-            f"The ledger cannot be read or written just now: {reason(error)}."
-        ) from None
 
 
 def _values(row: DifferenceRow) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from voicebot.clock import BEIJING
-from voicebot.commands.knowledge_common import bring_up_to_date
+from voicebot.commands.knowledge_common import bring_up_to_date, database_sentences
 from voicebot.commands.session import InputError
 
 if TYPE_CHECKING:
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_FAILED = "The database cannot be read or written"
+_ADVICE = "On a new machine, run `voicebot db migrate` first."
 
 
 def day_of(text: str) -> date:
@@ -42,7 +44,7 @@ def read(
     bring_up_to_date(settings)
     engine = open_engine(settings.database_url)
     try:
-        with _sentences(), Session(engine) as session:
+        with database_sentences(_FAILED, _ADVICE), Session(engine) as session:
             return query(session, *arguments, **named)
     finally:
         engine.dispose()
@@ -58,24 +60,7 @@ def change(settings: Settings, work: Callable[[Session], T]) -> T:
     migrate(settings.database_url)
     engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
     try:
-        with _sentences(), Session(engine) as session, session.begin():
+        with database_sentences(_FAILED, _ADVICE), Session(engine) as session, session.begin():
             return work(session)
     finally:
         engine.dispose()
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """What the database refuses becomes a sentence that says what to do."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from voicebot.records.database import reason
-    from voicebot.records.errors import RecordsUnavailable
-
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise RecordsUnavailable(
-            f"The database cannot be read or written: {reason(error)}. "
-            "On a new machine, run `voicebot db migrate` first."
-        ) from None

@@ -110,7 +110,10 @@ def change_knowledge(settings: Settings, change: Callable[[Session], T]) -> T:
 
 
 @contextmanager
-def database_sentences() -> Iterator[None]:
+def database_sentences(
+    failed: str = "The knowledge base cannot be read or written",
+    advice: str = "On a new machine, run `voicebot kb publish --demo` first.",
+) -> Iterator[None]:
     """What the database refuses becomes a sentence that says what to do."""
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -120,10 +123,7 @@ def database_sentences() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise RecordsUnavailable(
-            f"The knowledge base cannot be read or written: {reason(error)}. "
-            "On a new machine, run `voicebot kb publish --demo` first."
-        ) from None
+        raise RecordsUnavailable(f"{failed}: {reason(error)}. {advice}".rstrip()) from None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from voicebot.clock import BEIJING, today
+from voicebot.commands.knowledge_common import database_sentences
 from voicebot.commands.session import InputError, open_settings
 
 if TYPE_CHECKING:
@@ -54,19 +55,15 @@ def change_tickets(work: Callable[[Session], T], act: str, subject: str = "") ->
 
 
 def _within(engine: Engine, work: Callable[[Session], T]) -> T:
-    from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.orm import Session
 
-    from voicebot.records.database import reason
-    from voicebot.records.errors import RecordsUnavailable
-
     try:
-        with Session(engine) as session, session.begin():
+        with (
+            database_sentences("The tickets cannot be read or written", ""),
+            Session(engine) as session,
+            session.begin(),
+        ):
             return work(session)
-    except SQLAlchemyError as error:
-        raise RecordsUnavailable(
-            f"The tickets cannot be read or written: {reason(error)}."
-        ) from None
     finally:
         engine.dispose()
 
