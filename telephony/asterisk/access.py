@@ -12,6 +12,10 @@ OURS = "vb-"
 HEARTBEAT = "voicebot-alive"
 """ARI user event by which the watchdog knows that we live and are connected."""
 
+ACTIVE = "VOICEBOT_ACTIVE"
+"""Global variable that the instance with the application changes every second; an instance
+that stands by sees in it that the other one is gone."""
+
 CALLED = "called-"
 """Ids of channels to people whom we call begin so; they are callers once they answer."""
 

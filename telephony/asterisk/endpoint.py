@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+from uuid import uuid4
 
 import structlog
 
-from telephony.asterisk.access import HEARTBEAT, AsteriskAccess
+from telephony.asterisk.access import ACTIVE, HEARTBEAT, AsteriskAccess
 from telephony.asterisk.ari import Ari, AriError, AriEvents, Event
 from telephony.asterisk.caretaking import Caretaker, channels
 from telephony.asterisk.dispatch import Dispatch, channel_of
@@ -30,8 +31,12 @@ SWEEP_S = 0.5
 IDLE_SWEEP_S = 10.0
 SETTLE_S = 0.25
 
-STAND_BY_S = 2.0
-"""How often we look whether the application is free, after another instance took it."""
+ACTIVE_S = 1.0
+"""How often the instance with the application says so, and one that stands by looks."""
+
+UNSAID_S = 4.0
+"""An instance that has not said so for that long does not have it any more. It may have left
+calls or empty bridges, for which Asterisk goes on listing the application."""
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
@@ -100,6 +105,7 @@ class AsteriskEndpoint:
         log.info("asterisk_connected")
         beside = [
             asyncio.create_task(self._beat(ari), name="heartbeat"),
+            asyncio.create_task(self._say_active(ari), name="active"),
             asyncio.create_task(self._tidy(ari), name="tidy"),
         ]
         try:
@@ -124,13 +130,19 @@ class AsteriskEndpoint:
         self.connected.clear()
         for offer in list(self._offers.values()):
             offer.taken_away()
-        while True:
-            await asyncio.sleep(STAND_BY_S)
+        said, unsaid_s = None, 0.0
+        while unsaid_s < UNSAID_S:
+            await asyncio.sleep(ACTIVE_S)
             try:
                 await ari.get(f"applications/{self._access.app}")
+                answer = await ari.get("asterisk/variable", variable=self._active)
             except AriError as error:
                 if error.gone:
                     return
+                continue
+            unsaid_s = unsaid_s + ACTIVE_S if answer["value"] == said else 0.0
+            said = answer["value"]
+        log.warning("application_abandoned", app=self._access.app)
 
     def _on(self, ari: Ari, event: Event) -> None:
         try:
@@ -186,6 +198,16 @@ class AsteriskEndpoint:
 
     async def _say_alive(self, ari: Ari) -> None:
         await ari.post(f"events/user/{HEARTBEAT}", application=self._access.watchdog_app)
+
+    async def _say_active(self, ari: Ari) -> None:
+        while True:
+            with contextlib.suppress(AriError):
+                await ari.post("asterisk/variable", variable=self._active, value=uuid4().hex)
+            await asyncio.sleep(ACTIVE_S)
+
+    @property
+    def _active(self) -> str:
+        return f"{ACTIVE}_{self._access.app}"
 
     async def _tidy(self, ari: Ari) -> None:
         """After a time without events: what has become of our calls, and of others'."""

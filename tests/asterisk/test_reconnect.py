@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.asterisk.bot import Bot, Taken, access_to, wait_until
@@ -216,7 +217,24 @@ def test_a_second_instance_has_the_calls_and_the_first_stands_by(
             assert not police.seen("ended")
             caller.hang_up()
             police.wait_for("ended", timeout_s=3)
-        wait_until(first.endpoint.connected.is_set, 5)
+        wait_until(first.endpoint.connected.is_set, 10)
         call = caller.call("12345", steps=(answered(),))
         first.talk(first.call(), BOT_HZ)
         caller.wait_until_tone(BOT_HZ, call=call)
+
+
+def test_the_first_instance_is_back_though_the_second_left_a_bridge(pbx: Pbx) -> None:
+    """Asterisk lists an application as long as it follows a channel or bridge."""
+    ari = httpx.Client(base_url=pbx.ari_url, auth=("voicebot", pbx.password()), trust_env=False)
+    with ari, Bot(access_to(pbx)) as first:
+        with Bot(access_to(pbx)):
+            wait_until(lambda: not first.endpoint.connected.is_set())
+            ari.post("/bridges/left-behind", params={"type": "mixing"}).raise_for_status()
+            ari.post(
+                "/applications/voicebot/subscription", params={"eventSource": "bridge:left-behind"}
+            ).raise_for_status()
+        time.sleep(2)
+        ari.get("/applications/voicebot").raise_for_status()
+        assert not first.endpoint.connected.is_set()
+        wait_until(first.endpoint.connected.is_set)
+        ari.delete("/bridges/left-behind").raise_for_status()
