@@ -178,6 +178,7 @@ def _started(state: State, event: CallStarted, policy: Policy) -> Step:
         limited_until=event.limited_until,
         closed=event.closed,
         evaluates=event.evaluates,
+        calling=event.calling,
         about=event.about,
     )
     if state.handoff is not None:
@@ -190,7 +191,7 @@ def _started(state: State, event: CallStarted, policy: Policy) -> Step:
         return state, (why, greeting)
     if event.calling == "evaluation" and not event.limited:
         return satisfaction.put(state, "evaluation_call_back")
-    if event.calling == "missed":
+    if event.calling in ("missed", "danger"):
         state, greeting = speaking.say(state, "missed_call_back")
         return state, (greeting,)
     state, greeting = speaking.say(state, policy.greetings.get(event.did, "greeting"))

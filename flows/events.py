@@ -92,7 +92,8 @@ class CallStarted:
     evaluates: bool = False
     """The caller may be asked for an evaluation at the end."""
     calling: str = ""
-    """Why we have called this number: ``missed`` | ``evaluation``; "" for a caller's own call."""
+    """Why we have called this number: ``missed``, ``danger`` (missed in danger) or ``evaluation``;
+    "" for a caller's own call."""
     about: str = ""
     """The ticket that a call of ours is about."""
     today: str = ""

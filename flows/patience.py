@@ -133,13 +133,18 @@ def _waiting(state: State, *, patient: bool) -> Step:
 
 
 def _nudge(state: State, policy: Policy) -> Step:
-    """Speak to a silent caller; then a human, or the goodbye of one who was served."""
+    """Speak to a silent caller; then a human, or the goodbye of one who was served.
+
+    Who was called back, was not in danger and says nothing gets the goodbye too: an answering
+    machine needs no seat.
+    """
     idle = state.phase is Phase.LISTENING
     content = idle and (state.served or state.seat_failed)
+    nobody = idle and state.calling == "missed" and not state.heard
     nudges = state.nudges + 1
     state = replace(state, nudges=nudges)
     if nudges > policy.limits.nudges - int(content):
-        if content:
+        if content or nobody:
             state = replace(state, phase=Phase.CLOSING)
             state, goodbye = say(state, "goodbye")
             return state, (goodbye,)

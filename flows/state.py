@@ -56,6 +56,8 @@ class State:
     """The caller may be asked for an evaluation."""
     evaluated: bool = False
     """He has been."""
+    calling: str = ""
+    """Why we have called this number (`flows.events.CallStarted`); "" where the caller rang."""
     about: str = ""
     """The ticket that we have called about."""
     started: bool = False
@@ -210,6 +212,12 @@ class State:
         """The caller has had something for the call."""
         complete = self.ticket is not None and self.ticket.complete
         return bool(self.answered or self.guided or complete)
+
+    @property
+    def heard(self) -> bool:
+        """Somebody has said something, could be heard in distress, or was put through."""
+        words = any(not turn.empty for turn in self.turns)
+        return bool(words or self.distress or self.reached)
 
     @property
     def outcome(self) -> str:

@@ -18,7 +18,7 @@ CALLS = st.builds(
     limited_until=st.sampled_from(["", "十二月一号"]),
     closed=st.booleans(),
     evaluates=st.booleans(),
-    calling=st.sampled_from(["", "missed", "evaluation"]),
+    calling=st.sampled_from(["", "missed", "danger", "evaluation"]),
 )
 
 

@@ -162,3 +162,35 @@ def test_it_is_tried_at_once_and_a_few_times(ended: str) -> None:
 
 def test_a_trunk_that_is_not_there_is_not_tried_again() -> None:
     assert call_back.next_try(1, "no_such_trunk") is None
+
+
+# ── a missed call is called back ──────────────────────────────────────────────────
+
+
+def test_who_answers_a_call_back_and_says_nothing_gets_a_goodbye_and_no_seat() -> None:
+    call = Call(calling="missed")
+    call.start()
+    for _ in range(3):
+        actions = call.is_silent()
+        call.hear_out()
+    assert prompts(actions) == ["goodbye"]
+    assert every(Handoff, call.done) == []
+    assert every(HangUp, call.done)
+    assert call.state.phase is Phase.ENDED
+    assert not call.state.heard
+
+
+@pytest.mark.parametrize(
+    ("calling", "said"), [("danger", ""), ("missed", "喂")], ids=["lost in danger", "says 喂"]
+)
+def test_who_was_lost_in_danger_or_has_said_a_word_gets_a_human(calling: str, said: str) -> None:
+    call = Call(calling=calling)
+    call.start()
+    if said:
+        call.says(said)
+        call.hear_out()
+    for _ in range(4):
+        call.is_silent()
+        call.hear_out()
+    assert every(Handoff, call.done)
+    assert call.state.heard == bool(said)

@@ -27,7 +27,7 @@ from voicebot.call.journal import Journal
 from voicebot.call.live import LiveFeed
 from voicebot.callers import evaluations, limits, missed, nuisance, on_call, proposing
 from voicebot.callers.asking import Asking
-from voicebot.callers.calling import MISSED, CallingBack
+from voicebot.callers.calling import LOST, MISSED, CallingBack
 from voicebot.callers.days import end_of_limit, last_day_spoken
 from voicebot.callers.limited import LimitedNumbers
 from voicebot.callers.missed_rules import Window
@@ -160,6 +160,8 @@ RUDE = State(
         (State(call_id="c", caller=NUMBER), None),
         (replace(RUDE, caller=""), None),
         (replace(RUDE, trunk="110"), None),
+        (replace(RUDE, calling="missed"), None),
+        (State(call_id="c", caller=NUMBER, seat_failed=True, calling="danger"), None),
         (replace(RUDE, answered=1), None),
         (replace(RUDE, reached="seat"), None),
         (replace(RUDE, ticket_written=True), None),
@@ -186,7 +188,7 @@ def test_a_call_in_which_danger_came_up_never_counts(danger: dict[str, object]) 
 
 async def test_calls_propose_a_limit_by_themselves_and_wait_for_a_person(records: Records) -> None:
     for n in range(3):
-        on_call.ended(records, replace(RUDE, call_id=f"N{n}"), "12345", Window())
+        on_call.ended(records, replace(RUDE, call_id=f"N{n}"), "12345", Window(), 0.0)
     await settled(records)
     (found,) = await records.read(limits.listed, time.time())
     assert (found["state"], found["reason"]) == ("proposed", "drunk")
@@ -215,6 +217,7 @@ async def test_the_answered_call_back_is_a_call_that_says_why(
 ) -> None:
     callers = service(settings, records)
     assert (await start(callers, called=MISSED + "C0")).calling == "missed"
+    assert (await start(callers, called=LOST + "C0")).calling == "danger"
     assert (await start(callers, called="C0-h1")).calling == ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,16 +17,17 @@ from sqlalchemy.orm import Session
 
 from flows.actions import Route
 from flows.pending import HandoffState
-from flows.state import State
+from flows.state import CallerTurn, State
 from telephony.call_control import CallInfo, Capability
 from telephony.scripted import ScriptedLine
-from voicebot.callers import missed
+from voicebot.callers import missed, on_call
 from voicebot.callers.calling import MISSED, CallingBack
 from voicebot.callers.errors import NotKnown
 from voicebot.callers.missed_rules import Missed, Window, first_try, next_try, of_call
 from voicebot.clock import BEIJING
 from voicebot.config import Settings
 from voicebot.records.database import migrate, open_engine
+from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import Records
 from voicebot.records.tables import CallRow
 
@@ -205,10 +208,10 @@ def test_who_was_called_in_vain_often_enough_stays_on_the_list_for_a_person(
     session: Session,
 ) -> None:
     miss(session, "C1", NUMBER, NOON)
-    missed.tried(session, NUMBER, next_try_at=NOON + 400, note="第1次回拨：占线", at=NOON + 100)
+    assert missed.begin(session, NUMBER, tries=1, next_try_at=NOON + 400, at=NOON + 100)
     assert numbers(session, NOON + 399) == []
     assert numbers(session, NOON + 401) == [NUMBER]
-    missed.tried(session, NUMBER, next_try_at=None, note="第2次回拨：无人接听", at=NOON + 420)
+    assert missed.begin(session, NUMBER, tries=2, next_try_at=None, at=NOON + 420)
     assert numbers(session, NOON + 9999) == []
     (left,) = missed.listed(session)
     assert (left["state"], left["tries"]) == ("given_up", 2)
@@ -229,10 +232,21 @@ class Desk:
         self.line = ScriptedLine(
             CallInfo("c-9", OTHER, "12345"), capabilities=frozenset({Capability.CALLS_OUT})
         )
-        self.calling = CallingBack(
-            records, trunk, window, 2, lambda number, _: number in self.busy, lambda: self.room
+        self.trunk, self.window = trunk, window
+        self.calling = self.restarted()
+
+    def restarted(self) -> CallingBack:
+        """As a process that has just started has it."""
+        calling = CallingBack(
+            self.records,
+            self.trunk,
+            self.window,
+            2,
+            lambda number, _: number in self.busy,
+            lambda: self.room,
         )
-        self.calling.seen(self.line)
+        calling.seen(self.line)
+        return calling
 
     async def miss(self, call: str, number: str, *, danger: bool = False) -> None:
         ago = time.time() - 600
@@ -247,8 +261,20 @@ class Desk:
         return {each["call_id"]: each["state"] for each in found}
 
 
-async def test_the_missed_caller_is_called_and_off_the_list_once_served(
-    records: Records, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("turns", "state", "note"),
+    [
+        ((CallerTurn(1, "路灯坏了", ended=True),), "reached", "第1次回拨"),
+        ((), "waiting", "第1次回拨：有人接听，没有说话"),
+    ],
+    ids=["somebody speaks", "nobody says a word"],
+)
+async def test_the_answered_call_itself_says_whether_anybody_was_reached(
+    records: Records,
+    monkeypatch: pytest.MonkeyPatch,
+    turns: tuple[CallerTurn, ...],
+    state: str,
+    note: str,
 ) -> None:
     desk = Desk(records)
     await desk.miss("C1", NUMBER)
@@ -259,10 +285,55 @@ async def test_the_missed_caller_is_called_and_off_the_list_once_served(
 
     monkeypatch.setattr(desk.line, "call_out", answered)
     await desk.calling.once(time.time())
-    assert desk.called() == [NUMBER]
-    assert await desk.states() == {"C1": "reached"}
+    assert await desk.states() == {"C1": "waiting"}
+    call = State(call_id="C2", caller=NUMBER, calling="missed", turns=turns)
+    on_call.ended(records, call, "12345", ALWAYS, time.time())
+    await asyncio.gather(*records._tasks)
+    (found,) = await records.read(missed.listed, everything=True)
+    assert (found["state"], found["tries"], found["note"]) == (state, 1, note)
     await desk.calling.once(time.time())
+    assert desk.called() == [NUMBER], "not again before its time"
+
+
+async def test_a_call_back_is_on_record_before_it_rings_and_is_not_made_again_after_a_crash(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(records)
+    await desk.miss("C1", NUMBER)
+    ringing: list[int] = []
+
+    async def killed(*_: str, ring_s: float) -> None:
+        ringing.extend(each["tries"] for each in await records.read(missed.listed))
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(desk.line, "call_out", killed)
+    for _ in range(3):
+        with contextlib.suppress(asyncio.CancelledError):
+            await desk.restarted().once(time.time())
+    assert ringing == [1]
+
+
+async def test_of_two_services_one_calls_the_number(records: Records) -> None:
+    desk = Desk(records)
+    desk.line.ends_of_calls_out = ["busy", "busy"]
+    await desk.miss("C1", NUMBER)
+    await asyncio.gather(*(desk.restarted().once(time.time()) for _ in range(2)))
     assert desk.called() == [NUMBER]
+
+
+async def test_what_cannot_be_put_down_does_not_ring(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(records)
+    await desk.miss("C1", NUMBER)
+
+    async def away(*_: object, **__: object) -> None:
+        raise RecordsUnavailable("away")
+
+    monkeypatch.setattr(records, "transact", away)
+    with pytest.raises(RecordsUnavailable):
+        await desk.calling.once(time.time())
+    assert desk.called() == []
 
 
 async def test_after_the_last_try_in_vain_a_person_decides(records: Records) -> None:

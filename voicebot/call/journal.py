@@ -111,7 +111,7 @@ class Journal:
         await self._flush()
         await self._deliver(state)
         await self._records.finish_call(self._call_id, state.outcome, time.time(), state.region)
-        on_call.ended(self._records, state, self._did, self._window)
+        on_call.ended(self._records, state, self._did, self._window, self._began)
         self._publish(time.time() - self._began, "call", state="ended", outcome=state.outcome)
 
     def note(self, event: ev.Event, actions: Sequence[act.Action], state: State) -> None:

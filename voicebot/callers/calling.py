@@ -1,7 +1,8 @@
 """Calls missed callers back (漏接电话回拨), one number after the other.
 
 `missed` says whom and in what order, `missed_rules` when, the telephone endpoint of the newest
-call makes the call. Whoever answers is served like any caller. Danger is heard as ever.
+call makes the call. Whoever answers is served like any caller, and the call itself says at its
+end whether anybody was reached (`on_call.ended`). Danger is heard as ever.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ RING_S = 25.0
 OFFERED_S = 10.0
 """How long an answered call may take until it is offered and served."""
 
-MISSED = "missed:"
-"""Before the missed call's id: the reference of a call that we make."""
+MISSED, LOST = "missed:", "lost:"
+"""Before the missed call's id: the reference of a call that we make; of one lost in danger."""
 
 _CALLABLE = (NumberKind.MOBILE, NumberKind.FIXED)
 """Never a short number or one abroad (toll fraud)."""
@@ -103,13 +104,20 @@ class CallingBack:
             if not (due.danger or self._window.open_at(at)) or self._is_calling(due.number, ()):
                 continue
             if caller_number(due.number).kind not in _CALLABLE:
-                await self._in_vain(due, "这个号码不能回拨", last=True)
+                await self._in_vain(due, "这个号码不能回拨", at, last=True)
             elif self._has_room():
                 await self._call(self._line, due)
                 return
 
     async def _call(self, line: CallControl, due: Due) -> None:
-        reference = MISSED + due.call_id
+        at, tries = time.time(), due.tries + 1
+        again = next_try(tries, self._tries, at, danger=due.danger, window=self._window)
+        begun = await self._records.transact(
+            missed.begin, due.number, tries=tries, next_try_at=again, at=at
+        )
+        if not begun:
+            return
+        reference = (LOST if due.danger else MISSED) + due.call_id
         served = self._served[reference] = asyncio.get_running_loop().create_future()
         try:
             await self.call_out(line, due.number, due.did, reference)
@@ -117,25 +125,15 @@ class CallingBack:
                 taken = await served
         except TelephonyError as error:
             last = error.code == "no_such_trunk"
-            await self._in_vain(due, _ENDED.get(error.code, "打不通"), last=last)
+            await self._in_vain(due, _ENDED.get(error.code, "打不通"), at, last=last)
+            return
         except TimeoutError:
-            await self._in_vain(due, "有人接听，但没有接进来")
-        else:
-            if taken:
-                await self._records.transact(missed.reached, due.number, at=time.time())
-            else:
-                await self._in_vain(due, "有人接听，但没有接进来")
+            taken = False
         finally:
             del self._served[reference]
+        if not taken:
+            await self._in_vain(due, "有人接听，但没有接进来", at)
 
-    async def _in_vain(self, due: Due, ended: str, *, last: bool = False) -> None:
-        at, tries = time.time(), due.tries + 1
-        again = next_try(tries, self._tries, at, danger=due.danger, window=self._window)
-        log.warning("missed_call_not_reached", tries=tries, reason=ended)
-        await self._records.transact(
-            missed.tried,
-            due.number,
-            next_try_at=None if last else again,
-            note=f"第{tries}次回拨：{ended}",
-            at=at,
-        )
+    async def _in_vain(self, due: Due, why: str, at: float, *, last: bool = False) -> None:
+        log.warning("missed_call_not_reached", tries=due.tries, reason=why)
+        await self._records.transact(missed.in_vain, due.number, why=why, at=at, last=last)

@@ -19,6 +19,7 @@ from voicebot.records.tables import CallRow
 
 GOT_THROUGH = ("answered", "ticket", "human", "handed_off", "guided")
 """Outcomes of a later call after which nobody need be called back."""
+OPEN = ("waiting", "given_up")
 MOST_NOTE = 500
 
 
@@ -114,24 +115,44 @@ def due(session: Session, at: float) -> list[Due]:
     return sorted(found, key=lambda each: (not each.danger, age[each.number]))
 
 
-def tried(
-    session: Session, number: str, *, next_try_at: float | None, note: str, at: float
-) -> None:
-    """The number was called in vain; None: it is not called any more, and a person decides."""
-    changes: dict[str, Any] = {"tries": MissedCallRow.tries + 1, "note": note[:MOST_NOTE]}
-    if next_try_at is None:
-        changes |= {"state": "given_up", "settled_at": None}
-    else:
-        changes |= {"next_try_at": next_try_at}
-    session.execute(update(MissedCallRow).where(_waiting(number, at)).values(changes))
+def begin(
+    session: Session, number: str, *, tries: int, next_try_at: float | None, at: float
+) -> bool:
+    """Put down that the number is called now, for the `tries`-th time; False: do not call it.
+
+    It counts as called in vain until it turns out otherwise, whatever becomes of this process;
+    False where another one was first, or somebody has settled it.
+
+    Parameters:
+        next_try_at: None: it is not called again, and a person decides.
+    """
+    rows = session.scalars(select(MissedCallRow).where(_waiting(number, at)).with_for_update())
+    calls = list(rows)
+    if max((call.tries for call in calls), default=tries) != tries - 1:
+        return False
+    for call in calls:
+        call.tries, call.note = tries, f"第{tries}次回拨"
+        if next_try_at is None:
+            call.state = "given_up"
+        else:
+            call.next_try_at = next_try_at
+    return True
+
+
+def in_vain(session: Session, number: str, *, why: str, at: float, last: bool = False) -> None:
+    """Why a call-back that was begun by `at` has not reached anybody; `last`: the last one."""
+    for call in session.scalars(select(MissedCallRow).where(_open(number, at))):
+        call.note = f"第{call.tries}次回拨：{why}"[:MOST_NOTE] if call.tries else why[:MOST_NOTE]
+        if last:
+            call.state = "given_up"
 
 
 def reached(session: Session, number: str, *, at: float) -> None:
-    """Somebody has answered the call-back and is being served."""
+    """Somebody has answered the call-back that was begun by `at`, and was heard."""
     session.execute(
         update(MissedCallRow)
-        .where(_waiting(number, at))
-        .values(state="reached", tries=MissedCallRow.tries + 1, settled_at=at, settled_by="")
+        .where(_open(number, at))
+        .values(state="reached", settled_at=at, settled_by="")
     )
 
 
@@ -144,13 +165,7 @@ def done(session: Session, call_id: str, *, who: str, note: str, at: float) -> l
     row = session.get(MissedCallRow, call_id)
     if row is None:
         raise NotKnown("There is no missed call of this id; `voicebot callers missed` lists them.")
-    rows = session.scalars(
-        select(MissedCallRow).where(
-            MissedCallRow.number == row.number,
-            MissedCallRow.state.in_(("waiting", "given_up")),
-            MissedCallRow.at <= at,
-        )
-    ).all()
+    rows = session.scalars(select(MissedCallRow).where(_open(row.number, at))).all()
     for each in rows:
         each.state, each.settled_at, each.settled_by = "done", at, name_of(who)
         each.note = note.strip()[:MOST_NOTE]
@@ -161,7 +176,7 @@ def listed(session: Session, *, everything: bool = False, most: int = 1000) -> l
     """Open missed calls, danger first and the oldest before the newest; `everything`: all."""
     chosen = select(MissedCallRow)
     if not everything:
-        chosen = chosen.where(MissedCallRow.state.in_(("waiting", "given_up")))
+        chosen = chosen.where(MissedCallRow.state.in_(OPEN))
     rows = session.scalars(
         chosen.order_by(MissedCallRow.danger.desc(), MissedCallRow.at, MissedCallRow.call_id).limit(
             most
@@ -176,4 +191,10 @@ def listed(session: Session, *, everything: bool = False, most: int = 1000) -> l
 def _waiting(number: str, at: float) -> ColumnElement[bool]:
     return and_(
         MissedCallRow.number == number, MissedCallRow.state == "waiting", MissedCallRow.at <= at
+    )
+
+
+def _open(number: str, at: float) -> ColumnElement[bool]:
+    return and_(
+        MissedCallRow.number == number, MissedCallRow.state.in_(OPEN), MissedCallRow.at <= at
     )

@@ -59,7 +59,9 @@ def of_call(state: State) -> str | None:
 
     What a machine can tell is little: the rest is marked by those who talked with the caller.
     """
-    if not state.caller or state.trunk != "public" or _in_danger(state) or state.served:
+    if not state.caller or state.trunk != "public" or state.calling:
+        return None
+    if _in_danger(state) or state.served:
         return None
     flags = state.assessment.flags if state.assessment is not None else ()
     if "nuisance" in flags:

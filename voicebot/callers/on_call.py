@@ -14,9 +14,16 @@ from voicebot.callers.missed_rules import Missed, Window
 from voicebot.records.store import Records
 
 
-def ended(records: Records, state: State, did: str, window: Window) -> None:
-    """The call is over; `did` is the number that was dialled."""
+def ended(records: Records, state: State, did: str, window: Window, began: float) -> None:
+    """The call is over.
+
+    Parameters:
+        did: the number that was dialled.
+        began: when it was answered, seconds since the epoch.
+    """
     at = time.time()
+    if state.calling in ("missed", "danger"):
+        records.called_back(state.caller, began, heard=state.heard)
     reason = nuisance.of_call(state)
     if reason is not None:
         records.note_nuisance(state.call_id, state.caller, reason, at)

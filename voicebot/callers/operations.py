@@ -24,6 +24,14 @@ def note_missed(session: Session, **values: Any) -> None:
     missed.note(session, **values)
 
 
+def called_back(session: Session, *, number: str, at: float, heard: bool) -> None:
+    """A call-back that was answered at `at` is over."""
+    if heard:
+        missed.reached(session, number, at=at)
+    else:
+        missed.in_vain(session, number, why="有人接听，没有说话", at=at)
+
+
 def save_evaluation(session: Session, **values: Any) -> None:
     """A caller was asked, or has judged (`evaluations.save`)."""
     evaluations.save(session, **values)

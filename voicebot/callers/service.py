@@ -12,7 +12,7 @@ from telephony.call_control import CallInfo, Rejection, Trunk
 from telephony.numbers import caller_number
 from voicebot.callers import evaluations, on_call
 from voicebot.callers.asking import Asking
-from voicebot.callers.calling import MISSED, CallingBack
+from voicebot.callers.calling import LOST, MISSED, CallingBack
 from voicebot.callers.days import days_before, local
 from voicebot.callers.evaluations import CALLED
 from voicebot.callers.limited import LimitedNumbers
@@ -106,4 +106,6 @@ def _why_called(reference: str) -> str:
     """What a call of ours is for, as `CallStarted.calling` has it."""
     if reference.startswith(MISSED):
         return "missed"
+    if reference.startswith(LOST):
+        return "danger"
     return "evaluation" if reference.startswith(CALLED) else ""

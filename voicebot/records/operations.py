@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from voicebot.callers.operations import (
     appeal_limit,
+    called_back,
     note_missed,
     note_nuisance,
     save_evaluation,
@@ -265,6 +266,7 @@ OPERATIONS: Mapping[str, Callable[..., None]] = {
         delivery_failed,
         note_nuisance,
         note_missed,
+        called_back,
         save_evaluation,
         appeal_limit,
         audit,

@@ -227,6 +227,10 @@ class Records:
         """``{"call_id", "number", "did", "at", "why", "danger", "next_try_at"}``."""
         return self._write("note_missed", **missed)
 
+    def called_back(self, number: str, at: float, *, heard: bool) -> Awaitable[bool]:
+        """A call-back of missed calls, answered at `at` (epoch), is over."""
+        return self._write("called_back", number=number, at=at, heard=heard)
+
     def save_evaluation(self, evaluation: Mapping[str, Any]) -> Awaitable[bool]:
         """``{"call_id", "number", "ticket", "at", "score", "via"}``; without a score: was asked."""
         return self._write("save_evaluation", **evaluation)
