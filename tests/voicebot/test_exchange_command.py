@@ -73,12 +73,22 @@ def test_show_says_what_is_not_there(url: str) -> None:
 def test_retry_lets_what_waits_go_at_once(url: str) -> None:
     assert json.loads(run("retry", "--json").output) == {"sent_again": 2, "applied": 0}
     run("retry", "12345:ticket:W1:1")
-    assert "no message of this id" in str(run("retry", "12345:ticket:W9:1", code=1).exception)
+    assert min(next_attempts(url)) > NOW
+
+
+def test_retry_of_an_unknown_id_changes_nothing_and_fails(url: str) -> None:
+    result = run("retry", "12345:ticket:W1:1", "12345:ticket:W9:1", code=1)
+    assert "no message of the id 12345:ticket:W9:1; nothing was changed" in str(result.exception)
+    assert next_attempts(url) == [NOW, NOW]
+    assert audited(url) == []
+
+
+def next_attempts(url: str) -> list[float]:
     engine = open_engine(url)
     with Session(engine) as session:
         times = session.scalars(select(EnvelopeRow.next_attempt_at)).all()
     engine.dispose()
-    assert min(times) > NOW
+    return list(times)
 
 
 def test_export_writes_a_line_for_each_message_for_its_owner_alone(

@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
 from tests.voicebot.exchange_messages import AT, message, status, ticket
+from voicebot.exchange import due
 from voicebot.exchange.errors import Refused
 from voicebot.exchange.inbox import apply_ready, receive
 from voicebot.exchange.schema import Envelope
@@ -124,6 +125,35 @@ def test_a_handler_that_fails_leaves_nothing_but_the_message(
     assert (answer.state, answer.reason) == ("waiting", "its handler failed: RuntimeError")
     assert ledger(session) == [("T1", 1, "waiting")]
     assert apply_ready(session, "T1", at=NOW, handlers=applied.handlers) == 1
+
+
+def test_a_stored_message_that_no_longer_follows_the_schema_stops_no_other(
+    session: Session, applied: Applied
+) -> None:
+    applied.fault = RuntimeError()
+    for subject in ("T1", "T2"):
+        receive(session, message(subject, 1), at=NOW, handlers=applied.handlers)
+    applied.fault = None
+    old = session.scalars(select(InboxRow).where(InboxRow.subject == "T1")).one()
+    old.envelope = {**old.envelope, "kind": "letter"}
+    for _, subject in due.appliable(session):
+        apply_ready(session, subject, at=NOW, handlers=applied.handlers)
+    assert applied.ids == ["110:ticket:T2:1"]
+    session.refresh(old)
+    assert old.state == "refused"
+    assert old.reason == "schema: kind is no kind of message that this version knows."
+    assert due.unapplied(session, NOW + 60) == (1, ["110:ticket:T1:1"])
+
+
+def test_what_cannot_be_applied_comes_in_pages_that_reach_the_last(
+    session: Session, applied: Applied
+) -> None:
+    applied.fault = RuntimeError()
+    for number in range(101):
+        receive(session, message(f"T{number}", 1), at=NOW, handlers=applied.handlers)
+    first = due.appliable(session)
+    assert len(first) == 100
+    assert [subject for _, subject in due.appliable(session, first[-1][0])] == ["T100"]
 
 
 def row_values(envelope: Envelope) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """People's acts on tickets: each leaves a step, and 110 hears what it has to."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy.orm import Session
 
@@ -16,15 +18,19 @@ from voicebot.exchange.inbox import HANDLERS, receive
 from voicebot.exchange.schema import (
     Body,
     Envelope,
+    Evaluation,
     Feedback,
     Person,
+    PoliceOrder,
     Receipt,
     Status,
+    Supervision,
     Ticket,
     canonical_json,
     read_envelope,
     seal,
 )
+from voicebot.exchange.sending import send
 from voicebot.records.operations import add_turn
 from voicebot.records.tables import TicketRow
 from voicebot.tickets import exchange
@@ -172,6 +178,46 @@ def test_110_refusing_an_order_is_a_dispute(desk: Session) -> None:
     assert (last.who, last.why, last.details["subject"]) == ("110", "不属110", order)
 
 
+def ordered(desk: Session, number: str = "W1", **values: Any) -> None:
+    """A police order that no ticket was escalated with."""
+    order = PoliceOrder(
+        number=number,
+        created_at=moment(MONDAY),
+        division="460106",
+        place="和平大道",
+        caller=Person(name="王五", number="13700137000", confidential=True),
+        reason="楼下有人打架",
+        **values,
+    )
+    send(desk, order, subject=number, at=MONDAY)
+
+
+@pytest.mark.parametrize(("values", "channel"), [({}, "web"), ({"call_id": "C9"}, "telephone")])
+def test_an_order_without_a_ticket_that_110_refuses_becomes_one_in_dispute(
+    desk: Session, values: dict[str, Any], channel: str
+) -> None:
+    ordered(desk, **values)
+    came(desk, Status(state="on_site", at=moment(MONDAY)), "W1")
+    assert desk.get(TicketRow, "W1") is None
+    came(desk, Feedback(outcome="out_of_scope", result="不属110", at=moment(MONDAY)), "W1", 2)
+    row = desk.get_one(TicketRow, "W1")
+    assert (row.status, row.channel, row.matter) == ("disputed", channel, "楼下有人打架")
+    assert (row.place, row.number, row.region) == ("和平大道", "13700137000", "460106")
+    assert (row.name, row.confidential) == ("王五", True)
+    assert [(step.act, step.who) for step in steps(desk, "W1")] == [
+        ("create", "110"),
+        ("dispute", "110"),
+    ]
+    came(desk, Status(state="returned", at=moment(MONDAY)), "W1", 3)
+    assert [step.act for step in steps(desk, "W1")][2:] == ["note"]
+
+
+def test_a_refused_report_of_a_number_makes_nobody_a_ticket(desk: Session) -> None:
+    ordered(desk, "nuisance-1", flags=("nuisance",))
+    came(desk, Status(state="rejected", at=moment(MONDAY)), "nuisance-1")
+    assert desk.get(TicketRow, "nuisance-1") is None
+
+
 # ── matters that 110 passes on ────────────────────────────────────────────────────
 
 
@@ -226,6 +272,28 @@ def test_110_may_take_its_matter_back(desk: Session) -> None:
     came(desk, matter(), "J1")
     came(desk, Status(state="withdrawn", at=moment(MONDAY)), "J1", 2)
     assert desk.get_one(TicketRow, "J1").status == "withdrawn"
+
+
+def test_110_cannot_take_back_what_callers_have_told_us(desk: Session) -> None:
+    opened(desk)
+    came(desk, Status(state="withdrawn", at=moment(MONDAY)), "C1-t1")
+    assert desk.get_one(TicketRow, "C1-t1").status == "created"
+    assert steps(desk)[-1].why == "110：withdrawn"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Status(state="on_site", at=moment(MONDAY), note="  "),
+        Feedback(outcome="resolved", result="\n", at=moment(MONDAY)),
+        Evaluation(score=5, channel="key", at=moment(MONDAY), comment=" "),
+        Supervision(reason="overdue", at=moment(MONDAY), text=" "),
+    ],
+)
+def test_what_110_says_without_words_stops_nothing(desk: Session, body: Body) -> None:
+    opened(desk)
+    came(desk, body, "C1-t1")
+    assert steps(desk)[-1].why
 
 
 def test_what_110_says_late_of_a_closed_ticket_is_kept(desk: Session) -> None:

@@ -71,7 +71,7 @@ def save(
 
 
 def _tell_110(session: Session, row: EvaluationRow) -> None:
-    ticket = session.get(TicketRow, row.ticket) if row.ticket else None
+    ticket = session.get(TicketRow, row.ticket, with_for_update=True) if row.ticket else None
     if ticket is None or ticket.channel != "110":
         return
     assert row.score is not None

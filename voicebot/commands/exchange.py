@@ -13,7 +13,7 @@ import typer
 
 from voicebot.clock import today
 from voicebot.commands.exchange_reconciliation import differences, reconcile
-from voicebot.commands.exchange_records import change, day_of, read
+from voicebot.commands.exchange_records import changing, day_of, read
 from voicebot.commands.exchange_stand_in import stand_in
 from voicebot.commands.knowledge_common import bring_up_to_date, progress_bar
 from voicebot.commands.session import InputError, open_settings, print_json
@@ -89,7 +89,8 @@ def retry(
 ) -> None:
     """Send again at once, and apply what came in and could not be applied.
 
-    What 110 has confirmed goes out once more when it is named: 110 applies it once.
+    What 110 has confirmed goes out once more when it is named: 110 applies it once. Of an
+    unknown id nothing is changed, and the exit status is 1.
 
     \b
     Examples:
@@ -101,17 +102,20 @@ def retry(
     from voicebot.exchange.inbox import apply_ready
     from voicebot.security import local_act
 
-    now = time.time()
+    settings, now = open_settings(), time.time()
 
-    def work(session: Session) -> tuple[int, int]:
-        again = due.send_again(session, messages or None, at=now)
-        applied = sum(apply_ready(session, each, at=now) for each in due.appliable(session))
-        session.add(local_act("exchange.retry", f"{again} sent again, {applied} applied"))
-        return again, applied
+    def send_again(session: Session) -> int:
+        count = due.send_again(session, messages or None, at=now)
+        session.add(local_act("exchange.retry", f"{count} sent again"))
+        return count
 
-    again, applied = change(open_settings(), work)
-    if messages and not again:
-        raise InputError("We have sent no message of this id; `voicebot exchange show` finds it.")
+    with changing(settings) as transact:
+        again, applied, after = transact(send_again), 0, 0
+        # Each subject by itself, as the service does it (`inbox.apply_ready`).
+        while found := transact(due.appliable, after):
+            for _, subject in found:
+                applied += transact(apply_ready, subject, at=now)
+            after = found[-1][0]
     if as_json:
         print_json({"sent_again": again, "applied": applied})
     else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar
 
 from voicebot.clock import BEIJING
 from voicebot.commands.knowledge_common import bring_up_to_date, database_sentences
@@ -50,8 +51,17 @@ def read(
         engine.dispose()
 
 
-def change(settings: Settings, work: Callable[[Session], T]) -> T:
-    """Do something in one transaction; what came of it."""
+class Transact(Protocol):
+    """`transact(work, …)` is `work(session, …)` in one transaction; what came of it."""
+
+    def __call__(
+        self, work: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T: ...
+
+
+@contextmanager
+def changing(settings: Settings) -> Iterator[Transact]:
+    """How to change a database that is up to date."""
     from sqlalchemy.orm import Session
 
     from voicebot.records.database import migrate, open_engine
@@ -59,8 +69,15 @@ def change(settings: Settings, work: Callable[[Session], T]) -> T:
 
     migrate(settings.database_url)
     engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
+
+    def transact(
+        work: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        with Session(engine) as session, session.begin():
+            return work(session, *arguments, **named)
+
     try:
-        with database_sentences(_FAILED, _ADVICE), Session(engine) as session, session.begin():
-            return work(session)
+        with database_sentences(_FAILED, _ADVICE):
+            yield transact
     finally:
         engine.dispose()

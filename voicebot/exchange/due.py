@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from voicebot.exchange.errors import NotSent
 from voicebot.exchange.outbox import LAST_RETRY_S
 from voicebot.exchange.platform import Posted
 from voicebot.exchange.tables import EnvelopeRow, InboxRow, LedgerRow
@@ -92,9 +93,14 @@ def send_again(session: Session, ids: Sequence[str] | None, *, at: float) -> int
 
     What was confirmed and is named by its id goes out once more: its key lets 110 apply it
     once.
+
+    Raises:
+        NotSent: one of the ids is of no message of ours; nothing is changed.
     """
     again = EnvelopeRow.state == "waiting" if ids is None else EnvelopeRow.id.in_(ids)
     rows = session.scalars(select(EnvelopeRow).where(again)).all()
+    if unknown := set(ids or ()) - {row.id for row in rows}:
+        raise NotSent(sorted(unknown))
     for row in rows:
         row.state, row.next_attempt_at = "waiting", at
     return len(rows)
@@ -124,12 +130,16 @@ def overdue(session: Session, before: float) -> Overdue:
     return Overdue(count, orders, oldest[0] if oldest else None, oldest[1] if oldest else "")
 
 
-def appliable(session: Session) -> list[str]:
-    """Subjects whose next message is here and could not be applied so far; 100 at most."""
+def appliable(session: Session, after: int = 0) -> list[tuple[int, str]]:
+    """Messages that are the next about their subject and could not be applied so far.
+
+    Their numbers and subjects: the first 100 of a number above `after`.
+    """
     before = aliased(InboxRow)
-    found = session.scalars(
-        select(InboxRow.subject)
+    found = session.execute(
+        select(InboxRow.number, InboxRow.subject)
         .where(
+            InboxRow.number > after,
             InboxRow.state.in_(("waiting", "refused")),
             or_(
                 InboxRow.sequence == 1,
@@ -140,10 +150,10 @@ def appliable(session: Session) -> list[str]:
                 ),
             ),
         )
-        .order_by(InboxRow.received_at)
+        .order_by(InboxRow.number)
         .limit(100)
     )
-    return list(found)
+    return [(number, subject) for number, subject in found]
 
 
 def unapplied(session: Session, before: float) -> tuple[int, list[str]]:

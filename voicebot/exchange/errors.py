@@ -4,10 +4,13 @@ VoicebotError
 ├── MessageInvalid       a message does not follow the schema (voicebot.exchange.schema)
 ├── OtherContent         an id was used before, for other content
 ├── OutOfOrder           a message is not the next about its subject
+├── NotSent              a message was never sent by us
 └── Refused              a handler cannot take a message's content
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from voicebot.errors import VoicebotError
 
@@ -32,6 +35,18 @@ class OutOfOrder(VoicebotError):
     def __init__(self, message_id: str, expected: int) -> None:
         super().__init__(
             f"{message_id} is not the next message about its subject, whose sequence is {expected}."
+        )
+
+
+class NotSent(VoicebotError):
+    """We have sent no message of these ids."""
+
+    code = "exchange.not_sent"
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        super().__init__(
+            f"We have sent no message of the id {', '.join(ids)}; nothing was changed. "
+            "`voicebot exchange show` finds a matter's messages."
         )
 
 

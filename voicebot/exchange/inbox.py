@@ -12,7 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from voicebot.exchange.errors import Refused
-from voicebot.exchange.schema import Envelope
+from voicebot.exchange.schema import Envelope, MessageInvalid
 from voicebot.exchange.sending import ledger_row, one_at_a_time, stored
 from voicebot.exchange.tables import InboxRow, LedgerRow
 
@@ -45,7 +45,7 @@ def receive(
     handlers: Mapping[str, Handler] = HANDLERS,
 ) -> Delivery:
     """Keep a message, and apply it with whatever waited for it, in the caller's transaction."""
-    one_at_a_time(session, envelope.subject)
+    one_at_a_time(session, envelope.subject, "in")
     row = session.scalars(
         select(InboxRow).where(
             InboxRow.id == envelope.id, InboxRow.content_hash == envelope.content_hash
@@ -63,7 +63,11 @@ def receive(
 def apply_ready(
     session: Session, subject: str, *, at: float, handlers: Mapping[str, Handler] = HANDLERS
 ) -> int:
-    """Apply the messages about a subject, each after the one before it; how many."""
+    """Apply the messages about a subject, each after the one before it; how many.
+
+    A transaction does so for one subject alone (`one_at_a_time`).
+    """
+    one_at_a_time(session, subject, "in")
     count = 0
     while (row := _next(session, subject)) is not None and _apply(session, row, at, handlers):
         count += 1
@@ -114,27 +118,33 @@ def _next(session: Session, subject: str) -> InboxRow | None:
             InboxRow.subject == subject,
             InboxRow.sequence == applied + 1,
             InboxRow.state.in_(("waiting", "refused")),
-        )
+        ),
+        # What this transaction has read before it had the lock may be old.
+        execution_options={"populate_existing": True},
     ).first()
 
 
 def _apply(session: Session, row: InboxRow, at: float, handlers: Mapping[str, Handler]) -> bool:
-    envelope = stored(row.envelope)
-    handler = handlers.get(envelope.kind)
+    before = row.state, row.reason
     try:
+        envelope = stored(row.envelope)
+        handler = handlers.get(envelope.kind)
         if handler is not None:
             with session.begin_nested():
                 handler(session, envelope, at)
         row.state, row.reason, row.applied_at = "applied", "", at
     except Refused as refusal:
         row.state, row.reason = "refused", str(refusal)
-        log.error("exchange_refused", message=row.id, field=refusal.field)
+    except MessageInvalid as error:  # the schema has changed since it was kept
+        row.state, row.reason = "refused", f"schema: {error}"
     except (OperationalError, InterfaceError):
         raise  # the database's own fault: nothing of this transaction stays
     except Exception as error:
         # Its words may be a caller's.
         row.state, row.reason = "waiting", f"its handler failed: {type(error).__name__}"
-        log.error("exchange_handler_failed", message=row.id, reason=type(error).__name__)
+    if row.state != "applied" and (row.state, row.reason) != before:
+        event = "exchange_refused" if row.state == "refused" else "exchange_handler_failed"
+        log.error(event, message=row.id, reason=row.reason)
     session.execute(
         update(LedgerRow)
         .where(LedgerRow.direction == "in", LedgerRow.id == row.id)

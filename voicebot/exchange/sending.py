@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -35,7 +35,7 @@ def send(
     Raises:
         MessageInvalid: a field is not allowed.
     """
-    one_at_a_time(session, subject)
+    one_at_a_time(session, subject, "out")
     if id is not None:
         before = session.scalars(select(EnvelopeRow).where(EnvelopeRow.id == id)).first()
         if before is not None:
@@ -62,7 +62,7 @@ def enqueue(session: Session, envelope: Envelope, *, at: float) -> bool:
         OtherContent: its id is that of an envelope with other content.
         OutOfOrder: its sequence is not the next of its subject.
     """
-    one_at_a_time(session, envelope.subject)
+    one_at_a_time(session, envelope.subject, "out")
     known = session.scalars(
         select(LedgerRow).where(LedgerRow.direction == "out", LedgerRow.id == envelope.id)
     ).first()
@@ -118,7 +118,15 @@ def ledger_row(direction: str, envelope: Envelope, state: str, at: float) -> Led
     )
 
 
-def one_at_a_time(session: Session, subject: str) -> None:
-    """Other transactions about this subject wait for this one; SQLite has one writer anyway."""
+_LOCKS = {"in": 1, "out": 2}
+
+
+def one_at_a_time(session: Session, subject: str, direction: Literal["in", "out"]) -> None:
+    """Other transactions with messages about this subject, in this direction, wait for this one.
+
+    Locks are taken in one order, or two transactions wait for each other for ever: first
+    ``in`` of one subject, then rows of tickets, then ``out``. SQLite has one writer anyway.
+    """
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(subject))))
+        lock = func.pg_advisory_xact_lock(_LOCKS[direction], func.hashtext(subject))
+        session.execute(select(lock))

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 
 import structlog
-from sqlalchemy.orm import Session
 
 import voicebot.tickets.exchange  # noqa: F401 - what is done with what comes in
 from voicebot.exchange import due
@@ -61,6 +60,8 @@ class EnvelopeWorker:
         self._rest_until = float("-inf")
         self._back = False
         self._swept_at = self._alarmed_at = float("-inf")
+        self._swept_to = 0
+        """Number of the message in the inbox behind which the next sweep goes on."""
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -156,10 +157,14 @@ class EnvelopeWorker:
             self._rest_until = asyncio.get_running_loop().time() + min(REST_S, pause)
 
     async def _sweep(self, loop_time: float) -> None:
-        if subjects := await self._records.read(due.appliable):
-            await self._records.transact(_apply_all, subjects, self._clock())
         if loop_time - self._alarmed_at >= self._alarm_s and await self._alarm():
             self._alarmed_at = loop_time
+        while found := await self._records.read(due.appliable, self._swept_to):
+            for number, subject in found:
+                # Whatever is wrong with this one, the next sweep goes on behind it.
+                self._swept_to = number
+                await self._records.transact(apply_ready, subject, at=self._clock())
+        self._swept_to = 0
 
     async def _alarm(self) -> bool:
         now = self._clock()
@@ -176,8 +181,3 @@ class EnvelopeWorker:
         if count:
             log.error("exchange_not_applied", count=count, oldest=messages)
         return bool(count or out.count)
-
-
-def _apply_all(session: Session, subjects: list[str], at: float) -> None:
-    for subject in subjects:
-        apply_ready(session, subject, at=at)

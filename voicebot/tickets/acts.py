@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from voicebot.exchange.sending import send
@@ -19,6 +19,8 @@ from voicebot.tickets.states import FINISHED, FOLLOWED, Act, Status
 from voicebot.tickets.telling import tell
 
 SUPERVISORS = frozenset({"supervisor", "admin", "local"})
+_CARRIED = frozenset({Act.LINK, Act.WITHDRAW, *FOLLOWED})
+"""Acts that those merged into the ticket have a part in."""
 
 
 def perform(
@@ -46,7 +48,7 @@ def perform(
         TicketChanged: it is at another version.
         ActRefused: its state, or the actor's role, does not allow the act.
     """
-    row = find(session, ticket, lock=True)
+    row = _locked(session, ticket, request)
     if version is not None and version != row.version:
         raise TicketChanged(ticket, row.version)
     _may(row, request, by)
@@ -74,9 +76,27 @@ def perform(
     return row
 
 
-def find(session: Session, ticket: str, *, lock: bool = False) -> TicketRow:
+def find(session: Session, ticket: str) -> TicketRow:
     """The ticket of a number. Raises UnknownTicket."""
-    row = session.get(TicketRow, ticket, with_for_update=lock)
+    row = session.get(TicketRow, ticket)
+    if row is None:
+        raise UnknownTicket(ticket)
+    return row
+
+
+def _locked(session: Session, ticket: str, request: Request) -> TicketRow:
+    """A ticket as it is now, until the transaction ends; with it all that the act touches.
+
+    They are locked in the order of their numbers, so that no two acts wait for each other.
+    """
+    touched: ColumnElement[bool] = TicketRow.id.in_({ticket, request.main} - {""})
+    if request.act in _CARRIED:
+        touched = or_(touched, TicketRow.main == ticket)
+    rows = session.scalars(
+        select(TicketRow).where(touched).order_by(TicketRow.id).with_for_update(),
+        execution_options={"populate_existing": True},
+    ).all()
+    row = next((each for each in rows if each.id == ticket), None)
     if row is None:
         raise UnknownTicket(ticket)
     return row
@@ -110,6 +130,8 @@ def _check_main(session: Session, row: TicketRow, main: str) -> None:
 
 def _follow(session: Session, row: TicketRow, request: Request, by: Actor) -> None:
     """What those that are merged into a ticket have of an act on it."""
+    if request.act not in _CARRIED:
+        return
     followers = session.scalars(
         select(TicketRow).where(TicketRow.main == row.id).order_by(TicketRow.id).with_for_update()
     )

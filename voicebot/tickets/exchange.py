@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -17,12 +18,15 @@ from voicebot.exchange.schema import (
     Envelope,
     Evaluation,
     Feedback,
+    PoliceOrder,
     Receipt,
     Status,
     Supervision,
     Ticket,
+    canonical_json,
 )
 from voicebot.exchange.sending import send
+from voicebot.exchange.tables import EnvelopeRow
 from voicebot.records.tables import TicketRow
 from voicebot.tickets import opening
 from voicebot.tickets.acts import perform
@@ -33,6 +37,10 @@ from voicebot.tickets.police import moment
 from voicebot.tickets.states import Act
 from voicebot.tickets.tables import TicketStepRow
 
+log = structlog.get_logger()
+
+NUISANCE = "nuisance"
+"""Flag of an order that reports a number to 110."""
 BOUNCED = frozenset({"returned", "rejected", "out_of_scope"})
 """110 says that the matter is not its own: a dispute (R10)."""
 
@@ -41,7 +49,7 @@ def take_ticket(session: Session, envelope: Envelope, at: float) -> None:
     """A matter that 110 passes on (非警务警情): a ticket, and the receipt for it."""
     body = envelope.body
     assert isinstance(body, Ticket)
-    known = session.get(TicketRow, body.number)
+    known = session.get(TicketRow, body.number, with_for_update=True, populate_existing=True)
     if known is not None and known.channel != "110":
         raise Refused("number", "a ticket of this number is on record that did not come from 110")
     opening.save(
@@ -74,20 +82,66 @@ def take_ticket(session: Session, envelope: Envelope, at: float) -> None:
 def take_news(session: Session, envelope: Envelope, at: float) -> None:
     """Status, receipt, feedback, evaluation or supervision of a ticket or of its police order.
 
-    What is about neither is passed over: it stands in the inbox for whoever it concerns.
+    An order without a ticket that 110 refuses becomes one, in dispute. What is about neither is
+    passed over: it stands in the inbox for whoever it concerns.
     """
+    said, bounced, why = _news(envelope)
     row = _ticket_of(session, envelope.subject)
+    if row is None and bounced:
+        row = _of_order(session, envelope.subject, at)
     if row is None:
         return
-    said, bounced, why = _news(envelope)
     asked = Act.DISPUTE if bounced else Act.NOTE
     if isinstance(envelope.body, Status) and envelope.body.state == "withdrawn":
-        asked = Act.WITHDRAW if envelope.subject == row.id else Act.NOTE
+        its_own = row.channel == "110" and envelope.subject == row.id
+        asked = Act.WITHDRAW if its_own else Act.NOTE
     details = {"message": envelope.id, "kind": envelope.kind, "subject": envelope.subject, **said}
     try:
         perform(session, row.id, Request(asked, at, why), POLICE, details=details)
     except ActRefused:  # where it is now nothing changes, and what was said is kept
         perform(session, row.id, Request(Act.NOTE, at, why), POLICE, details=details)
+
+
+def _of_order(session: Session, number: str, at: float) -> TicketRow | None:
+    """The ticket of a police order that had none: nobody may fall between the two desks.
+
+    Written matters with danger are such orders (`voicebot.matters`); the channel is that of
+    the order, which has no call where the matter was written. A report of a number that
+    disturbs us (`voicebot.callers.reporting`) is nobody's matter.
+    """
+    order = _order(session, number)
+    if order is None:
+        return None
+    if NUISANCE in order.flags:
+        log.error("exchange_report_refused", order=number)
+        return None
+    return opening.save(
+        session,
+        ticket=number,
+        at=at,
+        by=POLICE,
+        call_id=order.call_id or "",
+        matter=order.reason,
+        place=order.place,
+        name=order.caller.name,
+        number=order.caller.number,
+        confidential=order.caller.confidential,
+        region=order.division,
+        happened=order.occurred_at.isoformat() if order.occurred_at else "",
+        channel="telephone" if order.call_id or order.did else "web",
+    )
+
+
+def _order(session: Session, number: str) -> PoliceOrder | None:
+    """The police order of a number as we have sent it."""
+    sent = session.scalars(
+        select(EnvelopeRow.envelope)
+        .where(EnvelopeRow.subject == number)
+        .order_by(EnvelopeRow.sequence)
+    )
+    bodies = (each["body"] for each in sent if each["kind"] == "police_order")
+    body = next(bodies, None)
+    return None if body is None else PoliceOrder.model_validate_json(canonical_json(body))
 
 
 def _ticket_of(session: Session, subject: str) -> TicketRow | None:
@@ -113,24 +167,20 @@ def _news(envelope: Envelope) -> tuple[dict[str, Any], bool, str]:
     """What was said, whether the matter was refused with it, and in which words."""
     match envelope.body:
         case Status() as body:
-            return {"state": body.state}, body.state in BOUNCED, body.note or f"110：{body.state}"
+            why = body.note.strip() or f"110：{body.state}"
+            return {"state": body.state}, body.state in BOUNCED, why
         case Receipt() as body:
-            why = body.reason or f"110：{body.result}"
+            why = body.reason.strip() or f"110：{body.result}"
             return {"result": body.result}, body.result == "rejected", why
         case Feedback() as body:
-            return {"outcome": body.outcome}, body.outcome in BOUNCED, body.result
+            why = body.result.strip() or f"110：{body.outcome}"
+            return {"outcome": body.outcome}, body.outcome in BOUNCED, why
         case Evaluation() as body:
-            return (
-                {"score": body.score, "solved": body.solved},
-                False,
-                body.comment or f"满意度{body.score}",
-            )
+            why = body.comment.strip() or f"满意度{body.score}"
+            return {"score": body.score, "solved": body.solved}, False, why
         case Supervision() as body:
-            return (
-                {"reason": body.reason, "level": body.level},
-                False,
-                body.text or f"110督办：{body.reason}",
-            )
+            why = body.text.strip() or f"110督办：{body.reason}"
+            return {"reason": body.reason, "level": body.level}, False, why
         case _:
             return {}, False, "110"
 
