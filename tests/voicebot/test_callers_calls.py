@@ -109,6 +109,40 @@ async def test_a_limit_ends_in_a_running_service_without_being_read_again(
     assert known.last_day(NUMBER, end) == ""
 
 
+async def test_a_limit_that_is_lifted_is_over_for_the_next_call(
+    settings: Settings, records: Records
+) -> None:
+    callers = service(settings, records)
+    number = await limit(records)
+    await callers.limited.refresh()
+    await records.transact(limits.lift, number, who="王", why="误判", at=time.time())
+    assert not (await start(callers)).limited
+
+
+@pytest.mark.parametrize("fault", ["hangs", "fails"])
+async def test_a_database_that_hangs_or_a_reader_that_fails_leaves_nobody_limited(
+    settings: Settings, records: Records, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    callers = service(settings, records)
+    await limit(records)
+    await callers.limited.refresh()
+    assert callers.limited.last_day(NUMBER, time.time())
+
+    async def read(*_: object) -> None:
+        if fault == "fails":
+            raise ValueError
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("voicebot.callers.limited.ASKED_S", 0.01)
+    monkeypatch.setattr(records, "read", read)
+    running = asyncio.create_task(callers.limited.run())
+    async with asyncio.timeout(60):
+        while callers.limited.last_day(NUMBER, time.time()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert not running.done()
+    running.cancel()
+
+
 @sqlite_only
 async def test_with_the_database_away_nobody_is_limited(
     settings: Settings, records: Records
@@ -395,6 +429,33 @@ async def test_a_caller_is_called_about_a_ticket_once_and_asked_at_the_start(
     assert (number, did) == (NUMBER, "12345")
     started = await start(callers, called=reference)
     assert (started.calling, started.about) == ("evaluation", "T-1")
+
+
+@pytest.mark.parametrize("number", ["+85223456789", "95598", "anonymous", "1380013"])
+async def test_numbers_that_nobody_can_call_hold_up_nobody_behind_them(
+    records: Records, number: str
+) -> None:
+    line, calling = endpoint(records)
+    calling.seen(line)
+    now = time.time()
+
+    def many(session: Session) -> None:
+        for each in range(450):
+            finished(session, id=f"T{each:03}", number=number, answered_at=now - 90_000 + each)
+        finished(session, id="T-fit", answered_at=now - 7200)
+
+    await records.transact(many)
+    await Asking(records, calling, "12345", 30, lambda *_: False).once(now)
+    assert [called for _, called, _, _ in line.calls_out] == [NUMBER]
+
+
+async def test_of_two_services_one_asks_about_a_ticket(records: Records) -> None:
+    line, calling = endpoint(records)
+    calling.seen(line)
+    await records.transact(finished)
+    asking = [Asking(records, calling, "12345", 30, lambda *_: False) for _ in range(2)]
+    await asyncio.gather(*(each.once(time.time()) for each in asking), return_exceptions=True)
+    assert len(line.calls_out) == 1
 
 
 async def test_a_limited_number_is_not_called_for_an_evaluation(records: Records) -> None:

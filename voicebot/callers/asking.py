@@ -9,10 +9,9 @@ from collections.abc import Callable
 import structlog
 
 from telephony.errors import TelephonyError
-from voicebot.callers import evaluations
 from voicebot.callers.calling import CallingBack
 from voicebot.callers.days import days_before
-from voicebot.callers.evaluations import CALLED
+from voicebot.callers.evaluations import CALLED, Ask, called, to_ask
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import Records
 
@@ -53,14 +52,21 @@ class Asking:
 
     async def once(self, at: float) -> None:
         """Call the first caller who can be called; put down before, so that it is once only."""
-        since = days_before(at, self._every_days)
-        for ask in await self._records.read(evaluations.to_ask, at, since):
-            line = self._calling.line_for(ask.number, at)
-            if line is None or self._is_limited(ask.number, at):
-                continue
-            await self._records.transact(evaluations.called, ask, at)
-            try:
-                await self._calling.call_out(line, ask.number, self._did, CALLED + ask.ticket)
-            except TelephonyError as error:
-                log.info("evaluation_not_asked", reason=error.code)
+        line = self._calling.line_at(at)
+        ask = await self._next(at) if line is not None else None
+        if line is None or ask is None or not await self._records.transact(called, ask, at):
             return
+        try:
+            await self._calling.call_out(line, ask.number, self._did, CALLED + ask.ticket)
+        except TelephonyError as error:
+            log.info("evaluation_not_asked", reason=error.code)
+
+    async def _next(self, at: float) -> Ask | None:
+        """Whoever cannot be called, ever or just now, holds up nobody."""
+        since, after = days_before(at, self._every_days), None
+        while page := await self._records.read(to_ask, at, since, after):
+            for ask in page:
+                if self._calling.may_call(ask.number) and not self._is_limited(ask.number, at):
+                    return ask
+            after = page[-1]
+        return None

@@ -73,11 +73,14 @@ class CallingBack:
         if waiting is not None and not waiting.done():
             waiting.set_result(served)
 
-    def line_for(self, number: str, at: float) -> CallControl | None:
-        """The endpoint over which this number may be called now, danger aside; None: not now."""
-        fit = caller_number(number).kind in _CALLABLE and not self._is_calling(number, ())
-        able = self._trunk and fit and self._window.open_at(at) and self._has_room()
+    def line_at(self, at: float) -> CallControl | None:
+        """The endpoint over which callers may be called now, danger aside; None: not now."""
+        able = self._trunk and self._window.open_at(at) and self._has_room()
         return self._line if able else None
+
+    def may_call(self, number: str) -> bool:
+        """It is a number to call, and nobody calls from it just now."""
+        return caller_number(number).kind in _CALLABLE and not self._is_calling(number, ())
 
     async def call_out(self, line: CallControl, number: str, did: str, reference: str) -> None:
         """Rings the number; errors as `CallControl.call_out`."""

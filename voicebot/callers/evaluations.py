@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, tuple_
 from sqlalchemy.orm import Session
 
 from voicebot.callers.days import local
@@ -45,6 +45,7 @@ class Ask:
 
     ticket: str
     number: str
+    answered_at: float
 
 
 def save(
@@ -91,17 +92,21 @@ def asked_since(session: Session, number: str, since: float) -> bool:
     return found.first() is not None
 
 
-def to_ask(session: Session, at: float, since: float, most: int = 20) -> list[Ask]:
+def to_ask(
+    session: Session, at: float, since: float, after: Ask | None = None, most: int = 200
+) -> list[Ask]:
     """Callers of finished tickets who were not asked about them, and not at all `since` then.
 
-    One call for each ticket; a caller who wants name and number kept is not called.
+    A page of them, after the last of the page before. One call for each ticket; a caller who
+    wants name and number kept is not called.
     """
+    place = tuple_(TicketRow.answered_at, TicketRow.id)
     asked = exists().where(
         (EvaluationRow.ticket == TicketRow.id)
         | ((EvaluationRow.number == TicketRow.number) & (EvaluationRow.asked_at >= since))
     )
     rows = session.execute(
-        select(TicketRow.id, TicketRow.number)
+        select(TicketRow.id, TicketRow.number, TicketRow.answered_at)
         .where(
             TicketRow.status.in_(FINISHED),
             TicketRow.answered_at <= at - SETTLES_S,
@@ -110,15 +115,21 @@ def to_ask(session: Session, at: float, since: float, most: int = 20) -> list[As
             ~TicketRow.confidential,
             TicketRow.escalated_at.is_(None),
             ~asked.correlate(TicketRow),
+            *([place > (after.answered_at, after.ticket)] if after is not None else []),
         )
-        .order_by(TicketRow.answered_at)
+        .order_by(TicketRow.answered_at, TicketRow.id)
         .limit(most)
     )
-    return [Ask(ticket, number) for ticket, number in rows]
+    return [Ask(*row) for row in rows]
 
 
-def called(session: Session, ask: Ask, at: float) -> None:
-    """The call about a ticket is being made: it is made once, whoever answers or does not."""
+def called(session: Session, ask: Ask, at: float) -> bool:
+    """The call about a ticket is being made: it is made once, whoever answers or does not.
+
+    False: another process makes it.
+    """
+    if session.get(EvaluationRow, CALLED + ask.ticket) is not None:
+        return False
     save(
         session,
         call_id=CALLED + ask.ticket,
@@ -128,6 +139,7 @@ def called(session: Session, ask: Ask, at: float) -> None:
         score=None,
         via="",
     )
+    return True
 
 
 def by_agent(

@@ -11,12 +11,12 @@ import structlog
 from voicebot.callers import limits
 from voicebot.callers.days import last_day_spoken
 from voicebot.records.errors import RecordsUnavailable
-from voicebot.records.store import Records
+from voicebot.records.store import ASKED_S, Records
 
 log = structlog.get_logger()
 
 EVERY_S = 2.0
-"""How soon a limit that was set or lifted counts in new calls."""
+"""How soon a limit that was set counts in new calls; one that was lifted ends at once."""
 
 
 class LimitedNumbers:
@@ -31,16 +31,32 @@ class LimitedNumbers:
         ends_at = self._ends_at.get(number, 0.0)
         return last_day_spoken(ends_at) if at < ends_at else ""
 
+    async def confirmed(self, number: str, at: float) -> str:
+        """As `last_day`, for a call that begins: what was lifted this moment is over at once."""
+        if not self.last_day(number, at):
+            return ""
+        try:
+            async with asyncio.timeout(ASKED_S):
+                ends_at = await self._records.read(limits.ends_at, number, at)
+        except (RecordsUnavailable, TimeoutError):
+            return ""
+        return last_day_spoken(ends_at) if ends_at is not None else ""
+
     async def refresh(self) -> None:
         try:
-            self._ends_at = await self._records.read(limits.in_force, time.time())
-        except RecordsUnavailable as error:
+            async with asyncio.timeout(ASKED_S):
+                self._ends_at = await self._records.read(limits.in_force, time.time())
+        except (RecordsUnavailable, TimeoutError) as error:
             if self._ends_at:
-                log.warning("limits_unknown", reason=str(error))
+                log.warning("limits_unknown", reason=str(error) or "the database does not answer")
             self._ends_at = {}
 
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                log.exception("limits_unknown")
+                self._ends_at = {}
             await asyncio.sleep(EVERY_S)

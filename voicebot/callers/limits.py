@@ -152,6 +152,15 @@ def in_force(session: Session, at: float) -> dict[str, float]:
     return {number: ends_at for number, ends_at in rows if ends_at is not None}
 
 
+def ends_at(session: Session, number: str, at: float) -> float | None:
+    """When the number is limited no more; None: it is not limited."""
+    return session.scalars(
+        select(LimitRow.ends_at)
+        .where(LimitRow.number == number, LimitRow.state == "in_force", LimitRow.ends_at > at)
+        .order_by(LimitRow.ends_at.desc())
+    ).first()
+
+
 def listed(session: Session, at: float, *, everything: bool = False) -> list[dict[str, Any]]:
     """Proposals and limits in force, open appeals first; `everything`: those that are over too."""
     rows = session.scalars(select(LimitRow).order_by(LimitRow.id))

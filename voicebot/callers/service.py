@@ -67,7 +67,9 @@ class CallerService:
         """The start of a call with what is known of its caller and its line."""
         at = time.time()
         line = self._settings.line(info.did)
-        last_day = self.limited.last_day(info.caller, at) if info.trunk is Trunk.PUBLIC else ""
+        last_day = ""
+        if info.trunk is Trunk.PUBLIC:
+            last_day = await self.limited.confirmed(info.caller, at)
         return replace(
             started,
             limited=bool(last_day),
