@@ -18,6 +18,7 @@ from voicebot.config import Settings
 from voicebot.exchange.address import unsafe
 from voicebot.exchange.dossier import Dossier
 from voicebot.exchange.outbox import LAST_RETRY_S, OutboxWorker, retry_after
+from voicebot.records.reading import LONGEST_PAUSE_S
 from voicebot.records.store import Records
 from voicebot.records.tables import DutyNumberRow
 
@@ -147,6 +148,45 @@ async def test_a_growing_dossier_that_nobody_takes_is_an_alarm_once_a_minute(
             await asyncio.sleep(0.5)
     assert [line["event"] for line in lines].count("dossier_not_delivered") == 1
     assert len(desk.requests) <= 4  # the pause grows although the dossier does
+
+
+@pytest.mark.parametrize("ahead", [5.0, 86400.0])
+async def test_what_a_clock_that_was_ahead_has_written_goes_out_at_once(
+    records: Records, ahead: float
+) -> None:
+    at = time.time() + ahead
+    await records.open_handoff({"destination": "seat", "requested_at": at}, dossier())
+    began = asyncio.get_running_loop().time()
+    async with working(records, Desk()):
+        await delivered(records)
+    assert asyncio.get_running_loop().time() - began < 2
+
+
+async def test_a_clock_that_is_set_back_holds_up_no_second_attempt(records: Records) -> None:
+    """Nor does it silence the alarm."""
+    loop, epoch, ahead = asyncio.get_running_loop(), time.time(), 86400.0
+    desk = Desk(503, *[500] * 1000)
+    worker = OutboxWorker(
+        records,
+        "secret",
+        transport=httpx.MockTransport(desk),
+        clock=lambda: epoch + loop.time() + ahead,
+    )
+    await records.open_handoff({"destination": "seat", "requested_at": epoch + ahead}, dossier())
+    with structlog.testing.capture_logs() as lines:
+        task = asyncio.create_task(worker.run())
+        await attempted(records)
+        ahead = 0.0
+        asked = len(desk.requests)
+        await asyncio.sleep(120)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert len(desk.requests) > asked + 3
+    assert "dossier_not_delivered" in [line["event"] for line in lines]
+
+
+def test_no_attempt_waits_longer_than_the_outbox_knows() -> None:
+    assert LAST_RETRY_S < LONGEST_PAUSE_S < 2 * LAST_RETRY_S
 
 
 @pytest.mark.parametrize("stuck", [3, 40])

@@ -19,7 +19,7 @@ from voicebot.exchange.stand_in.store import Store
 from voicebot.records import duty
 from voicebot.records.database import migrate, open_engine
 from voicebot.records.operations import handoff_state, write_dossier
-from voicebot.records.tables import OutboxRow
+from voicebot.records.tables import DutyNumberRow, OutboxRow
 
 TODAY = Days.until(AT.date())
 
@@ -80,9 +80,22 @@ def test_only_the_newest_state_must_arrive(session: Session) -> None:
 
 def test_what_goes_to_a_seat_is_no_matter_of_110s(session: Session) -> None:
     session.execute(update(OutboxRow).values(state="delivered"))
-    put_out(session, 1, "seat")
-    session.execute(update(OutboxRow).values(url="http://127.0.0.1:9/dossiers"))
+    put_out(session, 1, "seat")  # whose address is that of 110's desks
     assert states(session) == []
+
+
+def test_a_desk_that_has_moved_keeps_what_it_got_before(session: Session) -> None:
+    put_out(session, 1, desk(session))
+    session.execute(update(OutboxRow).values(state="delivered"))
+    session.execute(update(DutyNumberRow).values(http_url="https://new.example"))
+    assert states(session) == [(1, "applied")]
+
+
+def test_what_is_sent_again_days_later_is_of_its_own_day_still(session: Session) -> None:
+    put_out(session, 1, desk(session))
+    later = AT.timestamp() + 5 * 86400
+    dossiers.send_again(session, [dossiers.message_id("H1", 1)], at=later)
+    assert states(session) == [(1, "waiting")]
 
 
 def test_a_dossier_is_believed_or_sent_again(session: Session) -> None:

@@ -187,7 +187,7 @@ async def waiting(records: Records, now: float | None = None) -> list[dict[str, 
 async def test_a_growing_dossier_keeps_its_age_and_its_pause(records: Records) -> None:
     await written(records.open_handoff(opening(), dossier(1)))
     (first,) = await waiting(records)
-    later = time.time() + 60
+    later = time.time() + 30
     await written(
         records.delivery_failed(first["id"], 3, later, "refused"),
         records.update_dossier("H1", dossier(2)),
@@ -201,7 +201,7 @@ async def test_a_growing_dossier_keeps_its_age_and_its_pause(records: Records) -
 async def test_a_failure_counts_for_the_revision_that_came_meanwhile(records: Records) -> None:
     await written(records.open_handoff(opening(), dossier(1)))
     (first,) = await waiting(records)
-    later = time.time() + 60
+    later = time.time() + 30
     await written(
         records.update_dossier("H1", dossier(2)),
         records.delivery_failed(first["id"], 1, later, "refused"),
@@ -289,7 +289,7 @@ async def test_a_line_is_notified_once(records: Records) -> None:
 async def test_a_delivery_that_failed_waits_for_its_time(records: Records) -> None:
     await written(records.open_handoff(opening(), dossier()))
     (message,) = await records.outbox(time.time() + 1)
-    later = time.time() + 60
+    later = time.time() + 30
     await written(records.delivery_failed(message["id"], 1, later, "refused"))
     assert await records.outbox(time.time() + 1) == []
     assert (await records.outbox(later + 1))[0]["attempts"] == 1

@@ -26,6 +26,7 @@ from voicebot.duty.rota import Shift
 from voicebot.duty.shift_file import shift_key
 from voicebot.duty.tables import DutyChangeRow, DutyShiftRow
 from voicebot.records.duty import seed
+from voicebot.records.readdressing import readdress
 from voicebot.records.tables import DutyNumberRow
 
 LIFELINES = ("110", "seat")
@@ -157,7 +158,10 @@ def plan_shifts(session: Session, read: Read[Shift], *, replace: bool = False) -
 
 
 def apply(session: Session, changes: Iterable[Change], who: Who, at: float) -> None:
-    """Make the changes and put each on record, in the caller's transaction."""
+    """Make the changes and put each on record, in the caller's transaction.
+
+    Dossiers and notices that wait go to where their desks are now.
+    """
     for change in changes:
         table = DutyNumberRow if change.what == "number" else DutyShiftRow
         row = session.get(table, change.key)
@@ -189,6 +193,8 @@ def apply(session: Session, changes: Iterable[Change], who: Who, at: float) -> N
                 after=change.after,
             )
         )
+    session.flush()
+    readdress(session, at)
 
 
 _CONFIRM = "is a number of 110 or of the seats; --confirm changes it"

@@ -124,7 +124,9 @@ class OutboxWorker:
         self._not_before = {
             number: at
             for number, at in self._not_before.items()
-            if at > now and (at != DELIVERED or number in self._in_flight or not settled)
+            # A time further off was told by a clock that has been set back since.
+            if now < at <= now + LAST_RETRY_S
+            or (at == DELIVERED and (number in self._in_flight or not settled))
         }
         try:
             due = await self._records.outbox(
@@ -190,8 +192,9 @@ class OutboxWorker:
         return None if answer.is_success else f"HTTP {answer.status_code}"
 
     def _alarm(self, message: Mapping[str, Any], error: str, now: float) -> None:
-        waited = now - message["created_at"]
-        last = self._alarmed.get(_name(message), message["created_at"])
+        waited = max(0.0, now - message["created_at"])
+        last = min(now, self._alarmed.get(_name(message), message["created_at"]))
+        self._alarmed[_name(message)] = last
         if now - last >= ALARM_S:
             self._alarmed[_name(message)] = now
             log.error(

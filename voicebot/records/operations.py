@@ -25,6 +25,7 @@ from voicebot.clock import BEIJING
 from voicebot.duty.directory import notice_address
 from voicebot.duty.notices.opening import open_notice
 from voicebot.figures.tables import RefusedCallRow
+from voicebot.records.readdressing import address
 from voicebot.records.tables import (
     AuditRow,
     Base,
@@ -352,7 +353,7 @@ def _message(
         "kind": kind,
         "handoff": handoff,
         "key": key,
-        "url": f"{url.rstrip('/')}/dossiers" if url else "",
+        "url": address(url),
         "payload": payload,
         "state": "waiting",
         "attempts": 0,

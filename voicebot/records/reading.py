@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from voicebot.records.tables import (
@@ -19,6 +19,8 @@ from voicebot.records.tables import (
     TurnRow,
 )
 
+LONGEST_PAUSE_S = 31.0
+"""No attempt waits longer for its time (`exchange.outbox.LAST_RETRY_S`)."""
 _FOR_THE_WORKER = ("payload", "handoff", "next_attempt_at", "claimed_by", "claimed_until")
 
 
@@ -107,7 +109,12 @@ def outbox_due(
     """The query of `outbox`; `free` leaves out what other processes deliver."""
     waiting = and_(
         OutboxRow.state == "waiting",
-        OutboxRow.next_attempt_at <= now,
+        # Never tried, or longer off than any pause: written by a clock that was ahead.
+        or_(
+            OutboxRow.next_attempt_at <= now,
+            OutboxRow.attempts == 0,
+            OutboxRow.next_attempt_at > now + LONGEST_PAUSE_S,
+        ),
         OutboxRow.id.not_in(skip),
         true() if free is None else free,
     )

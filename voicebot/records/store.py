@@ -24,6 +24,7 @@ from voicebot.records import duty, reading
 from voicebot.records.claiming import claim
 from voicebot.records.database import migrate, open_engine, reason
 from voicebot.records.errors import RecordsUnavailable
+from voicebot.records.readdressing import readdress
 from voicebot.records.spool import Operation, Spool
 from voicebot.records.writer import Write, Writer
 from voicebot.security import Principal, token_store
@@ -42,6 +43,9 @@ ORDINARY_SPOOL_S = 1.0
 OPEN_TIMEOUT_S = 10.0
 TRANSACT_S = 5.0
 """How long an act of a person waits for other writers."""
+
+READERS, ACTS = 8, 4
+"""Threads that read, and that do people's acts; the connections of their engines suffice."""
 
 ASKED_S = 1.0
 """How long a call that is offered waits for what the database knows of it."""
@@ -67,6 +71,10 @@ class Records:
         self._writer = Writer(self._writer_engine, self._spool, self._prepare, self._tell_written)
         # Apart from the writer's thread, which a hanging database may hold.
         self._spooler = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        # Apart from each other and from the loop's own threads, which name servers may hold: a
+        # call waits neither for people's acts nor for the network.
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="records-read")
+        self._acting = ThreadPoolExecutor(ACTS, thread_name_prefix="records-act")
         self._tasks: set[asyncio.Task[bool]] = set()
         self._on_written: list[Callable[[], None]] = []
         self._process = uuid.uuid4().hex
@@ -88,6 +96,8 @@ class Records:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._writer.stop)
         self._spooler.shutdown()
+        for threads in (self._readers, self._acting):
+            threads.shutdown(wait=False)
         self._reader.dispose()
         self._transactions.dispose()
         self.tokens.close()
@@ -344,7 +354,9 @@ class Records:
 
     async def principal(self, token: str | None) -> Principal | None:
         """Whose token this is; None for no valid token."""
-        return await asyncio.to_thread(self.tokens.principal, token)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers, self.tokens.principal, token
+        )
 
     async def token_fits(self, token: str, roles: Collection[str]) -> bool:
         """The token is valid and has one of these roles."""
@@ -363,7 +375,7 @@ class Records:
                 return work(session, *arguments, **named)
 
         try:
-            return await asyncio.to_thread(run)
+            return await asyncio.get_running_loop().run_in_executor(self._acting, run)
         except SQLAlchemyError as error:
             raise RecordsUnavailable(
                 f"The database cannot be written just now: {reason(error)}."
@@ -416,7 +428,7 @@ class Records:
                 return query(session, *arguments, **named)
 
         try:
-            return await asyncio.to_thread(run)
+            return await asyncio.get_running_loop().run_in_executor(self._readers, run)
         except SQLAlchemyError as error:
             raise RecordsUnavailable(
                 f"The database cannot be read just now: {reason(error)}."
@@ -426,6 +438,7 @@ class Records:
         migrate(self._url)
         with Session(self._writer_engine) as session, session.begin():
             duty.write_seed(session, self._settings.handoff)
+            readdress(session, time.time())
 
     def _tell_written(self) -> None:
         for callback in self._on_written:

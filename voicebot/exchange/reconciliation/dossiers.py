@@ -18,6 +18,7 @@ from voicebot.exchange.dossier import Dossier
 from voicebot.exchange.reconciliation.days import Days
 from voicebot.exchange.reconciliation.entries import Entry
 from voicebot.exchange.schema import content_hash
+from voicebot.records.readdressing import number_of
 from voicebot.records.tables import DutyNumberRow, HandoffRow, OutboxRow
 
 KIND = "handoff"
@@ -32,9 +33,11 @@ def message_id(handoff: str, revision: int) -> str:
 
 def entries(session: Session, days: Days) -> Iterator[Entry]:
     """The states of dossiers of these days that were put out to 110's desks."""
+    desks = _desks(session)
     rows = session.execute(
         select(
             OutboxRow.handoff,
+            OutboxRow.key,
             OutboxRow.payload,
             OutboxRow.state,
             OutboxRow.created_at,
@@ -43,9 +46,8 @@ def entries(session: Session, days: Days) -> Iterator[Entry]:
         .join(HandoffRow, HandoffRow.id == OutboxRow.handoff)
         .where(
             OutboxRow.kind == "dossier",
-            OutboxRow.url.in_(_desks(session)),
-            # A newer state takes over since when the one before it has waited.
-            OutboxRow.created_at.between(days.since - _DAY_S, days.before + _DAY_S),
+            # A dossier grows as long as its call lasts.
+            HandoffRow.requested_at.between(days.since - _DAY_S, days.before + _DAY_S),
         )
         .order_by(OutboxRow.handoff, OutboxRow.id)
         .execution_options(yield_per=_AT_ONCE)
@@ -53,6 +55,8 @@ def entries(session: Session, days: Days) -> Iterator[Entry]:
     for _, of_one in groupby(rows, attrgetter("handoff")):
         states: dict[str, Entry] = {}
         for row in of_one:
+            if number_of(row.handoff, row.key) not in desks:
+                continue
             entry = _entry(row.payload, row.state, row.created_at, row.newest)
             before = states.get(entry.id)
             # A state that went to two desks has arrived with the first.
@@ -92,9 +96,9 @@ def _newest(session: Session, ids: Iterable[str]) -> Iterator[tuple[str, OutboxR
             yield name, row
 
 
-def _desks(session: Session) -> list[str]:
-    urls = session.scalars(select(DutyNumberRow.http_url).where(DutyNumberRow.kind == "110"))
-    return sorted({f"{url.rstrip('/')}/dossiers" for url in urls if url})
+def _desks(session: Session) -> set[str]:
+    """The numbers of 110 in the directory, wherever they take dossiers now."""
+    return set(session.scalars(select(DutyNumberRow.number).where(DutyNumberRow.kind == "110")))
 
 
 def _entry(payload: Mapping[str, Any], state: str, at: float, newest: int) -> Entry:
