@@ -18,9 +18,9 @@ PLACEHOLDERS = frozenset({"line", "place", "order", "number", "minutes", "link"}
 class Notices(Section):
     """[notices] Messages to people on duty, with receipts (docs/duty.md)."""
 
-    acknowledge_s: float = Field(180.0, gt=0)
+    acknowledge_s: float = Field(default=180.0, gt=0)
     """How long a person has to acknowledge before the next one is told, seconds."""
-    alarm_every_s: float = Field(600.0, gt=0)
+    alarm_every_s: float = Field(default=600.0, gt=0)
     """How often the alarm comes again when nobody is left to tell, seconds."""
     text: str = (
         "12345联动：{line}，{place}，单号{order}，来电{number}。请在{minutes}分钟内确认。{link}"
@@ -38,7 +38,7 @@ class Notices(Section):
     """The id of the text at the gateway, where it takes templates."""
     smtp_host: str = ""
     """The mail server; empty: no e-mail."""
-    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_port: int = Field(default=587, ge=1, le=65535)
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
     """``none`` is for this machine alone."""
     smtp_user: str = ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.message import Message
@@ -153,6 +155,7 @@ async def notify(records: Records, handoff: str = "H1", line: str = "power") -> 
         caller=CALLER,
         did="12345",
         region="460106",
+        category=None,
         place="骑楼老街",
         transcript=(TranscriptTurn(side="caller", text=SAID, start=1.0, end=2.0),),
     )
@@ -291,6 +294,66 @@ async def test_whoever_acknowledges_first_has_it_and_nobody_else_is_told(
         return list(session.scalars(query))
 
     assert await records.read(audited) == ["王一"]
+
+
+@pytest.fixture
+async def stuck_mail() -> AsyncIterator[tuple[list[object], int]]:
+    """A mail server that takes connections and goes on greeting, a letter at a time."""
+    taken: list[object] = []
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(writer)
+        with contextlib.suppress(OSError):
+            while True:
+                writer.write(b"220-")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    yield taken, server.sockets[0].getsockname()[1]
+    server.close()
+
+
+async def test_a_mail_server_that_hangs_holds_up_no_call_and_is_given_up(
+    records: Records, stuck_mail: tuple[list[object], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, port = stuck_mail
+    settings = Notices(
+        smtp_host="127.0.0.1", smtp_port=port, smtp_security="none", smtp_from="a@example.com"
+    )
+    few = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(few)
+    await rota(records, "供电,1,王一,,wang@example.com,\n")
+    for number in range(3):
+        await notify(records, f"H{number}")
+    async with working(records, settings):
+        await until(lambda: len(taken) >= 3)
+        async with asyncio.timeout(5):
+            await asyncio.to_thread(bool)
+            assert await records.known("nobody") is False
+    monkeypatch.setattr("voicebot.duty.notices.worker.WHOLE_S", 0.2)
+    clock = Clock()
+    clock.ahead = queue.LEASE_S + 1
+    async with working(records, settings, clock):
+        async with asyncio.timeout(60):
+            while not all(each.last_error for each in await messages(records)):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    assert {each.last_error for each in await messages(records)} == {"it took too long"}
+
+
+async def test_a_name_server_that_hangs_holds_up_no_call(records: Records) -> None:
+    free = threading.Event()
+    few = ThreadPoolExecutor(1)
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(few)
+    held = loop.run_in_executor(None, free.wait)
+    try:
+        async with asyncio.timeout(30):
+            assert await records.known("nobody") is False
+            assert await records.principal("no token") is None
+    finally:
+        free.set()
+        await held
 
 
 async def test_a_failed_message_is_tried_again_with_the_same_id(

@@ -120,7 +120,7 @@ def to_ask(
         .order_by(TicketRow.answered_at, TicketRow.id)
         .limit(most)
     )
-    return [Ask(*row) for row in rows]
+    return [Ask(ticket, number, answered or 0.0) for ticket, number, answered in rows]
 
 
 def called(session: Session, ask: Ask, at: float) -> bool:

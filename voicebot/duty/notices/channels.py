@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import smtplib
 import ssl
 import time
 from collections.abc import Mapping
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any, Protocol
 
+import aiosmtplib
 import httpx
 
 from voicebot.config_notices import Notices
@@ -20,6 +19,7 @@ from voicebot.duty.notices.telling import Channel
 from voicebot.exchange.address import unsafe
 
 TIMEOUT_S = 10.0
+"""Of each step: to connect, to write, to be answered."""
 
 
 class NotDelivered(Exception):
@@ -106,34 +106,32 @@ class Email:
         self._settings = settings
 
     async def send(self, message: Outgoing) -> bool:
-        try:
-            await asyncio.to_thread(self._send, message)
-        except (smtplib.SMTPException, OSError) as error:
-            code = getattr(error, "smtp_code", None)
-            raise NotDelivered(f"SMTP {code}" if code else type(error).__name__) from None
-        return False
-
-    def _send(self, message: Outgoing) -> None:
         settings = self._settings
+        domain = settings.smtp_from.rpartition("@")[2]
         mail = EmailMessage()
         mail["Subject"] = message.content["title"]
         mail["From"], mail["To"] = settings.smtp_from, message.address
-        mail["Message-ID"] = f"<{message.id}@{settings.smtp_from.rpartition('@')[2]}>"
+        mail["Message-ID"] = f"<{message.id}@{domain}>"
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence note answers it
         mail.set_content(message.content["text"])
-        context = ssl.create_default_context()
-        with (
-            smtplib.SMTP_SSL(
-                settings.smtp_host, settings.smtp_port, timeout=TIMEOUT_S, context=context
+        secure = settings.smtp_security
+        try:
+            await aiosmtplib.send(
+                mail,
+                hostname=settings.smtp_host,
+                port=settings.smtp_port,
+                username=settings.smtp_user or None,
+                password=settings.smtp_password.get_secret_value() or None,
+                local_hostname=domain,
+                timeout=TIMEOUT_S,
+                use_tls=secure == "tls",
+                start_tls=secure == "starttls",
+                tls_context=None if secure == "none" else ssl.create_default_context(),
             )
-            if settings.smtp_security == "tls"
-            else smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT_S)
-        ) as server:
-            if settings.smtp_security == "starttls":
-                server.starttls(context=context)
-            if settings.smtp_user:
-                server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
-            server.send_message(mail)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            code = getattr(error, "code", None)
+            raise NotDelivered(f"SMTP {code}" if code else type(error).__name__) from None
+        return False
 
 
 def ways(client: httpx.AsyncClient, settings: Notices, secret: bytes) -> dict[Channel, Way]:

@@ -24,6 +24,8 @@ from voicebot.records.store import Records
 log = structlog.get_logger()
 
 POLL_S = 0.5
+WHOLE_S = 30.0
+"""All that a message may take: shorter than `queue.LEASE_S`, or it would be sent twice."""
 AT_ONCE = 8
 """Messages under way: a gateway that takes nothing leaves places for the others."""
 
@@ -131,7 +133,7 @@ class NoticeWorker:
             way = channels.get(row["channel"])
             if way is None:
                 raise NotDelivered("the settings have no such channel any more")
-            acknowledged = await way.send(outgoing)
+            acknowledged = await _within(WHOLE_S, way, outgoing)
         except NotDelivered as error:
             attempts = row["attempts"] + 1
             again = self._clock() + retry_after(attempts, random.random())  # noqa: S311 - spreads
@@ -142,3 +144,12 @@ class NoticeWorker:
         told = receipt_of(receipt)
         if acknowledged and told is not None:
             await self._records.transact(acknowledge, *told, None, self._clock())
+
+
+async def _within(seconds: float, way: Way, message: Outgoing) -> bool:
+    """A server that keeps on answering a little holds up the others no longer than this."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await way.send(message)
+    except TimeoutError:
+        raise NotDelivered("it took too long") from None
