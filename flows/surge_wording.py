@@ -45,6 +45,8 @@ def _because(decision: Decision, policy: Policy) -> str:
             return _long(decision, policy)
         case Reason.BOT_FIRST:
             return "这条线路设定为机器人先接"
+        case Reason.ENDPOINT:
+            return "这条接入方式不能把未接听的来电转给坐席"
         case Reason.FIGURES_UNKNOWN:
             return "没有坐席的实时数据，或数据已过时"
         case Reason.URGENT:

@@ -178,6 +178,11 @@ def test_a_limited_number_goes_to_the_bot_and_waits_for_humans_where_that_is_ful
     assert go(figures(CALM, bot_calls=8), kind=Kind.LIMITED).destination is Destination.QUEUE
 
 
+def test_a_call_that_cannot_be_given_to_seats_unanswered_is_the_bots() -> None:
+    decision = go(figures(CALM), divertible=False)
+    assert (decision.destination, decision.reason) == (Destination.BOT, Reason.ENDPOINT)
+
+
 def test_a_line_can_be_the_bots_alone() -> None:
     decision = go(figures(CALM), policy=Policy(bot_first=True))
     assert (decision.destination, decision.reason) == (Destination.BOT, Reason.BOT_FIRST)
