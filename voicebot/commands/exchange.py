@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voicebot.clock import today
+from voicebot.commands.exchange_deciding import decide
 from voicebot.commands.exchange_reconciliation import differences, reconcile
 from voicebot.commands.exchange_records import changing, day_of, read
 from voicebot.commands.exchange_stand_in import stand_in
@@ -27,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, help="Messages between 12345 and 110.")
 app.command("stand-in")(stand_in)
 app.command("reconcile")(reconcile)
 app.command("differences")(differences)
+app.command("decide")(decide)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 

@@ -53,10 +53,6 @@ class Difference:
         return entry
 
     @property
-    def sender_has(self) -> Entry | None:
-        return self.ours if self.entry.sender == "12345" else self.theirs
-
-    @property
     def receiver_has(self) -> Entry | None:
         return self.theirs if self.entry.sender == "12345" else self.ours
 

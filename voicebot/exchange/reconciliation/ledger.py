@@ -1,4 +1,4 @@
-"""Our own ledger, as it is compared and looked up."""
+"""Our own ledger, as it is compared."""
 
 from __future__ import annotations
 
@@ -17,20 +17,7 @@ _AT_ONCE = 2000
 
 def entries(session: Session, days: Days) -> Iterator[Entry]:
     """What was sent on these days by either side, in any order."""
-    within = _lines().where(LedgerRow.day.in_([day.isoformat() for day in days]))
-    for row in session.execute(within.execution_options(yield_per=_AT_ONCE)):
-        yield Entry(*row)
-
-
-def of_subject(session: Session, subject: str) -> list[Entry]:
-    """Every message about a ticket or an order, in the order of their sending."""
-    about = _lines().where(LedgerRow.subject == subject)
-    ordered = about.order_by(LedgerRow.sent_at, LedgerRow.number)
-    return [Entry(*row) for row in session.execute(ordered)]
-
-
-def _lines() -> Select[*tuple[Any, ...]]:
-    return select(
+    lines: Select[*tuple[Any, ...]] = select(
         LedgerRow.id,
         LedgerRow.sender,
         LedgerRow.kind,
@@ -40,4 +27,6 @@ def _lines() -> Select[*tuple[Any, ...]]:
         LedgerRow.state,
         LedgerRow.sent_at,
         LedgerRow.at,
-    )
+    ).where(LedgerRow.day.in_([day.isoformat() for day in days]))
+    for row in session.execute(lines.execution_options(yield_per=_AT_ONCE)):
+        yield Entry(*row)

@@ -57,15 +57,6 @@ def classification() -> Mapping[str, str]:
     return {row["code"]: row["name"] for row in _rows("classification.csv")}
 
 
-def classification_path(code: str) -> tuple[str, ...]:
-    """The names from the first level to this code.
-
-    Raises:
-        KeyError: there is no such code.
-    """
-    return tuple(classification()[code[:end]] for end in range(2, len(code) + 1, 2))
-
-
 def _rows(name: str) -> Iterator[dict[str, str]]:
     text = files("voicebot.exchange").joinpath("data", name).read_text("utf-8-sig")
     return iter(csv.DictReader(text.splitlines()))
