@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from fastapi.testclient import TestClient
@@ -19,6 +20,9 @@ from tests.voicebot.test_assist import PUBLISHED
 from tests.voicebot.test_web import _opened, _Service, bearer
 from voicebot.config import Settings
 from voicebot.embedder import SentenceEmbedder
+from voicebot.matters import telling
+from voicebot.web import matters
+from voicebot.web.access import Refusal
 from voicebot.web.api import create_app
 
 KEY = "web-2026-000001"
@@ -177,7 +181,48 @@ def test_danger_that_cannot_be_kept_is_told_to_call_110_all_the_same(
     assert "请立即拨打110" in answer.json()["advice"]
     assert "已经转给" not in answer.json()["advice"]
     answer = send(client, service, LAMP)
-    assert (answer.status_code, "advice" in answer.json()) == (503, False)
+    assert (answer.status_code, answer.json()["advice"]) == (503, telling.TURNED_AWAY)
+
+
+def test_danger_under_a_key_that_was_used_is_told_to_call_110(
+    client: TestClient, service: _Service
+) -> None:
+    send(client, service, LAMP)
+    answer = send(client, service, KNIFE)
+    assert (answer.status_code, answer.json()["code"]) == (409, "matter.other_content")
+    assert answer.json()["advice"].startswith("如果现在有人有危险，请立即拨打110。")
+
+
+@pytest.mark.parametrize(
+    ("status", "more"),
+    [
+        (422, {"text": KNIFE * 100}),
+        (422, {"number": "13800138000;"}),
+        (413, {"text": KNIFE * 1000}),
+        (403, {"role": "kb"}),
+        (422, {"key": "short"}),
+    ],
+    ids=["long", "bad field", "large", "wrong token", "bad key"],
+)
+def test_what_is_turned_away_is_told_that_danger_is_for_110(
+    client: TestClient, service: _Service, status: int, more: dict[str, Any]
+) -> None:
+    answer = send(client, service, **{"text": KNIFE, **more})
+    assert (answer.status_code, answer.json()["advice"]) == (status, telling.TURNED_AWAY)
+    assert "请立即拨打110" in telling.TURNED_AWAY
+
+
+@pytest.mark.parametrize(("fault", "status"), [("busy", 503), ("broken", 500)])
+def test_a_service_that_is_full_or_fails_says_the_same(
+    client: TestClient, service: _Service, monkeypatch: pytest.MonkeyPatch, fault: str, status: int
+) -> None:
+    if fault == "busy":
+        full = Refusal(503, matters.BUSY)
+        monkeypatch.setattr(matters, "decide", Mock(side_effect=full))
+    else:
+        monkeypatch.setattr(matters, "decide", Mock(side_effect=ZeroDivisionError))
+    answer = send(client, service, KNIFE)
+    assert (answer.status_code, answer.json()["advice"]) == (status, telling.TURNED_AWAY)
 
 
 def test_without_a_knowledge_base_or_an_embedder_a_ticket_is_made(

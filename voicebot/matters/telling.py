@@ -9,6 +9,8 @@ from voicebot.matters.deciding import Decision, Outcome
 from voicebot.records.duty import region_names
 
 CALL_110 = "请立即拨打110。"
+TURNED_AWAY = f"这次没有提交成功。如果现在有人有危险，{CALL_110}其他的事请稍后再试，或者拨打12345。"
+"""Of a matter that was not taken, whatever it says."""
 _LINES = {
     "119": "有火情或者有人被困，同时拨打119。",
     "120": "有人受伤或者发病，同时拨打120。",

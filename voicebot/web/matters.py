@@ -4,7 +4,8 @@
     GET  /v1/matters/{key}    whoever sent it: what was told, and how far its ticket is
 
 The key (header Idempotency-Key) is the channel's own: sent again, the same words get the same
-answer and make nothing new. Danger is told in the answer, whether or not it could be passed on.
+answer and make nothing new. Danger is told in the answer, whether or not it could be passed on,
+and what is turned away, for whatever reason, has in `advice` that danger is a matter for 110.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import structlog
@@ -33,6 +35,7 @@ from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.tables import TicketRow
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, require
+from voicebot.web.turned_away import ANY_SIZE, TurnedAway
 
 if TYPE_CHECKING:
     from flows.dispatch import Proposal
@@ -42,6 +45,8 @@ log = structlog.get_logger()
 
 AT_ONCE = 8
 """Matters at work together; one more is told to come again."""
+MAX_BODY_BYTES = 32 * 1024
+"""Whatever keeps to the limits of its fields fits, each character escaped."""
 BUSY = {"code": "busy", "message": "Too many matters at once; send it again in a second."}
 OTHER = {
     "code": "matter.other_content",
@@ -96,12 +101,16 @@ def add_matters(app: FastAPI, service: Service) -> None:
     records = service.records
     limits = Limits(**service.settings.dialogue.model_dump())
     at_work = 0
+    app.add_middleware(
+        TurnedAway, path="/v1/matters", most=MAX_BODY_BYTES, advice=telling.TURNED_AWAY
+    )
 
     @app.post(
         "/v1/matters",
+        max_body_size=ANY_SIZE,
         responses={
             409: {"description": "The key was used for other words."},
-            503: {"description": "Not kept; with danger, what to do stands in `advice`."},
+            503: {"description": "Not kept. Like any refusal it has `advice`: show it."},
         },
     )
     async def submit(given: MatterModel, sender: Sender, key: Key, request: Request) -> ToldModel:
@@ -112,8 +121,6 @@ def add_matters(app: FastAPI, service: Service) -> None:
         at_work += 1
         try:
             return ToldModel(**await _submitted(given, sender, key, request))
-        except OtherMatter:
-            raise Refusal(409, OTHER) from None
         finally:
             at_work -= 1
 
@@ -140,8 +147,11 @@ def add_matters(app: FastAPI, service: Service) -> None:
                 return before
             proposed = await _proposed(matter, decision)
             return await records.transact(take, matter, decision, proposed, audit, at=time.time())
+        except OtherMatter:
+            raise _not_taken(409, OTHER, decision, matter.region) from None
         except RecordsUnavailable as error:
-            raise _unkept(error, decision, matter.region) from None
+            body = {"code": error.code, "message": f"{error} Send it again; nothing was kept."}
+            raise _not_taken(503, body, decision, matter.region) from None
 
     async def _proposed(matter: Matter, decision: Decision) -> Proposal | None:
         model = service.engines.dispatch
@@ -185,13 +195,15 @@ def _matter(given: MatterModel, sender: str, key: str) -> Matter:
     )
 
 
-def _unkept(error: RecordsUnavailable, decision: Decision, region: str | None) -> Refusal:
+def _not_taken(
+    status: int, body: Mapping[str, str], decision: Decision, region: str | None
+) -> Refusal:
     """Nothing was kept: whoever is in danger is told what to do all the same."""
-    body = {"code": error.code, "message": f"{error} Send it again; nothing was kept."}
     if decision.outcome is Outcome.DANGER:
-        body["advice"] = telling.danger(decision.assessment, region, passed_on=False)
+        advice = telling.danger(decision.assessment, region, passed_on=False)
+        body = {**body, "advice": advice}
         log.error("danger_not_passed_on")
-    return Refusal(503, body, {"Retry-After": "5"})
+    return Refusal(status, body, {"Retry-After": "5"} if status == 503 else None)
 
 
 def _read(session: Session, sender: str, key: str) -> dict[str, Any] | None:
