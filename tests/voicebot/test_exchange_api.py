@@ -10,14 +10,17 @@ from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
 from tests.voicebot.exchange_messages import message, status, ticket
 from tests.voicebot.test_web import _Service, bearer
 from voicebot.config import Settings, load_settings
+from voicebot.exchange import nonces
 from voicebot.exchange.keys import Key
 from voicebot.exchange.schema import Envelope
 from voicebot.exchange.sending import send
-from voicebot.exchange.signing import Signer
+from voicebot.exchange.signing import SignatureRefused, Signer, Verified
+from voicebot.exchange.tables import NonceRow
 from voicebot.records.store import Records
 from voicebot.web.api import create_app
 
@@ -190,3 +193,39 @@ def test_with_a_key_of_110_only_what_it_signed_is_taken(
         if secret is not None:
             Signer({"p1": Key("p1", "110", secret)}, "p1").sign(request)
         assert client.send(request).status_code == status_code, path
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", MESSAGES), ("GET", f"{LEDGER}?day=2026-11-26")]
+)
+def test_a_signed_request_holds_once_also_after_a_restart(
+    with_keys: tuple[TestClient, _Service], method: str, path: str
+) -> None:
+    client, service = with_keys
+    content = message("110-1", 1, status()).to_json() if method == "POST" else ""
+    headers = bearer(service, "110")
+    signer = Signer({"p1": Key("p1", "110", b"110" * 11)}, "p1")
+
+    def signed() -> Any:
+        built: Any = client.build_request(method, path, content=content, headers=headers)
+        signer.sign(built)
+        return built
+
+    request = signed()
+    assert client.send(request).status_code == 200
+    assert client.send(request).status_code == 401
+    for restarted, _ in running(service.settings):
+        answer = restarted.send(request)
+        assert (answer.status_code, answer.json()["code"]) == (401, "exchange.signature")
+        assert restarted.send(signed()).status_code == 200
+
+
+async def test_nonces_are_forgotten_when_their_time_is_over(settings: Settings) -> None:
+    records = await opened(settings)
+    await records.transact(nonces.use, Verified("p1", "110", "n" * 16, until=1000.0))
+    await records.transact(nonces.forget, 999.0)
+    with pytest.raises(SignatureRefused, match="received before"):
+        await records.transact(nonces.use, Verified("p1", "110", "n" * 16, until=1000.0))
+    await records.transact(nonces.forget, 1001.0)
+    assert await records.read(lambda session: session.scalars(select(NonceRow)).all()) == []
+    await records.close()

@@ -32,6 +32,7 @@ TAG = "12345-110"
 COVERED = ("@method", "@authority", "@path", "@query")
 MAX_NONCES = 1_000_000
 """Remembered at most; more requests than that within twice the skew are refused."""
+REPLAYED = "This signed request was received before: sign each attempt anew."
 _NONCE_LENGTHS = range(16, 129)
 
 
@@ -47,6 +48,9 @@ class Verified:
 
     key_id: str
     owner: Sender
+    nonce: str
+    until: float
+    """When its time alone refuses it, seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,7 @@ class Verifier:
         keys: those that the other side may sign with.
         skew_s: how far the signature's time may be from ours, either way.
 
-    After a restart, or in another process, a replay within `skew_s` is let through here; it
-    then meets the message's own idempotency key, and is applied no second time.
+    It knows what came to this process since its start; `voicebot.exchange.nonces` knows the rest.
     """
 
     def __init__(
@@ -146,8 +149,9 @@ class Verifier:
         key = self._keys[str(result.parameters["keyid"])]
         created = int(result.parameters["created"])
         self._in_time(created)
-        self._once(key, result.nonce or "")
-        return Verified(key.id, key.owner)
+        nonce, until = result.nonce or "", self._clock() + 2 * self._skew_s
+        self._once(key, nonce, until)
+        return Verified(key.id, key.owner, nonce, until)
 
     def _in_time(self, created: int) -> None:
         apart = created - self._clock()
@@ -157,7 +161,7 @@ class Verifier:
                 f"{self._skew_s:.0f} s allowed: sign each attempt anew and set the clock by NTP."
             )
 
-    def _once(self, key: Key, nonce: str) -> None:
+    def _once(self, key: Key, nonce: str, until: float) -> None:
         if len(nonce) not in _NONCE_LENGTHS:
             raise SignatureRefused("The signature needs a nonce of 16 to 128 characters.")
         now, name = self._clock(), (key.id, nonce)
@@ -165,13 +169,11 @@ class Verifier:
             while self._seen and next(iter(self._seen.values())) < now:
                 del self._seen[next(iter(self._seen))]
             if name in self._seen:
-                raise SignatureRefused(
-                    "This signed request was received before: sign each attempt anew."
-                )
+                raise SignatureRefused(REPLAYED)
             if len(self._seen) >= self._max_nonces:
                 raise SignatureRefused("Too many signed requests within a short time: wait.")
             # By then its time alone refuses it. In the order of coming: the oldest is first.
-            self._seen[name] = now + 2 * self._skew_s
+            self._seen[name] = until
 
 
 class _Resolver(HTTPSignatureKeyResolver):

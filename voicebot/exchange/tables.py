@@ -1,6 +1,6 @@
 """The tables of the exchange with 110: what goes out, what came in, and a ledger of both.
 
-Nothing here is ever deleted: both sides must first agree that they have the same
+Nothing here but nonces is ever deleted: both sides must first agree that they have the same
 (reconciliation, R14). Times are seconds since the epoch.
 """
 
@@ -103,3 +103,14 @@ class InboxRow(Base):
     applied_at: Mapped[float | None]
     times: Mapped[int] = mapped_column(default=1)
     """How often it came."""
+
+
+class NonceRow(Base):
+    """The nonce of a signed request, so that it holds once (`voicebot.exchange.nonces`)."""
+
+    __tablename__ = "exchange_nonce"
+
+    key_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    nonce: Mapped[str] = mapped_column(String(128), primary_key=True)
+    until: Mapped[float] = mapped_column(index=True)
+    """From then on the signature's time alone refuses a replay."""

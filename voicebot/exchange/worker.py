@@ -16,7 +16,7 @@ from collections.abc import Callable
 import structlog
 
 import voicebot.tickets.exchange  # noqa: F401 - what is done with what comes in
-from voicebot.exchange import due
+from voicebot.exchange import due, nonces
 from voicebot.exchange.due import Attempt, Due
 from voicebot.exchange.inbox import apply_ready
 from voicebot.exchange.outbox import LAST_RETRY_S, POLL_S, retry_after
@@ -165,6 +165,7 @@ class EnvelopeWorker:
                 self._swept_to = number
                 await self._records.transact(apply_ready, subject, at=self._clock())
         self._swept_to = 0
+        await self._records.transact(nonces.forget, self._clock())
 
     async def _alarm(self) -> bool:
         now = self._clock()

@@ -91,6 +91,8 @@ class TicketRow(Base):
         Index("ix_ticket_by_region", "region", "created_at", "id"),
         Index("ix_ticket_by_kind", "kind", "created_at", "id"),
         Index("ix_ticket_by_number", "number", "created_at", "id"),
+        # Who is asked how content he is (voicebot.callers.evaluations).
+        Index("ix_ticket_answered_at", "answered_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
@@ -186,10 +188,7 @@ class OutboxRow(Base):
     """A message that must arrive: delivered at least once, whatever is restarted meanwhile."""
 
     __tablename__ = "outbox"
-    __table_args__ = (
-        Index("ix_outbox_waiting", "state", "next_attempt_at"),
-        Index("ix_outbox_created_at", "created_at"),
-    )
+    __table_args__ = (Index("ix_outbox_waiting", "state", "next_attempt_at"),)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))

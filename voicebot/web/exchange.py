@@ -12,21 +12,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
 
 import voicebot.tickets.exchange  # noqa: F401 - what is done with what comes in
 from voicebot.clock import today
-from voicebot.exchange import reading
+from voicebot.exchange import nonces, reading
 from voicebot.exchange.inbox import Delivery, receive
 from voicebot.exchange.keys import read_keys
-from voicebot.exchange.schema import MessageInvalid, read_envelope
+from voicebot.exchange.schema import Envelope, MessageInvalid, read_envelope
 from voicebot.exchange.schema.envelope import MAX_BYTES
-from voicebot.exchange.signing import SignatureRefused, Verifier
+from voicebot.exchange.signing import SignatureRefused, Verified, Verifier
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, require
 from voicebot.web.service import Service
@@ -58,11 +61,21 @@ def add_exchange(app: FastAPI, service: Service) -> None:
         else None
     )
 
-    def check_signature(request: Request, principal: Principal, body: bytes) -> None:
+    def signed(request: Request, principal: Principal, body: bytes = b"") -> Verified | None:
         if verifier is None or principal.role != "110":
-            return
+            return None
+        return verifier.verify(request.method, _as_sent(request), request.headers.items(), body)
+
+    async def check_signature(request: Request, principal: Principal) -> None:
+        """Of what only reads."""
+        with refusals(request, principal):
+            if (found := signed(request, principal)) is not None:
+                await records.transact(nonces.use, found)
+
+    @contextmanager
+    def refusals(request: Request, principal: Principal) -> Iterator[None]:
         try:
-            verifier.verify(request.method, _as_sent(request), request.headers.items(), body)
+            yield
         except SignatureRefused as refusal:
             records.audit(
                 principal, "exchange.unsigned", request.url.path, _client(request), allowed=False
@@ -89,18 +102,20 @@ def add_exchange(app: FastAPI, service: Service) -> None:
     async def take(request: Request, principal: Police) -> JSONResponse:
         """Takes a message of 110's: kept before it is answered, applied once and in order."""
         body = await request.body()
-        check_signature(request, principal, body)
-        try:
-            envelope = await asyncio.to_thread(read_envelope, body)
-            if envelope.sender != "110":
-                raise MessageInvalid(("sender", "must be 110: what we have sent is not for us"))
-        except MessageInvalid as error:
-            log.warning("exchange_malformed", fields=error.fields)
-            return JSONResponse(
-                {"code": error.code, "message": str(error), "fields": error.fields}, 422
-            )
+        with refusals(request, principal):
+            signature = signed(request, principal, body)
+            try:
+                envelope = await asyncio.to_thread(read_envelope, body)
+                if envelope.sender != "110":
+                    raise MessageInvalid(("sender", "must be 110: what we have sent is not for us"))
+            except MessageInvalid as error:
+                log.warning("exchange_malformed", fields=error.fields)
+                return JSONResponse(
+                    {"code": error.code, "message": str(error), "fields": error.fields}, 422
+                )
+            delivery = await records.transact(_take, envelope, signature, at=time.time())
         records.audit(principal, "exchange.receive", envelope.id, _client(request))
-        return _answer(await records.transact(receive, envelope, at=time.time()))
+        return _answer(delivery)
 
     # Before the next, whose id takes in whatever follows.
     @app.get("/v1/exchange/ledger")
@@ -112,7 +127,7 @@ def add_exchange(app: FastAPI, service: Service) -> None:
         limit: Annotated[int, Query(ge=1, le=MOST_LINES)] = 1000,
     ) -> dict[str, Any]:
         """The messages that either side sent on a day, in pages; it holds no matter itself."""
-        check_signature(request, principal, b"")
+        await check_signature(request, principal)
         day = day or today()
         found = await records.read(reading.ledger, day, after, limit)
         records.audit(principal, "exchange.ledger.read", day.isoformat(), _client(request))
@@ -121,12 +136,20 @@ def add_exchange(app: FastAPI, service: Service) -> None:
     @app.get("/v1/exchange/messages/{message_id:path}")
     async def message(message_id: str, request: Request, principal: Reader) -> JSONResponse:
         """A message as it was sent, for who has lost it."""
-        check_signature(request, principal, b"")
+        await check_signature(request, principal)
         found = await records.read(reading.message, message_id)
         records.audit(principal, "exchange.message.read", message_id, _client(request))
         if found is None:
             raise Refusal(404, {"code": "not_found", "message": "There is no message of this id."})
         return JSONResponse(found)
+
+
+def _take(
+    session: Session, envelope: Envelope, signature: Verified | None, *, at: float
+) -> Delivery:
+    if signature is not None:
+        nonces.use(session, signature)
+    return receive(session, envelope, at=at)
 
 
 def _answer(delivery: Delivery) -> JSONResponse:
