@@ -35,7 +35,9 @@ class Notices(Section):
     sms_token: SecretStr = SecretStr("")
     """Bearer token of the SMS gateway."""
     sms_template: str = ""
-    """The id of the text at the gateway, where it takes templates."""
+    """The id of the text at the gateway, where it takes templates …"""
+    sms_reminder_template: str = ""
+    """… and that of a reminder (督办), which has `reminder` in place of `number`."""
     smtp_host: str = ""
     """The mail server; empty: no e-mail."""
     smtp_port: int = Field(default=587, ge=1, le=65535)

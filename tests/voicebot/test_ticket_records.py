@@ -90,7 +90,7 @@ async def test_a_conferences_decision_is_followed_from_the_next_ticket_on(
 ) -> None:
     await records.transact(
         decide, words=["拖欠", "工资"], department="海口市劳动监察支队", region="460100",
-        classification="", source="会商纪要三", by="周", at=1_790_000_000.0,
+        source="会商纪要三", by="周", at=1_790_000_000.0,
     )  # fmt: skip
     calling = await journal(records)
     await calling.save_ticket(DRAFT)

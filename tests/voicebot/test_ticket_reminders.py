@@ -11,6 +11,11 @@ from sqlalchemy.orm import Session
 
 from tests.voicebot.ticket_desk import DAY, MONDAY, act, opened, sent
 from voicebot.config import Settings
+from voicebot.config_notices import Notices
+from voicebot.duty.changing import Who, apply, plan_shifts
+from voicebot.duty.notices import content, queue
+from voicebot.duty.shift_file import read_shifts
+from voicebot.duty.tables import DutyMessageRow, DutyNoticeRow
 from voicebot.records.store import Records
 from voicebot.tickets import supervision, working_days
 from voicebot.tickets.reading import detail
@@ -105,6 +110,47 @@ def test_110_hears_of_it_where_it_has_a_part_in_the_matter(desk: Session) -> Non
     assert [message["kind"] for message in told] == ["police_order", "supervision"]
     assert (told[1]["body"]["reason"], told[1]["body"]["level"]) == ("overdue", 2)
     assert sent(desk, "C2-t1") == []
+
+
+def notices(session: Session) -> list[DutyNoticeRow]:
+    return list(session.scalars(select(DutyNoticeRow).order_by(DutyNoticeRow.line)))
+
+
+def test_whoever_is_on_duty_is_told_of_all_that_falls_due_together_and_not_at_night(
+    desk: Session,
+) -> None:
+    for ticket, department in (("C1-t1", "市水务局"), ("C2-t1", "市城管局"), ("C3-t1", "供电")):
+        opened(desk, ticket, region="460106")
+        act(desk, Act.DISPATCH, ticket, department=department)
+    for _ in range(2):
+        remind(desk, moment("2026-12-01T00:00"))
+    power, own = notices(desk)
+    assert (power.line, power.subject, own.line) == ("power", "C3-t1", "seat")
+    assert {each.region for each in (power, own)} == {"460100"}
+    assert {each.due_at for each in (power, own)} == {moment("2026-12-01T08:00")}
+    assert own.text == (
+        "【督办】应于2026年11月30日前（含当日）答复诉求人，已超期，请立即办理并说明原因。"
+        "工单C1-t1等多件。"
+    )
+    assert power.text.endswith("工单C3-t1。")
+
+
+def test_a_reminder_says_what_is_late_and_nothing_of_the_caller(desk: Session) -> None:
+    opened(desk, number="13800138000")
+    remind(desk, moment("2026-11-25T09:00"))
+    (notice,) = notices(desk)
+    assert notice.due_at == moment("2026-11-25T09:00")
+    on_duty = "线路,值班人,手机\n人工座席,王一,13800138001\n".encode()
+    apply(desk, plan_shifts(desk, read_shifts(on_duty)).changes, Who("甲", "甲", ""), 1.0)
+    step = queue.advance(desk, notice.id, notice.due_at, Notices(), {"sms"})
+    assert step is not None
+    assert notice.due_at == moment("2026-11-25T10:00"), "an hour until the next one is told"
+    desk.flush()
+    (message,) = desk.scalars(select(DutyMessageRow))
+    said = content.message(Notices(), message.payload, "token")
+    assert said["text"].startswith("12345督办：人工座席，海口市。【督办】应于2026年11月24日前")
+    assert said["title"] == "12345督办 人工座席 C1-t1"
+    assert "138" not in str(said)
 
 
 def test_a_batch_leaves_the_rest_for_the_next(desk: Session) -> None:

@@ -285,7 +285,7 @@ def test_what_was_disputed_is_listed_exported_and_decided(web: Desk) -> None:
         ({"department": ""}, "department"),
         ({"source": " "}, "source"),
         ({"region": "999999"}, "GB/T 2260"),
-        ({"classification": "99"}, "classification.csv"),
+        ({"classification": "0102"}, "classification"),
     ],
 )
 def test_a_rule_that_says_too_little_is_refused(

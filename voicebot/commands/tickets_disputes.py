@@ -80,7 +80,6 @@ def decide(
     words: Annotated[list[str], typer.Argument(help="All of them are in the matter.")],
     source: Annotated[str, typer.Option(help="The minutes (会商纪要) that it stands in.")],
     region: Annotated[str, typer.Option(help="GB/T 2260 code; everywhere by default.")] = "",
-    classification: Annotated[str, typer.Option(help="Code of the classification.")] = "",
 ) -> None:
     """Put a decision of 会商 on record; dispatch follows it from now on.
 
@@ -97,7 +96,6 @@ def decide(
                 words=words,
                 department=department,
                 region=region,
-                classification=classification,
                 source=source,
                 by=getpass.getuser(),
                 at=time.time(),

@@ -63,6 +63,8 @@ class DutyNoticeRow(Base):
     subject: Mapped[str] = mapped_column(String(128))
     """Number of the hand-off, ticket or order."""
     caller: Mapped[str] = mapped_column(String(64))
+    text: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """What a reminder (督办) says; "" for a hand-off."""
     state: Mapped[str] = mapped_column(String(12))
     """``open`` | ``alarm`` (nobody is left to tell) | ``acknowledged`` | ``desk`` (the line has
     no rota: its desk has the message from the outbox)."""

@@ -1,4 +1,5 @@
-"""Reminders (督办) as they fall due: on the ticket, and to 110 where the matter is its too."""
+"""Reminders (督办) as they fall due: on the ticket, to whoever is on duty, and to 110 where the
+matter is its too."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from voicebot.tickets.police import moment
 from voicebot.tickets.states import TO_DISPATCH, Status
 from voicebot.tickets.supervision import Level
 from voicebot.tickets.tables import TicketReminderRow
+from voicebot.tickets.urging import Urged, tell_duty
 
 log = structlog.get_logger()
 
@@ -37,19 +39,24 @@ def remind(session: Session, at: float, limit: int = AT_ONCE) -> int:
         .with_for_update(skip_locked=True)
     )
     rows = list(session.scalars(due))
+    urged: list[Urged] = []
     for row in rows:
         deadline = row.awaited_by
         row.remind_at = supervision.next_after(deadline, at)
         level = None if deadline is None else supervision.due(deadline, at)
         if deadline is not None and level is not None:
-            _write(session, row, deadline, level, at)
+            urged += _write(session, row, deadline, level, at)
+    tell_duty(session, urged, at)
     session.flush()
     return len(rows)
 
 
-def _write(session: Session, row: TicketRow, deadline: float, level: Level, at: float) -> None:
+def _write(
+    session: Session, row: TicketRow, deadline: float, level: Level, at: float
+) -> list[Urged]:
+    """The reminder, if it is new."""
     if session.get(TicketReminderRow, (row.id, deadline, level.value)) is not None:
-        return
+        return []
     awaited = "派单" if Status(row.status) in TO_DISPATCH else "答复诉求人"
     text = supervision.wording(level, deadline, awaited, at)
     session.add(
@@ -72,6 +79,7 @@ def _write(session: Session, row: TicketRow, deadline: float, level: Level, at: 
             text=text,
         )
         send(session, urged, subject=subject, at=at)
+    return [Urged(row, deadline, level, text)]
 
 
 class Reminding:

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from voicebot.exchange.schema.codes import classification as classifications
 from voicebot.records.duty import region_names
 from voicebot.tickets.errors import TicketError
 from voicebot.tickets.tables import DispatchRuleRow
@@ -36,7 +35,6 @@ def decide(
     words: Sequence[str],
     department: str,
     region: str,
-    classification: str,
     source: str,
     by: str,
     at: float,
@@ -58,12 +56,7 @@ def decide(
         raise RuleRefused("A rule needs its source: the minutes (会商纪要) that it stands in.")
     if region and region not in region_names():
         raise RuleRefused(f"{region} is no division code (GB/T 2260) of flows/data/regions.csv.")
-    if classification and classification not in classifications():
-        raise RuleRefused(
-            f"{classification} is no code of voicebot/exchange/data/classification.csv."
-        )
     row = DispatchRuleRow(
-        classification=classification,
         words=list(words),
         region=region,
         department=department.strip(),
@@ -104,7 +97,6 @@ def as_values(row: DispatchRuleRow) -> dict[str, Any]:
         "id": row.id,
         "words": list(row.words),
         "region": row.region,
-        "classification": row.classification,
         "department": row.department,
         "decided_at": row.decided_at,
         "decided_by": row.decided_by,

@@ -51,7 +51,6 @@ class DispatchRuleRow(Base):
     __tablename__ = "dispatch_rule"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    classification: Mapped[str] = mapped_column(String(16), default="")
     words: Mapped[list[str]]
     """All of them must be in the matter."""
     region: Mapped[str] = mapped_column(String(6), default="")

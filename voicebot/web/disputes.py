@@ -15,7 +15,7 @@ from datetime import time as clock
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from voicebot.clock import BEIJING, today
@@ -53,7 +53,6 @@ class RuleModel(BaseModel):
     source: Words
     """The minutes (会商纪要) that it stands in."""
     region: Code = ""
-    classification: Annotated[str, StringConstraints(pattern=r"^([0-9]{2}){0,3}$")] = ""
 
 
 def add_disputes(app: FastAPI, service: Service) -> None:

@@ -80,15 +80,20 @@ class SmsGateway:
 
     def __init__(self, client: httpx.AsyncClient, settings: Notices) -> None:
         self._client, self._url = client, settings.sms_url
-        self._token, self._template = settings.sms_token.get_secret_value(), settings.sms_template
+        self._token = settings.sms_token.get_secret_value()
+        self._template, self._reminder_template = (
+            settings.sms_template,
+            settings.sms_reminder_template,
+        )
 
     async def send(self, message: Outgoing) -> bool:
         content = message.content
-        names = ("line", "place", "order", "number", "minutes", "link")
+        reminder = "reminder" in content
+        names = ("line", "place", "order", "reminder" if reminder else "number", "minutes", "link")
         body = {
             "id": message.id,
             "to": message.address,
-            "template": self._template,
+            "template": self._reminder_template if reminder else self._template,
             "parameters": {name: content[name] for name in names},
             "text": content["text"],
         }

@@ -19,6 +19,8 @@ def open_notice(
     subject: str,
     caller: str,
     at: float,
+    text: str = "",
+    told_from: float | None = None,
 ) -> str:
     """Whoever is on duty for a line is to be told; the notice's id.
 
@@ -30,6 +32,8 @@ def open_notice(
         subject: number of the hand-off, ticket or order.
         caller: the calling number; who is told sees it whole only on the line itself.
         at: seconds since the epoch.
+        text: what a reminder says; "" for a hand-off.
+        told_from: nobody is told before, seconds since the epoch; None: at once.
     """
     notice = hashlib.sha256(key.encode()).hexdigest()[:16]
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
@@ -45,7 +49,8 @@ def open_notice(
             "state": "open",
             "told": 0,
             "created_at": at,
-            "due_at": at,
+            "due_at": at if told_from is None else told_from,
+            "text": text,
             "acknowledged_by": "",
         },
     )

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from voicebot.clock import BEIJING
 from voicebot.config_notices import Notices
 from voicebot.duty import directory
-from voicebot.duty.notices.content import facts
+from voicebot.duty.notices.content import REMINDER_ALARM_S, acknowledge_s, facts
 from voicebot.duty.notices.receipts import receipt_id
 from voicebot.duty.notices.telling import Alarm, Channel, DeskAlone, Tell, next_step
 from voicebot.duty.rota import on_duty
@@ -68,10 +68,12 @@ def advance(
     match what:
         case Tell():
             row.told += 1
-            row.state, row.due_at = "open", now + settings.acknowledge_s
+            row.state = "open"
+            row.due_at = now + acknowledge_s(settings, reminder=bool(row.text))
             _write_messages(session, row, what, now)
         case Alarm():
-            row.state, row.due_at = "alarm", now + settings.alarm_every_s
+            row.state = "alarm"
+            row.due_at = now + (REMINDER_ALARM_S if row.text else settings.alarm_every_s)
         case DeskAlone():
             row.state = "desk"
     return Step(notice, row.line, row.region, row.subject, now - row.created_at, what)
@@ -130,6 +132,7 @@ def _write_messages(session: Session, row: DutyNoticeRow, tell: Tell, now: float
         caller=row.caller,
         receipt=receipt,
         own_line=tell.own_line,
+        text=row.text,
     )
     for channel, address in tell.channels.items():
         session.add(
