@@ -42,6 +42,7 @@ from voicebot.duty.notices.worker import NoticeWorker
 from voicebot.embedder import SentenceEmbedder
 from voicebot.exchange.outbox import OutboxWorker
 from voicebot.exchange.platform import Platform
+from voicebot.exchange.reconciliation.daily import DailyReconciliation
 from voicebot.exchange.worker import EnvelopeWorker
 from voicebot.figures.topic_watch import TopicWatch
 from voicebot.knowledge import Knowledge, KnowledgeBase, open_embedder, unreadable
@@ -336,6 +337,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(service.callers.run()),
             asyncio.create_task(OutboxWorker(records, token).run()),
             asyncio.create_task(_exchange(settings, records).run()),
+            *_reconciling(settings, records),
             asyncio.create_task(_follow_knowledge(knowledge, engines)),
             asyncio.create_task(Reminding(records).run()),
             asyncio.create_task(TopicWatch(records, engines.embedder).run()),
@@ -353,6 +355,12 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             await service.call_backs.close()
         knowledge.close()
         await records.close()
+
+
+def _reconciling(settings: Settings, records: Records) -> list[asyncio.Task[None]]:
+    if not settings.exchange.url or settings.exchange.reconcile_at is None:
+        return []
+    return [asyncio.create_task(DailyReconciliation(settings, records).run())]
 
 
 def _exchange(settings: Settings, records: Records) -> EnvelopeWorker:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import time
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from voicebot.config_base import Section
 from voicebot.exchange.address import unsafe
@@ -36,11 +37,19 @@ class Exchange(Section):
     alarm_s: float = Field(60.0, gt=0)
     """What 110 has not confirmed for so long is an alarm for people, once in such a time, seconds.
     Nothing is given up: it goes on being tried."""
+    reconcile_at: time | None = time(3, 30)
+    """From when on each day the service compares the ledgers of the days before with 110's, and
+    mends what a rule can mend (docs/reconciliation.md), "03:30"; "" for never. Needs `url`."""
     tls_ca: str = ""
     """Certificates (PEM) that 110's own is checked with; empty: those of the system."""
     tls_certificate: str = ""
     """PEM file that we show to 110 (mutual TLS); with `tls_key`."""
     tls_key: str = ""
+
+    @field_validator("reconcile_at", mode="before")
+    @classmethod
+    def _never(cls, given: object) -> object:
+        return None if given == "" else given
 
     @model_validator(mode="after")
     def _sound(self) -> Exchange:

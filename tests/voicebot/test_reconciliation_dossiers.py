@@ -18,7 +18,7 @@ from voicebot.exchange.reconciliation.days import Days
 from voicebot.exchange.stand_in.store import Store
 from voicebot.records import duty
 from voicebot.records.database import migrate, open_engine
-from voicebot.records.operations import handoff_state, write_dossier
+from voicebot.records.operations import delivered, handoff_state, write_dossier
 from voicebot.records.tables import DutyNumberRow, OutboxRow
 
 TODAY = Days.until(AT.date())
@@ -106,6 +106,16 @@ def test_a_dossier_is_believed_or_sent_again(session: Session) -> None:
     assert dossiers.send_again(session, [name], at=AT.timestamp()) == {name}
     assert states(session) == [(1, "waiting")]
     assert session.scalars(select(OutboxRow.state)).all() == ["waiting"]
+
+
+def test_what_was_sent_again_and_has_arrived_is_done(session: Session) -> None:
+    put_out(session, 1, desk(session))
+    number = session.scalars(select(OutboxRow.id)).one()
+    delivered(session, outbox=number, at=AT.timestamp())
+    dossiers.send_again(session, [dossiers.message_id("H1", 1)], at=AT.timestamp() + 60)
+    assert states(session) == [(1, "waiting")]
+    delivered(session, outbox=number, at=AT.timestamp() + 61)
+    assert states(session) == [(1, "applied")]
 
 
 def test_an_older_state_is_not_sent_after_a_newer_one(session: Session) -> None:

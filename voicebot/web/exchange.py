@@ -3,6 +3,8 @@
     POST /v1/exchange/messages          110: a message for us
     GET  /v1/exchange/messages/{id}     110, admin, supervisor: a message of either side
     GET  /v1/exchange/ledger            the same: the messages of a day, for reconciliation
+    GET  /v1/exchange/reconciliations               admin, supervisor: the newest ones
+    GET  /v1/exchange/reconciliations/{number}.html the same: one of them as a page for people
 
 110's platform shows its token and signs each request (`voicebot.exchange.signing`) as soon
 as the settings name a key of its own.
@@ -19,7 +21,7 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, FastAPI, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy.orm import Session
 
 import voicebot.tickets.exchange  # noqa: F401 - what is done with what comes in
@@ -27,6 +29,7 @@ from voicebot.clock import today
 from voicebot.exchange import nonces, reading
 from voicebot.exchange.inbox import Delivery, receive
 from voicebot.exchange.keys import read_keys
+from voicebot.exchange.reconciliation import page, queue
 from voicebot.exchange.schema import Envelope, MessageInvalid, read_envelope
 from voicebot.exchange.schema.envelope import MAX_BYTES
 from voicebot.exchange.signing import SignatureRefused, Verified, Verifier
@@ -40,6 +43,7 @@ MOST_LINES = 5000
 """Of the ledger, in one page."""
 
 Police = Annotated[Principal, Depends(require("110"))]
+Supervisor = Annotated[Principal, Depends(require("admin", "supervisor"))]
 Reader = Annotated[Principal, Depends(require("110", "admin", "supervisor"))]
 
 _STATUS = {"applied": 200, "waiting": 202, "conflict": 409, "refused": 422}
@@ -142,6 +146,22 @@ def add_exchange(app: FastAPI, service: Service) -> None:
         if found is None:
             raise Refusal(404, {"code": "not_found", "message": "There is no message of this id."})
         return JSONResponse(found)
+
+    @app.get("/v1/exchange/reconciliations")
+    async def reconciliations(
+        _: Supervisor, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+    ) -> list[dict[str, Any]]:
+        """The newest reconciliations, newest first; times are seconds since the epoch."""
+        return await records.read(queue.runs, limit)
+
+    @app.get("/v1/exchange/reconciliations/{number}.html", response_class=HTMLResponse)
+    async def reconciliation(number: int, request: Request, principal: Supervisor) -> HTMLResponse:
+        """One reconciliation, and what has become of the differences of its days."""
+        found = await records.read(page.report, number)
+        if found is None:
+            raise Refusal(404, {"code": "not_found", "message": f"No reconciliation {number}."})
+        records.audit(principal, "exchange.reconciliation.read", str(number), _client(request))
+        return HTMLResponse(found, headers={"Cache-Control": "no-store"})
 
 
 def _take(

@@ -21,6 +21,11 @@ class Days:
         """The last day and those before it, `count` in all."""
         return cls(last - timedelta(days=count - 1), last)
 
+    @classmethod
+    def of(cls, first: str, last: str) -> Days:
+        """From days as the database has them, 2026-11-25."""
+        return cls(date.fromisoformat(first), date.fromisoformat(last))
+
     def __iter__(self) -> Iterator[date]:
         for number in range((self.last - self.first).days + 1):
             yield self.first + timedelta(days=number)

@@ -70,6 +70,7 @@ def send_again(session: Session, ids: Collection[str], *, at: float) -> set[str]
     found = set()
     for name, row in _newest(session, ids):
         row.state, row.attempts, row.next_attempt_at, row.created_at = "waiting", 0, at, at
+        row.delivered_at, row.claimed_until = None, None
         found.add(name)
     return found
 

@@ -20,6 +20,10 @@ from voicebot.exchange.reconciliation.tables import DifferenceRow, Reconciliatio
 OPEN = ("open", "mending")
 """States in which a difference is still one."""
 _AT_ONCE = 500
+_OF_A_RUN = (
+    "number", "first_day", "last_day", "began_at", "ended_at", "principal", "ours", "theirs",
+    "found", "unsettled",
+)  # fmt: skip
 
 
 def keep(
@@ -113,10 +117,10 @@ def unsettled(session: Session, days: Days) -> int:
     ).one()
 
 
-def runs(session: Session, limit: int) -> list[ReconciliationRow]:
-    """The newest reconciliations, newest first."""
-    newest = select(ReconciliationRow).order_by(ReconciliationRow.number.desc())
-    return list(session.scalars(newest.limit(limit)))
+def runs(session: Session, limit: int) -> list[dict[str, Any]]:
+    """The newest reconciliations as plain JSON values, newest first."""
+    newest = select(ReconciliationRow).order_by(ReconciliationRow.number.desc()).limit(limit)
+    return [{name: getattr(row, name) for name in _OF_A_RUN} for row in session.scalars(newest)]
 
 
 def _sent_on(days: Days) -> ColumnElement[bool]:
