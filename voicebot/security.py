@@ -35,11 +35,12 @@ from voicebot.token_memory import KnownToken, memory_file, recall, remember
 
 log = structlog.get_logger()
 
-Role = Literal["admin", "supervisor", "agent", "kb", "media", "desk", "110", "channel"]
+Role = Literal["admin", "supervisor", "agent", "kb", "media", "desk", "110", "channel", "acd"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 FIRST_TOKENS: tuple[Role, ...] = ("media", "admin", "desk")
 FIRST_START = "first start"
+MOST_NAME = 64
 
 CACHE_S = 1.0
 """How long a revoked token may still be let in."""
@@ -97,20 +98,33 @@ class TokenStore:
     def create(self, role: str, name: str = "") -> str:
         """Make a token; the only time that it is seen.
 
+        Parameters:
+            name: who it is for, as audit rows have it; empty: its role and its id.
+
         Raises:
-            SecurityError: there is no such role, or the database takes no write.
+            SecurityError: there is no such role, a channel's token has no name, the name is too
+                long, or the database takes no write.
         """
         if role not in ROLES:
             raise SecurityError(f"There is no role {role!r}; there are {', '.join(ROLES)}.")
+        name = name.strip()
+        if role == "channel" and not name:
+            raise SecurityError(
+                "A channel's token needs its name (--name 海易办): by it the matters that it has "
+                "sent are told from those of other channels."
+            )
+        if len(name) > MOST_NAME:
+            raise SecurityError(f"A name has {MOST_NAME} characters at most.")
         token = new_token()
-        self.put_on_record(token, role, name or role)
+        self.put_on_record(token, role, name)
         return token
 
     def put_on_record(self, token: str, role: str, name: str) -> None:
         """Let in from now on whoever shows `token`."""
+        known = secrets.token_hex(4)
         row = AccessTokenRow(
-            id=secrets.token_hex(4),
-            name=name,
+            id=known,
+            name=name or f"{role} {known}",
             role=role,
             hash=_hash(token),
             created_at=time.time(),

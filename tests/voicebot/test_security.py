@@ -112,6 +112,22 @@ def test_mistakes_are_sentences(tokens: TokenStore) -> None:
         tokens.revoke("nothing")
 
 
+def test_a_channels_token_has_a_name_of_its_own(tokens: TokenStore) -> None:
+    for nameless in ("", "  "):
+        with pytest.raises(SecurityError, match="--name"):
+            tokens.create("channel", nameless)
+    with pytest.raises(SecurityError, match="64 characters"):
+        tokens.create("channel", "海" * 65)
+    assert tokens.principal(tokens.create("channel", "海易办")) is not None
+
+
+def test_nameless_tokens_are_told_apart(tokens: TokenStore) -> None:
+    made = [tokens.principal(tokens.create("supervisor")) for _ in range(2)]
+    names = {who.name for who in made if who is not None}
+    assert names == {f"supervisor {who.token_id}" for who in made if who is not None}
+    assert len(names) == 2
+
+
 def test_without_tables_the_next_step_is_said(settings: Settings) -> None:
     settings.paths.state.mkdir(parents=True)
     with pytest.raises(SecurityError, match="voicebot db migrate"):

@@ -20,10 +20,12 @@ import voicebot.web
 from asr.pool import DecodePool
 from telephony.audio_socket_packets import Announcements
 from telephony.call_control import IncomingCall, Rejection
+from voicebot.admission import Room
 from voicebot.call.pipeline import REFUSALS
 from voicebot.config import Settings
 from voicebot.loop_lag import LoopLag
 from voicebot.records.store import Records
+from voicebot.surge.control import SurgeControl
 from voicebot.web.api import MAX_BODY_BYTES, create_app
 from voicebot.web.pages import PUBLIC
 
@@ -50,6 +52,9 @@ class _Service:
         self.authorised: list[bool] = []
         self.taken: list[IncomingCall] = []
         self.announcements = Announcements()
+        self.surge = SurgeControl(
+            settings, records, lambda: Room(0, 8, 16, 0), lambda *_: False, lambda _: False
+        )
 
     async def handle_media(self, websocket: WebSocket, *, authorised: bool) -> None:
         self.authorised.append(authorised)
@@ -79,7 +84,7 @@ def client(service: _Service) -> Iterator[TestClient]:
 
 
 def bearer(service: _Service, role: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {service.records.tokens.create(role)}"}
+    return {"Authorization": f"Bearer {service.records.tokens.create(role, role)}"}
 
 
 def paths(client: TestClient, kind: type) -> list[str]:

@@ -102,6 +102,34 @@ def test_a_limit_from_its_setting_to_its_end_is_on_record(
     ]
 
 
+def test_the_audit_names_whose_token_it_was_and_what_was_acted_upon(
+    as_: Any, client: TestClient, service: _Service
+) -> None:
+    one, other = as_("agent", "坐席7"), as_("agent")
+    one("POST", "nuisance", {"call": "C1", "reason": "abuse"})
+    other("POST", "nuisance", {"call": "C2", "reason": "abuse"})
+    other("GET", f"limits?number={NUMBER}")
+
+    def read(session: Session) -> list[tuple[str, str]]:
+        rows = session.execute(
+            select(AuditRow.principal, AuditRow.subject)
+            .where(AuditRow.action.like("callers.%"))
+            .order_by(AuditRow.id)
+        )
+        return [(principal, subject) for principal, subject in rows]
+
+    async def written() -> list[tuple[str, str]]:
+        await asyncio.gather(*service.records._tasks)
+        return await service.records.read(read)
+
+    assert client.portal is not None
+    first, second, third = client.portal.call(written)
+    assert first == ("坐席7", "C1")
+    assert second[0].startswith("agent ")
+    assert second == (third[0], "C2")
+    assert third[1] == NUMBER
+
+
 def test_agents_mark_calls_and_supervisors_decide(as_: Any) -> None:
     agent, supervisor = as_("agent"), as_("supervisor")
     marks = [

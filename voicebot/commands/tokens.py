@@ -29,7 +29,7 @@ def create(
     role: Annotated[
         str, typer.Argument(help="admin, supervisor, agent, kb, media, desk, 110, channel.")
     ],
-    name: Annotated[str, typer.Option(help="Who it is for.")] = "",
+    name: Annotated[str, typer.Option(help="Who it is for; a channel's needs one.")] = "",
     save: Annotated[
         bool, typer.Option(help="Keep it for this machine's commands (mode 0600).")
     ] = False,
@@ -40,6 +40,7 @@ def create(
     Examples:
       voicebot token create agent --name "seat 7"
       voicebot token create media --name pbx
+      voicebot token create channel --name 海易办
       voicebot token create media --save
     """
     from voicebot.security import keep_token, token_store

@@ -30,10 +30,10 @@ from voicebot.callers import evaluations, limits, missed, proposing, reporting
 from voicebot.callers.errors import CallersError, NotKnown
 from voicebot.callers.limits import MOST_DAYS, MOST_WHY, values
 from voicebot.callers.tables import LimitRow
-from voicebot.records.tables import AuditRow
 from voicebot.security import Principal
 from voicebot.web.access import require
 from voicebot.web.service import Service
+from voicebot.web.tickets import audit_row
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -108,17 +108,17 @@ def add_callers(app: FastAPI, service: Service) -> None:
         request: Request,
         who: Principal,
         action: str,
+        subject: str,
         work: Callable[Concatenate[Session, P], T],
         /,
         *arguments: P.args,
         **named: P.kwargs,
     ) -> T:
-        """The work and its audit row, both or neither."""
+        """The work and its audit row, both or neither; `subject`: what is acted upon."""
 
         def run(session: Session) -> T:
             done = work(session, *arguments, **named)
-            subject = str(done.get("id", "")) if isinstance(done, dict) else ""
-            session.add(_audit_row(who, action, subject, _client(request)))
+            session.add(audit_row(who, action, subject, _client(request), time.time()))
             return done
 
         return await records.transact(run)
@@ -144,11 +144,12 @@ def add_callers(app: FastAPI, service: Service) -> None:
             request,
             who,
             "callers.limit.set",
+            wanted.number,
             _told(limits.set_limit),
             wanted.number,
             reason=wanted.reason,
             evidence=wanted.evidence,
-            who=_name(who),
+            who=who.name,
             why=wanted.why,
             at=time.time(),
             days=wanted.days or service.settings.callers.limit_days,
@@ -162,9 +163,10 @@ def add_callers(app: FastAPI, service: Service) -> None:
             request,
             who,
             "callers.limit.review",
+            str(limit),
             _told(limits.review),
             limit,
-            who=_name(who),
+            who=who.name,
             why=judged.why,
             at=time.time(),
             lift=judged.lift,
@@ -183,9 +185,10 @@ def add_callers(app: FastAPI, service: Service) -> None:
             request,
             who,
             f"callers.limit.{done}",
+            str(limit),
             _told(work[done]),
             limit,
-            who=_name(who),
+            who=who.name,
             why=reason.why,
             at=time.time(),
         )
@@ -196,9 +199,10 @@ def add_callers(app: FastAPI, service: Service) -> None:
             request,
             who,
             "callers.limit.appeal",
+            wanted.number,
             _told(limits.appeal_of),
             wanted.number,
-            who=_name(who),
+            who=who.name,
             why=wanted.why,
             at=time.time(),
         )
@@ -215,10 +219,11 @@ def add_callers(app: FastAPI, service: Service) -> None:
             request,
             who,
             "callers.nuisance.mark",
+            marked.call,
             _told(proposing.mark),
             marked.call,
             marked.reason,
-            who=_name(who),
+            who=who.name,
             at=time.time(),
         )
         return {"proposed": proposed or None}
@@ -240,9 +245,10 @@ def add_callers(app: FastAPI, service: Service) -> None:
             request,
             who,
             "callers.missed.done",
+            settled.call,
             missed.done,
             settled.call,
-            who=_name(who),
+            who=who.name,
             note=settled.note,
             at=time.time(),
         )
@@ -262,6 +268,7 @@ def add_callers(app: FastAPI, service: Service) -> None:
             request,
             who,
             "callers.evaluation.put",
+            judged.call,
             evaluations.by_agent,
             call_id=judged.call,
             number=judged.number,
@@ -285,22 +292,5 @@ def _told(
     return run
 
 
-def _name(who: Principal) -> str:
-    """Tokens need not have a name; each is one person's."""
-    return who.name or f"token {who.token_id}"
-
-
 def _client(request: Request) -> str:
     return request.client.host if request.client else ""
-
-
-def _audit_row(who: Principal, action: str, subject: str, client: str) -> AuditRow:
-    return AuditRow(
-        at=time.time(),
-        principal=who.name,
-        role=who.role,
-        action=action,
-        subject=subject[:255],
-        client=client,
-        allowed=True,
-    )
