@@ -6,9 +6,11 @@ Our side is a process with the service's own records, outboxes, inbox and HTTP; 
 is the stand-in for 110's platform with a store of its own; between them a line that breaks.
 Ours is killed at each step of a message's way and at random, theirs at random; the
 disk is full, the clock jumps, answers are lost, late or lies, messages come twice and out of
-order. Then both come back, deliver what waits, and are reconciled until nothing differs.
-What counts is then read from both stores, not from the reconciliation. The last line is one
-JSON object; exit status 1 if anything was lost, done twice or is not reconciled.
+order. Then both come back and deliver what waits. Of what then still goes out 110 forgets
+each message after its receipt, and our store loses some of 110's: the reconciliation must
+find every one. Both are reconciled until nothing differs. What counts is then read from both
+stores, not from the reconciliation. The last line is one JSON object; exit status 1 if
+anything was lost, done twice or is not reconciled.
 
 *Disk full* is RLIMIT_FSIZE = 0 of our process: no file of its (database, log, spool) may
 grow, as on a full disk, though the kernel's word for it is another (EFBIG). With
@@ -34,11 +36,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from benchmarks.exchange_line import LossyLine, Service, StandIn, free_port, write_settings
-from benchmarks.exchange_service import STEPS
+from benchmarks.exchange_service import STEPS, note_effects
 from voicebot.clock import today
 from voicebot.config import load_settings
 from voicebot.exchange.platform import Platform
@@ -46,7 +48,8 @@ from voicebot.exchange.reconciliation.comparing import Limits
 from voicebot.exchange.reconciliation.days import Days
 from voicebot.exchange.reconciliation.other_side import PlatformLedger
 from voicebot.exchange.reconciliation.running import Outcome, Reconciliation
-from voicebot.exchange.tables import EnvelopeRow
+from voicebot.exchange.reconciliation.tables import DifferenceRow
+from voicebot.exchange.tables import EnvelopeRow, InboxRow, LedgerRow
 from voicebot.records.database import open_engine
 from voicebot.records.tables import OutboxRow
 
@@ -75,6 +78,8 @@ class Trial:
     faults: Counter[str] = field(default_factory=Counter)
     told: set[str] = field(default_factory=set)
     """Ids of messages of which somebody was told that they are written."""
+    gone: set[str] = field(default_factory=set)
+    """Ids of messages that one side has lost without a sign."""
 
     async def run(self) -> dict[str, Any]:
         dice = random.Random(self.seed)
@@ -93,8 +98,9 @@ class Trial:
             await self._stand_in.start({**FAULTS, "seed": self.seed})
             await self._trouble(dice)
             await self._calm()
-            outcome = await self._reconcile()
-            return {**await self._verdict(), "unreconciled": outcome.unsettled}
+            await self._lose()
+            unreconciled = await self._reconcile()
+            return {**await self._verdict(), "unreconciled": unreconciled}
         finally:
             await self._service.close()
             await self._stand_in.close()
@@ -163,12 +169,11 @@ class Trial:
     async def _full_disks_and_wrong_clocks(self, dice: random.Random) -> None:
         while True:
             await asyncio.sleep(dice.uniform(0.5, 2))
-            kind, on, off = dice.choice(
-                [
-                    ("disk_full", {"full": True}, {"full": False}),
-                    ("clock_jump", {"ahead": dice.choice(JUMPS_S)}, {"ahead": 0.0}),
-                ]
-            )
+            faults: list[tuple[str, dict[str, float], dict[str, float]]] = [
+                ("disk_full", {"full": True}, {"full": False}),
+                ("clock_jump", {"ahead": dice.choice(JUMPS_S)}, {"ahead": 0.0}),
+            ]
+            kind, on, off = dice.choice(faults)
             path = "/trial/disk" if kind == "disk_full" else "/trial/clock"
             with contextlib.suppress(httpx.HTTPError):
                 (await self._service.http.post(path, params=on)).raise_for_status()
@@ -190,6 +195,42 @@ class Trial:
         await self._service.start()
         await self._until_nothing_waits()
 
+    async def _lose(self) -> None:
+        """What only a reconciliation can find: a receipt for nothing, and a store that forgets."""
+        count = max(2, self.orders // 50)
+        before = set(self.told)
+        await self._faults(lie=1.0)
+        self._left = [f"{'HP'[n % 2]}{self.seed}-{self.orders + n}" for n in range(count)]
+        await self._write()
+        await self._until_nothing_waits()
+        await self._faults()
+        self.gone = self.told - before
+        self.faults["lie"] += len(self.gone)
+        forgotten = await asyncio.to_thread(self._forget, count)
+        self.faults["lost_here"] += len(forgotten)
+        self.gone |= forgotten
+
+    async def _faults(self, **chances: float) -> None:
+        (await self._stand_in.http.put("/admin/faults", json=chances)).raise_for_status()
+
+    def _forget(self, count: int) -> set[str]:
+        """Take matters of 110's out of our store with all that was said of them and done."""
+        engine = open_engine(self.database_url, writes=True, patience_s=30)
+        try:
+            with Session(engine) as session, session.begin():
+                of_tickets = select(InboxRow.subject).where(InboxRow.sequence == 1)
+                subjects = session.scalars(of_tickets.order_by(InboxRow.number).limit(count)).all()
+                about = InboxRow.subject.in_(subjects)
+                ids = set(session.scalars(select(InboxRow.id).where(about)))
+                came_in = (LedgerRow.direction == "in") & LedgerRow.id.in_(ids)
+                session.execute(delete(InboxRow).where(about))
+                session.execute(delete(LedgerRow).where(came_in))
+                for each in ids:
+                    session.execute(text("DELETE FROM trial_effect WHERE id = :id"), {"id": each})
+        finally:
+            engine.dispose()
+        return ids
+
     async def _until_nothing_waits(self) -> None:
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
@@ -206,14 +247,22 @@ class Trial:
                 for row in (EnvelopeRow, OutboxRow)
             )
 
-    async def _reconcile(self) -> Outcome:
+    async def _reconcile(self) -> int:
+        """What is not settled in the end, and what was lost and not found at once."""
         for number in range(1, ROUNDS + 1):
             outcome = await asyncio.to_thread(self._reconcile_once)
             print(f"reconciliation {number}: {json.dumps(outcome.as_dict())}", flush=True)
+            if number == 1:
+                overlooked = self.gone - self._found()
+                print(f"{len(self.gone)} lost without a sign, {len(overlooked)} overlooked")
             if not outcome.unsettled:
                 break
             await self._until_nothing_waits()
-        return outcome
+        return outcome.unsettled + len(overlooked)
+
+    def _found(self) -> set[str]:
+        with self._session() as session:
+            return set(session.scalars(select(DifferenceRow.id)))
 
     def _reconcile_once(self) -> Outcome:
         writer = open_engine(self.database_url, writes=True, patience_s=30)
@@ -238,7 +287,8 @@ class Trial:
         twice = [name for each in (here, there) for name, count in each.items() if count > 1]
         for name in [*sorted(lost)[:5], *twice[:5]]:
             print(f"lost or twice: {name}", flush=True)
-        return {"lost": len(lost), "duplicated": len(twice), "messages": len(here) + len(there)}
+        print(f"{len(here) + len(there)} messages applied")
+        return {"lost": len(lost), "duplicated": len(twice)}
 
     def _sent_by_110(self) -> set[str]:
         with PlatformLedger(Platform(self._settings.exchange)) as theirs:
@@ -289,6 +339,7 @@ def main() -> int:
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(10**6)
     folder = (given.keep or Path(tempfile.mkdtemp(prefix="exchange-trial-"))).resolve()
     began = time.monotonic()
+    note_effects()
     try:
         with database(given.store, folder) as url:
             trial = Trial(given.orders, seed, folder, url)

@@ -23,6 +23,9 @@ def test_a_short_trial_loses_nothing() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     verdict = json.loads(done.stdout.splitlines()[-1])
-    assert verdict.keys() >= {"orders", "faults", "seconds", "store", "seed"}
+    keys = ["orders", "lost", "duplicated", "unreconciled", "faults", "seconds", "store", "seed"]
+    assert list(verdict) == keys
     assert (verdict["lost"], verdict["duplicated"], verdict["unreconciled"]) == (0, 0, 0)
     assert any(name.startswith("killed_") for name in verdict["faults"])
+    assert " 0 overlooked" in done.stdout
+    assert min(verdict["faults"]["lie"], verdict["faults"]["lost_here"]) >= 2
