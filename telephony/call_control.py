@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from telephony.codecs import Int16
 from telephony.dialing import DutyNumber
@@ -233,6 +233,21 @@ class CallControl(Line, Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """A queue of people at the endpoint, at this moment.
+
+    Parameters:
+        staffed: seats with somebody at them, busy or free.
+        free: those that would take a call now.
+        waiting: calls for which no seat rings.
+    """
+
+    staffed: int
+    free: int
+    waiting: int
+
+
 class IncomingCall(Protocol):
     """A call that is offered and not yet answered."""
 
@@ -249,3 +264,32 @@ class IncomingCall(Protocol):
 
     async def closed(self) -> None:
         """Waits until nothing of the call is left at the endpoint."""
+
+
+@runtime_checkable
+class DivertibleCall(Protocol):
+    """An `IncomingCall` whose endpoint has queues of people and can give it to them unanswered.
+
+    After `divert` the caller is the endpoint's, whatever becomes of the application: `met`
+    and `closed` only tell what becomes of the caller.
+    """
+
+    async def queue_state(self, queue: str, trunk: str) -> QueueState | None:
+        """What a queue looks like; None when the endpoint does not say. Never raises.
+
+        Parameters:
+            trunk: the endpoint's trunk behind which the seats are; "" when each is a
+                telephone of its own.
+        """
+
+    async def divert(self, queue: str, region: str, *, call_back: bool) -> None:
+        """Gives the caller to a queue; never raises.
+
+        Parameters:
+            queue: "" for the endpoint's own.
+            region: of the seats that are meant; "" where none are.
+            call_back: they are told that they may hang up and are called back.
+        """
+
+    async def met(self) -> bool:
+        """Waits until the diverted caller talks to a person; False: they were gone before."""

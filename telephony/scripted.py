@@ -15,7 +15,14 @@ import asyncio
 
 import numpy as np
 
-from telephony.call_control import CallEvents, CallInfo, Capability, NotCapable, Rejection
+from telephony.call_control import (
+    CallEvents,
+    CallInfo,
+    Capability,
+    NotCapable,
+    QueueState,
+    Rejection,
+)
 from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.dialing import DutyNumber
 from telephony.errors import CallError, TelephonyError
@@ -65,6 +72,11 @@ class ScriptedLine:
         """Calls that it was asked to make: trunk, number, DID, reference."""
         self.ends_of_calls_out: list[str] = []
         """How the next of them end; one for which there is none is answered."""
+        self.queues: dict[str, QueueState] = {}
+        """Queues of people, as they are now."""
+        self.diverted: tuple[str, str, bool] | None = None
+        """Queue, region, and whether a call-back was offered, once people have the caller."""
+        self._met = asyncio.Event()
         self._events: CallEvents | None = None
         self._gone = asyncio.Event()
         self._told = False
@@ -87,6 +99,10 @@ class ScriptedLine:
     def caller_hangs_up(self) -> None:
         self._end()
 
+    def person_answers(self) -> None:
+        """Somebody takes the diverted caller out of the queue."""
+        self._met.set()
+
     def heard(self) -> Int16:
         """Everything that the caller was played."""
         return np.concatenate(self.played) if self.played else np.zeros(0, np.int16)
@@ -102,6 +118,19 @@ class ScriptedLine:
     async def reject(self, why: Rejection, retry_after_s: int = 0) -> None:
         self.rejected, self.retry_after_s = why, retry_after_s
         self._gone.set()
+
+    async def queue_state(self, queue: str, trunk: str) -> QueueState | None:
+        return self.queues.get(queue)
+
+    async def divert(self, queue: str, region: str, *, call_back: bool) -> None:
+        self.diverted = queue, region, call_back
+
+    async def met(self) -> bool:
+        waits = [asyncio.create_task(each.wait()) for each in (self._met, self._gone)]
+        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+        return self._met.is_set()
 
     async def closed(self) -> None:
         await self._gone.wait()

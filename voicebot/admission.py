@@ -25,6 +25,16 @@ class Occupancy:
     stopping: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What there is for ordinary calls, as `flows.surge.Figures` has it."""
+
+    calls: int
+    room: int
+    lines: int
+    lines_in_use: int
+
+
 class Recogniser(Protocol):
     """What all calls share and keep busy: `asr.pool.DecodePool`."""
 
@@ -55,12 +65,20 @@ class Admission:
         self._settings, self._lines_in_use = settings, lines_in_use
         self._recogniser = recogniser
         self._calls: dict[str, CallInfo] = {}
+        self._diverted: dict[str, CallInfo] = {}
         self._numbers: Counter[str] = Counter()
         self._stopping = False
 
     @property
     def occupancy(self) -> Occupancy:
         return Occupancy(len(self._calls), self._lines_in_use(), self._stopping)
+
+    @property
+    def room(self) -> Room:
+        """Calls there are, and calls there can be."""
+        limits, calls = self._settings, len(self._calls)
+        most = limits.calls if self._has_recogniser(calls) else calls
+        return Room(calls, most, limits.handoff_lines, self._lines_in_use())
 
     def stop(self) -> None:
         """No call is taken any more."""
@@ -80,34 +98,54 @@ class Admission:
             self._recogniser.serving(len(self._calls))
         return refusal
 
+    def divert(self, info: CallInfo) -> Rejection | None:
+        """The call takes no place: people have it. It counts by number, until its release."""
+        refusal = self._refused_outright(info)
+        if refusal is None and self._too_many(info):
+            refusal = Rejection.TOO_MANY
+        if refusal is None:
+            self._diverted[info.call_id] = info
+            self._numbers[info.caller] += 1
+        return refusal
+
     def calling(self, number: str, but: Collection[str]) -> bool:
-        """A call of this number is running, beside those with these ids."""
-        return any(info.caller == number for id_, info in self._calls.items() if id_ not in but)
+        """A call of this number is running or waits for people, beside those with these ids."""
+        calls = {**self._calls, **self._diverted}
+        return any(info.caller == number for id_, info in calls.items() if id_ not in but)
 
     def release(self, call_id: str) -> None:
         """Gives the call's place back; harmless for a call without one."""
-        info = self._calls.pop(call_id, None)
+        info = self._calls.pop(call_id, None) or self._diverted.pop(call_id, None)
         if info is not None:
             self._numbers[info.caller] -= 1
             self._numbers += Counter()  # numbers without calls are forgotten
             self._recogniser.serving(len(self._calls))
 
     def _refusal(self, info: CallInfo) -> Rejection | None:
-        limits = self._settings
-        if self._stopping:
-            return Rejection.STOPPING
-        if info.call_id in self._calls:
-            return Rejection.DUPLICATE
+        limits, calls = self._settings, len(self._calls)
+        outright = self._refused_outright(info)
+        if outright is not None:
+            return outright
         if info.trunk is Trunk.POLICE or info.called:
-            full = len(self._calls) >= limits.calls + limits.handoff_reserve
-            return Rejection.FULL if full else None
-        if info.caller and self._numbers[info.caller] >= limits.per_number:
+            return Rejection.FULL if calls >= limits.calls + limits.handoff_reserve else None
+        if self._too_many(info):
             return Rejection.TOO_MANY
         spare = limits.handoff_lines - self._lines_in_use()
-        if len(self._calls) >= limits.calls or spare <= limits.handoff_reserve:
+        if calls >= limits.calls or spare <= limits.handoff_reserve:
             return Rejection.FULL
-        if len(self._calls) >= limits.calls_at_least and not self._recogniser.takes_another(
+        return None if self._has_recogniser(calls) else Rejection.FULL
+
+    def _refused_outright(self, info: CallInfo) -> Rejection | None:
+        if self._stopping:
+            return Rejection.STOPPING
+        known = info.call_id in self._calls or info.call_id in self._diverted
+        return Rejection.DUPLICATE if known else None
+
+    def _too_many(self, info: CallInfo) -> bool:
+        return bool(info.caller) and self._numbers[info.caller] >= self._settings.per_number
+
+    def _has_recogniser(self, calls: int) -> bool:
+        limits = self._settings
+        return calls < limits.calls_at_least or self._recogniser.takes_another(
             limits.final_within_s
-        ):
-            return Rejection.FULL
-        return None
+        )

@@ -50,6 +50,8 @@ from voicebot.loop_lag import LoopLag
 from voicebot.recording_vault import RecordingVault
 from voicebot.records.store import Records
 from voicebot.security import desk_token
+from voicebot.surge.control import SurgeControl
+from voicebot.surge.diverting import Diverting
 from voicebot.tickets.reminding import Reminding
 
 log = structlog.get_logger()
@@ -107,6 +109,14 @@ class Service:
             self._admission.calling,
             lambda: self.occupancy.calls + 1 < settings.admission.calls,
         )
+        self.surge = SurgeControl(
+            settings,
+            records,
+            lambda: self._admission.room,
+            lambda number, at: bool(self.callers.limited.last_day(number, at)),
+            self.call_backs.pending,
+        )
+        self._diverting = Diverting(records, self.surge, self.callers.window)
         self.started_at = time.time()
 
     @property
@@ -197,15 +207,20 @@ class Service:
         if self.settings.line(info.did) is None:
             await self._turn_away(call, Rejection.NOT_OURS)
             return
-        refusal = self._admission.reserve(info)
+        routed = await self.surge.route(call, info)
+        refusal = (
+            self._admission.divert(info) if routed.to_people else self._admission.reserve(info)
+        )
         if refusal is not None:
             await self._turn_away(call, refusal)
             return
         try:
             if await self.records.known(info.call_id):
                 await self._turn_away(call, Rejection.DUPLICATE)
-                return
-            await self._serve(call, info, offered_at)
+            elif routed.to_people:
+                await self._diverting.give(call, info, routed)
+            else:
+                await self._serve(call, info, offered_at)
         finally:
             self._sessions.pop(info.call_id, None)
             self._admission.release(info.call_id)
@@ -335,6 +350,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(engines.pool.run()),
             asyncio.create_task(service.loop_lag.run()),
             asyncio.create_task(service.callers.run()),
+            asyncio.create_task(service.surge.run()),
             asyncio.create_task(OutboxWorker(records, token).run()),
             asyncio.create_task(_exchange(settings, records).run()),
             *_reconciling(settings, records),

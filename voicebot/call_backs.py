@@ -82,6 +82,12 @@ class CallBacks:
         new = self._known[wanted.matter.handoff] = _CallBack(wanted)
         new.task = asyncio.create_task(self._run(new, line, did, note), name="call-back")
 
+    def pending(self, number: str) -> bool:
+        """A call of this number broke off in danger, and it is being called back."""
+        return any(
+            each.wanted.number == number and each.task is not None for each in self._known.values()
+        )
+
     def matter(self, reference: str) -> Interrupted | None:
         """What an answered call of ours is about; None for none that is known."""
         known = self._known.get(reference)

@@ -30,6 +30,7 @@ from voicebot.commands import (
     replay,
     service,
     settings,
+    surge,
     tickets,
     tokens,
     triage,
@@ -93,6 +94,7 @@ app.add_typer(recording.app, name="recording")
 app.add_typer(audio.app, name="audio")
 app.add_typer(callers.app, name="callers")
 app.add_typer(duty.app, name="duty")
+app.add_typer(surge.app, name="surge")
 
 
 def main() -> None:

@@ -37,6 +37,7 @@ from voicebot.config_base import Section
 from voicebot.config_callers import Callers, DialledLine
 from voicebot.config_exchange import Exchange
 from voicebot.config_notices import Notices
+from voicebot.config_surge import Surge
 from voicebot.config_telephony import Admission, Asterisk, AudioSocket, Sip
 from voicebot.errors import VoicebotError
 from voicebot.exchange.address import unsafe
@@ -346,6 +347,7 @@ class Settings(BaseSettings):
     sip: Sip = Field(default_factory=lambda: Sip.model_validate({}))
     audio_socket: AudioSocket = Field(default_factory=lambda: AudioSocket.model_validate({}))
     admission: Admission = Field(default_factory=lambda: Admission.model_validate({}))
+    surge: Surge = Field(default_factory=lambda: Surge.model_validate({}))
     notices: Notices = Field(default_factory=lambda: Notices.model_validate({}))
     recordings: Recordings = Field(default_factory=Recordings)
     database: Database = Field(default_factory=Database)
@@ -376,6 +378,19 @@ class Settings(BaseSettings):
                 "asterisk.trunks, or leave call_back_trunk empty"
             )
         return asterisk
+
+    @field_validator("surge")
+    @classmethod
+    def _surge_of_our_lines(cls, surge: Surge, others: ValidationInfo) -> Surge:
+        lines: tuple[DialledLine, ...] = others.data.get("lines", ())
+        ours = {line.did for line in lines}
+        for named in (*(each.line for each in surge.queues), *(each.line for each in surge.lines)):
+            if ours and named not in ours:
+                raise ValueError(
+                    f"{named} is no line here: add it to [[lines]], or correct it in "
+                    "[[surge.queues]] and [[surge.lines]]"
+                )
+        return surge
 
     @property
     def database_url(self) -> str:

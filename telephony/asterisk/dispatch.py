@@ -18,9 +18,10 @@ class Dispatch:
     def follow(self, channel: str, handler: Handler) -> None:
         self._handlers[channel] = handler
 
-    def forget(self, channel: str) -> None:
-        """Harmless when it is not followed."""
-        self._handlers.pop(channel, None)
+    def forget(self, channel: str, handler: Handler | None = None) -> None:
+        """Harmless when it is not followed, or by now by another handler than the one given."""
+        if handler is None or self._handlers.get(channel) == handler:
+            self._handlers.pop(channel, None)
 
     def follows(self, channel: str) -> bool:
         return channel in self._handlers

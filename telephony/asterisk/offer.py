@@ -12,7 +12,8 @@ from telephony.asterisk.ari import Ari, AriError, Event
 from telephony.asterisk.call import AsteriskCall
 from telephony.asterisk.calling_out import ORIGIN as CALLED_OUT
 from telephony.asterisk.dispatch import Dispatch
-from telephony.call_control import CallInfo, Rejection, Trunk
+from telephony.asterisk.queue import queue_state
+from telephony.call_control import CallInfo, QueueState, Rejection, Trunk
 from telephony.errors import CallError, TelephonyError
 from telephony.sip.headers import user_to_user
 
@@ -20,6 +21,9 @@ log = structlog.get_logger()
 
 ANSWER_S = 5.0
 """How long answering may take until the caller goes to the fallback instead."""
+
+ASKED_S = 30.0
+"""How often Asterisk is asked about a diverted caller of whom no event comes."""
 
 _ENDS = frozenset({"ChannelHangupRequest", "ChannelDestroyed"})
 """Of a caller in the dialplan. A channel that waits for the end of a REFER is destroyed only
@@ -49,12 +53,14 @@ class AsteriskOffer:
         """The call, once it is answered."""
         self._gone = asyncio.Event()
         self._closing = asyncio.Lock()
+        self._diverted = False
+        self._met = asyncio.Event()
         dispatch.follow(self.channel, self._on)
 
     @property
     def owned(self) -> bool:
         """The caller is in our care."""
-        return not self._gone.is_set()
+        return not (self._gone.is_set() or self._diverted)
 
     @property
     def released(self) -> bool:
@@ -63,8 +69,8 @@ class AsteriskOffer:
 
     @property
     def away(self) -> bool:
-        """The caller is in the dialplan for us: a REFER is under way."""
-        return self.call is not None and self.call.transfer is not None
+        """The caller is in the dialplan for us: a REFER is under way, or a queue has them."""
+        return self._diverted or (self.call is not None and self.call.transfer is not None)
 
     async def read(self) -> None:
         """Asks Asterisk for what the event does not tell. Errors: AriError."""
@@ -118,12 +124,56 @@ class AsteriskOffer:
             await self._ari.delete(f"channels/{self.channel}", reason_code=cause)
         self._gone.set()
 
+    async def queue_state(self, queue: str, trunk: str) -> QueueState | None:
+        try:
+            return await queue_state(self._ari, self.channel, queue, trunk)
+        except AriError as error:
+            log.warning("queue_not_read", reason=error.code)
+            return None
+
+    async def divert(self, queue: str, region: str, *, call_back: bool) -> None:
+        self._diverted = True
+        variables = {"VB_QUEUE": queue, "VB_REGION": region, "VB_CALL_BACK": str(int(call_back))}
+        try:
+            # Else the application hears nothing of a channel that has left it.
+            await self._ari.post(
+                f"applications/{self._ari.access.app}/subscription",
+                eventSource=f"channel:{self.channel}",
+            )
+            await self._ari.set_variables(self.channel, variables)
+            await self._ari.proceed(self.channel, self._ari.access.fallback_context)
+        except AriError as error:
+            self._diverted = False
+            if not error.gone:
+                log.error("caller_not_diverted", reason=error.code)
+                await self._fall_back("not_diverted")
+            self.lost()
+
+    async def met(self) -> bool:
+        """Without events, as after a lost connection, Asterisk is asked now and then."""
+        while self._diverted and not (self._met.is_set() or self._gone.is_set()):
+            waits = [asyncio.create_task(each.wait()) for each in (self._met, self._gone)]
+            done, pending = await asyncio.wait(
+                waits, timeout=ASKED_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            for wait in pending:
+                wait.cancel()
+            if not done:
+                await self._look()
+        return self._met.is_set()
+
     async def closed(self) -> None:
+        while self._diverted and not self._gone.is_set():
+            try:
+                async with asyncio.timeout(ASKED_S):
+                    await self._gone.wait()
+            except TimeoutError:
+                await self._look()
         await self._gone.wait()
         async with self._closing:
             if self.call is not None:
                 await self.call.close()
-        self._dispatch.forget(self.channel)
+        self._dispatch.forget(self.channel, self._on)
 
     async def finish(self) -> None:
         """The application is done with the call: nobody is left alone. Never raises.
@@ -132,11 +182,13 @@ class AsteriskOffer:
         """
         if self.owned:
             await self._fall_back("abandoned")
+        if self._diverted:
+            self._gone.set()  # a queue has them
         await self.closed()
 
     def lost(self) -> None:
-        """The caller's channel is not in our application any more."""
-        if self.owned:
+        """The caller's channel is not in our application any more, or is no more."""
+        if not self._gone.is_set():
             self._gone.set()
             if self.call is not None:
                 self.call.caller_gone()
@@ -146,6 +198,14 @@ class AsteriskOffer:
         self._gone.set()
         if self.call is not None:
             self.call.taken_away()
+
+    async def _look(self) -> None:
+        """Whether a diverted caller is still there."""
+        try:
+            await self._ari.get(f"channels/{self.channel}")
+        except AriError as error:
+            if error.gone:
+                self._gone.set()
 
     async def _fall_back(self, why: str) -> None:
         """The dialplan keeps the caller connected. Never raises."""
@@ -167,6 +227,12 @@ class AsteriskOffer:
         match event["type"]:
             case "ChannelHangupRequest" if transfer is not None:
                 self.lost()
+            case "StasisEnd" if self._diverted:
+                pass
+            case "StasisStart" if self._diverted:
+                self._gone.set()  # the dialplan offers the caller anew
+            case "ChannelEnteredBridge" if self._diverted:
+                self._met.set()
             case "StasisEnd" | "ChannelDestroyed":
                 self.lost()
             case "ChannelDtmfReceived" if self.call is not None:

@@ -71,7 +71,8 @@ def test_every_prompt_that_is_said_exists() -> None:
 
 def test_every_prompt_is_said() -> None:
     greetings = {name for name in load_prompts() if name.startswith("greeting_")}
-    assert set(load_prompts()) - greetings - said() == set()
+    by_the_pbx = {"surge_call_back"}
+    assert set(load_prompts()) - greetings - said() - by_the_pbx == set()
 
 
 def test_a_misspelt_prompt_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ WHY: Mapping[str, str] = {
     "no_seat": "没有空闲座席",
     "closed": "非服务时间",
     "refused": "线路全忙未接",
+    "surge": "高峰登记回拨",
 }
 
 FIRST_S = 60.0

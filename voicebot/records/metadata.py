@@ -17,6 +17,7 @@ import voicebot.matters.tables  # noqa: F401 - declares tables of `Base`
 from kb.store import metadata as knowledge_base
 from voicebot.figures import tables as _figures  # noqa: F401 - declared on Base
 from voicebot.records.tables import Base
+from voicebot.surge import tables as _surge  # noqa: F401 - declared on Base
 from voicebot.tickets import tables as _tickets  # noqa: F401 - declared on Base
 
 METADATA: Sequence[MetaData] = (Base.metadata, knowledge_base)

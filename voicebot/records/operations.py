@@ -37,6 +37,7 @@ from voicebot.records.tables import (
     TurnRow,
 )
 from voicebot.records.texts import fitted_row
+from voicebot.surge import decisions
 from voicebot.tickets import opening
 
 
@@ -118,6 +119,11 @@ def add_turn(
 
 def save_ticket(session: Session, *, ticket: str, at: float, **values: Any) -> None:
     opening.save(session, ticket=ticket, at=at, **values)
+
+
+def note_surge_decision(session: Session, **values: Any) -> None:
+    """Keep why a call went where it went (`decisions.note`)."""
+    decisions.note(session, **values)
 
 
 def write_dossier(
@@ -270,6 +276,7 @@ OPERATIONS: Mapping[str, Callable[..., None]] = {
         called_back,
         save_evaluation,
         appeal_limit,
+        note_surge_decision,
         audit,
     )
 }

@@ -18,6 +18,7 @@ from voicebot.records.tables import (
     TicketRow,
     TurnRow,
 )
+from voicebot.surge.decisions import decision_of
 
 LONGEST_PAUSE_S = 31.0
 """No attempt waits longer for its time (`exchange.outbox.LAST_RETRY_S`)."""
@@ -28,7 +29,8 @@ def call(session: Session, call_id: str) -> dict[str, Any] | None:
     """The complete record of a call.
 
     ``{"call_id", "caller", "did", "started_at", "ended_at", "outcome", "region",
-    "recording", "turns", "handoffs", "tickets", "decisions"}``. Times named `started_at`,
+    "recording", "turns", "handoffs", "tickets", "decisions", "surge"}``; `surge`: why the bot
+    answered it (`voicebot.surge.decisions.decision_of`). Times named `started_at`,
     `ended_at` and those of tickets are seconds since the epoch; all others are seconds
     since `started_at`.
     """
@@ -55,6 +57,7 @@ def call(session: Session, call_id: str) -> dict[str, Any] | None:
         "handoffs": [_handoff(session, each, row) for each in handoffs],
         "tickets": [plain(ticket, "call_id") for ticket in tickets],
         "decisions": [{"at": each.at, **each.payload} for each in decisions],
+        "surge": decision_of(session, call_id),
     }
 
 

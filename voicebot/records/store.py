@@ -249,6 +249,10 @@ class Records:
         """A limited caller appeals; the words are in the ticket too."""
         return self._write("appeal_limit", number=number, ticket=ticket, words=words, at=at)
 
+    def note_surge_decision(self, decision: Mapping[str, Any]) -> Awaitable[bool]:
+        """Why a call went where it went (`voicebot.surge.decisions.kept`)."""
+        return self._write("note_surge_decision", **decision)
+
     def audit(
         self,
         principal: Principal | None,

@@ -18,6 +18,7 @@
     POST /v1/duty/receipts/{id}     whoever was told, by the notice's token; the same (web.duty)
     …   /v1/callers/…               admin, supervisor, agent (web.callers)
     …   /v1/tickets/…               agent, supervisor, admin: work orders (web.tickets)
+    …   /v1/surge/…                admin, supervisor, agent; figures: acd (web.surge)
     …   /v1/disputes, /v1/dispatch-rules   supervisor, admin (web.disputes)
     WS  /api/live                   admin, supervisor, agent: what happens, as it happens
     WS  /media                      media, admin: a call's audio (telephony.messages)
@@ -55,6 +56,7 @@ from voicebot.web.live import follow
 from voicebot.web.matters import add_matters
 from voicebot.web.pages import add_pages
 from voicebot.web.service import Service
+from voicebot.web.surge import add_surge
 from voicebot.web.tickets import add_tickets
 
 STAFF = ("admin", "supervisor", "agent")
@@ -207,6 +209,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_carriers(app, service, announcements)
     add_tickets(app, service)
     add_disputes(app, service)
+    add_surge(app, service)
 
     def _audit(request: Request | WebSocket, who: Principal, action: str, subject: str) -> None:
         client = request.client.host if request.client else ""

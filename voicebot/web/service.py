@@ -12,6 +12,7 @@ from telephony.call_control import IncomingCall
 from voicebot.config import Settings
 from voicebot.loop_lag import LoopLag
 from voicebot.records.store import Records
+from voicebot.surge.control import SurgeControl
 
 if TYPE_CHECKING:
     from voicebot.call.engines import Engines
@@ -44,6 +45,8 @@ class Service(Protocol):
 
     @property
     def loop_lag(self) -> LoopLag: ...
+    @property
+    def surge(self) -> SurgeControl: ...
     @property
     def recognition(self) -> PoolFigures: ...
     @property

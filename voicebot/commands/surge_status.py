@@ -1,0 +1,81 @@
+"""What a running service says of surge control, asked for and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flows.surge import Force, Mode
+from flows.surge_wording import FORCES, MODES, seconds
+from voicebot.commands.call import api_url, default_url, tokens_for
+from voicebot.commands.callers_common import moment
+from voicebot.commands.session import InputError
+from voicebot.config import Settings
+
+SITUATIONS = {"ordinary": "平日", "holiday": "节假日", "typhoon": "台风"}
+
+
+def ask(settings: Settings, url: str, token: str) -> dict[str, Any]:
+    """GET /v1/surge of the service.
+
+    Raises:
+        InputError: it does not answer, or refuses.
+    """
+    import httpx
+
+    base = url.rstrip("/") or api_url(default_url(settings))
+    if url and not token:
+        raise InputError(f"This machine's token is not sent to {url}: give its own with --token.")
+    if not token:
+        token = tokens_for(settings, default_url(settings), "", "")[1] or ""
+    try:
+        answer = httpx.get(
+            f"{base}/v1/surge",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=5.0,
+            trust_env=False,
+        )
+    except httpx.HTTPError as error:
+        raise InputError(
+            f"{base} does not answer ({type(error).__name__}): the figures are in the running "
+            "service; start it with `voicebot serve`, or name another with --url."
+        ) from None
+    if not answer.is_success:
+        raise InputError(f"{base} refused ({answer.status_code}): {answer.text[:200]}")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def lines_of(found: dict[str, Any]) -> Iterator[str]:
+    """The answer for people, line by line."""
+    for line in found["lines"]:
+        figures = line["figures"]
+        yield (
+            f"{line['line']}  {MODES[Mode(line['mode'])]}（自 {moment(line['since'])}）  "
+            f"{SITUATIONS[line['situation']]}  "
+            f"机器人 {figures['bot_calls']}/{figures['bot_room']}  "
+            f"外线 {figures['lines_in_use']}/{figures['lines']}"
+        )
+        seats = figures["seats"]
+        if seats is None:
+            yield "    坐席数据：从未收到，机器人接所有来电"
+        else:
+            stale = "" if line["figures_known"] else "，已过时：机器人接所有来电"
+            yield f"    坐席数据：{seconds(figures['seats_age_s'])}前{stale}"
+            for group in seats["groups"]:
+                where = "本地" if group["local"] else "异地"
+                yield f"    {where} {group['region']}  空闲 {group['free']}/{group['staffed']}"
+            yield (
+                f"    排队 {seats['waiting']}  最长 {seconds(seats['oldest_wait_s'])}  "
+                f"每分钟来电 {seats['arrivals_per_min']:.1f}"
+                f"（预计 {figures['expected_per_min']:.1f}）"
+            )
+        if line["newest"]:
+            yield f"    最近一通：{line['newest']['because']}"
+    for order in found["orders"]:
+        word = order["order"]
+        name = FORCES[Force(word)] if word in set(Force) else SITUATIONS[word]
+        yield (
+            f"手动设定  {order['line'] or '全部线路'}  {name}  至 {moment(order['until_at'])}  "
+            f"{order['given_by']}  {order['why']}"
+        )

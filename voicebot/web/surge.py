@@ -1,0 +1,178 @@
+"""Surge control over HTTP.
+
+GET  /v1/surge            admin, supervisor, agent: each line's state, figures and newest decision
+PUT  /v1/surge/figures    acd, admin: a line's seats and queue, from any ACD, every few seconds
+POST /v1/surge/override   supervisor, admin: who answers, or what kind of day it is, until an hour
+GET  /v1/surge/calls/{id} admin, supervisor, agent: why a call went where it went
+
+Orders are written with their audit row in one transaction. Figures are audited when an ACD
+sends its first ones, not every few seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy.orm import Session
+
+from flows.surge_wording import explain
+from voicebot.records.tables import AuditRow
+from voicebot.security import Principal
+from voicebot.surge import orders
+from voicebot.surge.board import MOST_LINES, SeatReport
+from voicebot.surge.control import SurgeControl
+from voicebot.surge.decisions import decision_of, figure_values, finite
+from voicebot.surge.orders import LONGEST_S, MOST_WHY, Order, OrderRefused
+from voicebot.web.access import Refusal, require
+from voicebot.web.service import Service
+
+Staff = Annotated[Principal, Depends(require("admin", "supervisor", "agent"))]
+Supervisor = Annotated[Principal, Depends(require("admin", "supervisor"))]
+Acd = Annotated[Principal, Depends(require("acd", "admin"))]
+
+
+class FiguresTold(BaseModel):
+    """What an ACD sends; lines that it leaves out stay as they are until they are stale."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lines: Annotated[list[SeatReport], Field(min_length=1, max_length=MOST_LINES)]
+
+
+class OrderWanted(BaseModel):
+    """An order, or the end of one.
+
+    `line`: the dialled number; all lines where it is left out. `order` ``end`` ends what stands
+    for that line.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    order: Order | Literal["end"]
+    line: Annotated[str, StringConstraints(max_length=64)] = ""
+    minutes: Annotated[float, Field(gt=0, le=LONGEST_S / 60)] = 120.0
+    why: Annotated[str, StringConstraints(strip_whitespace=True, max_length=MOST_WHY)] = ""
+
+
+def add_surge(app: FastAPI, service: Service) -> None:
+    """Adds the endpoints."""
+    records, control = service.records, service.surge
+    ours = {line.did for line in service.settings.lines}
+    seen: set[str] = set()
+
+    @app.exception_handler(OrderRefused)
+    async def refused(_: Request, error: OrderRefused) -> JSONResponse:
+        return JSONResponse({"code": error.code, "message": str(error)}, 422)
+
+    @app.get("/v1/surge")
+    async def status(_: Staff) -> dict[str, Any]:
+        return status_values(control, sorted(ours))
+
+    @app.put("/v1/surge/figures")
+    async def figures(told: FiguresTold, principal: Acd, request: Request) -> dict[str, Any]:
+        _known({report.line for report in told.lines})
+        at = time.time()
+        for report in told.lines:
+            control.board.tell(report, at)
+        if principal.token_id not in seen:
+            seen.add(principal.token_id)
+            records.audit(principal, "surge.figures", "", _client(request))
+        return {"taken": len(told.lines)}
+
+    @app.post("/v1/surge/override")
+    async def override(wanted: OrderWanted, who: Supervisor, request: Request) -> dict[str, Any]:
+        _known({wanted.line} - {""})
+        at = time.time()
+
+        def work(session: Session) -> list[dict[str, Any]]:
+            if wanted.order == "end":
+                orders.end(session, line=wanted.line, who=who.name, at=at)
+            else:
+                orders.give(
+                    session,
+                    wanted.order,
+                    line=wanted.line,
+                    who=who.name,
+                    why=wanted.why,
+                    at=at,
+                    until=at + 60 * wanted.minutes,
+                )
+            session.add(
+                AuditRow(
+                    at=at,
+                    principal=who.name,
+                    role=who.role,
+                    action="surge.override",
+                    subject=f"{wanted.order} {wanted.line}".strip(),
+                    client=_client(request),
+                )
+            )
+            session.flush()
+            return [orders.values(each) for each in orders.in_force(session, at)]
+
+        in_force = await records.transact(work)
+        await control.refresh()
+        return {"orders": in_force}
+
+    @app.get("/v1/surge/calls/{call_id:path}")
+    async def why(call_id: str, principal: Staff, request: Request) -> dict[str, Any]:
+        found = await records.read(decision_of, call_id)
+        records.audit(principal, "surge.explain", call_id, _client(request))
+        if found is None:
+            raise Refusal(
+                404,
+                {
+                    "code": "not_found",
+                    "message": "Surge control has decided nothing about a call of this id.",
+                },
+            )
+        return found
+
+    def _known(lines: set[str]) -> None:
+        for line in sorted(lines - ours):
+            raise Refusal(
+                422, {"code": "bad_request", "message": f"line: {line} is no line of [[lines]]."}
+            )
+
+
+def status_values(control: SurgeControl, lines: list[str]) -> dict[str, Any]:
+    """What GET /v1/surge answers, and `voicebot surge status --json` prints."""
+    at = time.time()
+    found = []
+    for line in lines:
+        policy, state, newest = control.policy(line), control.state(line), control.newest(line)
+        figures = control.figures(line, at)
+        fresh = figures.seats is not None and figures.seats_age_s <= policy.stale_after_s
+        found.append(
+            {
+                "line": line,
+                "mode": state.mode.value,
+                "since": state.since,
+                "figures_known": fresh,
+                "figures": figure_values(figures),
+                "situation": control.situation(line, at).value,
+                "newest": newest
+                and {
+                    "destination": newest.destination.value,
+                    "reason": newest.reason.value,
+                    "wait_s": finite(newest.wait_s),
+                    "outlook_s": finite(newest.outlook_s),
+                    "because": explain(newest, policy),
+                },
+                "policy": asdict(policy),
+            }
+        )
+    return {
+        "at": at,
+        "lines": found,
+        "orders": [orders.values(each) for each in control.orders if at < each.until_at],
+    }
+
+
+def _client(request: Request) -> str:
+    return request.client.host if request.client else ""
