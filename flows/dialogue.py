@@ -26,6 +26,7 @@ This file says which concern takes which event; what short replies mean is read 
 `keypad`           the menu of keys
 `handoff`          110 and seats: opened, written, announced (`announcing` has the wording)
 `legs`             the legs to them (`routes`), the next route; `release` who leaves the call
+`waiting`          110 has no line: what the caller is told, and a line that is free for him
 `seatless`         a seat, and what there is without one: limited numbers, closed hours
 `appeal`           a limited caller who does not agree
 `satisfaction`     the question how content the caller is
@@ -61,6 +62,7 @@ from flows import (
     seatless,
     speaking,
     ticket_writing,
+    waiting,
 )
 from flows.actions import Decide
 from flows.events import (
@@ -75,12 +77,14 @@ from flows.events import (
     Heard,
     HungUp,
     KeyPressed,
+    LineFree,
     PlaybackFinished,
     PlaybackStarted,
     Released,
     SearchResult,
     Silence,
     TicketsFound,
+    TimePassed,
     TransferProgress,
     TurnEnded,
     Written,
@@ -150,6 +154,10 @@ def _dispatch(state: State, event: Event, policy: Policy) -> Step:
             return _written(state, event)
         case TransferProgress():
             return seatless.transfer(state, event, policy)
+        case LineFree():
+            return waiting.granted(state, event)
+        case TimePassed():
+            return dossier.keep_company(state)
         case FarSideKey():
             return seatless.key(state, event, policy)
         case EngineFailed():

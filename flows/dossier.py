@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows import answers, bridge_wording, call_back, jurisdiction, sides, small_talk
+from flows import answers, bridge_wording, call_back, jurisdiction, sides, small_talk, waiting
 from flows import handoff as opening
 from flows.actions import Action, Decide, DialRoute, Route, UpdateDossier
 from flows.announcing import UNDECIDED
@@ -143,12 +143,15 @@ def keep_company(state: State) -> Step:
         or state.caller_speaking
     ):
         return state, ()
+    told = waiting.told(state)
+    if told is not None:
+        return told
     if handoff.to_note:
         state = replace(state, handoff=replace(handoff, to_note=False))
         state, said = say(state, "noted")
         return state, (said,)
-    told = state.caller_turn(handoff.turn)
-    if handoff.asked_place or (told is not None and answers.precise_place(told.transcript)):
+    turn = state.caller_turn(handoff.turn)
+    if handoff.asked_place or (turn is not None and answers.precise_place(turn.transcript)):
         return bridge_wording.speak(state) or (state, ())
     state = replace(state, handoff=replace(handoff, asked_place=True))
     state, asked = say(state, "where_are_you")

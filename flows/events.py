@@ -259,6 +259,19 @@ class TransferProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class LineFree:
+    """A line of a number that was full is kept for this call (`flows.waiting_list`)."""
+
+    at: float
+    handoff: str
+    destination: str
+    sure: bool = True
+    """A line is free; else the number is only worth another try."""
+    why: str = ""
+    """For people: the risk, and how long the caller has waited."""
+
+
+@dataclass(frozen=True, slots=True)
 class FarSideKey:
     """Somebody on a leg pressed a key."""
 
@@ -313,6 +326,7 @@ Event = (
     | PlaybackFinished
     | Written
     | TransferProgress
+    | LineFree
     | FarSideKey
     | TimePassed
     | EngineFailed

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from flows import dossier, release, sides, waiting
 from flows import handoff as opening
-from flows import release, sides
 from flows.actions import Decide, DialRoute, Leave, ReleaseLeg
 from flows.announcing import UNDECIDED
 from flows.events import LegState, TransferProgress
@@ -147,6 +147,9 @@ def _progress(state: State, handoff: HandoffState, leg: LegState) -> Step:
 def _route_failed(state: State, handoff: HandoffState, event: TransferProgress) -> Step:
     """The next of the chain; when all have failed a call for 110 starts over, never dropped."""
     failed = Decide("route_failed", f"{event.destination}：{event.state} {event.reason}".strip())
+    handoff = waiting.failed(state, handoff, event)
+    if handoff.index + 1 >= len(handoff.routes):
+        handoff = waiting.further(handoff)
     last = handoff.index + 1 >= len(handoff.routes)
     if last and not handoff.to_police:
         return release.no_seat(state), (failed,)
@@ -157,7 +160,8 @@ def _route_failed(state: State, handoff: HandoffState, event: TransferProgress) 
         index=0 if last else handoff.index + 1,
         rounds=handoff.rounds + int(last),
         leg=LegState.REQUESTED,
-        redial_at=state.at + REDIAL_S if last else None,
+        redial_at=state.at + waiting.pause(handoff, REDIAL_S) if last else None,
+        tried=handoff.tried and not last,
     )
     phase = Phase.CONNECTED if handoff.talking else Phase.HANDING_OFF
     state = replace(state, handoff=handoff, phase=phase)
@@ -165,6 +169,10 @@ def _route_failed(state: State, handoff: HandoffState, event: TransferProgress) 
     if not handoff.waiting or (not state.quiet and state.prompt == "next_route"):
         # The others on the line would hear it, or the caller is being told so already.
         return state, (failed, *dialled)
+    if event.reason == waiting.LINES_FULL or (last and waiting.all_full(handoff)):
+        # There is no next route, or nothing rang at this one: what is full is said in its turn.
+        state, said = dossier.keep_company(state)
+        return state, (failed, *dialled, *said)
     # News before patience: the next desk may answer before both are said.
     state, hushed = hush(state) if state.prompt == "still_connecting" else (state, ())
     state, told = say(state, "next_route")
@@ -182,8 +190,9 @@ def redial(state: State) -> Step:
 
 
 def due_at(state: State) -> float | None:
-    """When `redial` has something to do; any event after that will do, `TimePassed` at least."""
+    """When something put off is due: any event after that will do, `TimePassed` at least."""
     if state.handoff is None or state.phase is Phase.ENDED:
         return None
-    times = (state.handoff.redial_at, *(side.redial_at for side in state.handoff.sides))
+    sides_at = (side.redial_at for side in state.handoff.sides)
+    times = (state.handoff.redial_at, waiting.due_at(state), *sides_at)
     return min((at for at in times if at is not None), default=None)

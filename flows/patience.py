@@ -18,6 +18,7 @@ from flows import (
     ticket_dialogue,
     ticket_number,
     ticket_writing,
+    waiting,
 )
 from flows.actions import Action, Decide, HangUp, Leave, Search, UpdateDossier
 from flows.events import Ear, EngineFailed, Silence
@@ -127,6 +128,9 @@ def _waiting(state: State, *, patient: bool) -> Step:
     state, company = dossier.keep_company(state)
     if patient or company:
         return state, company
+    told = waiting.told(state)
+    if told is not None:
+        return told
     # Off-hook and nobody speaks: the caller must not think that the line is dead.
     state, said = say(state, "still_connecting")
     return state, (said,)

@@ -149,6 +149,14 @@ class HandoffState(Chain):
     """When its person was heard."""
     redial_at: float | None = None
     """The chain is exhausted and starts over at this time."""
+    full: tuple[str, ...] = ()
+    """Numbers of the chain that had no line for us when they were last wanted."""
+    tried: bool = False
+    """In this round of the chain something was really dialled."""
+    waiting_since: float | None = None
+    """When the first of them was found full."""
+    told_at: float | None = None
+    """When the caller was last told that the lines are full."""
     region: str | None = None
     category: int | None = None
     lines: tuple[str, ...] = ()

@@ -29,6 +29,10 @@ SAFETY = frozenset(
         "next_route",
         "still_connecting",
         "still_connecting_110",
+        "lines_full",
+        "lines_full_police",
+        "lines_full_still",
+        "line_free",
         "noted",
     }
 )

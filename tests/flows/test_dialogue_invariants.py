@@ -406,7 +406,7 @@ def silent(state: State) -> tuple[State, tuple[Action, ...]]:
 REFS = st.sampled_from(["c-h1", "c-h2", "c-h3", "c-t1", "c-t2", "x", "-h1", "-t1"])
 DESTINATIONS = st.sampled_from(["110-460000", "110-460200", "seat", "119", "120", "x", ""])
 LINES = st.sampled_from(["", "", "119", "120", "x"])
-REASONS = st.sampled_from(["", "lost", "transferred"])
+REASONS = st.sampled_from(["", "lost", "transferred", "lines_full"])
 EVENTS = st.one_of(
     st.builds(
         ev.CallStarted,
@@ -460,6 +460,7 @@ EVENTS = st.one_of(
     st.builds(ev.PlaybackFinished, TIMES, NUMBERS.map("u{}".format), st.booleans()),
     st.builds(ev.Written, TIMES, REFS, st.booleans()),
     st.builds(ev.TransferProgress, TIMES, REFS, DESTINATIONS, LEGS, REASONS, LINES),
+    st.builds(ev.LineFree, TIMES, REFS, DESTINATIONS, st.booleans()),
     st.builds(ev.FarSideKey, TIMES, REFS, DESTINATIONS, st.sampled_from("*1#"), LINES),
     st.builds(ev.TimePassed, TIMES),
     st.builds(
@@ -588,6 +589,21 @@ class AnyCall(RuleBasedStateMachine):
             self.call.take(
                 ev.TransferProgress(self.at(), handoff.id, destination, leg, reason, side.line)
             )
+
+    @rule(rounds=st.integers(1, 6))
+    def all_lines_are_full(self, rounds: int) -> None:
+        """What takes random rules long to bring about."""
+        self.whole_turn("我在三亚他拿刀")
+        self.handoff_written(ok=True)
+        for _ in range(rounds):
+            self.leg(LegState.BUSY, "lines_full")
+
+    @rule(which=st.integers(0, 5), sure=st.booleans())
+    def line_is_free(self, which: int, sure: bool) -> None:
+        handoff = self.call.state.handoff
+        if handoff is not None:
+            route = handoff.routes[which % len(handoff.routes)]
+            self.call.take(ev.LineFree(self.at(), handoff.id, route.destination, sure))
 
     @rule(key=st.sampled_from("**1"), line=st.sampled_from(["", "", "120"]))
     def far_side_key(self, key: str, line: str) -> None:

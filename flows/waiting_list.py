@@ -1,0 +1,204 @@
+"""The lines to 110 and to seats, and who waits for one: the riskiest gets the next. Pure.
+
+One list for all running calls. Who calls a number of which a line is free is let through; who
+finds it full waits in the list while the rest of the chain (the province's 110, neighbours, a
+seat) is tried. A line that is free goes to the most urgent caller who wants it.
+
+How many lines a number has may be known (`lines`). Where it is not, a busy signal is all there is
+to go by: after `PROBE_S` the most urgent of those for whom nothing rings tries it, and nobody else.
+
+No clock: `at` is seconds of any one clock, the same for all calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flows.waiting_risk import Risk
+
+PROBE_S = 3.0
+"""How long a number that was busy is left in peace."""
+
+RESERVED_S = 3.0
+"""How long a line is kept for the caller to whom it was given."""
+
+STALE_S = 60.0
+"""A call that has not been heard of for so long is not waited for."""
+
+
+NO_RISK = Risk()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one call has and wants (`flows.waiting.claim`).
+
+    Parameters:
+        using: the number whose line it has or is dialling; None: none.
+        wants: numbers that are full and that it would rather have, the best first.
+        idle: nothing rings for it.
+        since: when it began to wait.
+    """
+
+    handoff: str
+    using: str | None = None
+    wants: tuple[str, ...] = ()
+    idle: bool = True
+    risk: Risk = NO_RISK
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A line for one caller.
+
+    Parameters:
+        sure: a line is free, and not only worth a try.
+    """
+
+    call: str
+    handoff: str
+    destination: str
+    sure: bool
+    risk: Risk
+    waited_s: float
+
+
+@dataclass(slots=True)
+class _Number:
+    """One number of the duty directory, as far as our calls are concerned."""
+
+    doubtful: bool = False
+    """It was busy although a line of ours was free, or nobody knows how many there are."""
+    freed: int = 0
+    """Calls of ours that have left it since."""
+    quiet_until: float = float("-inf")
+    """Nobody tries it before."""
+
+
+@dataclass(slots=True)
+class WaitingList:
+    """Who has a line and who waits for one.
+
+    Parameters:
+        lines: how many lines of ours each number has, where that is known.
+    """
+
+    lines: Mapping[str, int] = field(default_factory=dict)
+    _held: dict[str, str] = field(default_factory=dict)
+    """Call → number whose line it has."""
+    _reserved: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Call → number that was given to it, and until when it is kept."""
+    _claims: dict[str, tuple[Claim, float]] = field(default_factory=dict)
+    """Call → what it wants, and when it last said so."""
+    _numbers: dict[str, _Number] = field(default_factory=dict)
+
+    def take(self, call: str, destination: str, at: float) -> bool:
+        """Whether this call may dial the number now; the line is its own then."""
+        given = self._reserved.pop(call, None)
+        mine = given is not None and given[0] == destination
+        self._let_go(call)
+        if not mine and not self._open(call, destination, at):
+            return False
+        self._held[call] = destination
+        return True
+
+    def renew(self, call: str, claim: Claim | None, at: float) -> None:
+        """The newest claim of a call; None: it has no hand-off to 110 any more."""
+        if claim is None:
+            self._claims.pop(call, None)
+            self._reserved.pop(call, None)
+            self._let_go(call)
+            return
+        if self._held.get(call) not in (None, claim.using):
+            self._let_go(call)
+        given = self._reserved.get(call)
+        if given is not None and given[0] not in claim.wants:
+            del self._reserved[call]
+        self._claims[call] = (claim, at)
+
+    def busy(self, call: str, destination: str, at: float) -> None:
+        """The number's own exchange has said that it is busy."""
+        if self._held.get(call) == destination:
+            del self._held[call]
+        number = self._number(destination)
+        number.doubtful, number.freed, number.quiet_until = True, 0, at + PROBE_S
+
+    def grants(self, at: float) -> tuple[Grant, ...]:
+        """Lines given out now, to the most urgent first; each is kept for a moment."""
+        self._forget(at)
+        given = []
+        for call, claim in self._in_order(at):
+            if call in self._reserved:
+                continue
+            for destination in claim.wants:
+                sure = self._sure(destination)
+                if not (sure or (claim.idle and self._worth_a_try(destination, at))):
+                    continue
+                self._reserved[call] = (destination, at + RESERVED_S)
+                self._tried(destination, at)
+                waited = at - claim.since
+                given.append(Grant(call, claim.handoff, destination, sure, claim.risk, waited))
+                break
+        return tuple(given)
+
+    def waiting(self, at: float) -> tuple[tuple[str, Claim], ...]:
+        """Call and claim of all who wait, the most urgent first."""
+        return tuple(self._in_order(at))
+
+    def in_use(self, destination: str) -> int:
+        """Lines of the number that our calls have, or that are kept for them."""
+        held = sum(number == destination for number in self._held.values())
+        return held + sum(number == destination for number, _ in self._reserved.values())
+
+    def _in_order(self, at: float) -> list[tuple[str, Claim]]:
+        waiting = [(call, claim) for call, (claim, _) in self._claims.items() if claim.wants]
+        return sorted(
+            waiting,
+            key=lambda each: (-each[1].risk.urgency(at - each[1].since), each[1].since, each[0]),
+        )
+
+    def _open(self, call: str, destination: str, at: float) -> bool:
+        """Whether a call to which no line was given may dial the number."""
+        self._forget(at)
+        if not self._room(destination) or at < self._number(destination).quiet_until:
+            return False
+        sure = self._sure(destination)
+        return not any(
+            destination in claim.wants and (sure or claim.idle)
+            for other, (claim, _) in self._claims.items()
+            if other != call and other not in self._reserved
+        )
+
+    def _room(self, destination: str) -> bool:
+        limit = self.lines.get(destination)
+        return limit is None or self.in_use(destination) < limit
+
+    def _sure(self, destination: str) -> bool:
+        """A line is free for all that is known."""
+        number = self._number(destination)
+        known = destination in self.lines and not number.doubtful
+        return (known or number.freed > 0) and self._room(destination)
+
+    def _worth_a_try(self, destination: str, at: float) -> bool:
+        return self._room(destination) and at >= self._number(destination).quiet_until
+
+    def _tried(self, destination: str, at: float) -> None:
+        number = self._number(destination)
+        if number.doubtful:
+            number.freed, number.quiet_until = max(0, number.freed - 1), at + PROBE_S
+
+    def _let_go(self, call: str) -> None:
+        destination = self._held.pop(call, None)
+        if destination is not None and self._number(destination).doubtful:
+            self._number(destination).freed += 1
+
+    def _forget(self, at: float) -> None:
+        for call in [c for c, (_, until) in self._reserved.items() if at >= until]:
+            del self._reserved[call]
+        for call in [c for c, (_, seen) in self._claims.items() if at - seen > STALE_S]:
+            del self._claims[call]
+
+    def _number(self, destination: str) -> _Number:
+        return self._numbers.setdefault(destination, _Number())
