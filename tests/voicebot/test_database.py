@@ -1,6 +1,7 @@
 """The migrations make exactly the tables that the code has."""
 
 import sqlite3
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -50,3 +51,38 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordsUnavailable, match="cannot be brought up to date"):
         migrate(f"sqlite:///{tmp_path / 'file' / 'records.db'}")
+
+
+def test_another_process_that_leaves_takes_no_log_from_one_that_writes(tmp_path: Path) -> None:
+    """A second engine on the file must not cost the first one's locks."""
+    file = tmp_path / "records.db"
+    url = f"sqlite:///{file}"
+    migrate(url)
+    engine = open_engine(url, writes=True)
+
+    def elsewhere() -> str:
+        """How many notes another process finds before it leaves."""
+        count = (
+            "print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM note').fetchone())"
+        )
+        code = f"import sqlite3, sys; {count}"
+        command = [sys.executable, "-c", code, str(file)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE note (words TEXT)")
+        connection.commit()
+        open_engine(url, writes=True).dispose()
+        assert elsewhere() == "(0,)"
+        connection.exec_driver_sql("INSERT INTO note VALUES ('路灯坏了')")
+        connection.commit()
+        assert elsewhere() == "(1,)"
+    engine.dispose()
+
+
+def test_a_database_that_others_may_read_becomes_its_owners_alone(tmp_path: Path) -> None:
+    file = tmp_path / "records.db"
+    file.touch(0o644)
+    for _ in range(2):
+        open_engine(f"sqlite:///{file}", writes=True).dispose()
+        assert file.stat().st_mode & 0o777 == 0o600

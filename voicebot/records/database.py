@@ -104,17 +104,21 @@ def _advice(error: Exception) -> str:
 
 
 def _make_private(file: Path) -> None:
-    """The file is full of personal data: its owner's alone, like what SQLite puts beside it."""
+    """The file is full of personal data: its owner's alone, like what SQLite puts beside it.
+
+    One that is there is never opened here: POSIX takes a process's locks on a file with the
+    first of its descriptors that is closed, SQLite's as well. The next process to leave the
+    database would believe itself alone, and remove the log that this one goes on writing.
+    """
     # Where this cannot be done, opening the database says why.
     with contextlib.suppress(OSError):
         make_private(file.parent)
-        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            mode = os.fstat(handle).st_mode
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            mode = file.stat().st_mode
             if mode & 0o077:
-                os.fchmod(handle, stat.S_IMODE(mode) & 0o700)
-        finally:
-            os.close(handle)
+                file.chmod(stat.S_IMODE(mode) & 0o700)
 
 
 def _tune_sqlite(engine: Engine, writes: bool) -> None:
