@@ -31,6 +31,8 @@ from voicebot.exchange.schema import (
     seal,
 )
 from voicebot.exchange.sending import send
+from voicebot.figures.counting import total
+from voicebot.records import operations
 from voicebot.records.operations import add_turn
 from voicebot.records.tables import TicketRow
 from voicebot.tickets import exchange
@@ -210,6 +212,32 @@ def test_an_order_without_a_ticket_that_110_refuses_becomes_one_in_dispute(
     ]
     came(desk, Status(state="returned", at=moment(MONDAY)), "W1", 3)
     assert [step.act for step in steps(desk, "W1")][2:] == ["note"]
+
+
+@pytest.mark.parametrize("subject", ["C1-h1", "W1"], ids=["the hand-off", "its order"])
+@pytest.mark.parametrize(
+    ("news", "false"),
+    [
+        (Feedback(outcome="out_of_scope", result="不归公安", at=moment(MONDAY)), 1.0),
+        (Status(state="returned", at=moment(MONDAY)), 1.0),
+        (Status(state="on_site", at=moment(MONDAY)), 0.0),
+    ],
+    ids=["out of scope", "returned", "on site"],
+)
+def test_a_hand_off_that_110_says_was_not_its_matter_is_a_false_transfer(
+    desk: Session, subject: str, news: Body, false: float
+) -> None:
+    dossier = {"handoff": "C1-h1", "call_id": "C1", "region": None, "category": None, "lines": [],
+               "flags": [], "reason": "danger", "evidence": [], "revision": 1}  # fmt: skip
+    operations.write_dossier(desk, destination="110-460100", dossier=dossier, at=MONDAY)
+    operations.handoff_state(
+        desk, handoff="C1-h1", destination="110-460100", state="confirmed", at=MONDAY + 5
+    )
+    ordered(desk, handoff="C1-h1")
+    came(desk, news, subject)
+    desk.flush()
+    figures = total(desk, MONDAY, MONDAY + DAY, MONDAY + DAY).figures
+    assert figures["false_transfer"].value == false
 
 
 def test_a_refused_report_of_a_number_makes_nobody_a_ticket(desk: Session) -> None:

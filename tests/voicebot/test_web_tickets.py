@@ -16,6 +16,7 @@ from tests.voicebot.test_web import _Service as Service
 from tests.voicebot.ticket_desk import DAY, MONDAY, act, opened
 from voicebot.config import Settings
 from voicebot.exchange.tables import EnvelopeRow
+from voicebot.records.operations import add_turn, start_call, write_dossier
 from voicebot.records.store import Records
 from voicebot.records.tables import AuditRow
 from voicebot.tickets.states import Act
@@ -180,10 +181,25 @@ def test_escalating_puts_a_police_order_out_with_the_act(web: Desk) -> None:
 
 def test_who_wants_confidence_is_known_to_supervisors_alone(web: Desk) -> None:
     web.write(opened, confidential=True, name="张三")
+    turn = {"call_id": "C1", "seq": 0, "side": "caller", "text": "我住三号楼", "start": 1.0}
+    web.write(add_turn, **turn, end=2.0, entry=None, final=True)
     for path in ("/v1/tickets/C1-t1", "/v1/tickets"):
         assert "13800138000" not in web.get(path).text
         assert "张三" not in web.get(path).text
         assert "13800138000" in web.get(path, "supervisor").text
+    shown = web.get("/v1/tickets/C1-t1").json()
+    assert (shown["transcript"], shown["call_id"]) == ([], "")
+    assert "我住三号楼" in web.get("/v1/tickets/C1-t1", "supervisor").text
+    web.write(
+        start_call, call_id="C1", caller="13800138000", did="12345", started_at=MONDAY, recording=""
+    )
+    assert "13800138000" not in web.get("/api/calls").text
+    for path in ("/api/calls/C1", "/api/calls/C1/events"):
+        assert web.get(path).json()["code"] == "confidential"
+        assert web.get(path, "supervisor").status_code == 200
+    by_number = "/v1/tickets?number=13800138000"
+    assert web.get(by_number).json()["tickets"] == []
+    assert len(web.get(by_number, "supervisor").json()["tickets"]) == 1
 
 
 def test_a_ticket_of_any_carriers_id_can_be_read_and_acted_on(web: Desk) -> None:
@@ -258,8 +274,14 @@ def test_what_was_disputed_is_listed_exported_and_decided(web: Desk) -> None:
         web.write(opened, f"C{each}-t1", at=now, matter="小区楼下酒吧半夜噪音扰民，电话13800138000")
         web.write(act, Act.DISPATCH, f"C{each}-t1", at=now, department=department)
         web.write(act, Act.RETURN, f"C{each}-t1", at=now, why="不属本局职责")
+    dossier = {"handoff": "C2-h1", "call_id": "C2", "region": None, "category": None, "lines": [],
+               "flags": [], "reason": "undecided", "evidence": [], "revision": 1}  # fmt: skip
+    web.write(write_dossier, destination="110-460000", dossier=dossier, at=now)
+    web.write(opened, "C2-t1", at=now, matter="小区楼下酒吧半夜噪音扰民", call_id="C2")
     (dispute,) = web.get("/v1/disputes", "supervisor").json()["disputes"]
     assert (dispute["returns"], dispute["refused_by"]) == (2, {"市城管局": 1, "市生态环境局": 1})
+    assert dispute["undecided"] == 1, "R3: the first receiver opened a ticket"
+    assert sorted(dispute["tickets"]) == ["C0-t1", "C1-t1", "C2-t1"]
     book = load_workbook(io.BytesIO(web.get("/v1/disputes.xlsx", "admin").content))
     assert book.sheetnames == ["争议事项", "工单", "退回经过", "通话记录"]
     assert book["退回经过"].max_row == 3
@@ -275,6 +297,17 @@ def test_what_was_disputed_is_listed_exported_and_decided(web: Desk) -> None:
         path = f"/v1/dispatch-rules/{number}/withdraw"
         assert web.client.post(path, headers=headers).status_code == status
     assert web.get("/v1/dispatch-rules").json()["rules"] == []
+
+
+def test_what_was_said_in_confidence_does_not_go_to_the_meeting(web: Desk) -> None:
+    now = time.time()
+    web.write(opened, at=now, confidential=True)
+    turn = {"call_id": "C1", "seq": 0, "side": "caller", "text": "我住三号楼", "start": 1.0}
+    web.write(add_turn, **turn, end=2.0, entry=None, final=True)
+    web.write(act, Act.DISPUTE, at=now)
+    book = load_workbook(io.BytesIO(web.get("/v1/disputes.xlsx", "admin").content))
+    assert book["争议事项"].max_row == 2
+    assert book["通话记录"].max_row == 1
 
 
 @pytest.mark.parametrize(

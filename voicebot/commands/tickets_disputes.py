@@ -50,8 +50,11 @@ def disputes(
         if as_json:
             print_json(each)
             continue
-        refused = "、".join(f"{name} {count}" for name, count in each["refused_by"].items())
-        typer.echo(f"{each['returns']:>4}  {each['matter'][:40]}  （{refused}）")
+        refused = [f"{name} {count}" for name, count in each["refused_by"].items()]
+        if each["undecided"]:
+            refused.append(f"110与12345难分 {each['undecided']}")
+        times = each["returns"] + each["undecided"]
+        typer.echo(f"{times:>4}  {each['matter'][:40]}  （{'、'.join(refused)}）")
         typer.echo(f"      工单 {'、'.join(each['tickets'][:5])}")
 
 

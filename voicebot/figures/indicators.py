@@ -179,8 +179,8 @@ INDICATORS: tuple[Indicator, ...] = (
         "police_seconds", "police_connected", percent=95,
     ),
     _share(
-        "false_transfer", "误转率", "110接起以后又交回12345的转接占多少。",
-        "110交回的转接", "110有人应答的转接", f"{PLAN} 二(一)：厘清职责边界",
+        "false_transfer", "误转率", "110接起以后又交回12345，或者事后反馈不归110管的转接占多少。",
+        "110交回或反馈不归其管的转接", "110有人应答的转接", f"{PLAN} 二(一)：厘清职责边界",
         "police_returned", "police_connected",
     ),
     _count(

@@ -177,7 +177,7 @@ class HandoffRow(Base):
     connected_to: Mapped[str | None] = mapped_column(String(64))
     """The number where that was."""
     returned_at: Mapped[float | None]
-    """When 110 gave the caller back to 12345: it was not its matter."""
+    """When 110 gave the caller back to 12345, or said so later: it was not its matter."""
     state: Mapped[str] = mapped_column(String(16), default="requested")
     state_at: Mapped[float]
     dossier: Mapped[dict[str, Any]]

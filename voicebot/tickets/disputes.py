@@ -1,7 +1,8 @@
 """Matters that departments, or 110, returned or disputed, as 会商 needs them (R10, plan 二(二)4).
 
-Tickets that are about the like are one matter: who returned it how often and why, and what the
-callers said.
+So are those of calls in which nobody could say whether they were 110's or 12345's: the first
+receiver opened a ticket (R3). Tickets that are about the like are one matter: who returned it how
+often and why, and what the callers said.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from voicebot.records.tables import TicketRow, TurnRow
+from flows.announcing import UNDECIDED
+from voicebot.records.tables import HandoffRow, TicketRow, TurnRow
 from voicebot.tickets.likeness import wording
-from voicebot.tickets.states import Act
+from voicebot.tickets.states import Act, Status
 from voicebot.tickets.tables import TicketStepRow
 
 MOST = 500
@@ -35,10 +37,17 @@ class Dispute:
     tickets: list[TicketRow] = field(default_factory=list)
     refusals: list[TicketStepRow] = field(default_factory=list)
     """Each return and each call for 会商, in order."""
+    undecided: int = 0
+    """Tickets of calls for which 110 and 12345 were called in together."""
 
     @property
     def returns(self) -> int:
         return len(self.refusals)
+
+    @property
+    def times(self) -> int:
+        """How often it was in dispute, one way or the other."""
+        return self.returns + self.undecided
 
     @property
     def refused_by(self) -> dict[str, int]:
@@ -59,6 +68,7 @@ class Dispute:
             "classification": self.classification,
             "tickets": [row.id for row in self.tickets],
             "returns": self.returns,
+            "undecided": self.undecided,
             "refused_by": self.refused_by,
             "regions": self.regions,
             "open": sum(row.status == "disputed" for row in self.tickets),
@@ -66,7 +76,7 @@ class Dispute:
 
 
 def disputes(session: Session, since: float, until: float) -> list[Dispute]:
-    """What was returned or disputed in [since, until), the most refused first."""
+    """What was returned, disputed or undecided in [since, until), the most often so first."""
     newest = (
         select(TicketStepRow.ticket)
         .where(TicketStepRow.at >= since, TicketStepRow.at < until, TicketStepRow.act.in_(_ACTS))
@@ -74,9 +84,10 @@ def disputes(session: Session, since: float, until: float) -> list[Dispute]:
         .limit(MOST)
         .subquery()
     )
+    undecided = set(session.scalars(_undecided(since, until)))
     rows = session.scalars(
         select(TicketRow)
-        .where(TicketRow.id.in_(select(newest.c.ticket)))
+        .where(TicketRow.id.in_(select(newest.c.ticket)) | TicketRow.id.in_(undecided))
         .order_by(TicketRow.created_at.desc(), TicketRow.id)
     ).all()
     refusals = session.scalars(
@@ -97,21 +108,38 @@ def disputes(session: Session, since: float, until: float) -> list[Dispute]:
             dispute = Dispute(row.matter, row.classification)
             found.append(dispute)
         dispute.tickets.append(row)
+        dispute.undecided += row.id in undecided
         of_ticket[row.id] = dispute
     for step in refusals:
         of_ticket[step.ticket].refusals.append(step)
-    return sorted(found, key=lambda each: (-each.returns, -len(each.tickets)))
+    return sorted(found, key=lambda each: (-each.times, -len(each.tickets)))
 
 
 def transcripts(session: Session, dispute: Dispute) -> list[TurnRow]:
-    """What was said in the calls of its tickets."""
-    calls = {row.call_id for row in dispute.tickets if row.call_id}
+    """What was said in the calls of its tickets, but for those that are confidential."""
+    calls = {row.call_id for row in dispute.tickets if row.call_id and not row.confidential}
     return list(
         session.scalars(
             select(TurnRow)
             .where(TurnRow.call_id.in_(calls))
             .order_by(TurnRow.call_id, TurnRow.start, TurnRow.seq)
         )
+    )
+
+
+def _undecided(since: float, until: float) -> Select[tuple[str]]:
+    return (
+        select(TicketRow.id)
+        .join(HandoffRow, HandoffRow.call_id == TicketRow.call_id)
+        .where(
+            HandoffRow.reason == UNDECIDED,
+            HandoffRow.requested_at >= since,
+            HandoffRow.requested_at < until,
+            TicketRow.call_id != "",
+            TicketRow.status != Status.WITHDRAWN,
+        )
+        .order_by(HandoffRow.requested_at.desc())
+        .limit(MOST)
     )
 
 

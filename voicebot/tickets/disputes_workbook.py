@@ -1,7 +1,8 @@
 """The list for 会商 as a workbook (XLSX): the matters, their tickets, who refused them, the words.
 
 Telephone and identity numbers in what was said are masked; names and numbers of callers are
-left out: the meeting decides on matters, not on people (R25).
+left out, and so is what was said in confidence: the meeting decides on matters, not on people
+(R25).
 """
 
 from __future__ import annotations
@@ -31,7 +32,17 @@ def workbook(session: Session, found: Sequence[Dispute]) -> bytes:
     add_sheet(
         book,
         "争议事项",
-        ("序号", "诉求", "分类", "工单数", "退回或争议次数", "退回单位", "地区", "仍待会商"),
+        (
+            "序号",
+            "诉求",
+            "分类",
+            "工单数",
+            "退回或争议次数",
+            "110与12345难分次数",
+            "退回单位",
+            "地区",
+            "仍待会商",
+        ),
         _matters(found),
     )
     add_sheet(
@@ -65,6 +76,7 @@ def _matters(found: Sequence[Dispute]) -> Iterator[Sequence[object]]:
             each.classification,
             len(each.tickets),
             each.returns,
+            each.undecided,
             _counts(each.refused_by),
             _counts({region_name(code): n for code, n in each.regions.items()}),
             each.as_values()["open"],

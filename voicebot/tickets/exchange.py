@@ -27,7 +27,7 @@ from voicebot.exchange.schema import (
 )
 from voicebot.exchange.sending import send
 from voicebot.exchange.tables import EnvelopeRow
-from voicebot.records.tables import TicketRow
+from voicebot.records.tables import HandoffRow, TicketRow
 from voicebot.tickets import opening
 from voicebot.tickets.acts import perform
 from voicebot.tickets.errors import ActRefused
@@ -86,6 +86,8 @@ def take_news(session: Session, envelope: Envelope, at: float) -> None:
     passed over: it stands in the inbox for whoever it concerns.
     """
     said, bounced, why = _news(envelope)
+    if bounced:
+        _handed_back(session, envelope.subject, at)
     row = _ticket_of(session, envelope.subject)
     if row is None and bounced:
         row = _of_order(session, envelope.subject, at)
@@ -142,6 +144,16 @@ def _order(session: Session, number: str) -> PoliceOrder | None:
     bodies = (each["body"] for each in sent if each["kind"] == "police_order")
     body = next(bodies, None)
     return None if body is None else PoliceOrder.model_validate_json(canonical_json(body))
+
+
+def _handed_back(session: Session, subject: str, at: float) -> None:
+    """110 says of a live hand-off, or of its order, that it was not its matter: 误转 (R15)."""
+    row = session.get(HandoffRow, subject)
+    if row is None:
+        order = _order(session, subject)
+        row = session.get(HandoffRow, order.handoff) if order and order.handoff else None
+    if row is not None and row.returned_at is None:
+        row.returned_at = at
 
 
 def _ticket_of(session: Session, subject: str) -> TicketRow | None:

@@ -7,6 +7,7 @@ found yet.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,8 @@ class Query:
     """Only what somebody should have done by then; the longest overdue first."""
     disputed: bool = False
     """Only what was disputed; the newest dispute first."""
+    open_alone: bool = False
+    """Nothing that is confidential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,14 @@ def detail(session: Session, ticket: str) -> dict[str, Any]:
     }
 
 
+def confidential_calls(session: Session, calls: Collection[str]) -> set[str]:
+    """Which of these calls have a ticket whose caller wants name and number kept."""
+    found = select(TicketRow.call_id).where(
+        TicketRow.call_id.in_(calls), TicketRow.confidential, TicketRow.call_id != ""
+    )
+    return set(session.scalars(found))
+
+
 def _driving(query: Query) -> tuple[Any, list[ColumnElement[bool]]]:
     """The column that orders the page, and the conditions on the index that it goes by."""
     if query.overdue_at is not None:
@@ -151,6 +162,8 @@ def _others(query: Query) -> list[ColumnElement[bool]]:
         conditions.append(TicketRow.created_at < query.until)
     if query.disputed:
         conditions.append(TicketRow.disputed_at.is_not(None))
+    if query.open_alone:
+        conditions.append(TicketRow.confidential.is_(False))
     if query.text:
         columns = (TicketRow.matter, TicketRow.place, TicketRow.answer)
         conditions.append(or_(*(each.contains(query.text, autoescape=True) for each in columns)))

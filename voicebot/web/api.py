@@ -42,6 +42,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from telephony.audio_socket_packets import Announcements
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.security import ROLES, Principal
+from voicebot.tickets.reading import confidential_calls
 from voicebot.web.access import Refusal, authorise_websocket, foreign_origin, require
 from voicebot.web.answer_audio import add_answer_audio
 from voicebot.web.assist import add_assist
@@ -66,6 +67,10 @@ MAX_BODY_BYTES = 64 * 1024
 of their own (web.assist); more is answered with 413.
 """
 
+CONFIDENTIAL = {
+    "code": "confidential",
+    "message": "A ticket of this call is confidential (保密); supervisors may read it.",
+}
 Anybody = Annotated[Principal, Depends(require(*ROLES))]
 Staff = Annotated[Principal, Depends(require(*STAFF))]
 Receiver = Annotated[Principal, Depends(require(*STAFF, "110", "desk"))]
@@ -132,12 +137,17 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     ) -> dict[str, Any]:
         found = await records.calls(limit)
         _audit(request, principal, "calls.list", "")
+        kept = await _kept_from(principal, {each["call_id"] for each in found})
+        for each in found:
+            if each["call_id"] in kept:
+                each["caller"] = "保密"
         return {"calls": found}
 
     # Before the next, whose id takes in whatever stands before the end: a carrier's id
     # may hold "/" as well.
     @app.get("/api/calls/{call_id:path}/events")
     async def events(call_id: str, principal: Staff, request: Request) -> list[dict[str, Any]]:
+        await _may_read(principal, call_id)
         found = await records.events(call_id)
         _audit(request, principal, "call.events.read", call_id)
         if not found and not await records.known(call_id):
@@ -155,6 +165,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
 
     @app.get("/api/calls/{call_id:path}")
     async def call(call_id: str, principal: Staff, request: Request) -> dict[str, Any]:
+        await _may_read(principal, call_id)
         found = await records.call(call_id)
         _audit(request, principal, "call.read", call_id)
         if found is None:
@@ -167,6 +178,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         _audit(request, principal, "handoff.read", handoff_id)
         if found is None:
             raise _not_found("hand-off")
+        await _may_read(principal, found["call_id"])
         return found
 
     @app.websocket("/api/live")
@@ -210,6 +222,17 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_tickets(app, service)
     add_disputes(app, service)
     add_surge(app, service)
+
+    async def _kept_from(principal: Principal, calls: set[str]) -> set[str]:
+        """Those that a ticket makes confidential: agents learn nothing of their callers."""
+        if principal.role != "agent":
+            return set()
+        return await records.read(confidential_calls, calls)
+
+    async def _may_read(principal: Principal, call_id: str) -> None:
+        if await _kept_from(principal, {call_id}):
+            records.audit(principal, "refused", call_id, allowed=False)
+            raise Refusal(403, CONFIDENTIAL)
 
     def _audit(request: Request | WebSocket, who: Principal, action: str, subject: str) -> None:
         client = request.client.host if request.client else ""

@@ -5,7 +5,8 @@
     GET  /v1/tickets/{id}/duplicates   the same: what may be the same matter
     POST /v1/tickets/{id}/acts         the same: one act, on the version of If-Match
 
-What is confidential shows its caller to supervisors alone. Disputes: web.disputes.
+What is confidential shows its caller, and what was said, to supervisors alone: an agent does not
+find it by its caller's number either. Disputes: web.disputes.
 """
 
 from __future__ import annotations
@@ -121,6 +122,7 @@ def add_tickets(app: FastAPI, service: Service) -> None:
             until=until,
             overdue_at=time.time() if overdue else None,
             disputed=disputed,
+            open_alone=bool(number) and principal.role == "agent",
         )
         page = await records.read(reading.search, query, after=_key(after), limit=limit)
         _audit(request, principal, "tickets.list", "")
@@ -229,7 +231,9 @@ def _perform(
 def _shown(ticket: dict[str, Any], principal: Principal) -> dict[str, Any]:
     shown = dict(ticket)
     if ticket["confidential"] and principal.role == "agent":
-        shown.update(name="保密", number="保密")
+        shown.update(name="保密", number="保密", call_id="")
+        if "transcript" in ticket:
+            shown["transcript"] = []
     if "merged" in ticket:
         shown["merged"] = [_shown(each, principal) for each in ticket["merged"]]
     return shown
