@@ -33,6 +33,7 @@ from voicebot.call.journal import Journal
 from voicebot.call.live import LiveFeed
 from voicebot.call.pipeline import MediaStreamCall, refuse
 from voicebot.call.session import CallSession, recording_path
+from voicebot.call.waiting_lines import WaitingLines
 from voicebot.call_backs import CallBacks
 from voicebot.callers.service import CallerService
 from voicebot.config import Settings
@@ -103,6 +104,7 @@ class Service:
             engines.pool,
         )
         self.call_backs = CallBacks(settings.handoff.call_back_trunk, self._admission.calling)
+        self.waiting = WaitingLines(settings.handoff.lines)
         self.callers = CallerService(
             settings,
             records,
@@ -223,6 +225,7 @@ class Service:
                 await self._serve(call, info, offered_at)
         finally:
             self._sessions.pop(info.call_id, None)
+            self.waiting.leave(info.call_id)
             self._admission.release(info.call_id)
 
     async def _token_fits(self, start: StreamStart) -> bool:
@@ -283,6 +286,7 @@ class Service:
             settings=self.settings,
             policy=self._policy,
             call_backs=self.call_backs,
+            waiting=self.waiting,
         )
         recording = recording_path(self._recordings, info.call_id)
         self._sessions[info.call_id] = session

@@ -12,6 +12,7 @@ import structlog
 from flows import actions as act
 from flows import events as ev
 from flows.state import State
+from flows.waiting import LINES_FULL
 from telephony.call_control import Line
 from telephony.codecs import Int16
 from voicebot.call.engines import Engines
@@ -37,6 +38,7 @@ class Performer:
         now: seconds since the call was answered.
         over: told that the call is over; True: the far side keeps the caller's line.
         call_back: calls a number once the caller is gone.
+        may_dial: whether there is a line to a number of 110's chain; it is the call's own then.
     """
 
     def __init__(
@@ -51,11 +53,12 @@ class Performer:
         now: Callable[[], float],
         over: Callable[[bool], None],
         call_back: Callable[[act.CallBack], None],
+        may_dial: Callable[[str], bool],
     ) -> None:
         self._line, self._player, self._driver = line, player, driver
         self._journal, self._engines = journal, engines
         self._transcribe, self._post, self._now, self._over = transcribe, post, now, over
-        self._call_back = call_back
+        self._call_back, self._may_dial = call_back, may_dial
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def perform(self, action: act.Action, state: State) -> None:
@@ -72,7 +75,7 @@ class Performer:
             case act.Handoff():
                 self._hand_off(action, state)
             case act.DialRoute():
-                self._dial(action.handoff, action.route)
+                self._dial_in_turn(action.handoff, action.route, state)
             case act.DialLine():
                 self._dial(action.handoff, action.route, action.line)
             case act.ReleaseLeg():
@@ -126,8 +129,21 @@ class Performer:
             self._driver.send_dossier(self._journal.dossier(action, state))
         except Exception:
             log.exception("dossier_not_made")
-        self._dial(action.handoff, action.routes[0])
+        self._dial_in_turn(action.handoff, action.routes[0], state)
         self._spawn(self._write(action.handoff, self._journal.open_handoff(action)))
+
+    def _dial_in_turn(self, handoff: str, route: act.Route, state: State) -> None:
+        """The chain's next; for 110, where all lines of a number are in use, it fails at once."""
+        to_police = state.handoff is not None and state.handoff.to_police
+        if to_police and not self._may_dial(route.destination):
+            self._driver.release()
+            self._post(
+                ev.TransferProgress(
+                    self._now(), handoff, route.destination, ev.LegState.BUSY, LINES_FULL
+                )
+            )
+            return
+        self._dial(handoff, route)
 
     def _dial(self, handoff: str, route: act.Route, line: str = "") -> None:
         self._driver.dial(handoff, route, self._journal.line_parameters(handoff), line)

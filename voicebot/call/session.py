@@ -23,6 +23,7 @@ from flows import events as ev
 from flows.dialogue import Policy, step
 from flows.legs import due_at as handoff_due_at
 from flows.state import State
+from flows.waiting_list import Grant
 from telephony.call_control import CallControl, Capability, Leg
 from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.dialing import DutyDirectory, DutyNumber
@@ -47,6 +48,8 @@ from voicebot.call.resuming import resume_point
 from voicebot.call.silence import SilenceWatch
 from voicebot.call.turn_audio import RATE
 from voicebot.call.voice import VoiceDetector, voice_probabilities
+from voicebot.call.waiting_lines import WaitingLines
+from voicebot.call.waiting_lines import why as why_this_call
 from voicebot.call_backs import CallBacks
 from voicebot.config import Settings
 from voicebot.records.duty import duty_lines
@@ -69,6 +72,7 @@ class CallSession:
         journal: where the call is written down and watched from.
         directory: the numbers it may be handed to.
         call_backs: calls the number back if the caller is gone while danger is open.
+        waiting: which of all calls has a line to 110, and which waits for one.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class CallSession:
         settings: Settings,
         policy: Policy,
         call_backs: CallBacks,
+        waiting: WaitingLines,
     ) -> None:
         self._line, self._engines = line, engines
         self._start = replace(start, duty_lines=duty_lines(directory))
@@ -122,6 +127,7 @@ class CallSession:
             engines.far_ear,
             self._new_words,
         )
+        self._lines = waiting.of_call(start.call_id, self._line_free)
         self._performer = Performer(
             line,
             self._player,
@@ -133,6 +139,7 @@ class CallSession:
             self.now,
             self._over,
             self._call_back,
+            lambda destination: self._lines.may_dial(destination, time.monotonic()),
         )
         self._ears: Ears | None = None
 
@@ -303,6 +310,8 @@ class CallSession:
                 log.exception("event_failed", kind=type(event).__name__)
 
     async def _take(self, event: ev.Event) -> None:
+        if isinstance(event, ev.TransferProgress):
+            self._lines.heard_of(event, time.monotonic())
         if isinstance(event, ev.Heard):
             loop = asyncio.get_running_loop()
             self._state, actions = await loop.run_in_executor(
@@ -318,6 +327,7 @@ class CallSession:
             except Exception:
                 # One action that fails must not take the others with it.
                 log.exception("action_failed", kind=type(action).__name__)
+        self._lines.renew(self._state, self._began, time.monotonic())
         self._performer.renew_dossier(self._state)
 
     def _note(self, event: ev.Event, actions: tuple[act.Action, ...]) -> None:
@@ -351,6 +361,12 @@ class CallSession:
         note = partial(self._journal.note_later, wanted.matter.handoff)
         self._call_backs.begin(self._line, self._start.did, wanted, note)
 
+    def _line_free(self, grant: Grant) -> None:
+        event = ev.LineFree(
+            self.now(), grant.handoff, grant.destination, grant.sure, why_this_call(grant)
+        )
+        self._post(event)
+
     def _new_leg(self, number: DutyNumber) -> Leg:
         """To a desk's own media WebSocket, else by the telephone endpoint of this call."""
         timeout_s = self._settings.handoff.answer_timeout_s
@@ -370,6 +386,7 @@ class CallSession:
         while True:
             await asyncio.sleep(0.05)
             now = self.now()
+            self._lines.tick(self._began + now)
             put_off = handoff_due_at(self._state)
             if put_off is not None and reminded < put_off <= now:
                 reminded = now
