@@ -30,6 +30,7 @@ from voicebot.commands import (
     replay,
     service,
     settings,
+    simulate,
     surge,
     tickets,
     tokens,
@@ -77,6 +78,7 @@ app.command("call")(call.call)
 app.command("desk")(desk.desk)
 app.command("watchdog")(watchdog.watchdog)
 app.command("replay")(replay.replay)
+app.command("simulate")(simulate.simulate)
 app.command("transcribe")(transcribing.transcribe)
 app.command("doctor")(machine.doctor)
 app.add_typer(asr.app, name="asr")
