@@ -18,8 +18,10 @@ from tests.voicebot.exchange_twins import HANDLERS, NOW, Platform
 from tests.voicebot.test_reconciliation_faults import reconcile
 from voicebot.cli import app
 from voicebot.exchange import inbox
-from voicebot.exchange.reconciliation.comparing import Finding
+from voicebot.exchange.reconciliation import queue
+from voicebot.exchange.reconciliation.comparing import Difference, Finding
 from voicebot.exchange.reconciliation.deciding import Decision, DecisionRefused, decide, possible
+from voicebot.exchange.reconciliation.entries import Entry
 from voicebot.exchange.reconciliation.tables import DifferenceRow
 from voicebot.exchange.tables import LedgerRow
 from voicebot.records.database import migrate, open_engine
@@ -157,6 +159,29 @@ def test_what_is_settled_is_not_decided(sides: tuple[Platform, Platform]) -> Non
     reconcile(ours, theirs)
     with pytest.raises(DecisionRefused, match="is settled"):
         act(ours, Finding.MISSING_THERE, name, CLOSE)
+
+
+def test_two_messages_in_one_place_of_both_ledgers_stay_closed(
+    sides: tuple[Platform, Platform],
+) -> None:
+    ours, _ = sides
+    line = Entry("12345:ticket:T1:1b", "12345", "ticket", "T1", 1, "a" * 64, "applied", NOW, NOW)
+    both = [
+        Difference(Finding.DUPLICATED, line, None, "12345:ticket:T1:1"),
+        Difference(Finding.DUPLICATED, None, line, "12345:ticket:T1:1"),
+    ]
+
+    def found(run: int) -> str:
+        with Session(ours.engine) as session, session.begin():
+            for each in both:  # in batches of their own, where there are many
+                queue.keep(session, [each], run=run, at=NOW)
+                session.flush()
+        (row,) = rows(ours)
+        return row.state
+
+    assert found(1) == "open"
+    act(ours, Finding.DUPLICATED, line.id, CLOSE)
+    assert found(2) == "closed"
 
 
 # ── the command ───────────────────────────────────────────────────────────────────

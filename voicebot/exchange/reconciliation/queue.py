@@ -150,6 +150,8 @@ def _new(difference: Difference, run: int, at: float) -> DifferenceRow:
 def _seen_again(row: DifferenceRow, difference: Difference, run: int) -> bool:
     """Bring a row up to date; True: nothing more is to be done about it."""
     ours, theirs = _line(difference.ours), _line(difference.theirs)
+    if difference.finding is Finding.DUPLICATED:  # found in each ledger by itself
+        ours, theirs = ours or row.ours, theirs or row.theirs
     same = (row.ours, row.theirs) == (ours, theirs)
     row.ours, row.theirs, row.seen_in = ours, theirs, run
     if difference.finding is Finding.LATE or (row.state == "closed" and same):
