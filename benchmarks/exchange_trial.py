@@ -29,29 +29,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import delete, func, select, text
-from sqlalchemy.orm import Session
 
 from benchmarks.exchange_line import LossyLine, Service, StandIn, free_port, write_settings
 from benchmarks.exchange_service import STEPS, note_effects
-from voicebot.clock import today
+from benchmarks.exchange_stores import Stores, database
 from voicebot.config import load_settings
-from voicebot.exchange.platform import Platform
-from voicebot.exchange.reconciliation.comparing import Limits
-from voicebot.exchange.reconciliation.days import Days
-from voicebot.exchange.reconciliation.other_side import PlatformLedger
-from voicebot.exchange.reconciliation.running import Outcome, Reconciliation
-from voicebot.exchange.reconciliation.tables import DifferenceRow
-from voicebot.exchange.tables import EnvelopeRow, InboxRow, LedgerRow
-from voicebot.records.database import open_engine
-from voicebot.records.tables import OutboxRow
 
 AT_ONCE = 8
 """Orders that are being written together."""
@@ -91,7 +78,7 @@ class Trial:
         to_110, to_us = [await line.open() for line in self._lines]
         config = write_settings(self.folder / "12345", to_110, self.database_url)
         theirs = write_settings(self.folder / "110", stand_in_port, "")
-        self._settings = load_settings(config)
+        self._stores = Stores(load_settings(config))
         self._service = Service(config, service_port)
         self._stand_in = StandIn(theirs, stand_in_port, to_us)
         try:
@@ -206,30 +193,12 @@ class Trial:
         await self._faults()
         self.gone = self.told - before
         self.faults["lie"] += len(self.gone)
-        forgotten = await asyncio.to_thread(self._forget, count)
+        forgotten = await asyncio.to_thread(self._stores.forget, count)
         self.faults["lost_here"] += len(forgotten)
         self.gone |= forgotten
 
     async def _faults(self, **chances: float) -> None:
         (await self._stand_in.http.put("/admin/faults", json=chances)).raise_for_status()
-
-    def _forget(self, count: int) -> set[str]:
-        """Take matters of 110's out of our store with all that was said of them and done."""
-        engine = open_engine(self.database_url, writes=True, patience_s=30)
-        try:
-            with Session(engine) as session, session.begin():
-                of_tickets = select(InboxRow.subject).where(InboxRow.sequence == 1)
-                subjects = session.scalars(of_tickets.order_by(InboxRow.number).limit(count)).all()
-                about = InboxRow.subject.in_(subjects)
-                ids = set(session.scalars(select(InboxRow.id).where(about)))
-                came_in = (LedgerRow.direction == "in") & LedgerRow.id.in_(ids)
-                session.execute(delete(InboxRow).where(about))
-                session.execute(delete(LedgerRow).where(came_in))
-                for each in ids:
-                    session.execute(text("DELETE FROM trial_effect WHERE id = :id"), {"id": each})
-        finally:
-            engine.dispose()
-        return ids
 
     async def _until_nothing_waits(self) -> None:
         """Or until what waits waits for something that one side has lost."""
@@ -237,100 +206,36 @@ class Trial:
         while last and time.monotonic() - since < PATIENCE_S:
             with contextlib.suppress(httpx.HTTPError):
                 figures = await self._stand_in.figures()
-                waiting = figures["out"].get("waiting", 0) + await asyncio.to_thread(self._waiting)
+                ours = await asyncio.to_thread(self._stores.waiting)
+                waiting = ours + figures["out"].get("waiting", 0)
                 if waiting != last:
                     last, since = waiting, time.monotonic()
             await asyncio.sleep(0.2)
 
-    def _waiting(self) -> int:
-        with self._session() as session:
-            return sum(
-                session.scalars(
-                    select(func.count()).select_from(row).where(row.state == "waiting")
-                ).one()
-                for row in (EnvelopeRow, OutboxRow)
-            )
-
     async def _reconcile(self) -> int:
         """What is not settled in the end, and what was lost and not found at once."""
         for number in range(1, ROUNDS + 1):
-            outcome = await asyncio.to_thread(self._reconcile_once)
+            outcome = await asyncio.to_thread(self._stores.reconcile)
             print(f"reconciliation {number}: {json.dumps(outcome.as_dict())}", flush=True)
             if number == 1:
-                overlooked = self.gone - self._found()
+                overlooked = self.gone - self._stores.differences()
                 print(f"{len(self.gone)} lost without a sign, {len(overlooked)} overlooked")
             if not outcome.unsettled:
                 break
             await self._until_nothing_waits()
         return outcome.unsettled + len(overlooked)
 
-    def _found(self) -> set[str]:
-        with self._session() as session:
-            return set(session.scalars(select(DifferenceRow.id)))
-
-    def _reconcile_once(self) -> Outcome:
-        writer = open_engine(self.database_url, writes=True, patience_s=30)
-        reader = open_engine(self.database_url)
-        try:
-            with PlatformLedger(Platform(self._settings.exchange)) as other:
-                run = Reconciliation(
-                    reader, writer, other, principal="trial", limits=Limits(grace_s=0.0)
-                )
-                return run.run(_days(), repair=True)
-        finally:
-            reader.dispose()
-            writer.dispose()
-
     async def _verdict(self) -> dict[str, Any]:
         """What both stores say of what was sent, and how often it was done."""
         there = Counter((await self._stand_in.http.get("/admin/effects")).json())
-        with self._session() as session:
-            here = Counter(session.execute(text("SELECT id FROM trial_effect")).scalars())
-        sent_to_us = await asyncio.to_thread(self._sent_by_110)
+        here = await asyncio.to_thread(self._stores.effects)
+        sent_to_us = await asyncio.to_thread(self._stores.sent_by_110)
         lost = (self.told - there.keys()) | (sent_to_us - here.keys())
         twice = [name for each in (here, there) for name, count in each.items() if count > 1]
         for name in [*sorted(lost)[:5], *twice[:5]]:
             print(f"lost or twice: {name}", flush=True)
         print(f"{len(here) + len(there)} messages applied")
         return {"lost": len(lost), "duplicated": len(twice)}
-
-    def _sent_by_110(self) -> set[str]:
-        with PlatformLedger(Platform(self._settings.exchange)) as theirs:
-            return {each.id for each in theirs.entries(_days()) if each.sender == "110"}
-
-    @contextlib.contextmanager
-    def _session(self) -> Iterator[Session]:
-        engine = open_engine(self.database_url)
-        try:
-            with Session(engine) as session:
-                yield session
-        finally:
-            engine.dispose()
-
-
-def _days() -> Days:
-    """Those to which clocks that jump by a day may have put a message."""
-    return Days.until(today() + timedelta(days=2), 5)
-
-
-@contextlib.contextmanager
-def database(store: str, folder: Path) -> Iterator[str]:
-    """The URL of an empty database."""
-    if store == "sqlite":
-        yield f"sqlite:///{folder / '12345' / 'state' / 'voicebot.db'}"
-        return
-    from tests.voicebot.postgres import Postgres, programs
-
-    found = programs()
-    if found is None:
-        sys.exit("PostgreSQL is not installed. Run `scripts/setup.sh --all`.")
-    server = Postgres(found)
-    try:
-        server.initialise()
-        server.start()
-        yield server.url(server.create())
-    finally:
-        server.remove()
 
 
 def main() -> int:
