@@ -27,13 +27,20 @@ class Dispatch:
         return channel in self._handlers
 
     def give(self, event: Event) -> None:
-        """To the handler of the event's channel, if there is one."""
-        handler = self._handlers.get(channel_of(event))
-        if handler is not None:
-            handler(event)
+        """To the handlers of the event's channel, and of the one that dials it, if there are."""
+        for channel in dict.fromkeys((channel_of(event), dialling(event))):
+            handler = self._handlers.get(channel)
+            if handler is not None:
+                handler(event)
 
 
 def channel_of(event: Event) -> str:
     """Id of the channel that the event is about; "" for none."""
     about = event.get("channel") or event.get("peer")
+    return str(about.get("id", "")) if isinstance(about, dict) else ""
+
+
+def dialling(event: Event) -> str:
+    """Id of the channel for which another is dialled; "" for none."""
+    about = event.get("caller")
     return str(about.get("id", "")) if isinstance(about, dict) else ""

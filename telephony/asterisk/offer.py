@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 
+import httpx
 import structlog
 
 from telephony.asterisk.ari import Ari, AriError, Event
@@ -21,6 +22,9 @@ log = structlog.get_logger()
 
 ANSWER_S = 5.0
 """How long answering may take until the caller goes to the fallback instead."""
+
+LEFT_S = 2.0
+"""How long the end of the application's part of a diverted call may take."""
 
 ASKED_S = 30.0
 """How often Asterisk is asked about a diverted caller of whom no event comes."""
@@ -54,7 +58,7 @@ class AsteriskOffer:
         self._gone = asyncio.Event()
         self._closing = asyncio.Lock()
         self._diverted = False
-        self._met = asyncio.Event()
+        self._left, self._met = asyncio.Event(), asyncio.Event()
         dispatch.follow(self.channel, self._on)
 
     @property
@@ -135,11 +139,6 @@ class AsteriskOffer:
         self._diverted = True
         variables = {"VB_QUEUE": queue, "VB_REGION": region, "VB_CALL_BACK": str(int(call_back))}
         try:
-            # Else the application hears nothing of a channel that has left it.
-            await self._ari.post(
-                f"applications/{self._ari.access.app}/subscription",
-                eventSource=f"channel:{self.channel}",
-            )
             await self._ari.set_variables(self.channel, variables)
             await self._ari.proceed(self.channel, self._ari.access.fallback_context)
         except AriError as error:
@@ -148,6 +147,33 @@ class AsteriskOffer:
                 log.error("caller_not_diverted", reason=error.code)
                 await self._fall_back("not_diverted")
             self.lost()
+            return
+        await self._follow_on()
+
+    async def _follow_on(self) -> None:
+        """Events of a channel that has left the application: it subscribes to them.
+
+        Before, the subscription would be the one that ends with the application's part of the
+        call (Asterisk 22.10.1). Without one Asterisk is asked (`met`, `closed`).
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEFT_S):
+                await self._left.wait()
+        try:
+            await self._ari.post(
+                f"applications/{self._ari.access.app}/subscription",
+                eventSource=f"channel:{self.channel}",
+            )
+        except AriError as error:
+            if error.status == httpx.codes.UNPROCESSABLE_ENTITY:
+                self.lost()  # there is no such channel any more
+            else:
+                log.warning("caller_not_followed", reason=error.code)
+            return
+        with contextlib.suppress(AriError):  # a seat that was quicker than the subscription
+            listed = await self._ari.get("bridges")
+            if any(self.channel in each["channels"] for each in listed):
+                self._met.set()
 
     async def met(self) -> bool:
         """Without events, as after a lost connection, Asterisk is asked now and then."""
@@ -228,11 +254,11 @@ class AsteriskOffer:
             case "ChannelHangupRequest" if transfer is not None:
                 self.lost()
             case "StasisEnd" if self._diverted:
-                pass
+                self._left.set()
             case "StasisStart" if self._diverted:
                 self._gone.set()  # the dialplan offers the caller anew
-            case "ChannelEnteredBridge" if self._diverted:
-                self._met.set()
+            case "Dial" if self._diverted and event.get("dialstatus") == "ANSWER":
+                self._met.set()  # of app_queue's own bridge a channel's events say nothing
             case "StasisEnd" | "ChannelDestroyed":
                 self.lost()
             case "ChannelDtmfReceived" if self.call is not None:
