@@ -95,6 +95,13 @@ def test_what_is_refused_leaves_nothing(run: Run, write: Any) -> None:
     assert "There is none." in run("limits", "--all").output
 
 
+def test_a_database_that_refuses_is_a_sentence_about_callers(run: Run, write: Any) -> None:
+    write(lambda s: s.connection().exec_driver_sql("DROP TABLE caller_limit"))
+    said = str(run("limits", fails=True).exception)
+    assert said.startswith("What is on record about callers cannot be read or written: ")
+    assert "doctor" in said
+
+
 def test_nothing_is_proposed_where_nothing_was(run: Run) -> None:
     assert "No number" in run("propose").output
 

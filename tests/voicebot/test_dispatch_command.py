@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 from tests.voicebot.conftest import Voicebot
@@ -20,6 +21,18 @@ def test_a_proposal_is_explained(voicebot: Voicebot, models_dir: Path) -> None:
     assert found["department"] == "三亚市人力资源和社会保障局"
     assert found["by"] == "model"
     assert "劳动报酬保障" in found["reason"]
+
+
+def test_rules_that_cannot_be_read_are_a_sentence_about_the_database(
+    voicebot: Voicebot, tmp_path: Path
+) -> None:
+    assert voicebot("db", "migrate").returncode == 0
+    with sqlite3.connect(tmp_path / "state" / "voicebot.db") as database:
+        database.execute("DROP TABLE dispatch_rule")
+    done = voicebot("dispatch", "explain", WAGES)
+    assert done.returncode == 1
+    assert "The database cannot be read or written" in done.stderr
+    assert "knowledge" not in done.stderr
 
 
 def test_lines_of_ones_own_are_measured(

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from typer.testing import CliRunner, Result
 
 from tests.voicebot.figures_days import Days, at, records
 from voicebot.commands.figures import app
+from voicebot.figures.counting import Lowest
 from voicebot.figures.definitions import definitions, markdown
-from voicebot.figures.indicators import BY_NAME, INDICATORS, PUBLISHED
+from voicebot.figures.indicators import BY_NAME, INDICATORS, PUBLISHED, Figure
 from voicebot.figures.page import page
 from voicebot.figures.report import (
     Period,
@@ -125,6 +127,17 @@ def test_the_public_is_told_no_share_of_a_handful_of_people(found: Report) -> No
     assert "误转率" not in text
 
 
+@pytest.mark.parametrize(("offered", "told"), [(9.0, False), (10.0, True)])
+def test_the_public_is_told_no_worst_24_hours_of_a_handful_of_calls(
+    found: Report, offered: float, told: bool
+) -> None:
+    quiet = replace(found, lowest=Lowest(at(2), Figure(5 / offered, 5.0, offered)))
+    public = published(quiet)
+    assert (public.lowest is not None) == told
+    assert ("接通率最低" in page(public)) == told
+    assert "接通率最低" in page(quiet)
+
+
 def test_json_tells_numerators_goals_and_the_worst_24_hours(found: Report) -> None:
     told = json.loads(json.dumps(found.as_dict()))
     connection = told["total"]["connection"]
@@ -162,6 +175,21 @@ def test_commands_define_without_a_database() -> None:
 def test_a_day_that_is_none_is_a_sentence(on_new_machine: Path) -> None:
     result = run("show", "--from", "30.11.2026", code=1)
     assert "2026-11-01" in str(result.exception)
+
+
+def test_figures_that_cannot_be_read_say_so_and_what_to_do(on_new_machine: Path) -> None:
+    from voicebot.config import load_settings
+    from voicebot.security import prepare
+
+    settings = load_settings()
+    prepare(settings)
+    engine = open_engine(settings.database_url, writes=True)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE refused_call")
+    engine.dispose()
+    said = str(run("show", "--from", "2026-11-02", code=1).exception)
+    assert said.startswith("The figures cannot be read: ")
+    assert "knowledge" not in said
 
 
 def test_commands_write_three_files_of_an_empty_day(on_new_machine: Path) -> None:

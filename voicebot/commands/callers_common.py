@@ -10,7 +10,7 @@ import typer
 
 from voicebot.clock import BEIJING
 from voicebot.commands.knowledge_acts import by
-from voicebot.commands.knowledge_common import change_knowledge
+from voicebot.commands.knowledge_common import change_knowledge, database_sentences
 from voicebot.commands.session import open_settings, print_json
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ T = TypeVar("T")
 Why = Annotated[str, typer.Option("--why", help="The reason; it is kept with the limit.")]
 Everything = Annotated[bool, typer.Option("--all", help="Those that are over too.")]
 
+_FAILED = "What is on record about callers cannot be read or written"
+_ADVICE = "Try again; `voicebot doctor` says more."
 _STATES = {
     "proposed": "建议",
     "in_force": "限制中",
@@ -68,7 +70,8 @@ def audited(action: str, subject: str, work: Callable[[Session], T]) -> T:
         session.add(local_act(action, subject))
         return done
 
-    return change_knowledge(open_settings(), change)
+    with database_sentences(_FAILED, _ADVICE):
+        return change_knowledge(open_settings(), change)
 
 
 def tell_limit(each: dict[str, Any], as_json: bool) -> None:

@@ -108,7 +108,7 @@ def explain(
 
     from flows import jurisdiction
     from flows.dispatch import DispatchModel
-    from voicebot.commands.knowledge_acts import read_knowledge
+    from voicebot.commands.exchange_records import read
     from voicebot.commands.knowledge_common import database_exists
     from voicebot.dispatching import decided_rules, proposal
     from voicebot.knowledge import open_embedder
@@ -116,7 +116,7 @@ def explain(
     settings = open_settings()
     place = jurisdiction.resolve(words)
     code = region or (place.code if place is not None else None)
-    rules = read_knowledge(decided_rules) if database_exists(settings) else ()
+    rules = read(settings, decided_rules) if database_exists(settings) else ()
     found = proposal(DispatchModel.load(), open_embedder(settings), words, code, rules)
     if as_json:
         print_json({**asdict(found), "region": code})

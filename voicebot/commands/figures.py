@@ -26,6 +26,9 @@ app = typer.Typer(
 )
 T = TypeVar("T")
 
+_FAILED = "The figures cannot be read"
+_ADVICE = "On a new machine, run `voicebot db migrate` first."
+
 
 class By(StrEnum):
     """How the figures are divided."""
@@ -212,11 +215,10 @@ def read(settings: Settings, query: Callable[[Session], T]) -> T:
 
     from voicebot.records.database import open_engine
 
-    with database_sentences():
-        bring_up_to_date(settings)
+    bring_up_to_date(settings)
     engine = open_engine(settings.database_url)
     try:
-        with database_sentences(), Session(engine) as session:
+        with database_sentences(_FAILED, _ADVICE), Session(engine) as session:
             return query(session)
     finally:
         engine.dispose()

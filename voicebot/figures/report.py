@@ -153,7 +153,12 @@ def published(found: Report) -> Report:
         divided=tuple(each for each in found.divided if each in shown),
         total=_coarse(found.total),
         rows=tuple(_coarse(row) for row in found.rows),
+        lowest=found.lowest if _enough(found.lowest) else None,
     )
+
+
+def _enough(lowest: Lowest | None) -> bool:
+    return lowest is not None and lowest.connection.denominator >= LEAST_PUBLISHED
 
 
 def table(found: Report) -> list[list[str]]:
