@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from voicebot.clock import BEIJING
@@ -28,25 +30,34 @@ def readdress(session: Session, at: float) -> int:
     Parameters:
         at: seconds since the epoch.
     """
-    desks = {
-        number: address(http_url)
-        for number, http_url in session.execute(
-            select(DutyNumberRow.number, DutyNumberRow.http_url)
-        )
-    }
-    moved = 0
-    for row in session.scalars(select(OutboxRow).where(OutboxRow.state == "waiting")):
-        if row.kind == "dossier":
-            url = desks.get(number_of(row.handoff, row.key), row.url)
-        else:
-            line, region = row.payload["notice_for"], row.payload.get("region")
-            url = address(
-                notice_address(session, line, region, datetime.fromtimestamp(at, BEIJING))
-            )
-        if url in ("", row.url):  # better an old address than none
-            continue
-        row.url, row.attempts, row.next_attempt_at, row.last_error = url, 0, at, ""
-        row.claimed_until = None
-        moved += 1
-    session.flush()
-    return moved
+    again = {"attempts": 0, "next_attempt_at": at, "last_error": "", "claimed_until": None}
+    moved = [
+        {"id": number, "url": new, **again}
+        for number, old, new in sorted(chain(_dossiers(session), _notices(session, at)))
+        if new not in ("", old)  # better an old address than none
+    ]
+    if moved:
+        session.execute(update(OutboxRow), moved)
+    return len(moved)
+
+
+def _dossiers(session: Session) -> Iterator[tuple[int, str, str]]:
+    """Those that wait: id, address, and that of their number now."""
+    numbers = session.execute(select(DutyNumberRow.number, DutyNumberRow.http_url))
+    desks = {number: address(http_url) for number, http_url in numbers}
+    waiting = select(OutboxRow.id, OutboxRow.url, OutboxRow.handoff, OutboxRow.key).where(
+        OutboxRow.state == "waiting", OutboxRow.kind == "dossier"
+    )
+    for row in session.execute(waiting):
+        yield row.id, row.url, desks.get(number_of(row.handoff, row.key), "")
+
+
+def _notices(session: Session, at: float) -> Iterator[tuple[int, str, str]]:
+    """Those that wait: id, address, and that of their line now."""
+    moment = datetime.fromtimestamp(at, BEIJING)
+    waiting = select(OutboxRow.id, OutboxRow.url, OutboxRow.payload).where(
+        OutboxRow.state == "waiting", OutboxRow.kind == "notice"
+    )
+    for row in session.execute(waiting).all():
+        line, region = row.payload["notice_for"], row.payload.get("region")
+        yield row.id, row.url, address(notice_address(session, line, region, moment))
