@@ -18,7 +18,6 @@ from voicebot.callers.tables import EvaluationRow
 from voicebot.exchange.schema import Evaluation
 from voicebot.exchange.sending import send
 from voicebot.records.tables import TicketRow
-from voicebot.tickets.states import Status
 
 SCORES: Mapping[int, str] = {1: "满意", 2: "基本满意", 3: "不满意"}
 
@@ -32,7 +31,6 @@ _VIA: Mapping[str, Literal["voice", "key", "seat"]] = {
 
 CALLED = "evaluation:"
 """Before the ticket's id: the reference of a call that asks about it, and its row until then."""
-FINISHED = (Status.ANSWERED, Status.CLOSED)
 SETTLES_S = 3600.0
 """How long a ticket has been answered before its caller is asked …"""
 FORGOTTEN_S = 7 * 86400.0
@@ -108,7 +106,7 @@ def to_ask(
     rows = session.execute(
         select(TicketRow.id, TicketRow.number, TicketRow.answered_at)
         .where(
-            TicketRow.status.in_(FINISHED),
+            # Set as long as it is answered or closed (voicebot.tickets.life), and has an index.
             TicketRow.answered_at <= at - SETTLES_S,
             TicketRow.answered_at > at - FORGOTTEN_S,
             TicketRow.number != "",
