@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 
-from flows.surge import Destination, Figures, Mode, SeatFigures, SeatGroup, State, decide
+from flows.surge import Decision, Destination, Figures, Mode, SeatFigures, SeatGroup, State, decide
 from voicebot.simulation.draws import Attempts, Day, expected_per_min
 from voicebot.simulation.scenario import DAY_S, HALF_HOUR_S, HALF_HOURS, Scenario
 from voicebot.simulation.tally import LONGEST_WAIT_S, Tally
 from voicebot.surge.arrivals import Arrivals
+from voicebot.surge.measured import Measured
 
 LINE = "12345"
+
+Watch = Callable[[float, Figures, bool, Decision], None]
+"""Is told of each decision: second of the day, figures, whether the number is known, what came."""
 
 _SHIFT, _AGAIN, _WAITED, _SEAT_DONE, _BOT_DONE, _OVER, _POLICE_DONE = range(7)
 
@@ -39,7 +44,7 @@ class Call:
 
     __slots__ = (
         "asked", "by_bot", "caller", "came", "danger_heard", "draws", "group", "half", "line",
-        "patience", "waiting",
+        "met", "patience", "waiting",
     )  # fmt: skip
 
     def __init__(self, caller: Caller, came: float, half: int, draws: Attempts) -> None:
@@ -49,6 +54,8 @@ class Call:
         """When a human was asked for."""
         self.waiting = self.by_bot = self.line = self.danger_heard = False
         self.group: _Group | None = None
+        self.met = math.inf
+        """When a seat answered a call that had not been the bot's."""
 
 
 class _Group:
@@ -70,12 +77,13 @@ class Simulation:
 
     Parameters:
         day: of the same scenario, or of one that differs in seats, bot or policy alone.
+        watch: is told of each decision.
     """
 
-    def __init__(self, scenario: Scenario, day: Day) -> None:
-        self._scenario, self._day = scenario, day
+    def __init__(self, scenario: Scenario, day: Day, watch: Watch | None = None) -> None:
+        self._scenario, self._day, self._watch = scenario, day, watch
         self._policy = scenario.policy
-        self._patience_s = scenario.callers.patience.mean_s
+        self._measured = Measured(scenario.service.mean_s, scenario.callers.patience.mean_s)
         self._expected = expected_per_min(scenario)
         self._groups = [
             _Group(each.region, each.local, each.by_half_hour()) for each in scenario.seats
@@ -158,13 +166,11 @@ class Simulation:
         if self._trunks > tally.trunks_most[half]:
             tally.trunks_most[half] = self._trunks
         mode = self._surge.mode
-        self._surge, decision = decide(
-            self._surge,
-            self._figures(now),
-            self._policy,
-            now,
-            number_known=next(draws.known) < self._scenario.callers.number_known,
-        )
+        figures = self._figures(now)
+        known = next(draws.known) < self._scenario.callers.number_known
+        self._surge, decision = decide(self._surge, figures, self._policy, now, number_known=known)
+        if self._watch is not None:
+            self._watch(now, figures, known, decision)
         if self._surge.mode is not mode and mode is Mode.NORMAL:
             tally.surges += 1
         match decision.destination:
@@ -197,8 +203,8 @@ class Simulation:
             self._waiting,
             now - queue[0].asked if queue else 0.0,
             self._arrivals.per_min(LINE, now),
-            scenario.service.mean_s,
-            self._patience_s,
+            self._measured.service_s(LINE),
+            self._measured.patience_s(LINE),
         )
         return Figures(
             self._bot, scenario.bot.room, scenario.lines, self._lines, seats, 0.0,
@@ -248,6 +254,7 @@ class Simulation:
         if call.by_bot:
             tally.given_up_after_bot[half] += 1
         else:
+            self._measured.waited(LINE, now - call.came, gave_up=True)
             tally.abandoned[half] += 1
             tally.wait_s[half] += now - call.came
         self._redial(call, now)
@@ -267,6 +274,8 @@ class Simulation:
         if call.by_bot:
             tally.handed_over[half] += 1
         else:
+            self._measured.waited(LINE, waited, gave_up=False)
+            call.met = now
             (tally.seats if group.local else tally.remote)[half] += 1
             self._answered(call, now)
         self._reach(call.caller, now)
@@ -277,6 +286,8 @@ class Simulation:
         assert group is not None
         group.busy -= 1
         self._shown = None
+        if call.met <= now:
+            self._measured.talked(LINE, now - call.met)
         self._over(call, now)
         if group.local:
             self._serve(group, now)
