@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-asr bench-triage bench-kb clean
+.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,10 @@ bench: bench-latency bench-asr ## both benchmarks, each against the plain altern
 
 bench-latency: setup ## reply latency against an ordinary pipecat pipeline
 	@$(BIN)/python -m benchmarks.bench_latency $(ARGS)
+
+# ARGS="--seconds 30 --most 4" is a quick look.
+bench-calls: setup ## how many real calls this machine carries, and what 5 times as many do to them
+	@$(BIN)/python -m benchmarks.bench_calls $(ARGS)
 
 bench-asr: setup ## recognition: CER, cost, latency with many calls, against the plain ways
 	@$(BIN)/python -m benchmarks.asr $(ARGS)

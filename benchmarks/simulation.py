@@ -1,0 +1,182 @@
+"""The simulator: calls a minute, distance from Erlang A, and the pictures of three loads.
+
+    python -m benchmarks.simulation
+
+The speed counts everything between scenario and figures: two days each of the tenfold day
+with the bot and without, and by the staffing table, on all processors. Erlang A is compared
+on six queues. The pictures go to docs/pictures. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from flows.surge import Figures, Policy, SeatFigures, SeatGroup, State, decide
+from tests.voicebot.simulated_days import scenario, simulated
+from voicebot.simulation.charts import PICTURES, draw
+from voicebot.simulation.erlang import answered_within, erlang_a
+from voicebot.simulation.result import Result
+from voicebot.simulation.runs import simulate
+from voicebot.simulation.scenario import DAY_S
+from voicebot.simulation.scenario_file import find, read
+from voicebot.simulation.tally import Tally
+
+LOADS = ("haikou-1x", "haikou-3x", "haikou-10x")
+SPEED = "haikou-10x"
+QUEUES = (
+    # calls a minute, seats, service (s), patience (s)
+    (10, 9, 60, 60),
+    (5, 6, 60, 30),
+    (8, 8, 60, 240),
+    (48, 50, 60, 120),
+    (60, 50, 60, 120),
+    (15, 50, 200, 120),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A queue beside its closed form; deviations relative, in per cent."""
+
+    per_min: int
+    seats: int
+    patience_s: int
+    calls: int
+    abandons: float
+    abandons_off: float
+    wait_off: float
+    queue_off: float
+    in_15_s_off: float
+
+    @property
+    def worst(self) -> float:
+        return max(map(abs, (self.abandons_off, self.wait_off, self.queue_off, self.in_15_s_off)))
+
+
+def compare(calls: int, pool: ProcessPoolExecutor, progress: Progress) -> Iterator[Compared]:
+    """Each queue with at least so many calls."""
+    bar = progress.add_task("Erlang A", total=len(QUEUES))
+    for per_min, seats, service_s, patience_s in QUEUES:
+        what = scenario(
+            arrivals={"calls_per_day": per_min * 1440, "half_hours": [1] * 48},
+            callers={"patience": {"mean_s": patience_s}},
+            seats=[{"region": "460100", "staffed": {"00:00": seats}}],
+            service={"mean_s": service_s},
+        )
+        each = math.ceil(calls / (per_min * 1440) / (os.cpu_count() or 1))
+        seeds = range(os.cpu_count() or 1)
+        whole = Tally(days=0)
+        for tally in pool.map(simulated, repeat(what), repeat(each), seeds):
+            whole.add(tally)
+        n, rate = sum(whole.offered), per_min / 60
+        exact = erlang_a(rate, service_s, patience_s, seats)
+        within = answered_within(15, rate, service_s, patience_s, seats)
+        yield Compared(
+            per_min,
+            seats,
+            patience_s,
+            n,
+            round(exact.abandons, 4),
+            off(sum(whole.abandoned) / n, exact.abandons),
+            off(sum(whole.wait_s) / n, exact.wait_s),
+            off(sum(whole.queue_area) / (whole.days * DAY_S), exact.queue),
+            off(sum(whole.in_15_s) / n, within),
+        )
+        progress.update(bar, advance=1)
+
+
+def off(found: float, exact: float) -> float:
+    return round(100 * (found / exact - 1), 2)
+
+
+def law_us(times: int = 100_000) -> float:
+    """One decision of the law, microseconds: two groups of seats, all busy."""
+    seats = SeatFigures((SeatGroup("460100", True, 54, 0), SeatGroup("460200", False, 8, 1)),
+                        40, 35.0, 17.0, 200.0, 120.0)  # fmt: skip
+    figures, policy, state = Figures(30, 240, 160, 40, seats), Policy(), State()
+    began = time.perf_counter()
+    for n in range(times):
+        state, _ = decide(state, figures, policy, float(n))
+    return round(1e6 * (time.perf_counter() - began) / times, 2)
+
+
+def speed(days: int) -> tuple[int, float]:
+    """Calls simulated, and seconds."""
+    what, calls = read(find(SPEED)), [0]
+
+    def told(_: int, so_far: int) -> None:
+        calls[0] = so_far
+
+    began = time.perf_counter()
+    simulate(SPEED, what, days, 1, told)
+    return calls[0], time.perf_counter() - began
+
+
+def picture(results: list[Result], path: Path) -> None:
+    """A row for each picture, a column for each load."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MultipleLocator
+
+    figure = Figure(figsize=(11, 9.5), dpi=110, layout="constrained")
+    grid = figure.subplots(len(PICTURES), len(results), squeeze=False, sharex=True)
+    for row, shown in zip(grid, PICTURES, strict=True):
+        for axes, result in zip(row, results, strict=True):
+            draw(axes, result, shown, ("without the bot", "with the bot"))
+            axes.xaxis.set_major_locator(MultipleLocator(6))
+            axes.grid(alpha=0.3)
+            if shown is PICTURES[0]:
+                axes.set_title(result.scenario, fontsize=11)
+            if shown is PICTURES[-1]:
+                axes.set_xlabel("hour")
+        row[0].set_ylabel(shown.english.replace(", ", ",\n").replace(" (", "\n("), fontsize=9)
+    grid[0][0].legend(frameon=False, fontsize=9)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Software": None})
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation", description=__doc__)
+    parser.add_argument("--calls", type=int, default=3_000_000, help="of each queue")
+    parser.add_argument("--days", type=int, default=6, help="of the speed and of the pictures")
+    parser.add_argument("--pictures", type=Path, default=Path("docs/pictures"))
+    options = parser.parse_args()
+    console = Console(stderr=True)
+    load = os.getloadavg()[0]
+    calls, seconds = speed(options.days)
+    with Progress(console=console) as progress, ProcessPoolExecutor() as pool:
+        compared = list(compare(options.calls, pool, progress))
+    for each in compared:
+        console.print(each)
+    results = [simulate(name, read(find(name)), options.days, 1) for name in LOADS]
+    picture(results, options.pictures / "simulation.png")
+    print(
+        json.dumps(
+            {
+                "calls": calls,
+                "seconds": round(seconds, 1),
+                "calls_per_min": round(60 * calls / seconds),
+                "processors": os.cpu_count(),
+                "load": round(load, 1),
+                "law_us": law_us(),
+                "erlang_a_off_percent": max(each.worst for each in compared),
+            }
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
