@@ -62,10 +62,11 @@ class Admission:
         lines_in_use: Callable[[], int],
         recogniser: Recogniser,
     ) -> None:
-        self._settings, self._lines_in_use = settings, lines_in_use
+        self._settings, self._legs = settings, lines_in_use
         self._recogniser = recogniser
         self._calls: dict[str, CallInfo] = {}
         self._diverted: dict[str, CallInfo] = {}
+        self._outside: set[str] = set()
         self._numbers: Counter[str] = Counter()
         self._stopping = False
 
@@ -79,6 +80,9 @@ class Admission:
         limits, calls = self._settings, len(self._calls)
         most = limits.calls if self._has_recogniser(calls) else calls
         return Room(calls, most, limits.handoff_lines, self._lines_in_use())
+
+    def _lines_in_use(self) -> int:
+        return self._legs() + len(self._outside)
 
     def stop(self) -> None:
         """No call is taken any more."""
@@ -98,14 +102,20 @@ class Admission:
             self._recogniser.serving(len(self._calls))
         return refusal
 
-    def divert(self, info: CallInfo) -> Rejection | None:
-        """The call takes no place: people have it. It counts by number, until its release."""
+    def divert(self, info: CallInfo, *, outside: bool = False) -> Rejection | None:
+        """The call takes no place: people have it. It counts by number, until its release.
+
+        Parameters:
+            outside: it takes an outgoing line to them.
+        """
         refusal = self._refused_outright(info)
         if refusal is None and self._too_many(info):
             refusal = Rejection.TOO_MANY
         if refusal is None:
             self._diverted[info.call_id] = info
             self._numbers[info.caller] += 1
+            if outside:
+                self._outside.add(info.call_id)
         return refusal
 
     def calling(self, number: str, but: Collection[str]) -> bool:
@@ -115,6 +125,7 @@ class Admission:
 
     def release(self, call_id: str) -> None:
         """Gives the call's place back; harmless for a call without one."""
+        self._outside.discard(call_id)
         info = self._calls.pop(call_id, None) or self._diverted.pop(call_id, None)
         if info is not None:
             self._numbers[info.caller] -= 1

@@ -46,6 +46,7 @@ from voicebot.exchange.platform import Platform
 from voicebot.exchange.reconciliation.daily import DailyReconciliation
 from voicebot.exchange.worker import EnvelopeWorker
 from voicebot.figures.topic_watch import TopicWatch
+from voicebot.incidents.watch import IncidentWatch
 from voicebot.knowledge import Knowledge, KnowledgeBase, open_embedder, unreadable
 from voicebot.loop_lag import LoopLag
 from voicebot.recording_vault import RecordingVault
@@ -118,6 +119,9 @@ class Service:
             lambda number, at: bool(self.callers.limited.last_day(number, at)),
             self.call_backs.pending,
         )
+        self.incidents = IncidentWatch(
+            records, engines.library, self._sessions.keys, self._tell_incident
+        )
         self._diverting = Diverting(records, self.surge, self.callers.window)
         self.started_at = time.time()
 
@@ -147,6 +151,11 @@ class Service:
         self._directory = directory
         for session in self._sessions.values():
             session.take_directory(directory)
+
+    def _tell_incident(self, call: str, handoff: str, incident: str) -> None:
+        session = self._sessions.get(call)
+        if session is not None:
+            session.take_incident(handoff, incident)
 
     def seal_recordings(self) -> None:
         """What a crash has left plain; before any call is running."""
@@ -211,7 +220,9 @@ class Service:
             return
         routed = await self.surge.route(call, info)
         refusal = (
-            self._admission.divert(info) if routed.to_people else self._admission.reserve(info)
+            self._admission.divert(info, outside=routed.outside)
+            if routed.to_people
+            else self._admission.reserve(info)
         )
         if refusal is not None:
             await self._turn_away(call, refusal)
@@ -261,6 +272,9 @@ class Service:
             called_back=self.call_backs.matter(info.called),
         )
         started = await self.callers.known(started, info)
+        region = started.known_region or started.did_region
+        announced = self.incidents.announcement(started.serves_as or info.did, region)
+        started = replace(started, announcement=announced)
         try:
             line = await call.answer()
         except CallError as error:
@@ -355,6 +369,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(service.loop_lag.run()),
             asyncio.create_task(service.callers.run()),
             asyncio.create_task(service.surge.run()),
+            asyncio.create_task(service.incidents.run()),
             asyncio.create_task(OutboxWorker(records, token).run()),
             asyncio.create_task(_exchange(settings, records).run()),
             *_reconciling(settings, records),

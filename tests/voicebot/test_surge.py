@@ -221,6 +221,28 @@ async def test_figures_of_an_acd_count_until_they_are_stale(
         await desk.end(line)
 
 
+async def test_a_remote_seat_takes_an_outgoing_line(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk()
+    line = await desk.call(agents=NONE_FREE, agents_sanya=QueueState(8, 4, 0))
+    assert desk.service.occupancy.lines == 1
+    await desk.end(line)
+    assert desk.service.occupancy.lines == 0
+
+
+async def test_a_fault_of_surge_control_leaves_the_call_to_the_bot(
+    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = open_desk()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(desk.service.surge.board, "tell", broken)
+    line = await desk.call(agents=SOME_FREE)
+    assert desk.answered == ["c-0"]
+    await desk.end(line)
+
+
 # ── who waits in vain is called back ─────────────────────────────────────────────────
 
 

@@ -29,6 +29,14 @@ def test_an_order_is_given_and_ended(voicebot: Voicebot) -> None:
     assert "No order is in force." in voicebot("surge", "override", "end").stdout
 
 
+def test_a_kind_of_day_without_a_forecast_is_said_to_change_nothing(voicebot: Voicebot) -> None:
+    arguments = ("surge", "override", "typhoon", "--why", "红色预警", "--json")
+    assert "surge.forecast is off" in voicebot(*arguments).stderr
+    on = voicebot(*arguments, VOICEBOT_SURGE__FORECAST="true")
+    assert on.stderr == ""
+    assert len(json.loads(on.stdout)["orders"]) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -62,6 +70,7 @@ def test_the_status_names_mode_seats_and_orders() -> None:
         "mode": "surge",
         "since": time.time(),
         "figures_known": True,
+        "asked_at_each_call": False,
         "situation": "typhoon",
         "figures": {
             "bot_calls": 6,

@@ -79,11 +79,14 @@ def override(
       voicebot surge override seats --line 12333 --why 机器人答错社保
       voicebot surge override end
     """
+    from flows.surge import Force
     from voicebot.surge import orders
 
     wanted = None if order == "end" else _order(order)
     if line:
         _need_line(line)
+    if wanted is not None and wanted.value not in set(Force) and not open_settings().surge.forecast:
+        typer.echo("surge.forecast is off: the kind of day changes nothing yet.", err=True)
     act, at = by(who, ""), time.time()
 
     def change(session: Session) -> list[dict[str, Any]]:
@@ -209,6 +212,7 @@ def announcement(
         raise InputError(f"{target} is there already: --force writes over it.")
     text = load_prompts()["surge_call_back"].text
     write_wav(target, open_library(open_settings()).get(text, 8000, keep=False))
+    target.chmod(0o644)  # read by Asterisk's own user
     typer.echo(f"{target}: {text}")
 
 

@@ -58,9 +58,11 @@ def lines_of(found: dict[str, Any]) -> Iterator[str]:
         )
         seats = figures["seats"]
         if seats is None:
-            yield "    坐席数据：从未收到，机器人接所有来电"
+            asked = "来电时向交换机查询" if line["asked_at_each_call"] else "机器人接所有来电"
+            yield f"    坐席数据：从未收到，{asked}"
         else:
-            stale = "" if line["figures_known"] else "，已过时：机器人接所有来电"
+            known = line["figures_known"] or line["asked_at_each_call"]
+            stale = "" if known else "，已过时：机器人接所有来电"
             yield f"    坐席数据：{seconds(figures['seats_age_s'])}前{stale}"
             for group in seats["groups"]:
                 where = "本地" if group["local"] else "异地"

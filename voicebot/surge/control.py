@@ -49,6 +49,11 @@ class Routed:
     to_people: bool
     queue: str = ""
 
+    @property
+    def outside(self) -> bool:
+        """The seat is reached over an outgoing line."""
+        return self.decision.destination is Destination.REMOTE_SEAT
+
 
 class SurgeControl:
     """Parameters:
@@ -93,9 +98,19 @@ class SurgeControl:
     async def route(self, call: object, info: CallInfo) -> Routed:
         """Where an offered call goes; its decision is written beside the call's record.
 
+        Never raises: a fault here leaves the call to the bot.
+
         Parameters:
             call: one that can be given to people is a `DivertibleCall`.
         """
+        try:
+            return await self._route(call, info)
+        except Exception:
+            log.exception("surge_not_decided")
+            mode = self._states[info.did].mode
+            return Routed(Decision(Destination.BOT, Reason.FIGURES_UNKNOWN, mode), False)
+
+    async def _route(self, call: object, info: CallInfo) -> Routed:
         at = time.time()
         if not info.called:
             self._arrivals.note(info.did, at)
@@ -114,7 +129,7 @@ class SurgeControl:
             override=orders.override(self._orders, info.did, at),
         )
         self._newest[info.did] = decision
-        if decision.reason is not Reason.FIGURES_UNKNOWN and self._controlled(info.did):
+        if self.board.knows(info.did) or decision.override is not None:
             self._records.note_surge_decision(
                 kept(decision, figures, policy, info.call_id, info.did, at)
             )
@@ -153,6 +168,10 @@ class SurgeControl:
     def policy(self, did: str) -> Policy:
         return self._policies[did]
 
+    def asks_queues(self, did: str) -> bool:
+        """The PBX's queues are asked at each call of the line: its figures are never stale then."""
+        return bool(self._queues[did])
+
     def state(self, did: str) -> State:
         return self._states[did]
 
@@ -176,9 +195,6 @@ class SurgeControl:
         if info.trunk is Trunk.POLICE or info.called or self._in_danger(info.caller):
             return Kind.URGENT
         return Kind.LIMITED if self._is_limited(info.caller, at) else Kind.ORDINARY
-
-    def _controlled(self, did: str) -> bool:
-        return self.board.knows(did) or bool(orders.override(self._orders, did, time.time()))
 
     def _queue(self, did: str, region: str) -> str:
         """Of a region; of the line's own seats where none is named."""

@@ -32,8 +32,7 @@ class Diverting:
         assert isinstance(call, DivertibleCall)
         decision, began = routed.decision, time.time()
         noted = decision.destination is Destination.CALL_BACK and await self._note(info, "surge")
-        remote = decision.destination is Destination.REMOTE_SEAT
-        self._control.gone_to_people(info.did, decision.region if remote else "")
+        self._control.gone_to_people(info.did, decision.region if routed.outside else "")
         log.info("call_to_people", destination=decision.destination.value)
         await call.divert(routed.queue, decision.region, call_back=noted)
         met = await call.met()

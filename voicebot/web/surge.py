@@ -154,6 +154,7 @@ def status_values(control: SurgeControl, lines: list[str]) -> dict[str, Any]:
                 "mode": state.mode.value,
                 "since": state.since,
                 "figures_known": fresh,
+                "asked_at_each_call": control.asks_queues(line),
                 "figures": figure_values(figures),
                 "situation": control.situation(line, at).value,
                 "newest": newest
