@@ -202,11 +202,20 @@ def _started(state: State, event: CallStarted, policy: Policy) -> Step:
     if event.calling in ("missed", "danger"):
         state, greeting = speaking.say(state, "missed_call_back")
         return state, (greeting,)
+    state, told = _announcement(state, event)
     state, greeting = speaking.say(state, policy.greetings.get(event.did, "greeting"))
     if not event.closed:
-        return state, (greeting,)
+        return state, (*told, greeting)
     state, hours = speaking.say(state, "closed_hours")
-    return state, (greeting, hours)
+    return state, (*told, greeting, hours)
+
+
+def _announcement(state: State, event: CallStarted) -> Step:
+    """What is announced about an incident; the caller may speak into it as into any prompt."""
+    if not event.announcement:
+        return state, ()
+    state, told = speaking.say(state, "incident_announcement", announcement=event.announcement)
+    return state, (told,)
 
 
 def _playback_finished(state: State, event: PlaybackFinished) -> Step:

@@ -98,6 +98,8 @@ class CallStarted:
     """The ticket that a call of ours is about."""
     today: str = ""
     """The date in Hainan, ISO 8601: what 昨天 is counted from."""
+    announcement: str = ""
+    """What callers are told first about an incident: approved by two people, "" for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ No clock: `at` is seconds of any one clock, the same for all calls.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -93,50 +94,57 @@ class WaitingList:
     _claims: dict[str, tuple[Claim, float]] = field(default_factory=dict)
     """Call → what it wants, and when it last said so."""
     _numbers: dict[str, _Number] = field(default_factory=dict)
+    _in_use: Counter[str] = field(default_factory=Counter)
+    """Number → how many of its lines are held or reserved."""
 
     def take(self, call: str, destination: str, at: float) -> bool:
         """Whether this call may dial the number now; the line is its own then."""
-        given = self._reserved.pop(call, None)
-        mine = given is not None and given[0] == destination
+        mine = self._keep_no_more(call) == destination
         self._let_go(call)
         if not mine and not self._open(call, destination, at):
             return False
         self._held[call] = destination
+        self._in_use[destination] += 1
         return True
 
     def renew(self, call: str, claim: Claim | None, at: float) -> None:
         """The newest claim of a call; None: it has no hand-off to 110 any more."""
         if claim is None:
             self._claims.pop(call, None)
-            self._reserved.pop(call, None)
+            self._keep_no_more(call)
             self._let_go(call)
             return
         if self._held.get(call) not in (None, claim.using):
             self._let_go(call)
         given = self._reserved.get(call)
         if given is not None and given[0] not in claim.wants:
-            del self._reserved[call]
+            self._keep_no_more(call)
         self._claims[call] = (claim, at)
 
     def busy(self, call: str, destination: str, at: float) -> None:
         """The number's own exchange has said that it is busy."""
         if self._held.get(call) == destination:
             del self._held[call]
+            self._in_use[destination] -= 1
         number = self._number(destination)
         number.doubtful, number.freed, number.quiet_until = True, 0, at + PROBE_S
 
     def grants(self, at: float) -> tuple[Grant, ...]:
         """Lines given out now, to the most urgent first; each is kept for a moment."""
         self._forget(at)
+        wanted = {each for claim, _ in self._claims.values() for each in claim.wants}
+        possible = {each for each in wanted if self._worth_a_try(each, at) or self._sure(each)}
         given = []
-        for call, claim in self._in_order(at):
+        for call, claim in self._in_order(at) if possible else ():
             if call in self._reserved:
                 continue
             for destination in claim.wants:
+                if destination not in possible:
+                    continue
                 sure = self._sure(destination)
                 if not (sure or (claim.idle and self._worth_a_try(destination, at))):
                     continue
-                self._reserved[call] = (destination, at + RESERVED_S)
+                self._keep(call, destination, at)
                 self._tried(destination, at)
                 waited = at - claim.since
                 given.append(Grant(call, claim.handoff, destination, sure, claim.risk, waited))
@@ -149,8 +157,7 @@ class WaitingList:
 
     def in_use(self, destination: str) -> int:
         """Lines of the number that our calls have, or that are kept for them."""
-        held = sum(number == destination for number in self._held.values())
-        return held + sum(number == destination for number, _ in self._reserved.values())
+        return self._in_use[destination]
 
     def _in_order(self, at: float) -> list[tuple[str, Claim]]:
         waiting = [(call, claim) for call, (claim, _) in self._claims.items() if claim.wants]
@@ -191,12 +198,26 @@ class WaitingList:
 
     def _let_go(self, call: str) -> None:
         destination = self._held.pop(call, None)
-        if destination is not None and self._number(destination).doubtful:
+        if destination is None:
+            return
+        self._in_use[destination] -= 1
+        if self._number(destination).doubtful:
             self._number(destination).freed += 1
+
+    def _keep(self, call: str, destination: str, at: float) -> None:
+        self._reserved[call] = (destination, at + RESERVED_S)
+        self._in_use[destination] += 1
+
+    def _keep_no_more(self, call: str) -> str | None:
+        """The number of which a line was kept for the call."""
+        destination, _ = self._reserved.pop(call, (None, 0.0))
+        if destination is not None:
+            self._in_use[destination] -= 1
+        return destination
 
     def _forget(self, at: float) -> None:
         for call in [c for c, (_, until) in self._reserved.items() if at >= until]:
-            del self._reserved[call]
+            self._keep_no_more(call)
         for call in [c for c, (_, seen) in self._claims.items() if at - seen > STALE_S]:
             del self._claims[call]
 

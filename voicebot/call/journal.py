@@ -75,6 +75,8 @@ class Journal:
         self._handoffs: dict[str, act.Handoff] = {}
         self._known: dict[str, HandoffState] = {}
         """What was known of each hand-off last; it stays true when the call has gone on."""
+        self._incidents: dict[str, str] = {}
+        """By hand-off: the incident that it belongs to."""
         self._line_states: dict[str, dict[str, str]] = {}
         """By hand-off and line: how far the legs beside 110 have come."""
         self._notes: list[str] = []
@@ -328,6 +330,12 @@ class Journal:
             self._notes.append(action.note)
         self._grown()
 
+    def incident(self, handoff: str, incident: str) -> None:
+        """Others have called about the same event as this hand-off."""
+        if self._incidents.get(handoff) != incident:
+            self._incidents[handoff] = incident
+            self._grown()
+
     async def note_later(self, handoff: str, note: str) -> None:
         """What became known about a hand-off when its call was over already."""
         self._notes.append(note)
@@ -441,6 +449,7 @@ class Journal:
             caller=self._caller,
             did=self._did,
             order=self._order,
+            incident=self._incidents.get(handoff, ""),
             priority=self._trunk if self._trunk != "public" else "",
             region=region,
             region_name=region_names().get(region) if region else None,

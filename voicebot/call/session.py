@@ -257,6 +257,11 @@ class CallSession:
         self._driver.take_directory(directory)
         self._post(ev.DutyLinesChanged(self.now(), duty_lines(directory)))
 
+    def take_incident(self, handoff: str, incident: str) -> None:
+        """A hand-off of this call belongs to an incident; its dossier says so from now on."""
+        self._journal.incident(handoff, incident)
+        self._performer.renew_dossier(self._state)
+
     async def leave(self) -> None:
         """The service is being stopped: the endpoint keeps the caller, where it can.
 

@@ -58,6 +58,8 @@ class Dossier(BaseModel):
     did: str
     order: str = ""
     """Number of the police order (警单) that 110 sent the call with."""
+    incident: str = ""
+    """The incident (同一件事) that others have called about as well; each has his own dossier."""
     priority: str = ""
     """``110``: the call came from the police and goes ahead of the queue."""
     region: str | None = None

@@ -13,6 +13,7 @@ import voicebot.callers.tables
 import voicebot.duty.tables
 import voicebot.exchange.reconciliation.tables
 import voicebot.exchange.tables
+import voicebot.incidents.tables
 import voicebot.matters.tables  # noqa: F401 - declares tables of `Base`
 from kb.store import metadata as knowledge_base
 from voicebot.figures import tables as _figures  # noqa: F401 - declared on Base

@@ -1,0 +1,128 @@
+"""Incidents as people read them: plain JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from flows.incident_kinds import KINDS
+from flows.incidents import Incident
+from voicebot.incidents.board import load, report
+from voicebot.incidents.errors import UnknownIncident
+from voicebot.incidents.tables import (
+    AnnouncementRow,
+    IncidentMemberRow,
+    IncidentRow,
+    IncidentStepRow,
+)
+from voicebot.records.duty import region_names
+from voicebot.records.reading import plain
+from voicebot.records.tables import HandoffRow
+
+
+def open_incidents(session: Session, *, least: int = 2) -> list[dict[str, Any]]:
+    """Those that are open and have `least` callers, the most callers first."""
+    found = [each for each in load(session).values() if len(each.members) >= least]
+    states = _states(session, [m.handoff for each in found for m in each.members])
+    values = [_summary(each, states) for each in found]
+    return sorted(values, key=lambda each: (-each["callers"], each["first_at"], each["incident"]))
+
+
+def incident(session: Session, id_: str) -> dict[str, Any]:
+    """One, open or closed: its members with their calls, announcements, and what was done.
+
+    Raises:
+        UnknownIncident: there is none.
+    """
+    row = session.get(IncidentRow, id_)
+    if row is None:
+        raise UnknownIncident(id_)
+    members = session.scalars(
+        select(IncidentMemberRow)
+        .where(IncidentMemberRow.incident == id_)
+        .order_by(IncidentMemberRow.at, IncidentMemberRow.handoff)
+    ).all()
+    by_hand = frozenset(each.handoff for each in members if each.by_hand)
+    found = Incident(id_, tuple(report(each) for each in members), by_hand)
+    states = _states(session, [each.handoff for each in members])
+    announced = session.scalars(
+        select(AnnouncementRow).where(AnnouncementRow.incident == id_).order_by(AnnouncementRow.id)
+    )
+    steps = session.scalars(
+        select(IncidentStepRow).where(IncidentStepRow.incident == id_).order_by(IncidentStepRow.id)
+    )
+    return {
+        **_summary(found, states),
+        "state": row.state,
+        "opened_at": row.opened_at,
+        "closed_at": row.closed_at,
+        "merged_into": row.merged_into,
+        "members": [
+            {**plain(each, "incident", "revision"), "state": states.get(each.handoff, "")}
+            for each in members
+        ],
+        "announcements": [plain(each, "incident") for each in announced],
+        "history": [plain(each, "incident", "id") for each in steps],
+    }
+
+
+def incident_of_call(session: Session, call_id: str) -> str | None:
+    """The incident that a call's newest hand-off is in."""
+    return session.scalars(
+        select(IncidentMemberRow.incident)
+        .where(IncidentMemberRow.call_id == call_id)
+        .order_by(IncidentMemberRow.at.desc())
+        .limit(1)
+    ).first()
+
+
+def of_calls(session: Session, calls: Collection[str]) -> dict[tuple[str, str], str]:
+    """The incident of each hand-off of these calls: by call and hand-off."""
+    if not calls:
+        return {}
+    rows = session.execute(
+        select(
+            IncidentMemberRow.call_id, IncidentMemberRow.handoff, IncidentMemberRow.incident
+        ).where(IncidentMemberRow.call_id.in_(calls))
+    )
+    return {(call, handoff): incident for call, handoff, incident in rows.tuples()}
+
+
+def title(found: Incident) -> str:
+    """Such as 五指山市 山体滑坡."""
+    names = region_names()
+    place = names.get(found.regions[0], found.regions[0]) if found.regions else "地点不明"
+    return f"{place} {KINDS[found.kind].name if found.kind else '其他险情'}"
+
+
+def _summary(found: Incident, states: dict[str, str]) -> dict[str, Any]:
+    times = [each.at for each in found.members]
+    mine = [states.get(each.handoff, "") for each in found.members]
+    return {
+        "incident": found.id,
+        "title": title(found) if found.members else "",
+        "kind": found.kind,
+        "category": found.category,
+        "regions": list(found.regions),
+        "lines": list(found.lines),
+        "callers": len(found.members),
+        "with_a_person": sum(state in ("confirmed", "ended") for state in mine),
+        "first_at": min(times, default=None),
+        "last_at": max(times, default=None),
+    }
+
+
+def _states(session: Session, handoffs: Collection[str]) -> dict[str, str]:
+    """How far each hand-off's own call has come (`flows.events.LegState`)."""
+    found: dict[str, str] = {}
+    rest = list(handoffs)
+    while rest:
+        some, rest = rest[:500], rest[500:]
+        rows = session.execute(
+            select(HandoffRow.id, HandoffRow.state).where(HandoffRow.id.in_(some))
+        )
+        found |= dict(rows.tuples().all())
+    return found

@@ -1,0 +1,104 @@
+"""Hand-offs to 110 on record are put to the incidents that they belong to.
+
+Read from the database and nowhere else: the calls do not wait for it, what came from the spool is
+taken in as well, and of several processes any may do it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from flows.incidents import Report, take
+from voicebot.incidents.board import SYSTEM, keep_step, load, lock, new_id, save
+from voicebot.incidents.tables import IncidentMemberRow, IncidentRow
+from voicebot.records.tables import HandoffRow
+
+BACK_S = 3 * 3600.0
+"""Hand-offs that were requested longer ago are not looked at again."""
+
+OVER_S = 24 * 3600.0
+"""An incident nobody has called about for so long is closed."""
+
+AT_ONCE = 500
+
+
+def take_in(session: Session, now: float) -> int:
+    """Take in what is new or has grown since the last time; how many hand-offs that were."""
+    found = _changed(session, now)
+    if not found:
+        return 0
+    lock(session)
+    found = _changed(session, now)  # another process may have been first
+    before = load(session)
+    after, revisions = dict(before), {}
+    for row in found:
+        after, _ = take(report_of(row), after, new_id(now))
+        revisions[row.id] = row.revision
+    save(session, before, after, revisions, now)
+    for opened in after.keys() - before.keys():
+        keep_step(session, opened, "open", SYSTEM, now)
+    return len(found)
+
+
+def close_old(session: Session, now: float) -> int:
+    """Close incidents that are over by their age; how many."""
+    recent = (
+        select(IncidentMemberRow.handoff)
+        .where(IncidentMemberRow.incident == IncidentRow.id, IncidentMemberRow.at > now - OVER_S)
+        .exists()
+    )
+    old = session.scalars(
+        select(IncidentRow).where(
+            IncidentRow.state == "open", IncidentRow.opened_at <= now - OVER_S, ~recent
+        )
+    ).all()
+    for row in old:
+        row.state, row.closed_at = "closed", now
+        keep_step(session, row.id, "close", SYSTEM, now)
+    return len(old)
+
+
+def report_of(row: HandoffRow) -> Report:
+    """What is known of a hand-off."""
+    return Report(
+        row.id,
+        row.call_id,
+        row.requested_at,
+        row.region,
+        row.category,
+        tuple(row.lines),
+        _words(row.dossier),
+    )
+
+
+def _words(dossier: Mapping[str, Any]) -> str:
+    turns = dossier.get("transcript", ())
+    return "，".join(turn["text"] for turn in turns if turn.get("side") == "caller")
+
+
+def _changed(session: Session, now: float) -> list[HandoffRow]:
+    member = IncidentMemberRow
+    return list(
+        session.scalars(
+            select(HandoffRow)
+            .outerjoin(member, member.handoff == HandoffRow.id)
+            .outerjoin(IncidentRow, IncidentRow.id == member.incident)
+            .where(
+                HandoffRow.requested_at > now - BACK_S,
+                HandoffRow.first_destination != "seat",
+                HandoffRow.revision > 0,
+                or_(
+                    member.handoff.is_(None),
+                    # Who is in a closed one stays there, whatever he goes on saying.
+                    and_(member.revision < HandoffRow.revision, IncidentRow.state == "open"),
+                ),
+            )
+            .order_by(HandoffRow.requested_at, HandoffRow.id)
+            .limit(AT_ONCE)
+            .execution_options(populate_existing=True)
+        )
+    )
