@@ -15,6 +15,8 @@ from voicebot.exchange.stand_in.faults import Dice
 from voicebot.exchange.stand_in.store import Store
 
 TIMEOUT_S = 5.0
+AT_ONCE = 8
+"""Matters that are sent together; the messages about one go one after the other."""
 PAUSE_S = 0.2
 """Between two rounds, while something is not confirmed."""
 IDLE_S = 0.5
@@ -57,17 +59,25 @@ async def _round(
     store: Store, dice: Dice, client: httpx.AsyncClient, signer: Signer | None
 ) -> bool:
     """One look at all that waits; whether something was not confirmed."""
-    blocked: set[str] = set()
+    subjects: dict[str, list[Envelope]] = {}
     for envelope in _ordered(store.waiting(), dice):
-        if envelope.subject in blocked:
-            continue
-        state = ""
-        for _ in range(2 if dice.fall("duplicate") else 1):
-            state = await _post(client, signer, envelope)
-        if state in ("applied", "refused", "conflict"):
-            store.confirmed(envelope.id, state)
-        elif state != "waiting":  # what is kept there and waits holds up nothing
-            blocked.add(envelope.subject)
+        subjects.setdefault(envelope.subject, []).append(envelope)
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def push(envelopes: list[Envelope]) -> None:
+        async with places:
+            for envelope in envelopes:
+                state = ""
+                for _ in range(2 if dice.fall("duplicate") else 1):
+                    state = await _post(client, signer, envelope)
+                if state in ("applied", "refused", "conflict"):
+                    store.confirmed(envelope.id, state)
+                elif state != "waiting":  # what is kept there and waits holds up nothing
+                    return
+
+    async with asyncio.TaskGroup() as pushing:
+        for envelopes in subjects.values():
+            pushing.create_task(push(envelopes))
     return bool(store.waiting())
 
 
