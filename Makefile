@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb clean
+.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -88,6 +88,11 @@ bench-triage: setup ## triage: recognised speech, timing within a sentence, ordi
 # ARGS="--entries 20000" for a smaller one, ARGS=--million for FAISS's index alone.
 bench-kb: setup ## the search among 100,000 entries: recall, latency, memory, publishing, starting
 	@$(BIN)/python -m benchmarks.kb_scale $(ARGS)
+
+# ARGS="--tickets 100000" for fewer, ARGS=--postgresql for a server of its own. A quarter of an hour.
+bench-tickets: setup ## a million tickets: every query of the console; what a call waits for its record
+	@$(BIN)/python -m benchmarks.record_path
+	@$(BIN)/python -m benchmarks.tickets_scale $(ARGS)
 
 clean: ## remove state and caches; models and .venv stay
 	@rm -rf var .mypy_cache .ruff_cache .pytest_cache .hypothesis

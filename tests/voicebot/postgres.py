@@ -59,14 +59,14 @@ class Postgres:
         if done.returncode:
             raise RuntimeError(f"initdb failed: {done.stderr}")
 
-    def start(self) -> None:
-        """It dies with the test run, however that ends."""
+    def start(self, *, durable: bool = False) -> None:
+        """It dies with the test run, however that ends; `durable`: as a server in service is."""
         command = [self._programs / "postgres", "-D", self._data]
         for setting in (
             "listen_addresses=",
             f"unix_socket_directories={self.folder}",
-            "fsync=off",
-            "full_page_writes=off",
+            f"fsync={durable}",
+            f"full_page_writes={durable}",
             "max_connections=200",
             "shared_buffers=32MB",
         ):

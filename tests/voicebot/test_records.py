@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import structlog
-from sqlalchemy import func, select, text, update
+from sqlalchemy import event, func, select, text, update
 from sqlalchemy.orm import Session
 
 from tests.voicebot.postgres import sqlite_only
@@ -504,3 +504,16 @@ async def test_an_act_wakes_who_waits_for_writes(records: Records) -> None:
     records.on_written(woken.set)
     await records.transact(lambda session: None)
     assert woken.is_set()
+
+
+async def test_opening_a_hand_off_asks_the_database_little(records: Records) -> None:
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement.split()[0])
+
+    event.listen(records._writer_engine, "before_cursor_execute", note)
+    await written(records.open_handoff(opening(), dossier()))
+    event.remove(records._writer_engine, "before_cursor_execute", note)
+    assert len(await records.outbox(time.time() + 1)) == 1
+    assert [each for each in asked if each != "BEGIN"] == ["SELECT", "INSERT", "SELECT", "INSERT"]

@@ -16,12 +16,14 @@ from sqlalchemy.orm import Session
 
 from flows.announcing import UNDECIDED
 from voicebot.records.tables import HandoffRow, TicketRow, TurnRow
-from voicebot.tickets.likeness import wording
+from voicebot.tickets.likeness import nearest, wording
 from voicebot.tickets.states import Act, Status
 from voicebot.tickets.tables import TicketStepRow
 
 MOST = 500
 """Refusals of one list; the newest: each ticket is compared with each dispute."""
+LOOKED_AT = 30
+"""Of the disputes those that a ticket's matter is the most alike, as written."""
 SAME_CLASS, UNCLASSIFIED = 50.0, 65.0
 """How alike the matters of one dispute are, 0..100, where both are classified the same, or not."""
 _ACTS = (Act.RETURN.value, Act.DISPUTE.value)
@@ -103,7 +105,8 @@ def disputes(session: Session, since: float, until: float) -> list[Dispute]:
     found: list[Dispute] = []
     of_ticket: dict[str, Dispute] = {}
     for row in rows:
-        dispute = next((each for each in found if _belongs(row, each)), None)
+        likely = nearest(row.matter, [each.matter for each in found], LOOKED_AT)
+        dispute = next((found[place] for place in likely if _belongs(row, found[place])), None)
         if dispute is None:
             dispute = Dispute(row.matter, row.classification)
             found.append(dispute)
@@ -127,7 +130,7 @@ def transcripts(session: Session, dispute: Dispute) -> list[TurnRow]:
     )
 
 
-def _undecided(since: float, until: float) -> Select[tuple[str]]:
+def _undecided(since: float, until: float) -> Select[str]:
     return (
         select(TicketRow.id)
         .join(HandoffRow, HandoffRow.call_id == TicketRow.call_id)

@@ -7,12 +7,15 @@ from sqlalchemy.orm import Session
 
 from voicebot.records.tables import TicketRow
 from voicebot.tickets.acts import find
-from voicebot.tickets.likeness import WITHIN_DAYS, Likeness, Matter, alike
+from voicebot.tickets.likeness import WITHIN_DAYS, Likeness, Matter, alike, nearest
 from voicebot.tickets.states import Status
 
 COMPARED = 2_000
 """The newest of the same region, and of the same number."""
+LOOKED_AT = 200
+"""Of the region's those that are the most alike as written."""
 MOST = 10
+_COMPARED = ("id", "matter", "place", "number", "region", "created_at")
 _OUT = (Status.MERGED.value, Status.WITHDRAWN.value)
 _DAY = 86_400.0
 
@@ -22,7 +25,7 @@ def duplicates(session: Session, ticket: str) -> tuple[Likeness, ...]:
     row = find(session, ticket)
     one = _matter(row)
     near = (
-        select(TicketRow)
+        select(*(getattr(TicketRow, name) for name in _COMPARED))
         .where(
             TicketRow.created_at >= row.created_at - WITHIN_DAYS * _DAY,
             TicketRow.created_at <= row.created_at + WITHIN_DAYS * _DAY,
@@ -31,13 +34,15 @@ def duplicates(session: Session, ticket: str) -> tuple[Likeness, ...]:
         .order_by(TicketRow.created_at.desc())
         .limit(COMPARED)
     )
-    compared = {each.id: each for each in session.scalars(near.where(_same_region(row)))}
+    there = [Matter(*each) for each in session.execute(near.where(_same_region(row)))]
+    likely = nearest(one.matter, [each.matter for each in there], LOOKED_AT)
+    compared = {there[place].ticket: there[place] for place in likely}
     if row.number:
-        theirs = session.scalars(near.where(TicketRow.number == row.number))
-        compared.update((each.id, each) for each in theirs)
-    found = (alike(one, _matter(each)) for each in compared.values())
-    likely = [each for each in found if each is not None]
-    return tuple(sorted(likely, key=lambda each: (-len(each.reasons), -each.score))[:MOST])
+        theirs = session.execute(near.where(TicketRow.number == row.number))
+        compared.update((each.id, Matter(*each)) for each in theirs)
+    found = (alike(one, each) for each in compared.values())
+    same = [each for each in found if each is not None]
+    return tuple(sorted(same, key=lambda each: (-len(each.reasons), -each.score))[:MOST])
 
 
 def _same_region(row: TicketRow) -> ColumnElement[bool]:

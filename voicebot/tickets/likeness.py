@@ -6,10 +6,11 @@ judged pairs yet.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 from rapidfuzz.utils import default_process
 
 from asr.phonetics import to_syllables, without_tone
@@ -50,6 +51,8 @@ def alike(one: Matter, other: Matter) -> Likeness | None:
     if one.ticket == other.ticket or abs(one.created_at - other.created_at) > WITHIN_DAYS * _DAY:
         return None
     score = wording(one.matter, other.matter)
+    if score < SAME_CALLER:
+        return None
     caller = bool(one.number) and one.number == other.number
     region = None in (one.region, other.region) or one.region == other.region
     place = region and bool(one.place and other.place) and wording(one.place, other.place) >= PLACE
@@ -64,6 +67,15 @@ def alike(one: Matter, other: Matter) -> Likeness | None:
     if place:
         reasons.append("同一地点")
     return Likeness(other.ticket, round(score, 1), tuple(reasons))
+
+
+def nearest(text: str, texts: Sequence[str], most: int) -> list[int]:
+    """Places of the texts that are the most alike as written, the likeliest first.
+
+    Some µs a text: among thousands only those are worth `wording`.
+    """
+    found = process.extract(text, texts, scorer=fuzz.ratio, processor=None, limit=most)
+    return [place for _, _, place in found]
 
 
 def wording(one: str, other: str) -> float:
