@@ -67,7 +67,7 @@ class DutyNoticeRow(Base):
     """What a reminder (督办) says; "" for a hand-off."""
     state: Mapped[str] = mapped_column(String(12))
     """``open`` | ``alarm`` (nobody is left to tell) | ``acknowledged`` | ``desk`` (the line has
-    no rota: its desk has the message from the outbox)."""
+    no rota: its desk has the message from the outbox, and a reminder stands on its ticket)."""
     told: Mapped[int]
     """People who were told so far, by their place in the order."""
     created_at: Mapped[float]
