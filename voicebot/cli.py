@@ -24,6 +24,7 @@ from voicebot.commands import (
     duty,
     exchange,
     figures,
+    incidents,
     knowledge,
     machine,
     recording,
@@ -96,6 +97,7 @@ app.add_typer(recording.app, name="recording")
 app.add_typer(audio.app, name="audio")
 app.add_typer(callers.app, name="callers")
 app.add_typer(duty.app, name="duty")
+app.add_typer(incidents.app, name="incidents")
 app.add_typer(surge.app, name="surge")
 
 

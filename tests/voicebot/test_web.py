@@ -22,6 +22,7 @@ from telephony.audio_socket_packets import Announcements
 from telephony.call_control import IncomingCall, Rejection
 from voicebot.admission import Room
 from voicebot.call.pipeline import REFUSALS
+from voicebot.call.waiting_lines import WaitingLines
 from voicebot.config import Settings
 from voicebot.loop_lag import LoopLag
 from voicebot.records.store import Records
@@ -51,7 +52,7 @@ class _Service:
         self.settings, self.records, self.live = settings, records, _Live()
         self.authorised: list[bool] = []
         self.taken: list[IncomingCall] = []
-        self.announcements = Announcements()
+        self.announcements, self.waiting = Announcements(), WaitingLines()
         self.surge = SurgeControl(
             settings, records, lambda: Room(0, 8, 16, 0), lambda *_: False, lambda _: False
         )

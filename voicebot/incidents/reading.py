@@ -88,7 +88,7 @@ def of_calls(session: Session, calls: Collection[str]) -> dict[tuple[str, str], 
             IncidentMemberRow.call_id, IncidentMemberRow.handoff, IncidentMemberRow.incident
         ).where(IncidentMemberRow.call_id.in_(calls))
     )
-    return {(call, handoff): incident for call, handoff, incident in rows.tuples()}
+    return {(call, handoff): incident for call, handoff, incident in rows}
 
 
 def title(found: Incident) -> str:
@@ -124,5 +124,5 @@ def _states(session: Session, handoffs: Collection[str]) -> dict[str, str]:
         rows = session.execute(
             select(HandoffRow.id, HandoffRow.state).where(HandoffRow.id.in_(some))
         )
-        found |= dict(rows.tuples().all())
+        found |= dict(rows.all())
     return found

@@ -53,6 +53,7 @@ from voicebot.web.duty import add_duty
 from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
 from voicebot.web.headers import SecurityHeaders
+from voicebot.web.incidents import add_incidents
 from voicebot.web.live import follow
 from voicebot.web.matters import add_matters
 from voicebot.web.pages import add_pages
@@ -221,6 +222,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_carriers(app, service, announcements)
     add_tickets(app, service)
     add_disputes(app, service)
+    add_incidents(app, service)
     add_surge(app, service)
 
     async def _kept_from(principal: Principal, calls: set[str]) -> set[str]:

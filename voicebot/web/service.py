@@ -16,6 +16,7 @@ from voicebot.surge.control import SurgeControl
 
 if TYPE_CHECKING:
     from voicebot.call.engines import Engines
+    from voicebot.call.waiting_lines import WaitingLines
 
 
 class Live(Protocol):
@@ -47,6 +48,11 @@ class Service(Protocol):
     def loop_lag(self) -> LoopLag: ...
     @property
     def surge(self) -> SurgeControl: ...
+    @property
+    def waiting(self) -> WaitingLines:
+        """Who waits for a line to 110."""
+        ...
+
     @property
     def recognition(self) -> PoolFigures: ...
     @property
