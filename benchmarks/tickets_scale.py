@@ -212,7 +212,8 @@ def measure(url: str, count: int, passes: int) -> dict[str, Any]:
         }
     engine.dispose()
     found["ms"] = ms
-    worst = max(ms, key=lambda name: ms[name]["p95"])
+    asked = [name for name in ms if name != "reminders_written"]
+    worst = max(asked, key=lambda name: ms[name]["p95"])
     found["worst"] = {"query": worst, **ms[worst]}
     found["met"] = ms[worst]["p95"] <= GOAL_MS
     return found

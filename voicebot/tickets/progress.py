@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import or_, select
+from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
 from voicebot.records.tables import CallRow, TicketRow
@@ -51,7 +51,10 @@ def progress(session: Session, number: str, caller: str) -> tuple[Progress, ...]
         return ()
     if whole:
         calls = select(CallRow.id).where(CallRow.caller == caller)
-        theirs = or_(TicketRow.number == caller, TicketRow.call_id.in_(calls))
+        # Not by OR, for which PostgreSQL reads all tickets.
+        numbered = select(TicketRow.id).where(TicketRow.number == caller)
+        called = select(TicketRow.id).where(TicketRow.call_id.in_(calls))
+        theirs = TicketRow.id.in_(union(numbered, called))
     else:
         theirs = TicketRow.number.like(f"%{digits}")
     query = select(TicketRow).where(theirs)
