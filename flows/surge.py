@@ -124,6 +124,7 @@ def decide(
     kind: Kind = Kind.ORDINARY,
     number_known: bool = True,
     divertible: bool = True,
+    waited: bool = False,
     override: Override | None = None,
 ) -> tuple[State, Decision]:
     """One call's destination, and the line's mode after it.
@@ -132,6 +133,7 @@ def decide(
         now: seconds on any clock that does not go back; `override.until` is on it too.
         number_known: the caller can be called back.
         divertible: the call can be given to seats without being answered by the bot.
+        waited: it was given to seats before, and nobody answered in time: the bot, if it can.
         override: one that has run out is not looked at.
     """
     if override is not None and now >= override.until:
@@ -141,7 +143,7 @@ def decide(
     wait, outlook = known if known is not None else (None, None)
     state = observe(state, outlook, policy, now, force)
     destination, reason, region = _destination(
-        state.mode, figures, policy, wait, kind, number_known, divertible, force
+        state.mode, figures, policy, wait, kind, number_known, divertible, waited, force
     )
     return state, Decision(destination, reason, state.mode, wait, outlook, region, override)
 
@@ -154,6 +156,7 @@ def _destination(
     kind: Kind,
     number_known: bool,
     divertible: bool,
+    waited: bool,
     force: Force | None,
 ) -> tuple[Destination, Reason, str]:
     spare = figures.lines - figures.lines_in_use
@@ -173,6 +176,8 @@ def _destination(
         wanted = Reason.BOT_FIRST
     elif wait is None and force is not Force.SEATS:
         wanted = Reason.FIGURES_UNKNOWN
+    elif waited and force is not Force.SEATS:
+        wanted = Reason.NOBODY_ANSWERED
     else:
         wanted = None
     if wanted is not None and bot:

@@ -55,6 +55,8 @@ class Reason(StrEnum):
     SHORT_WAIT = "short_wait"
     LONG_WAIT = "long_wait"
     """The line is in surge, or the wait of this call is beyond the upper limit."""
+    NOBODY_ANSWERED = "nobody_answered"
+    """The call comes back from the seats, where nobody answered in time."""
     BOT_FIRST = "bot_first"
     """The line's policy: the bot answers every call."""
     ENDPOINT = "endpoint"

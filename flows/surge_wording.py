@@ -43,6 +43,8 @@ def _because(decision: Decision, policy: Policy) -> str:
             )
         case Reason.LONG_WAIT:
             return _long(decision, policy)
+        case Reason.NOBODY_ANSWERED:
+            return "已转人工坐席，但无人应答"
         case Reason.BOT_FIRST:
             return "这条线路设定为机器人先接"
         case Reason.ENDPOINT:

@@ -69,6 +69,7 @@ class CallInfo:
             User-to-User (RFC 7433); "" for none.
         called: the reference of `CallControl.call_out` that this call answers: the person
             who was called is its caller. "" for a call that came from outside.
+        waited: it was given to people (`DivertibleCall`), and nobody answered in time.
     """
 
     call_id: str
@@ -78,6 +79,7 @@ class CallInfo:
     trunk: Trunk = Trunk.PUBLIC
     order: str = ""
     called: str = ""
+    waited: bool = False
 
 
 class Rejection(StrEnum):
@@ -266,12 +268,23 @@ class IncomingCall(Protocol):
         """Waits until nothing of the call is left at the endpoint."""
 
 
+class Diversion(StrEnum):
+    """What became of a caller who was given to people."""
+
+    MET = "met"
+    """A person has answered."""
+    GONE = "gone"
+    """They hung up before."""
+    RETURNED = "returned"
+    """Nobody answered, and the endpoint offers the call anew."""
+
+
 @runtime_checkable
 class DivertibleCall(Protocol):
     """An `IncomingCall` whose endpoint has queues of people and can give it to them unanswered.
 
-    After `divert` the caller is the endpoint's, whatever becomes of the application: `met`
-    and `closed` only tell what becomes of the caller.
+    After `divert` the caller is the endpoint's, whatever becomes of the application:
+    `diverted_to` and `closed` only tell.
     """
 
     async def queue_state(self, queue: str, trunk: str) -> QueueState | None:
@@ -291,5 +304,5 @@ class DivertibleCall(Protocol):
             call_back: they are told that they may hang up and are called back.
         """
 
-    async def met(self) -> bool:
-        """Waits until the diverted caller talks to a person; False: they were gone before."""
+    async def diverted_to(self) -> Diversion:
+        """Waits until it is known what becomes of the diverted caller."""

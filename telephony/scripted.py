@@ -19,6 +19,7 @@ from telephony.call_control import (
     CallEvents,
     CallInfo,
     Capability,
+    Diversion,
     NotCapable,
     QueueState,
     Rejection,
@@ -77,6 +78,8 @@ class ScriptedLine:
         self.diverted: tuple[str, str, bool] | None = None
         """Queue, region, and whether a call-back was offered, once people have the caller."""
         self._met = asyncio.Event()
+        self.returned = False
+        """The queue gave the caller back."""
         self._events: CallEvents | None = None
         self._gone = asyncio.Event()
         self._told = False
@@ -97,6 +100,11 @@ class ScriptedLine:
                 self._events.press(key)
 
     def caller_hangs_up(self) -> None:
+        self._end()
+
+    def nobody_answers(self) -> None:
+        """The queue gives the caller back: this offer is over, and there is a new one."""
+        self.returned = True
         self._end()
 
     def person_answers(self) -> None:
@@ -125,12 +133,14 @@ class ScriptedLine:
     async def divert(self, queue: str, region: str, *, call_back: bool) -> None:
         self.diverted = queue, region, call_back
 
-    async def met(self) -> bool:
+    async def diverted_to(self) -> Diversion:
         waits = [asyncio.create_task(each.wait()) for each in (self._met, self._gone)]
         _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in pending:
             wait.cancel()
-        return self._met.is_set()
+        if self._met.is_set():
+            return Diversion.MET
+        return Diversion.RETURNED if self.returned else Diversion.GONE
 
     async def closed(self) -> None:
         await self._gone.wait()

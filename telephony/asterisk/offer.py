@@ -14,7 +14,7 @@ from telephony.asterisk.call import AsteriskCall
 from telephony.asterisk.calling_out import ORIGIN as CALLED_OUT
 from telephony.asterisk.dispatch import Dispatch
 from telephony.asterisk.queue import queue_state
-from telephony.call_control import CallInfo, QueueState, Rejection, Trunk
+from telephony.call_control import CallInfo, Diversion, QueueState, Rejection, Trunk
 from telephony.errors import CallError, TelephonyError
 from telephony.sip.headers import user_to_user
 
@@ -44,8 +44,8 @@ class AsteriskOffer:
     """`telephony.call_control.IncomingCall`, once `read` has been awaited.
 
     Parameters:
-        start: the StasisStart, whose arguments are `caller` or `police`, and the DID; those
-            of a call that we made are `calling_out`'s.
+        start: the StasisStart, whose arguments are `caller`, `police` or `waited` (who comes
+            back from a queue), and the DID; those of a call that we made are `calling_out`'s.
     """
 
     info: CallInfo
@@ -57,7 +57,7 @@ class AsteriskOffer:
         """The call, once it is answered."""
         self._gone = asyncio.Event()
         self._closing = asyncio.Lock()
-        self._diverted = False
+        self._diverted = self._returned = False
         self._left, self._met = asyncio.Event(), asyncio.Event()
         dispatch.follow(self.channel, self._on)
 
@@ -96,6 +96,7 @@ class AsteriskOffer:
             trunk=Trunk.POLICE if origin == "police" else Trunk.PUBLIC,
             order=user_to_user(uui),
             called=called if ours else "",
+            waited=origin == "waited",
         )
 
     async def answer(self) -> AsteriskCall:
@@ -137,7 +138,12 @@ class AsteriskOffer:
 
     async def divert(self, queue: str, region: str, *, call_back: bool) -> None:
         self._diverted = True
-        variables = {"VB_QUEUE": queue, "VB_REGION": region, "VB_CALL_BACK": str(int(call_back))}
+        variables = {
+            "VB_QUEUE": queue,
+            "VB_REGION": region,
+            "VB_CALL_BACK": str(int(call_back)),
+            "VB_RETURN": self.info.did,
+        }
         try:
             await self._ari.set_variables(self.channel, variables)
             await self._ari.proceed(self.channel, self._ari.access.fallback_context)
@@ -154,7 +160,7 @@ class AsteriskOffer:
         """Events of a channel that has left the application: it subscribes to them.
 
         Before, the subscription would be the one that ends with the application's part of the
-        call (Asterisk 22.10.1). Without one Asterisk is asked (`met`, `closed`).
+        call (Asterisk 22.10.1). Without one Asterisk is asked (`diverted_to`, `closed`).
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEFT_S):
@@ -175,7 +181,7 @@ class AsteriskOffer:
             if any(self.channel in each["channels"] for each in listed):
                 self._met.set()
 
-    async def met(self) -> bool:
+    async def diverted_to(self) -> Diversion:
         """Without events, as after a lost connection, Asterisk is asked now and then."""
         while self._diverted and not (self._met.is_set() or self._gone.is_set()):
             waits = [asyncio.create_task(each.wait()) for each in (self._met, self._gone)]
@@ -186,7 +192,9 @@ class AsteriskOffer:
                 wait.cancel()
             if not done:
                 await self._look()
-        return self._met.is_set()
+        if self._met.is_set():
+            return Diversion.MET
+        return Diversion.RETURNED if self._returned else Diversion.GONE
 
     async def closed(self) -> None:
         while self._diverted and not self._gone.is_set():
@@ -256,7 +264,8 @@ class AsteriskOffer:
             case "StasisEnd" if self._diverted:
                 self._left.set()
             case "StasisStart" if self._diverted:
-                self._gone.set()  # the dialplan offers the caller anew
+                self._returned = True
+                self._gone.set()
             case "Dial" if self._diverted and event.get("dialstatus") == "ANSWER":
                 self._met.set()  # of app_queue's own bridge a channel's events say nothing
             case "StasisEnd" | "ChannelDestroyed":

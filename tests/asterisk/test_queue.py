@@ -11,7 +11,7 @@ import pytest
 
 from telephony.asterisk.offer import AsteriskOffer
 from telephony.call_control import DivertibleCall, IncomingCall, QueueState
-from tests.asterisk.bot import Bot, access_to
+from tests.asterisk.bot import Bot, access_to, wait_until
 from tests.asterisk.pbx import CARRIER_PORTS, Pbx
 from tests.asterisk.phones import Phone, answered, answers, rings_for_ever, tone_wav
 
@@ -34,7 +34,7 @@ class Divider(Bot):
         assert isinstance(offer, AsteriskOffer)
         self.states.put(await offer.queue_state(self.queue_name, self.trunk))
         await offer.divert("", "460100", call_back=self.call_back)
-        self.told.put("met" if await offer.met() else "gone before")
+        self.told.put(await offer.diverted_to())
         await offer.closed()
         self.told.put("closed")
 
@@ -79,7 +79,7 @@ def test_who_hangs_up_before_a_seat_answers_was_gone_before(
     caller.call("12345", steps=(answered(),))
     seats.wait_for("incoming")
     caller.hang_up()
-    assert [divider.told.get(timeout=30) for _ in range(2)] == ["gone before", "closed"]
+    assert [divider.told.get(timeout=30) for _ in range(2)] == ["gone", "closed"]
 
 
 def test_a_busy_seat_is_not_free_though_the_trunk_takes_more(
@@ -125,3 +125,19 @@ def test_without_the_words_about_a_call_back_the_queue_has_the_caller_all_the_sa
     caller.call("12345", steps=(answered(),))
     caller.wait_until_tone(SEAT_HZ)
     assert divider.told.get(timeout=30) == "met"
+
+
+def test_whom_no_seat_answers_in_time_is_offered_again(
+    divider: Divider, caller: Phone, seats: Phone
+) -> None:
+    seats.script(*rings_for_ever())
+    caller.call("12345", steps=(answered(),))
+    # The queue tries seats for 30 s.
+    assert [divider.told.get(timeout=60) for _ in range(2)] == ["returned", "closed"]
+    wait_until(lambda: len(divider.offers) == 2)
+    assert divider.offers[1].info.waited
+    assert divider.offers[1].info.did == "12345"
+    assert divider.states.get(timeout=10) is not None
+    caller.hang_up()
+    assert [divider.told.get(timeout=30) for _ in range(2)] == ["gone", "closed"]
+    wait_until(lambda: divider.endpoint.offered == 0)

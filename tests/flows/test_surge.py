@@ -183,6 +183,11 @@ def test_a_call_that_cannot_be_given_to_seats_unanswered_is_the_bots() -> None:
     assert (decision.destination, decision.reason) == (Destination.BOT, Reason.ENDPOINT)
 
 
+def test_whom_no_seat_has_answered_the_bot_answers() -> None:
+    assert go(figures(CALM), waited=True).reason is Reason.NOBODY_ANSWERED
+    assert go(figures(CALM, bot_calls=8), waited=True).destination is Destination.LOCAL_SEAT
+
+
 def test_a_line_can_be_the_bots_alone() -> None:
     decision = go(figures(CALM), policy=Policy(bot_first=True))
     assert (decision.destination, decision.reason) == (Destination.BOT, Reason.BOT_FIRST)

@@ -48,6 +48,7 @@ class Socket:
 class Engines:
     triage = None
     prompts: ClassVar[dict[str, Any]] = {}
+    library: Any = None
 
     def __init__(self) -> None:
         self.pool = DecodePool(ThreadPoolExecutor(1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,25 @@ async def test_who_hangs_up_in_the_queue_was_missed(open_desk: Callable[..., Des
     line = await desk.call(agents=SOME_FREE)
     await desk.end(line)
     assert await desk.missed() == [("c-0", "queue", "waiting")]
+
+
+async def test_whom_no_seat_has_answered_the_bot_answers(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk()
+    line = await desk.call(agents=SOME_FREE)
+    line.nobody_answers()
+    await desk.tasks[0]
+    again = ScriptedLine(replace(line.info, waited=True))
+    again.queues = line.queues
+    task = asyncio.create_task(desk.service.take(again))
+    while not desk.answered:  # noqa: ASYNC110 - see Desk.call
+        await asyncio.sleep(0.01)
+    assert desk.answered == ["c-0"]
+    decided = await desk.decided(line)
+    assert decided is not None
+    assert decided["because"] == "已转人工坐席，但无人应答，由机器人接听。"
+    assert await desk.missed() == []
+    again.caller_hangs_up()
+    await task
 
 
 async def test_whom_a_person_has_answered_was_not(open_desk: Callable[..., Desk]) -> None:

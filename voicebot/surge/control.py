@@ -112,7 +112,7 @@ class SurgeControl:
 
     async def _route(self, call: object, info: CallInfo) -> Routed:
         at = time.time()
-        if not info.called:
+        if not (info.called or info.waited):
             self._arrivals.note(info.did, at)
         if isinstance(call, DivertibleCall):
             await self._ask_queues(call, info.did)
@@ -126,6 +126,7 @@ class SurgeControl:
             kind=self._kind(info, at),
             number_known=bool(info.caller),
             divertible=isinstance(call, DivertibleCall),
+            waited=info.waited,
             override=orders.override(self._orders, info.did, at),
         )
         self._newest[info.did] = decision

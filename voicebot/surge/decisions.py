@@ -50,9 +50,10 @@ def finite(number: float | None) -> float | None:
 
 
 def note(session: Session, **values: Any) -> None:
-    """Keep a call's decision; one that is there stays as it is."""
-    if session.get(SurgeDecisionRow, values["call_id"]) is None:
-        session.add(SurgeDecisionRow(**values))
+    """Keep a call's decision; the newest is kept of one that came back from the seats."""
+    kept = session.get(SurgeDecisionRow, values["call_id"])
+    if kept is None or kept.at < values["at"]:
+        session.merge(SurgeDecisionRow(**values))
 
 
 def decision_of(session: Session, call_id: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ import time
 import structlog
 
 from flows.surge import Destination
-from telephony.call_control import CallInfo, DivertibleCall, IncomingCall, Trunk
+from telephony.call_control import CallInfo, Diversion, DivertibleCall, IncomingCall, Trunk
 from voicebot.callers.missed_rules import Missed, Window, first_try
 from voicebot.records.store import Records
 from voicebot.surge.control import Routed, SurgeControl
@@ -35,15 +35,16 @@ class Diverting:
         self._control.gone_to_people(info.did, decision.region if routed.outside else "")
         log.info("call_to_people", destination=decision.destination.value)
         await call.divert(routed.queue, decision.region, call_back=noted)
-        met = await call.met()
+        became = await call.diverted_to()
         answered = time.time()
-        self._control.measured.waited(info.did, answered - began, gave_up=not met)
-        if met:
+        gave_up = became is Diversion.GONE
+        self._control.measured.waited(info.did, answered - began, gave_up=gave_up)
+        if became is Diversion.MET:
             if noted:
                 await self._records.called_back(info.caller, answered, heard=True)
             await call.closed()
             self._control.measured.talked(info.did, time.time() - answered)
-        elif not noted:
+        elif gave_up and not noted:
             await self._note(info, "queue")
 
     async def _note(self, info: CallInfo, why: str) -> bool:
