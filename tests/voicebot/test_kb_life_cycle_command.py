@@ -168,7 +168,8 @@ def test_a_minute_to_come_is_waited_for(kb: Any, publish: Any) -> None:
 def test_a_gap_that_was_entered_first_does_not_keep_the_demonstration_out(
     kb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicebot.commands.knowledge_publishing._make", lambda *_, **__: 0)
+    for costly in ("_prepare", "_make"):
+        monkeypatch.setattr(f"voicebot.commands.knowledge_publishing.{costly}", lambda *_, **__: 0)
     kb("gaps", "add", "路灯坏了谁来修")
     kb("publish", "--demo")
     spoken = rows(kb("show", "--json"))
