@@ -41,6 +41,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from asr.engines import AUTO, capability_table
 from benchmarks.bench_latency import QUESTIONS, percentile
 from telephony.call_report import CallReport
 from telephony.caller import place_call
@@ -50,6 +51,7 @@ from voicebot.config import Settings, load_settings
 from voicebot.demo_service import DemoService, running
 from voicebot.demo_state import fill
 from voicebot.errors import VoicebotError
+from voicebot.recognisers import engine_folders
 
 EXAMPLES = """examples:
   python -m benchmarks.bench_calls                      about 15 minutes
@@ -65,6 +67,8 @@ QUIET_S = 6.0
 MAX_CALL_S = 45.0
 AGAIN_S = 5.0
 """After being refused: `admission.retry_after_s`."""
+LEAST = 4
+"""Calls on each line, however long they take, while there is room for all."""
 DANGER_EVERY = 5
 DANGER = "海口市龙华区国贸路二十八号，厨房着火了，火很大，快点派人来。"
 MANY = "1000"
@@ -234,7 +238,7 @@ class Bench:
                 for callers in COUNTS:
                     if callers > most:
                         break
-                    found.append(await self._round(service, callers))
+                    found.append(await self._round(service, callers, least=LEAST))
                     if not carried(found[-1], limit_ms):
                         break
         return found
@@ -244,7 +248,7 @@ class Bench:
         with admitting(carries):
             async with self._service("overload") as service:
                 return (
-                    await self._round(service, carries),
+                    await self._round(service, carries, least=LEAST),
                     await self._round(service, FACTOR * carries),
                 )
 
@@ -253,22 +257,22 @@ class Bench:
         folder.mkdir()
         return running(fill(self._settings, folder / "state"), self._console, folder)
 
-    async def _round(self, service: DemoService, callers: int) -> Round:
+    async def _round(self, service: DemoService, callers: int, least: int = 1) -> Round:
         await self._call(service, self._questions[0], danger=False)  # warms up, not counted
         ends = time.monotonic() + self._seconds
-        lines = [self._line(service, n, callers, ends) for n in range(callers)]
+        lines = [self._line(service, n / callers, ends, least) for n in range(callers)]
         calls = [each for line in await asyncio.gather(*lines) for each in line]
         found = summary(callers, calls)
         self._console.print(escape(str(found)))
         return found
 
     async def _line(
-        self, service: DemoService, number: int, callers: int, ends: float
+        self, service: DemoService, place: float, ends: float, least: int
     ) -> list[Seen]:
         """One caller after the other; who is refused calls again."""
         calls: list[Seen] = []
-        await asyncio.sleep(10.0 * number / callers)
-        while not calls or time.monotonic() < ends:
+        await asyncio.sleep(10.0 * place)
+        while len(calls) < least or time.monotonic() < ends:
             self._people += 1
             danger = self._people % DANGER_EVERY == 2
             file = self._danger if danger else self._random.choice(self._questions)
@@ -315,8 +319,12 @@ def admitting(calls: int) -> Any:
 
 
 def engines(settings: Settings) -> dict[str, Any]:
-    """What recognises, by the settings."""
-    return {"transcriber": settings.asr.engine, "processors": os.cpu_count()}
+    """What recognises the callers."""
+    there = [row.engine for row in capability_table(engine_folders(settings)) if row.installed]
+    transcribers = [each for each in there if each != "listener"]
+    named = settings.asr.engine
+    chosen = next(iter(transcribers), None) if named == AUTO else named
+    return {"transcriber": chosen, "listener": "listener" in there}
 
 
 async def run(

@@ -2,9 +2,9 @@
 
     python -m benchmarks.simulation
 
-The speed counts everything between scenario and figures: two days each of the tenfold day
-with the bot and without, and by the staffing table, on all processors. Erlang A is compared
-on six queues. The pictures go to docs/pictures. The last line is one JSON object.
+The speed counts everything between scenario and figures of the three loads (each with the
+bot, without it, and twice by the staffing table), on all processors. Erlang A is compared on
+six queues. The pictures go to docs/pictures. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from itertools import repeat
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from flows.surge import Figures, Policy, SeatFigures, SeatGroup, State, decide
 from tests.voicebot.simulated_days import scenario, simulated
@@ -35,7 +35,6 @@ from voicebot.simulation.scenario_file import find, read
 from voicebot.simulation.tally import Tally
 
 LOADS = ("haikou-1x", "haikou-3x", "haikou-10x")
-SPEED = "haikou-10x"
 QUEUES = (
     # calls a minute, seats, service (s), patience (s)
     (10, 9, 60, 60),
@@ -113,16 +112,20 @@ def law_us(times: int = 100_000) -> float:
     return round(1e6 * (time.perf_counter() - began) / times, 2)
 
 
-def speed(days: int) -> tuple[int, float]:
-    """Calls simulated, and seconds."""
-    what, calls = read(find(SPEED)), [0]
+def loads(days: int, progress: Progress) -> tuple[list[Result], int]:
+    """The results of the three loads, and how many calls it took."""
+    results, total = [], 0
+    for name in LOADS:
+        bar, calls = progress.add_task(name, total=days), 0
 
-    def told(_: int, so_far: int) -> None:
-        calls[0] = so_far
+        def told(done: int, so_far: int, bar: TaskID = bar) -> None:
+            nonlocal calls
+            calls = so_far
+            progress.update(bar, completed=done)
 
-    began = time.perf_counter()
-    simulate(SPEED, what, days, 1, told)
-    return calls[0], time.perf_counter() - began
+        results.append(simulate(name, read(find(name)), days, 1, told))
+        total += calls
+    return results, total
 
 
 def picture(results: list[Result], path: Path) -> None:
@@ -150,18 +153,20 @@ def picture(results: list[Result], path: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation", description=__doc__)
     parser.add_argument("--calls", type=int, default=3_000_000, help="of each queue")
-    parser.add_argument("--days", type=int, default=6, help="of the speed and of the pictures")
+    parser.add_argument("--days", type=int, default=8, help="of each load")
     parser.add_argument("--pictures", type=Path, default=Path("docs/pictures"))
     options = parser.parse_args()
     console = Console(stderr=True)
     load = os.getloadavg()[0]
-    calls, seconds = speed(options.days)
+    with Progress(console=console) as progress:
+        began = time.perf_counter()
+        results, calls = loads(options.days, progress)
+        seconds = time.perf_counter() - began
+    picture(results, options.pictures / "simulation.png")
     with Progress(console=console) as progress, ProcessPoolExecutor() as pool:
         compared = list(compare(options.calls, pool, progress))
     for each in compared:
         console.print(each)
-    results = [simulate(name, read(find(name)), options.days, 1) for name in LOADS]
-    picture(results, options.pictures / "simulation.png")
     print(
         json.dumps(
             {

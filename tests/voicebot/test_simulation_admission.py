@@ -15,7 +15,8 @@ from voicebot.admission import Room
 from voicebot.config import Settings
 from voicebot.records.store import Records
 from voicebot.simulation.draws import Day
-from voicebot.simulation.engine import LINE, Simulation
+from voicebot.simulation.engine import Simulation
+from voicebot.simulation.known import LINE
 from voicebot.surge.board import GroupReport, SeatReport
 from voicebot.surge.control import SurgeControl
 from voicebot.surge.decisions import decision_of

@@ -84,6 +84,20 @@ class Tally:
     """How often the line went over to surge."""
     days: int = 1
 
+    def answered(self, half: int, waited_s: float) -> None:
+        """A first answer, by a seat or the bot, to a call of that half-hour."""
+        self.wait_s[half] += waited_s
+        self.waits[min(LONGEST_WAIT_S, int(waited_s))] += 1
+        if waited_s <= 20.0:
+            self.in_20_s[half] += 1
+            if waited_s <= 15.0:
+                self.in_15_s[half] += 1
+
+    def handed_to_police(self, half: int, waited_s: float) -> None:
+        """110 has a caller who waited for it so long."""
+        self.police[half] += 1
+        self.police_waits[min(LONGEST_WAIT_S, int(waited_s))] += 1
+
     def add(self, other: Tally) -> None:
         """Takes another day in: sums, and the greater of two maxima."""
         for each in fields(self):
