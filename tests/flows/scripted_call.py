@@ -128,6 +128,7 @@ class Call:
     calling: str = ""
     about: str = ""
     today: str = "2026-11-26"
+    announcement: str = ""
     state: State = field(default_factory=State)
     at: float = 0.0
     turn: int = 0
@@ -174,6 +175,7 @@ class Call:
                 self.calling,
                 self.about,
                 self.today,
+                self.announcement,
             )
         )
         if greeted:

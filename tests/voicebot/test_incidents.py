@@ -14,8 +14,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.voicebot.test_landslide import CALLERS, stories
+from tests.voicebot.ticket_desk import act, opened
 from voicebot.call.audio_library import AudioLibrary
 from voicebot.call.voices.sound import Speech
+from voicebot.exchange.tables import EnvelopeRow
 from voicebot.incidents import acts, announcing, reading
 from voicebot.incidents.announcing import LASTS_S, in_force, text_for
 from voicebot.incidents.board import load
@@ -25,6 +27,7 @@ from voicebot.incidents.taking_in import BACK_S, OVER_S, close_old, take_in
 from voicebot.incidents.watch import IncidentWatch
 from voicebot.records.operations import update_dossier, write_dossier
 from voicebot.records.store import Records
+from voicebot.tickets.states import Act
 
 NOON = 1_795_395_600.0
 LANDSLIDE = "山体滑坡了，房子被埋了"
@@ -262,3 +265,15 @@ async def test_the_service_tells_its_calls_their_incident_and_takes_up_what_is_a
     await watch.look(now + 1)
     assert watch.announcement("12345", None) == TEXT
     assert prepared == [TEXT]
+
+
+def test_a_police_order_of_a_ticket_carries_the_incident_of_its_call(desk: Session) -> None:
+    handed_off(desk, "C1")
+    take_in(desk, NOON)
+    opened(desk)
+    act(desk, Act.DISPATCH)
+    act(desk, Act.ESCALATE)
+    orders = [
+        each for each in desk.scalars(select(EnvelopeRow)) if "order" in each.envelope["kind"]
+    ]
+    assert [each.envelope["incident"] for each in orders] == [the_one(desk)]

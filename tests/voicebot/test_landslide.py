@@ -38,9 +38,11 @@ def stories(seed: int = 7) -> list[Story]:
     return told
 
 
-def landslide(lines: Mapping[str, int], *, counted: bool = True, seconds: float = 7200) -> Disaster:
-    run = Disaster(stories(), lines, "469001", talks_s=60.0, counted=counted)
-    run.run(seconds)
+def landslide(
+    lines: Mapping[str, int], *, callers: int = CALLERS, counted: bool = True
+) -> Disaster:
+    run = Disaster(stories()[:callers], lines, "469001", talks_s=60.0, counted=counted)
+    run.run(7200.0)
     return run
 
 
@@ -53,8 +55,8 @@ def run() -> Disaster:
 
 @pytest.fixture(scope="module")
 def alone() -> Disaster:
-    """Six lines, and nobody else at all."""
-    return landslide({LOCAL: LINES})
+    """Six lines, and nobody else at all; sixty callers, for the sake of the test's own time."""
+    return landslide({LOCAL: LINES}, callers=60)
 
 
 def level(caller: Caller) -> int:
@@ -94,7 +96,7 @@ def test_each_free_line_goes_to_the_riskiest_who_wants_it(
     name: str, request: pytest.FixtureRequest
 ) -> None:
     run = request.getfixturevalue(name)
-    assert len(run.grants) > 50
+    assert len(run.grants) > 40
     for at, grant, wanted in run.grants:
         mine = dict(wanted)[grant.call]
         ahead = [call for call, urgency in wanted if urgency > mine + 0.01]
@@ -108,7 +110,8 @@ def test_the_worse_it_is_the_sooner_a_person_is_there(
 ) -> None:
     medians = {each: median(found) for each, found in waits(request.getfixturevalue(name)).items()}
     order = [medians[each] for each in sorted(medians, reverse=True)]
-    assert all(sooner <= later for sooner, later in pairwise(order))
+    assert all(sooner <= later + 1.0 for sooner, later in pairwise(order))
+    assert order[-1] > 3 * order[0]
 
 
 @pytest.mark.parametrize("name", ["run", "alone"])
@@ -129,7 +132,7 @@ def test_the_desk_sees_one_incident_with_all_its_callers(run: Disaster) -> None:
 
 
 def test_where_lines_are_not_counted_the_riskiest_come_first_all_the_same() -> None:
-    run = landslide({LOCAL: LINES, SEAT: 10}, counted=False)
+    run = landslide({LOCAL: LINES, SEAT: 4}, callers=80, counted=False)
     medians = {each: median(found) for each, found in waits(run).items()}
     assert medians[10] <= medians[9] <= medians[4]
     assert all(caller.quiet_s <= 4.0 for caller in run.callers)

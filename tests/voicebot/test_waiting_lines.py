@@ -114,6 +114,16 @@ async def test_where_lines_are_not_counted_one_caller_alone_tries_a_busy_110(
         await call.hung_up()
 
 
+async def test_the_dossier_names_the_incident_that_the_call_belongs_to(service: Service) -> None:
+    call = await in_danger(service, 1, "救命")
+    await call.in_phase(Phase.CONNECTED)
+    service._tell_incident("c-1", "c-1-h1", "i1126-3f9a2c")
+    service._tell_incident("c-gone", "c-gone-h1", "i1126-3f9a2c")
+    assert call.leg(POLICE).dossiers[-1]["incident"] == "i1126-3f9a2c"
+    await call.hung_up()
+    assert (await handoff(service))["dossier"]["incident"] == "i1126-3f9a2c"
+
+
 async def test_a_list_that_fails_keeps_nobody_from_110(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

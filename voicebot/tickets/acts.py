@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from voicebot.exchange.sending import send
+from voicebot.incidents.reading import incident_of_call
 from voicebot.records.tables import TicketRow
 from voicebot.tickets.errors import ActRefused, TicketChanged, UnknownTicket
 from voicebot.tickets.history import Actor, keep, life_of
@@ -70,7 +71,8 @@ def perform(
         order = police_order(
             session, row, request.order, why=request.why, category=category, at=request.at
         )
-        send(session, order, subject=request.order, at=request.at)
+        incident = incident_of_call(session, row.call_id)
+        send(session, order, subject=request.order, at=request.at, incident=incident)
     _follow(session, row, request, by)
     session.flush()
     return row
