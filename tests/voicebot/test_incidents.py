@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from voicebot.incidents.errors import AnnouncementRefused, IncidentError, Unknow
 from voicebot.incidents.tables import IncidentMemberRow, IncidentRow
 from voicebot.incidents.taking_in import BACK_S, OVER_S, close_old, take_in
 from voicebot.incidents.watch import IncidentWatch
+from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.operations import update_dossier, write_dossier
 from voicebot.records.store import Records
 from voicebot.tickets.states import Act
@@ -277,3 +279,27 @@ def test_a_police_order_of_a_ticket_carries_the_incident_of_its_call(desk: Sessi
         each for each in desk.scalars(select(EnvelopeRow)) if "order" in each.envelope["kind"]
     ]
     assert [each.envelope["incident"] for each in orders] == [the_one(desk)]
+
+
+@pytest.mark.leaping_time
+async def test_a_database_that_is_away_stops_nothing_for_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch = IncidentWatch(
+        SimpleNamespace(),
+        SimpleNamespace(),
+        list,
+        lambda *_: None,  # type: ignore[arg-type]
+    )
+    looks: list[float] = []
+
+    async def look(_: float) -> None:
+        looks.append(asyncio.get_running_loop().time())
+        if len(looks) < 3:
+            raise RecordsUnavailable("it is away")
+
+    monkeypatch.setattr(watch, "look", look)
+    running = asyncio.create_task(watch.run())
+    await asyncio.sleep(23.5)
+    running.cancel()
+    assert looks == [1.0, 11.0, 21.0, 22.0, 23.0]

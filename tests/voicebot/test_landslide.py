@@ -104,11 +104,8 @@ def test_each_free_line_goes_to_the_riskiest_who_wants_it(
         assert not set(ahead) - taken, f"{grant.call} had the line before {ahead}"
 
 
-@pytest.mark.parametrize("name", ["run", "alone"])
-def test_the_worse_it_is_the_sooner_a_person_is_there(
-    name: str, request: pytest.FixtureRequest
-) -> None:
-    medians = {each: median(found) for each, found in waits(request.getfixturevalue(name)).items()}
+def test_the_worse_it_is_the_sooner_a_person_is_there(run: Disaster) -> None:
+    medians = {each: median(found) for each, found in waits(run).items()}
     order = [medians[each] for each in sorted(medians, reverse=True)]
     assert all(sooner <= later + 1.0 for sooner, later in pairwise(order))
     assert order[-1] > 3 * order[0]

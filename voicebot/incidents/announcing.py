@@ -28,7 +28,7 @@ LASTS_S = 6 * 3600.0
 LONGEST_S = 20.0
 
 _LATIN = re.compile(r"[A-Za-z]")
-_PROMISE = re.compile(r"\{|\}")
+_BRACES = re.compile(r"\{|\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def propose(
         raise AnnouncementRefused(
             f"The text has {len(text)} characters; 4 to {MOST_CHARACTERS} can be announced."
         )
-    if _LATIN.search(text) or _PROMISE.search(text) or not text.isprintable():
+    if _LATIN.search(text) or _BRACES.search(text) or not text.isprintable():
         raise AnnouncementRefused(
             "The text has Latin letters, braces or line breaks in it, which would be heard; "
             "write it in plain Chinese, on one line."

@@ -44,6 +44,11 @@ def take_in(session: Session, now: float) -> int:
     return len(found)
 
 
+def pending(session: Session, now: float) -> bool:
+    """Whether there is anything to take in: a read, where writing would hold others up."""
+    return bool(_changed(session, now, most=1))
+
+
 def close_old(session: Session, now: float) -> int:
     """Close incidents that are over by their age; how many."""
     recent = (
@@ -80,7 +85,7 @@ def _words(dossier: Mapping[str, Any]) -> str:
     return "，".join(turn["text"] for turn in turns if turn.get("side") == "caller")
 
 
-def _changed(session: Session, now: float) -> list[HandoffRow]:
+def _changed(session: Session, now: float, most: int = AT_ONCE) -> list[HandoffRow]:
     member = IncidentMemberRow
     return list(
         session.scalars(
@@ -98,7 +103,7 @@ def _changed(session: Session, now: float) -> list[HandoffRow]:
                 ),
             )
             .order_by(HandoffRow.requested_at, HandoffRow.id)
-            .limit(AT_ONCE)
+            .limit(most)
             .execution_options(populate_existing=True)
         )
     )

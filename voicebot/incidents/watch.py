@@ -15,7 +15,7 @@ import structlog
 from voicebot.call.audio_library import AudioLibrary
 from voicebot.incidents.announcing import Announcement, in_force, text_for
 from voicebot.incidents.reading import of_calls
-from voicebot.incidents.taking_in import close_old, take_in
+from voicebot.incidents.taking_in import close_old, pending, take_in
 from voicebot.records.store import Records
 
 log = structlog.get_logger()
@@ -69,7 +69,8 @@ class IncidentWatch:
         Raises:
             RecordsUnavailable: the database cannot be read or written.
         """
-        await self._records.transact(take_in, now)
+        if await self._records.read(pending, now):
+            await self._records.transact(take_in, now)
         if now - self._looked_for_old > OLD_EVERY_S:
             await self._records.transact(close_old, now)
             self._looked_for_old = now
