@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from voicebot.auditing.keeping import waits
 from voicebot.callers.operations import (
     appeal_limit,
     called_back,
@@ -251,7 +252,8 @@ def audit(
         "allowed": allowed,
     }
     # One act is one row, however often it comes out of the spool.
-    if session.scalars(select(AuditRow.id).filter_by(**values).limit(1)).first() is None:
+    known = session.scalars(select(AuditRow.id).filter_by(**values).limit(1)).first()
+    if known is None and not waits(session, values):
         session.add(AuditRow(**values))
 
 

@@ -210,7 +210,7 @@ class OutboxRow(Base):
 
 
 class AuditRow(Base):
-    """One privileged act: who did what to what."""
+    """One privileged act: who did what to what. A link of a chain: `voicebot.auditing`."""
 
     __tablename__ = "audit"
 
@@ -222,6 +222,19 @@ class AuditRow(Base):
     subject: Mapped[str] = mapped_column(String(255), default="")
     client: Mapped[str] = mapped_column(String(64), default="")
     allowed: Mapped[bool] = mapped_column(Boolean, default=True)
+    previous: Mapped[str] = mapped_column(String(64))
+    """`hash` of the row before; this and `id` and `hash` are set at the commit."""
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditHeadRow(Base):
+    """The newest row of the audit, in one row; who writes the audit locks it."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    last: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
 
 
 class AccessTokenRow(Base):
