@@ -49,6 +49,9 @@ from voicebot.figures.topic_watch import TopicWatch
 from voicebot.incidents.watch import IncidentWatch
 from voicebot.knowledge import Knowledge, KnowledgeBase, open_embedder, unreadable
 from voicebot.loop_lag import LoopLag
+from voicebot.metrics.call import CallMeter
+from voicebot.metrics.instruments import Metrics
+from voicebot.metrics.standing import Standing
 from voicebot.recording_vault import RecordingVault
 from voicebot.records.store import Records
 from voicebot.security import desk_token
@@ -89,6 +92,7 @@ class Service:
         self.settings, self.engines, self.records = settings, engines, records
         self.live = LiveFeed()
         self.loop_lag = LoopLag()
+        self.metrics = Metrics()
         self._directory, self._desk_token = directory, desk_token
         self._policy = Policy(
             engines.triage,
@@ -145,6 +149,25 @@ class Service:
     def transcriber_counts(self) -> dict[str, int]:
         """What did not go as it should with the transcriber's processes."""
         return self.engines.transcriber_counts
+
+    @property
+    def standing(self) -> Standing:
+        """What can be read off the service now, for the metrics."""
+        occupancy, limits = self.occupancy, self.settings.admission
+        return Standing(
+            occupancy.calls,
+            limits.calls,
+            occupancy.lines,
+            limits.handoff_lines,
+            occupancy.stopping,
+            self.records.available,
+            self.recognition,
+            self.loop_lag.figures,
+            tuple(session.state for session in self._sessions.values()),
+            len(self.waiting.waiting(time.monotonic())),
+            self.transcriber_counts,
+            {line.did: self.surge.state(line.did).mode for line in self.settings.lines},
+        )
 
     def take_directory(self, directory: DutyDirectory) -> None:
         """The numbers that may be dialled, in running calls too."""
@@ -219,10 +242,11 @@ class Service:
             await self._turn_away(call, Rejection.NOT_OURS)
             return
         routed = await self.surge.route(call, info)
+        self.metrics.routed(info.did, routed.decision)
         refusal = (
             self._admission.divert(info, outside=routed.outside)
             if routed.to_people
-            else self._admission.reserve(info)
+            else self._admission.reserve(info, in_danger=self.call_backs.pending(info.caller))
         )
         if refusal is not None:
             await self._turn_away(call, refusal)
@@ -231,7 +255,7 @@ class Service:
             if await self.records.known(info.call_id):
                 await self._turn_away(call, Rejection.DUPLICATE)
             elif routed.to_people:
-                await self._diverting.give(call, info, routed)
+                await self._diverting.give(call, info, routed, offered_at)
             else:
                 await self._serve(call, info, offered_at)
         finally:
@@ -246,6 +270,7 @@ class Service:
 
     async def _turn_away(self, call: IncomingCall, why: Rejection) -> None:
         log.warning("call_refused", reason=why.value)
+        self.metrics.refused(why.value)
         if why in REFUSED:
             info = call.info
             self.records.refuse_call(info.call_id, info.did, why.value, time.time())
@@ -279,6 +304,7 @@ class Service:
             line = await call.answer()
         except CallError as error:
             log.warning("call_not_answered", reason=error.code)
+            self.metrics.refused(NOT_ANSWERED)
             self.records.refuse_call(info.call_id, info.did, NOT_ANSWERED, time.time())
             self._offered(info.called, served=False)
             return
@@ -301,6 +327,7 @@ class Service:
             policy=self._policy,
             call_backs=self.call_backs,
             waiting=self.waiting,
+            meter=CallMeter(self.metrics),
         )
         recording = recording_path(self._recordings, info.call_id)
         self._sessions[info.call_id] = session

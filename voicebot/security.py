@@ -35,7 +35,9 @@ from voicebot.token_memory import KnownToken, memory_file, recall, remember
 
 log = structlog.get_logger()
 
-Role = Literal["admin", "supervisor", "agent", "kb", "media", "desk", "110", "channel", "acd"]
+Role = Literal[
+    "admin", "supervisor", "agent", "kb", "media", "desk", "110", "channel", "acd", "metrics"
+]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 FIRST_TOKENS: tuple[Role, ...] = ("media", "admin", "desk")

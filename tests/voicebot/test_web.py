@@ -25,6 +25,8 @@ from voicebot.call.pipeline import REFUSALS
 from voicebot.call.waiting_lines import WaitingLines
 from voicebot.config import Settings
 from voicebot.loop_lag import LoopLag
+from voicebot.metrics.instruments import Metrics
+from voicebot.metrics.standing import Standing
 from voicebot.records.store import Records
 from voicebot.surge.control import SurgeControl
 from voicebot.web.api import MAX_BODY_BYTES, create_app
@@ -53,6 +55,8 @@ class _Service:
         self.authorised: list[bool] = []
         self.taken: list[IncomingCall] = []
         self.announcements, self.waiting = Announcements(), WaitingLines()
+        self.metrics = Metrics()
+        self.standing = Standing(0, 8, 0, 16, False, True, self.recognition, self.loop_lag.figures)
         self.surge = SurgeControl(
             settings, records, lambda: Room(0, 8, 16, 0), lambda *_: False, lambda _: False
         )

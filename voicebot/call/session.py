@@ -52,6 +52,7 @@ from voicebot.call.waiting_lines import WaitingLines
 from voicebot.call.waiting_lines import why as why_this_call
 from voicebot.call_backs import CallBacks
 from voicebot.config import Settings
+from voicebot.metrics.call import CallMeter
 from voicebot.records.duty import duty_lines
 
 log = structlog.get_logger()
@@ -73,6 +74,7 @@ class CallSession:
         directory: the numbers it may be handed to.
         call_backs: calls the number back if the caller is gone while danger is open.
         waiting: which of all calls has a line to 110, and which waits for one.
+        meter: counts what happens.
     """
 
     def __init__(
@@ -88,12 +90,13 @@ class CallSession:
         policy: Policy,
         call_backs: CallBacks,
         waiting: WaitingLines,
+        meter: CallMeter,
     ) -> None:
         self._line, self._engines = line, engines
         self._start = replace(start, duty_lines=duty_lines(directory))
         self._journal, self._settings, self._policy = journal, settings, policy
         self._desk_token = desk_token
-        self._call_backs = call_backs
+        self._call_backs, self._meter = call_backs, meter
         self._state = State()
         self._events = EventQueue()
         self._began = time.monotonic()
@@ -142,6 +145,11 @@ class CallSession:
             lambda destination: self._lines.may_dial(destination, time.monotonic()),
         )
         self._ears: Ears | None = None
+
+    @property
+    def state(self) -> State:
+        """Where the conversation stands."""
+        return self._state
 
     @property
     def lines_in_use(self) -> int:
@@ -193,6 +201,7 @@ class CallSession:
                 task.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
             await self._wind_up(ears, self._recorder)
+            self._meter.ended(self._state)
             structlog.contextvars.unbind_contextvars("call_id")
 
     async def _wind_up(self, ears: Ears, recorder: CallRecorder) -> None:
@@ -318,10 +327,11 @@ class CallSession:
         if isinstance(event, ev.TransferProgress):
             self._lines.heard_of(event, time.monotonic())
         if isinstance(event, ev.Heard):
-            loop = asyncio.get_running_loop()
+            loop, began = asyncio.get_running_loop(), time.monotonic()
             self._state, actions = await loop.run_in_executor(
                 self._engines.work_executor, step, self._state, event, self._policy
             )
+            self._meter.decided(time.monotonic() - began)
         else:
             self._state, actions = step(self._state, event, self._policy)
         self._note(event, actions)
@@ -340,6 +350,7 @@ class CallSession:
             self._journal.note(event, actions, self._state)
             if isinstance(event, ev.TransferProgress):
                 self._journal.transfer(event)
+            self._meter.note(event, actions, self._state, self.now())
         except Exception:
             # What cannot be put on record is done all the same.
             log.exception("event_not_noted", kind=type(event).__name__)

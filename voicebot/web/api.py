@@ -20,6 +20,7 @@
     …   /v1/tickets/…               agent, supervisor, admin: work orders (web.tickets)
     …   /v1/surge/…                admin, supervisor, agent; figures: acd (web.surge)
     …   /v1/disputes, /v1/dispatch-rules   supervisor, admin (web.disputes)
+    GET /metrics                    metrics, supervisor, admin: for Prometheus (web.metrics)
     WS  /api/live                   admin, supervisor, agent: what happens, as it happens
     WS  /media                      media, admin: a call's audio (telephony.messages)
     …   /media/fork, /api/audiosocket   other carriers (web.carriers)
@@ -56,6 +57,7 @@ from voicebot.web.headers import SecurityHeaders
 from voicebot.web.incidents import add_incidents
 from voicebot.web.live import follow
 from voicebot.web.matters import add_matters
+from voicebot.web.metrics import add_metrics
 from voicebot.web.pages import add_pages
 from voicebot.web.service import Service
 from voicebot.web.surge import add_surge
@@ -224,6 +226,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_disputes(app, service)
     add_incidents(app, service)
     add_surge(app, service)
+    add_metrics(app, service)
 
     async def _kept_from(principal: Principal, calls: set[str]) -> set[str]:
         """Those that a ticket makes confidential: agents learn nothing of their callers."""

@@ -11,6 +11,8 @@ from asr.pool import PoolFigures
 from telephony.call_control import IncomingCall
 from voicebot.config import Settings
 from voicebot.loop_lag import LoopLag
+from voicebot.metrics.instruments import Metrics
+from voicebot.metrics.standing import Standing
 from voicebot.records.store import Records
 from voicebot.surge.control import SurgeControl
 
@@ -51,6 +53,13 @@ class Service(Protocol):
     @property
     def waiting(self) -> WaitingLines:
         """Who waits for a line to 110."""
+        ...
+
+    @property
+    def metrics(self) -> Metrics: ...
+    @property
+    def standing(self) -> Standing:
+        """What can be read off the service now, for the metrics."""
         ...
 
     @property

@@ -1,0 +1,119 @@
+"""What is counted as it happens; what can be read off at any moment is in `standing`."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+
+from flows.surge import Decision
+
+STAGES = ("triage", "search", "final", "answer", "handoff")
+"""``triage``: a hypothesis, until it is decided what it means. ``search``: of the knowledge base.
+``final``: the end of a turn, until its final words. ``answer``: the end of a turn, until the bot
+is heard. ``handoff``: the end of the decisive words, until 110 is dialled."""
+
+STAGE_BUCKETS_S = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0,
+)  # fmt: skip
+PERSON_BUCKETS_S = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 30.0, 60.0, 120.0, 300.0)
+
+
+class Metrics:
+    """The counters of one service, in a registry of their own. Thread-safe; never raises."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._routed = Counter(
+            "voicebot_calls_routed",
+            "Offered calls, by where surge control sent them.",
+            ("line", "destination", "reason"),
+            registry=registry,
+        )
+        self._refused = Counter(
+            "voicebot_calls_refused", "Calls not answered.", ("reason",), registry=registry
+        )
+        self._answered = Counter(
+            "voicebot_calls_answered", "Calls answered by the bot.", ("trunk",), registry=registry
+        )
+        self._ended = Counter(
+            "voicebot_calls_ended",
+            "Calls that are over, by what they came to.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._triage = Counter(
+            "voicebot_triage_calls",
+            "Calls that are over, by the route that their words meant in the end.",
+            ("route",),
+            registry=registry,
+        )
+        self._searches = Counter(
+            "voicebot_searches",
+            "Searches for whole questions: answer, clarify or none.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._handoffs = Counter(
+            "voicebot_handoffs", "Hand-offs begun.", ("to", "reason"), registry=registry
+        )
+        self._legs = Counter(
+            "voicebot_handoff_legs",
+            "Progress of the legs of hand-offs.",
+            ("to", "state"),
+            registry=registry,
+        )
+        self._failures = Counter(
+            "voicebot_engine_failures",
+            "Calls that went on without an ear, the knowledge base or a prompt.",
+            ("engine",),
+            registry=registry,
+        )
+        stage = Histogram(
+            "voicebot_stage_seconds",
+            "How long callers wait for each stage.",
+            ("stage",),
+            buckets=STAGE_BUCKETS_S,
+            registry=registry,
+        )
+        self._stages = {name: stage.labels(name) for name in STAGES}
+        self._person = Histogram(
+            "voicebot_handoff_person_seconds",
+            "From a hand-off until a person there is heard.",
+            ("to",),
+            buckets=PERSON_BUCKETS_S,
+            registry=registry,
+        )
+
+    def routed(self, line: str, decision: Decision) -> None:
+        """`line`: one of the settings'."""
+        self._routed.labels(line, decision.destination.value, decision.reason.value).inc()
+
+    def refused(self, reason: str) -> None:
+        self._refused.labels(reason).inc()
+
+    def answered(self, trunk: str) -> None:
+        self._answered.labels(trunk).inc()
+
+    def ended(self, outcome: str, route: str) -> None:
+        """`route`: of `flows.triage.ROUTES`, ``unknown`` where nothing was said."""
+        self._ended.labels(outcome).inc()
+        self._triage.labels(route).inc()
+
+    def searched(self, outcome: str) -> None:
+        self._searches.labels(outcome).inc()
+
+    def handed_off(self, to: str, reason: str) -> None:
+        self._handoffs.labels(to, reason).inc()
+
+    def leg(self, to: str, state: str) -> None:
+        self._legs.labels(to, state).inc()
+
+    def failed(self, engine: str) -> None:
+        self._failures.labels(engine).inc()
+
+    def took(self, stage: str, seconds: float) -> None:
+        """`stage`: one of `STAGES`."""
+        self._stages[stage].observe(max(0.0, seconds))
+
+    def person_heard(self, to: str, seconds: float) -> None:
+        self._person.labels(to).observe(seconds)
