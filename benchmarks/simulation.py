@@ -144,8 +144,8 @@ def picture(results: list[Result], path: Path) -> None:
                 axes.set_title(result.scenario, fontsize=11)
             if shown is PICTURES[-1]:
                 axes.set_xlabel("hour")
-        row[0].set_ylabel(shown.english.replace(", ", ",\n").replace(" (", "\n("), fontsize=9)
-    grid[0][0].legend(frameon=False, fontsize=9)
+        row[0].set_ylabel(shown.english, fontsize=9)
+    grid[1][-1].legend(loc="center", fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": None})
 

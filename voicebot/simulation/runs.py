@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,13 +76,13 @@ def _run(
 
 def _days(ways: _Ways, days: int, processes: int | None) -> Iterable[Sequence[Tally]]:
     workers = min(days, processes or os.cpu_count() or 1)
-    with ExitStack() as stack:
-        if workers == 1 or days <= _FEW:
-            yield from map(one_day, [ways] * days, range(days))
-            return
-        pool = stack.enter_context(
-            ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
-        )
+    if workers == 1 or days <= _FEW:
+        yield from map(one_day, [ways] * days, range(days))
+        return
+    # Ctrl-C is for this process; the days that run are let finish.
+    ignoring = (signal.SIGINT, signal.SIG_IGN)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, signal.signal, ignoring) as pool:
         yield from pool.map(one_day, [ways] * days, range(days))
 
 
