@@ -88,14 +88,17 @@ class Admission:
         """No call is taken any more."""
         self._stopping = True
 
-    def reserve(self, info: CallInfo) -> Rejection | None:
+    def reserve(self, info: CallInfo, *, in_danger: bool = False) -> Rejection | None:
         """Takes a place for the call, or says why there is none.
 
-        Calls that the police transfer, and those that we called back over danger, take the
-        places kept for hand-offs too, and are not counted by number: nothing may delay
-        them (R1).
+        Calls that the police transfer, those that we called back over danger, and callers in
+        danger who ring again meanwhile take the places kept for hand-offs too, and are not
+        counted by number: nothing may delay them (R1).
+
+        Parameters:
+            in_danger: a call of this number broke off in danger, and it is being called back.
         """
-        refusal = self._refusal(info)
+        refusal = self._refusal(info, in_danger)
         if refusal is None:
             self._calls[info.call_id] = info
             self._numbers[info.caller] += 1
@@ -132,12 +135,12 @@ class Admission:
             self._numbers += Counter()  # numbers without calls are forgotten
             self._recogniser.serving(len(self._calls))
 
-    def _refusal(self, info: CallInfo) -> Rejection | None:
+    def _refusal(self, info: CallInfo, in_danger: bool) -> Rejection | None:
         limits, calls = self._settings, len(self._calls)
         outright = self._refused_outright(info)
         if outright is not None:
             return outright
-        if info.trunk is Trunk.POLICE or info.called:
+        if info.trunk is Trunk.POLICE or info.called or in_danger:
             return Rejection.FULL if calls >= limits.calls + limits.handoff_reserve else None
         if self._too_many(info):
             return Rejection.TOO_MANY

@@ -45,6 +45,7 @@ class Days:
         self,
         offered: float,
         *,
+        call_id: str = "",
         rang: float | None = 2.0,
         outcome: str | None = "answered",
         did: str = "12345",
@@ -53,7 +54,7 @@ class Days:
     ) -> str:
         """One answered call; `rang` None: when it was offered is not known."""
         self._number += 1
-        call_id = f"c{self._number}"
+        call_id = call_id or f"c{self._number}"
         write.start_call(
             self.session,
             call_id=call_id,
@@ -75,6 +76,25 @@ class Days:
         write.refuse_call(
             self.session, call_id=f"r{self._number}", did=did, reason="full", at=moment
         )
+
+    def diverted(
+        self,
+        offered: float,
+        became: str = "",
+        after: float = 0.0,
+        *,
+        call_id: str = "",
+        did: str = "12345",
+        call_back: bool = False,
+    ) -> str:
+        """A call given to people unanswered; `after` so many seconds it `became` something."""
+        self._number += 1
+        call_id = call_id or f"p{self._number}"
+        told = {"call_id": call_id, "did": did, "at": offered, "call_back": call_back}
+        write.note_diverted(self.session, **told)
+        if became:
+            write.note_diverted(self.session, **told, became=became, became_at=offered + after)
+        return call_id
 
     def handoff(
         self,

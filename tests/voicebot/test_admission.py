@@ -76,6 +76,16 @@ def test_calls_from_110_take_the_reserve_and_are_not_counted_by_number() -> None
     ]
 
 
+def test_who_is_being_called_back_in_danger_takes_the_reserve_and_is_not_counted_by_number() -> (
+    None
+):
+    places, number = admission(lines=4), "13800138000"
+    assert places.reserve(call(0, number)) is Rejection.FULL
+    assert [places.reserve(call(n, number), in_danger=True) for n in range(5)] == [
+        *[None] * 4, Rejection.FULL,
+    ]  # fmt: skip
+
+
 def test_calls_that_the_recogniser_has_no_room_for_are_refused_until_one_ends() -> None:
     recogniser = Recogniser(2)
     places = admission(recogniser=recogniser)

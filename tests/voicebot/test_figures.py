@@ -86,6 +86,101 @@ def test_seats_reached_refused_given_up_and_waited_for(session: Session, days: D
     assert value(found, "queue_abandonment") == 1 / 5
 
 
+def a_day_of_surge(days: Days) -> None:
+    """Two callers whom the bot serves and one whom nobody answers; seven whom surge control gives
+    to people, of whom one is offered again, since no seat answers in time.
+    """
+    ten = at(2, "10:00:00")
+    days.call(ten, rang=1.0, outcome="answered")
+    days.call(ten, rang=1.0, outcome="abandoned")
+    days.refused(ten)
+    days.diverted(ten, "met", 5.0)
+    days.diverted(ten, "met", 15.0, did="12333")
+    days.diverted(ten, "met", 40.0)
+    days.diverted(ten, "gone", 30.0)
+    days.diverted(ten, "gone", 20.0, call_back=True)
+    days.diverted(ten)  # the service was gone first
+    back = days.diverted(ten, "returned", 60.0)
+    days.call(ten + 61.0, call_id=back, rang=1.0, outcome="ticket")
+
+
+def test_calls_given_to_people_count_in_connection_and_waiting(
+    session: Session, days: Days
+) -> None:
+    a_day_of_surge(days)
+    found = of_day(session, 2)
+    assert value(found, "calls") == 10
+    assert value(found, "answered_calls") == 6
+    assert value(found, "connection") == 6 / 10
+    assert value(found, "answered_15s") == 4 / 10  # whom the bot took from the queue waited 62 s
+    assert value(found, "answer_wait") == (1 + 1 + 5 + 15 + 40 + 62) / 6
+    assert value(found, "human_connection") == 3 / 7
+    assert value(found, "seat_wait") == 20
+    assert value(found, "seat_wait_p95") == 40
+
+
+def test_who_gives_up_waiting_for_people_is_abandoned_unless_a_call_back_was_promised(
+    session: Session, days: Days
+) -> None:
+    a_day_of_surge(days)
+    found = of_day(session, 2)
+    assert value(found, "queue_abandonment") == 2 / 7
+    assert value(found, "abandonment") == (1 + 2) / (3 + 3 + 3)
+    assert value(found, "containment") == 2 / (3 + 3)
+    assert value(found, "first_call") == 1 / 3
+
+
+def test_who_waits_for_people_just_now_is_neither_connected_nor_lost(
+    session: Session, days: Days
+) -> None:
+    days.diverted(NOW - 3599.0)
+    assert value(of_day(session, 29), "calls") == 0
+    days.diverted(NOW - 3600.0)
+    assert value(of_day(session, 29), "connection") == 0
+
+
+def test_percentiles_are_of_hand_offs_and_of_calls_given_to_people_together(
+    session: Session, days: Days
+) -> None:
+    ten = at(2, "10:00:00")
+    for wait in range(1, 20):
+        days.handoff(days.call(ten, outcome="human"), ten, "seat", (wait, "seat", "confirmed"))
+    days.diverted(ten, "met", 60.0)
+    assert value(of_day(session, 2), "seat_wait_p95") == 19
+    days.diverted(ten, "met", 60.0)
+    assert value(of_day(session, 2), "seat_wait_p95") == 60
+
+
+def test_calls_given_to_people_count_by_line_and_hour_and_have_no_region(
+    session: Session, days: Days
+) -> None:
+    a_day_of_surge(days)
+    session.flush()
+    lines = {each.key: each for each in grouped(session, at(2), at(3), NOW, "line")}
+    assert value(lines["12333"], "connection") == 1
+    assert value(lines["12345"], "connection") == 5 / 9
+    hours = {each.key: each for each in grouped(session, at(2), at(3), NOW, "hour")}
+    assert value(hours[10], "connection") == 6 / 10
+    regions = {each.key: each for each in grouped(session, at(2), at(3), NOW, "region")}
+    assert value(regions[""], "human_connection") == 3 / 7
+    lowest_24h = lowest_connection(session, at(2), at(3), NOW)
+    assert lowest_24h is not None
+    assert lowest_24h.connection.value == 6 / 10
+
+
+def test_what_became_of_a_diverted_call_may_come_before_and_twice(session: Session) -> None:
+    told = {"call_id": "p", "did": "12345", "at": at(2), "call_back": False}
+    operations.note_diverted(session, **told, became="returned", became_at=at(2) + 60)
+    operations.note_diverted(session, **told)
+    operations.note_diverted(
+        session, **{**told, "at": at(2) + 61}, became="met", became_at=at(2) + 70
+    )
+    operations.note_diverted(session, **told, became="returned", became_at=at(2) + 60)
+    found = of_day(session, 2)
+    assert value(found, "calls") == 1
+    assert value(found, "answer_wait") == 70
+
+
 def test_the_60_percent_mark_is_told_by_line(session: Session, days: Days) -> None:
     ten = at(2, "10:00:00")
     for did, states in (
@@ -193,7 +288,7 @@ def test_the_worst_24_hours_may_lie_across_midnight(session: Session, days: Days
         if hour < 4:
             days.refused(at(3, f"{hour:02}:40:00"))
     session.flush()
-    found = lowest_connection(session, at(2), at(4))
+    found = lowest_connection(session, at(2), at(4), NOW)
     assert found is not None
     assert found.connection.value == 24 / 32  # each day alone: 24 of 28
     assert found.begins == at(2, "04:00:00")
@@ -205,7 +300,7 @@ def test_a_day_without_calls_has_no_shares(session: Session) -> None:
     assert value(found, "calls") == 0
     assert value(found, "connection") is None
     assert found.figures["connection"].meets(BY_NAME["connection"]) is None
-    assert lowest_connection(session, at(2), at(4)) is None
+    assert lowest_connection(session, at(2), at(4), NOW) is None
     assert all(grouped(session, at(2), at(3), NOW, by) == [] for by in BY)
 
 

@@ -29,6 +29,11 @@ def _happened(session: Session) -> None:
                 returned=30.0 if hour == 9 else None,
             )  # fmt: skip
             days.refused(moment)
+            days.diverted(moment, "met", hour + 2.5)
+            days.diverted(moment, "gone", 9.0, call_back=hour == 9)
+            days.diverted(moment, did="12333")
+            back = days.diverted(moment, "returned", 60.0)
+            days.call(moment + 60.0, call_id=back, rang=0.5, outcome="ticket")
             ticket = days.ticket(
                 call, moment, status="closed", department="市政局", due_at=at(9),
                 answered_at=at(8), closed_at=at(8),
@@ -50,7 +55,7 @@ def _figures(session: Session) -> list[object]:
     return [
         total(session, since, until, now),
         *ordered,
-        lowest_connection(session, since, until),
+        lowest_connection(session, since, until, now),
         topic_lines(session, second),
         rising(session, second.first),
     ]

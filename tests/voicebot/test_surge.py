@@ -17,8 +17,10 @@ from telephony.call_control import CallInfo, IncomingCall, QueueState, Rejection
 from telephony.scripted import ScriptedLine
 from tests.voicebot.test_app import Engines
 from voicebot.app import Service
+from voicebot.call_backs import CallBacks
 from voicebot.callers import missed
 from voicebot.config import ConfigError, Settings, load_settings
+from voicebot.figures.tables import DivertedCallRow
 from voicebot.records.store import Records
 from voicebot.surge import orders
 from voicebot.surge.arrivals import Arrivals
@@ -89,6 +91,17 @@ class Desk:
     async def decided(self, line: ScriptedLine) -> dict[str, Any] | None:
         await asyncio.gather(*self.records._tasks)
         return await self.records.read(decision_of, line.info.call_id)
+
+    async def became(self) -> list[tuple[str, bool, str]]:
+        """Of the calls given to people: id, whether a call-back was promised, their end."""
+        await asyncio.gather(*self.records._tasks)
+        row = DivertedCallRow
+        return await self.records.read(
+            lambda s: [
+                tuple(each)
+                for each in s.query(row.call_id, row.call_back, row.became).order_by(row.call_id)
+            ]
+        )
 
     async def missed(self) -> list[tuple[str, str, str]]:
         await asyncio.gather(*self.records._tasks)
@@ -193,6 +206,18 @@ async def test_a_transfer_by_the_police_is_never_sent_to_seats(
     await desk.end(line)
 
 
+async def test_who_is_called_back_in_danger_and_rings_again_finds_a_place(
+    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CallBacks, "pending", lambda _, number: number == "13800138000")
+    desk = open_desk("[admission]\ncalls = 1\n" + QUEUES)
+    bot = await desk.call(agents=NONE_FREE)
+    danger = await desk.call("13800138000", agents=SOME_FREE)
+    assert desk.answered == ["c-0", "c-1"]
+    for line in (bot, danger):
+        await desk.end(line)
+
+
 async def test_one_number_takes_only_so_many_seats(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk("[admission]\nper_number = 1\n" + QUEUES)
     first = await desk.call("13800138000", agents=SOME_FREE)
@@ -252,6 +277,7 @@ async def test_who_hangs_up_in_the_queue_was_missed(open_desk: Callable[..., Des
     line = await desk.call(agents=SOME_FREE)
     await desk.end(line)
     assert await desk.missed() == [("c-0", "queue", "waiting")]
+    assert await desk.became() == [("c-0", False, "gone")]
 
 
 async def test_whom_no_seat_has_answered_the_bot_answers(open_desk: Callable[..., Desk]) -> None:
@@ -268,6 +294,7 @@ async def test_whom_no_seat_has_answered_the_bot_answers(open_desk: Callable[...
     decided = await desk.decided(line)
     assert decided is not None
     assert decided["because"] == "已转人工坐席，但无人应答，由机器人接听。"
+    assert await desk.became() == [("c-0", False, "returned")]
     assert await desk.missed() == []
     again.caller_hangs_up()
     await task
@@ -276,9 +303,11 @@ async def test_whom_no_seat_has_answered_the_bot_answers(open_desk: Callable[...
 async def test_whom_a_person_has_answered_was_not(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk()
     line = await desk.call(agents=SOME_FREE)
+    assert await desk.became() == [("c-0", False, "")]
     line.person_answers()
     await desk.end(line)
     assert await desk.missed() == []
+    assert await desk.became() == [("c-0", False, "met")]
 
 
 async def test_a_call_back_is_on_record_before_it_is_offered_and_off_it_when_served(
@@ -293,6 +322,7 @@ async def test_a_call_back_is_on_record_before_it_is_offered_and_off_it_when_ser
     line.person_answers()
     await desk.end(line)
     assert await desk.missed() == [("c-1", "surge", "reached")]
+    assert await desk.became() == [("c-1", True, "met")]
     await desk.end(bot)
 
 

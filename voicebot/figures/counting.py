@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from sqlalchemy import Integer, String, case, cast, func, literal, select
+from sqlalchemy import Integer, Select, String, case, cast, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from voicebot.figures.facts import FACTS, Column, Fact
-from voicebot.figures.indicators import INDICATORS, Figure, figure
+from voicebot.figures.indicators import BY_NAME, INDICATORS, Figure, Indicator, figure
 
 By = Literal["line", "region", "department", "hour", "day"]
 BY: tuple[By, ...] = get_args(By)
@@ -49,7 +49,7 @@ def total(session: Session, since: float, until: float, now: float) -> Group:
 
 def grouped(session: Session, since: float, until: float, now: float, by: By | None) -> list[Group]:
     """The figures of [since, until) for each value of `by`; figures that it does not divide are
-    left at nothing counted. `now` decides which tickets are due.
+    left at nothing counted. `now` decides which tickets are due, and who still waits.
     """
     counts: dict[Key, Counts] = defaultdict(dict)
     percentiles: dict[Key, Counts] = defaultdict(dict)
@@ -59,23 +59,25 @@ def grouped(session: Session, since: float, until: float, now: float, by: By | N
             continue
         for group, found in _counted(session, fact, key, since, until, now):
             counts[group].update(found)
-        for indicator in INDICATORS:
-            if indicator.percent and indicator.over[0] in fact.seconds:
-                seconds = fact.seconds[indicator.over[0]]
-                rows = _percentile(session, fact, key, seconds, indicator.percent, since, until)
-                for group, value in rows:
-                    percentiles[group][indicator.name] = value
+    for indicator in INDICATORS:
+        if indicator.percent:
+            for group, value in _percentile(session, indicator, by, since, until):
+                percentiles[group][indicator.name] = value
     return [Group(key, _figures(counts[key], percentiles.get(key, {}))) for key in counts]
 
 
-def lowest_connection(session: Session, since: float, until: float) -> Lowest | None:
+def lowest_connection(session: Session, since: float, until: float, now: float) -> Lowest | None:
     """The worst 24 hours that lie within [since, until); None without a call, or in less."""
     hours: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for fact in FACTS[:2]:
+    connection = BY_NAME["connection"]
+    for fact in FACTS:
+        if fact.counts(now).keys().isdisjoint(connection.under):
+            continue
         hour: Column = _hours(session, fact.at)
-        for key, found in _counted(session, fact, hour, since, until, until):
-            hours[int(key)][0] += found.get("answered", 0.0)
-            hours[int(key)][1] += found.get("answered", 0.0) + found.get("refused", 0.0)
+        for key, found in _counted(session, fact, hour, since, until, now):
+            share = figure(connection, found, {})
+            hours[int(key)][0] += share.numerator
+            hours[int(key)][1] += share.denominator
     first, last = (int(moment + BEIJING_S) // HOUR_S for moment in (since, until))
     return lowest(hours, first, last)
 
@@ -141,25 +143,26 @@ def _counted(
 
 
 def _percentile(
-    session: Session,
-    fact: Fact,
-    key: Column,
-    seconds: Column,
-    percent: int,
-    since: float,
-    until: float,
+    session: Session, indicator: Indicator, by: By | None, since: float, until: float
 ) -> list[tuple[Key, float]]:
     """By nearest rank: the least value that `percent` of 100 do not exceed."""
-    rows = (
-        select(key.label("key"), seconds.label("seconds"))
-        .select_from(fact.source)
-        .where(fact.at >= since, fact.at < until, seconds.is_not(None))
-        .subquery()
-    )
+    parts: list[Select[Any, float]] = []
+    for fact in FACTS:
+        seconds, key = fact.seconds.get(indicator.over[0]), _key(session, fact, by)
+        if seconds is None or key is None:
+            continue
+        parts.append(
+            select(key.label("key"), seconds.label("seconds"))
+            .select_from(fact.source)
+            .where(fact.at >= since, fact.at < until, seconds.is_not(None))
+        )
+    if not parts:
+        return []
+    rows = union_all(*parts).subquery()
     place = func.row_number().over(partition_by=rows.c.key, order_by=rows.c.seconds)
     of = func.count().over(partition_by=rows.c.key)
     ranked = select(
-        rows.c.key, case((place * 100 >= of * percent, rows.c.seconds)).label("seconds")
+        rows.c.key, case((place * 100 >= of * indicator.percent, rows.c.seconds)).label("seconds")
     ).subquery()
     found = session.execute(select(ranked.c.key, func.min(ranked.c.seconds)).group_by(ranked.c.key))
     return [(group, float(value)) for group, value in found]

@@ -10,11 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import FromClause, SQLColumnExpression, and_, case, exists, func, or_
+from sqlalchemy import (
+    FromClause,
+    SQLColumnExpression,
+    String,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+)
 
 from voicebot.callers.tables import EvaluationRow
 from voicebot.figures.indicators import ANSWER_S
-from voicebot.figures.tables import RefusedCallRow
+from voicebot.figures.tables import DivertedCallRow, RefusedCallRow
 from voicebot.records.tables import CallRow, HandoffRow, TicketRow
 
 Column = SQLColumnExpression[Any]
@@ -22,6 +32,8 @@ SEAT, POLICE = "seat%", "110%"
 WAITING = ("requested", "ringing", "answered")
 """States of a hand-off of which no end came: its caller was gone first."""
 CONTAINED = ("answered", "ticket", "guided")
+END_KNOWN_S = 3600.0
+"""After it, a caller who was given to people is lost if it is not known what became of them."""
 DISSATISFIED = 3
 
 
@@ -35,7 +47,7 @@ class Fact:
     """``line``, ``region``, ``department``."""
     counts: Callable[[float], Mapping[str, Column]]
     seconds: Mapping[str, Column] = field(default_factory=dict)
-    """NULL for rows that have none."""
+    """NULL for rows that have none; facts that name the same durations have them together."""
 
 
 def _if(condition: Column, value: Any = 1) -> Column:
@@ -44,7 +56,8 @@ def _if(condition: Column, value: Any = 1) -> Column:
 
 def _calls(_: float) -> dict[str, Column]:
     timed = CallRow.offered_at.is_not(None)
-    wait = CallRow.started_at - CallRow.offered_at
+    # Whom no seat answered has been waiting since the first ringing.
+    wait = CallRow.started_at - func.coalesce(DivertedCallRow.at, CallRow.offered_at)
     ended = CallRow.ended_at.is_not(None)
     return {
         "answered": _if(CallRow.started_at.is_not(None)),
@@ -60,6 +73,24 @@ def _calls(_: float) -> dict[str, Column]:
 
 def _refused(_: float) -> dict[str, Column]:
     return {"refused": _if(RefusedCallRow.call_id.is_not(None))}
+
+
+_met = DivertedCallRow.became == "met"
+_people_wait = DivertedCallRow.became_at - DivertedCallRow.at
+
+
+def _diverted(now: float) -> dict[str, Column]:
+    """Who waits just now is neither connected nor lost; who came back is a call of the bot's."""
+    unknown = and_(DivertedCallRow.became == "", DivertedCallRow.at <= now - END_KNOWN_S)
+    lost = or_(DivertedCallRow.became == "gone", unknown)
+    return {
+        "people_connected": _if(_met),
+        "people_15s": _if(and_(_met, _people_wait <= ANSWER_S)),
+        "people_seconds": _if(_met, _people_wait),
+        "people_lost": _if(lost),
+        "people_abandoned": _if(and_(lost, ~DivertedCallRow.call_back)),
+        "people_returned": _if(DivertedCallRow.became == "returned"),
+    }
 
 
 _seat = HandoffRow.first_destination.like(SEAT)
@@ -114,12 +145,22 @@ def _with_call(table: Any) -> FromClause:
 
 FACTS: tuple[Fact, ...] = (
     Fact(
-        CallRow.__table__,
+        CallRow.__table__.outerjoin(
+            DivertedCallRow.__table__, DivertedCallRow.call_id == CallRow.id
+        ),
         CallRow.started_at,
         {"line": CallRow.did, "region": CallRow.region},
         _calls,
     ),
     Fact(RefusedCallRow.__table__, RefusedCallRow.at, {"line": RefusedCallRow.did}, _refused),
+    Fact(
+        DivertedCallRow.__table__,
+        DivertedCallRow.at,
+        # Nobody has asked these callers where they are.
+        {"line": DivertedCallRow.did, "region": literal("", String)},
+        _diverted,
+        {"seat_seconds": case((_met, _people_wait))},
+    ),
     Fact(
         _with_call(HandoffRow),
         HandoffRow.requested_at,

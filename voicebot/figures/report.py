@@ -129,7 +129,7 @@ def report(
         divisible(by),
         Row("", TOTAL, total(session, since, until, now).figures),
         tuple(sorted(rows, key=_order(by))),
-        lowest_connection(session, since, until),
+        lowest_connection(session, since, until, now),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, Integer, String, Text
+from sqlalchemy import Boolean, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from voicebot.records.tables import Base
@@ -18,6 +18,23 @@ class RefusedCallRow(Base):
     reason: Mapped[str] = mapped_column(String(16))
     """`telephony.call_control.Rejection`, or ``not_answered``: the line was gone first."""
     at: Mapped[float] = mapped_column(index=True)
+
+
+class DivertedCallRow(Base):
+    """A call that was given to people unanswered; of its caller nothing is kept."""
+
+    __tablename__ = "diverted_call"
+
+    call_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    did: Mapped[str] = mapped_column(String(64), default="")
+    at: Mapped[float] = mapped_column(index=True)
+    """When it rang for the first time."""
+    call_back: Mapped[bool] = mapped_column(Boolean)
+    """The number was noted for a call-back, and the caller was told so."""
+    became: Mapped[str] = mapped_column(String(8), default="")
+    """`telephony.call_control.Diversion`; "" while the caller waits, or where the service
+    was gone first."""
+    became_at: Mapped[float | None]
 
 
 class TopicRow(Base):

@@ -25,7 +25,7 @@ from voicebot.callers.operations import (
 from voicebot.clock import BEIJING
 from voicebot.duty.directory import notice_address
 from voicebot.duty.notices.opening import open_notice
-from voicebot.figures.tables import RefusedCallRow
+from voicebot.figures.tables import DivertedCallRow, RefusedCallRow
 from voicebot.records.readdressing import address
 from voicebot.records.tables import (
     AuditRow,
@@ -76,6 +76,26 @@ def refuse_call(session: Session, *, call_id: str, did: str, reason: str, at: fl
         RefusedCallRow,
         [{"call_id": call_id, "did": did, "reason": reason, "at": at}],
     )
+
+
+def note_diverted(
+    session: Session,
+    *,
+    call_id: str,
+    did: str,
+    at: float,
+    call_back: bool,
+    became: str = "",
+    became_at: float | None = None,
+) -> None:
+    """A call that was given to people unanswered, and later what became of it; for the figures."""
+    row = session.get(DivertedCallRow, call_id)
+    if row is None:
+        row = DivertedCallRow(call_id=call_id, did=did, at=at, call_back=call_back)
+        session.add(row)
+    row.at, row.call_back = min(row.at, at), row.call_back or call_back
+    if became_at is not None and (row.became_at is None or row.became_at < became_at):
+        row.became, row.became_at = became, became_at
 
 
 def finish_call(
@@ -262,6 +282,7 @@ OPERATIONS: Mapping[str, Callable[..., None]] = {
     for function in (
         start_call,
         refuse_call,
+        note_diverted,
         finish_call,
         append,
         add_turn,

@@ -140,6 +140,27 @@ class Records:
         """A call that was offered and not answered; it counts in the figures."""
         return self._write("refuse_call", call_id=call_id, did=did, reason=reason, at=at)
 
+    def note_diverted(
+        self,
+        call_id: str,
+        did: str,
+        at: float,
+        *,
+        call_back: bool,
+        became: str = "",
+        became_at: float | None = None,
+    ) -> Awaitable[bool]:
+        """A call given to people unanswered, and what became of it (`DivertedCallRow`)."""
+        return self._write(
+            "note_diverted",
+            call_id=call_id,
+            did=did,
+            at=at,
+            call_back=call_back,
+            became=became,
+            became_at=became_at,
+        )
+
     def finish_call(
         self, call_id: str, outcome: str, ended_at: float, region: str | None = None
     ) -> Awaitable[bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import structlog
 
@@ -23,8 +24,10 @@ class Diverting:
     def __init__(self, records: Records, control: SurgeControl, window: Window) -> None:
         self._records, self._control, self._window = records, control, window
 
-    async def give(self, call: IncomingCall, info: CallInfo, routed: Routed) -> None:
-        """To the end of the call.
+    async def give(
+        self, call: IncomingCall, info: CallInfo, routed: Routed, offered_at: float
+    ) -> None:
+        """To the end of the call; `offered_at` is when it rang, seconds since the epoch.
 
         Who hangs up before a person is there was missed, and is called back. Where callers
         are told so, the number is on record before (nothing is announced that is not written).
@@ -35,8 +38,13 @@ class Diverting:
         self._control.gone_to_people(info.did, decision.region if routed.outside else "")
         log.info("call_to_people", destination=decision.destination.value)
         await call.divert(routed.queue, decision.region, call_back=noted)
+        diverted = partial(
+            self._records.note_diverted, info.call_id, info.did, offered_at, call_back=noted
+        )
+        diverted()
         became = await call.diverted_to()
         answered = time.time()
+        diverted(became=became.value, became_at=answered)
         gave_up = became is Diversion.GONE
         self._control.measured.waited(info.did, answered - began, gave_up=gave_up)
         if became is Diversion.MET:
