@@ -16,6 +16,7 @@ import typer
 from voicebot.commands import (
     asr,
     audio,
+    audit,
     call,
     callers,
     database,
@@ -95,6 +96,7 @@ app.add_typer(database.app, name="db")
 app.add_typer(tokens.app, name="token")
 app.add_typer(recording.app, name="recording")
 app.add_typer(audio.app, name="audio")
+app.add_typer(audit.app, name="audit")
 app.add_typer(callers.app, name="callers")
 app.add_typer(duty.app, name="duty")
 app.add_typer(incidents.app, name="incidents")

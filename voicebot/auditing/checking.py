@@ -81,6 +81,22 @@ def check_file(file: Path, anchors: Sequence[Anchor] = ()) -> Checked:
     return Checked(counted.count, counted.last, found)
 
 
+def newest(
+    session: Session, *, who: str, action: str, subject: str, refused: bool, limit: int
+) -> list[Link]:
+    """Rows that fit, the newest first; "" does not choose."""
+    query = select(*_COLUMNS).order_by(AuditRow.id.desc()).limit(limit)
+    if who:
+        query = query.where(AuditRow.principal == who)
+    if action:
+        query = query.where(AuditRow.action.startswith(action, autoescape=True))
+    if subject:
+        query = query.where(AuditRow.subject == subject)
+    if refused:
+        query = query.where(AuditRow.allowed.is_(False))
+    return [Link(*row) for row in session.execute(query)]
+
+
 def as_line(link: Link) -> str:
     """A row of an export: one JSON object."""
     return json.dumps(asdict(link), ensure_ascii=False)
