@@ -50,7 +50,7 @@ from voicebot.incidents.watch import IncidentWatch
 from voicebot.knowledge import Knowledge, KnowledgeBase, open_embedder, unreadable
 from voicebot.loop_lag import LoopLag
 from voicebot.metrics.call import CallMeter
-from voicebot.metrics.instruments import Metrics
+from voicebot.metrics.instruments import NOT_ANSWERED, Metrics
 from voicebot.metrics.standing import Standing
 from voicebot.recording_vault import RecordingVault
 from voicebot.records.store import Records
@@ -68,9 +68,6 @@ KNOWLEDGE_RETRY_S = 60.0
 
 REFUSED = (Rejection.FULL, Rejection.TOO_MANY, Rejection.STOPPING)
 """Callers of ours who were not answered: they count in the figures."""
-NOT_ANSWERED = "not_answered"
-"""The line was gone, or failed, before it was answered; it counts as well."""
-
 LEAVING_S = 3.0
 """How long an endpoint has to take over a caller whom the service leaves."""
 

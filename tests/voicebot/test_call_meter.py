@@ -43,19 +43,33 @@ def final(at: float, turn: int = 1, end: float = 2.0) -> ev.Heard:
     return ev.Heard(at, turn, ev.Ear.TRANSCRIBER, "公积金怎么提取", final=True, end=end)
 
 
+def says(utterance: str, entry: str | None = None) -> act.Say:
+    prompt = None if entry else "one_moment"
+    return act.Say(utterance, act.Purpose.PROMPT, prompt=prompt, entry=entry)
+
+
 def test_an_answer_is_timed_from_the_end_of_its_turn(call: Metered) -> None:
     call.takes(ev.TurnEnded(2.0, 1))
-    call.takes(final(2.4))
+    call.takes(final(2.4), says("u2", entry="E1"))
     call.takes(ev.PlaybackStarted(2.9, "u2"), handled=1)
     call.takes(ev.PlaybackStarted(9.0, "u3"), handled=1)
-    assert call.stage("answer") == (1, 0.9)
+    assert call.stage("answer") == call.stage("reply") == (1, 0.9)
     assert call.stage("final") == (1, 0.4)
+
+
+def test_a_filler_is_a_reply_and_no_answer(call: Metered) -> None:
+    call.takes(ev.TurnEnded(2.0, 1))
+    call.takes(final(2.4), says("u2"), says("u3", entry="E1"))
+    call.takes(ev.PlaybackStarted(2.5, "u2"), handled=1)
+    call.takes(ev.PlaybackStarted(3.5, "u3"), handled=1)
+    assert call.stage("reply") == (1, 0.5)
+    assert call.stage("answer") == (1, 1.5)
 
 
 def test_what_is_said_after_a_noise_is_no_answer(call: Metered) -> None:
     call.takes(ev.TurnEnded(2.0, 1))
     call.takes(ev.PlaybackStarted(6.0, "u2"))
-    assert call.stage("answer") == (0, 0.0)
+    assert call.stage("reply") == (0, 0.0)
 
 
 def test_a_caller_who_goes_on_speaking_is_answered_after_his_last_word(call: Metered) -> None:
@@ -64,7 +78,7 @@ def test_a_caller_who_goes_on_speaking_is_answered_after_his_last_word(call: Met
     call.takes(ev.PlaybackStarted(2.6, "u2"), handled=1)
     call.takes(ev.TurnEnded(4.0, 2))
     call.takes(ev.PlaybackStarted(4.5, "u3"), handled=2)
-    assert call.stage("answer") == (1, 0.5)
+    assert call.stage("reply") == (1, 0.5)
 
 
 def test_only_searches_for_whole_questions_count_as_outcomes(call: Metered) -> None:
@@ -100,7 +114,7 @@ def test_the_turn_that_brings_a_person_waits_for_no_answer(call: Metered) -> Non
     call.takes(ev.TurnEnded(2.0, 1))
     call.takes(final(2.5), DANGER)
     call.takes(ev.PlaybackStarted(30.0, "u2"), handled=1)
-    assert call.stage("answer") == (0, 0.0)
+    assert call.stage("reply") == (0, 0.0)
 
 
 def test_a_leg_beside_110_counts_as_its_own_line(call: Metered) -> None:

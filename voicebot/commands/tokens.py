@@ -27,7 +27,10 @@ def show_once(made: Mapping[str, str], *, err: bool = False) -> None:
 @app.command()
 def create(
     role: Annotated[
-        str, typer.Argument(help="admin, supervisor, agent, kb, media, desk, 110, channel.")
+        str,
+        typer.Argument(
+            help="admin, supervisor, agent, kb, media, desk, 110, channel, acd, metrics, auditor."
+        ),
     ],
     name: Annotated[str, typer.Option(help="Who it is for; a channel's needs one.")] = "",
     save: Annotated[
@@ -41,6 +44,7 @@ def create(
       voicebot token create agent --name "seat 7"
       voicebot token create media --name pbx
       voicebot token create channel --name 海易办
+      voicebot token create metrics --name prometheus
       voicebot token create media --save
     """
     from voicebot.security import keep_token, token_store

@@ -24,8 +24,12 @@ class CallMeter:
         self._handoffs: dict[str, float] = {}
         """Those that no person has yet: when each began."""
         self._searching: dict[tuple[int, str, bool], float] = {}
+        self._answers: set[str] = set()
+        """Utterances that read out an entry."""
         self._unanswered: tuple[int, float] | None = None
-        """The newest turn that is over and was not replied to, and its end."""
+        """The newest turn that is over and was not answered, and its end."""
+        self._replied = False
+        """Something was said to it, a prompt or a filler."""
         self._unwritten: tuple[int, float] | None = None
         """The same of the transcriber's final words."""
 
@@ -36,6 +40,8 @@ class CallMeter:
         self._take(event, state)
         for action in actions:
             match action:
+                case act.Say() if action.entry is not None:
+                    self._answers.add(action.utterance)
                 case act.Search():
                     self._searching[(action.turn, action.text, action.final)] = now
                 case act.Handoff():
@@ -62,6 +68,7 @@ class CallMeter:
                 self._unanswered = None
             case ev.TurnEnded():
                 self._unanswered = self._unwritten = (event.turn, event.at)
+                self._replied = False
             case ev.Heard(ear=ev.Ear.TRANSCRIBER, final=True):
                 if self._unwritten is not None and self._unwritten[0] == event.turn:
                     self._metrics.took("final", event.at - self._unwritten[1])
@@ -69,8 +76,7 @@ class CallMeter:
             case ev.PlaybackStarted():
                 # A turn of noise gets no reply: what is said after it is none.
                 if self._unanswered is not None and state.handled >= self._unanswered[0]:
-                    self._metrics.took("answer", event.at - self._unanswered[1])
-                    self._unanswered = None
+                    self._reply(event, event.at - self._unanswered[1])
             case ev.SearchResult():
                 began = self._searching.pop((event.turn, event.query, event.final), None)
                 if began is not None:
@@ -83,6 +89,14 @@ class CallMeter:
                 self._metrics.failed(event.engine)
             case _:
                 pass
+
+    def _reply(self, event: ev.PlaybackStarted, after: float) -> None:
+        if not self._replied:
+            self._metrics.took("reply", after)
+            self._replied = True
+        if event.utterance in self._answers:
+            self._metrics.took("answer", after)
+            self._unanswered = None
 
     def _hand_off(self, action: act.Handoff, event: ev.Event, now: float) -> None:
         for route in action.routes:

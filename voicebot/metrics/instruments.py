@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
+from flows.events import LegState
+from flows.routes import POLICE
 from flows.surge import Decision
+from telephony.call_control import Rejection
 
-STAGES = ("triage", "search", "final", "answer", "handoff")
+STAGES = ("triage", "search", "final", "reply", "answer", "handoff")
 """``triage``: a hypothesis, until it is decided what it means. ``search``: of the knowledge base.
-``final``: the end of a turn, until its final words. ``answer``: the end of a turn, until the bot
-is heard. ``handoff``: the end of the decisive words, until 110 is dialled."""
+``final``: the end of a turn, until its final words. ``reply``: the end of a turn, until the bot is
+heard. ``answer``: the same, until an entry is read out. ``handoff``: the end of the decisive words,
+until 110 is dialled."""
+
+ENGINES = ("listener", "transcriber", "knowledge_base", "speech")
+"""Those of `flows.events.EngineFailed`."""
+OUTCOMES = ("answer", "clarify", "none")
+"""Of a search: `flows.events.SearchResult`."""
+NOT_ANSWERED = "not_answered"
+"""The line was gone, or failed, before it was answered; it counts as a refusal."""
 
 STAGE_BUCKETS_S = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0,
@@ -23,6 +34,8 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        # Series that alerts look at exist from the start: of one that begins with 1, Prometheus
+        # sees no increase.
         self._routed = Counter(
             "voicebot_calls_routed",
             "Offered calls, by where surge control sent them.",
@@ -75,6 +88,14 @@ class Metrics:
             buckets=STAGE_BUCKETS_S,
             registry=registry,
         )
+        for reason in (*Rejection, NOT_ANSWERED):
+            self._refused.labels(str(reason))
+        for engine in ENGINES:
+            self._failures.labels(engine)
+        for outcome in OUTCOMES:
+            self._searches.labels(outcome)
+        for state in LegState:
+            self._legs.labels(POLICE, state.value)
         self._stages = {name: stage.labels(name) for name in STAGES}
         self._person = Histogram(
             "voicebot_handoff_person_seconds",
