@@ -36,7 +36,17 @@ from voicebot.token_memory import KnownToken, memory_file, recall, remember
 log = structlog.get_logger()
 
 Role = Literal[
-    "admin", "supervisor", "agent", "kb", "media", "desk", "110", "channel", "acd", "metrics"
+    "admin",
+    "supervisor",
+    "agent",
+    "kb",
+    "media",
+    "desk",
+    "110",
+    "channel",
+    "acd",
+    "metrics",
+    "auditor",
 ]
 ROLES: tuple[Role, ...] = get_args(Role)
 

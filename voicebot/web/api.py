@@ -20,6 +20,7 @@
     …   /v1/tickets/…               agent, supervisor, admin: work orders (web.tickets)
     …   /v1/surge/…                admin, supervisor, agent; figures: acd (web.surge)
     …   /v1/disputes, /v1/dispatch-rules   supervisor, admin (web.disputes)
+    GET /v1/audit                   auditor, admin: who did what (web.audit)
     GET /metrics                    metrics, supervisor, admin: for Prometheus (web.metrics)
     WS  /api/live                   admin, supervisor, agent: what happens, as it happens
     WS  /media                      media, admin: a call's audio (telephony.messages)
@@ -47,6 +48,7 @@ from voicebot.tickets.reading import confidential_calls
 from voicebot.web.access import Refusal, authorise_websocket, foreign_origin, require
 from voicebot.web.answer_audio import add_answer_audio
 from voicebot.web.assist import add_assist
+from voicebot.web.audit import add_audit
 from voicebot.web.callers import add_callers
 from voicebot.web.carriers import MEDIA, add_carriers
 from voicebot.web.disputes import add_disputes
@@ -227,6 +229,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_incidents(app, service)
     add_surge(app, service)
     add_metrics(app, service)
+    add_audit(app, service)
 
     async def _kept_from(principal: Principal, calls: set[str]) -> set[str]:
         """Those that a ticket makes confidential: agents learn nothing of their callers."""
