@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
@@ -25,12 +24,10 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from flows.surge import Figures, Policy, SeatFigures, SeatGroup, State, decide
-from tests.voicebot.simulated_days import scenario, simulated
+from tests.voicebot.simulated_days import Compared, compared, days_for, simulated, steady
 from voicebot.simulation.charts import PICTURES, draw
-from voicebot.simulation.erlang import answered_within, erlang_a
 from voicebot.simulation.result import Result
 from voicebot.simulation.runs import simulate
-from voicebot.simulation.scenario import DAY_S
 from voicebot.simulation.scenario_file import find, read
 from voicebot.simulation.tally import Tally
 
@@ -46,59 +43,17 @@ QUEUES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A queue beside its closed form; deviations relative, in per cent."""
-
-    per_min: int
-    seats: int
-    patience_s: int
-    calls: int
-    abandons: float
-    abandons_off: float
-    wait_off: float
-    queue_off: float
-    in_15_s_off: float
-
-    @property
-    def worst(self) -> float:
-        return max(map(abs, (self.abandons_off, self.wait_off, self.queue_off, self.in_15_s_off)))
-
-
 def compare(calls: int, pool: ProcessPoolExecutor, progress: Progress) -> Iterator[Compared]:
     """Each queue with at least so many calls."""
-    bar = progress.add_task("Erlang A", total=len(QUEUES))
+    bar, seeds = progress.add_task("Erlang A", total=len(QUEUES)), range(os.cpu_count() or 1)
     for per_min, seats, service_s, patience_s in QUEUES:
-        what = scenario(
-            arrivals={"calls_per_day": per_min * 1440, "half_hours": [1] * 48},
-            callers={"patience": {"mean_s": patience_s}},
-            seats=[{"region": "460100", "staffed": {"00:00": seats}}],
-            service={"mean_s": service_s},
-        )
-        each = math.ceil(calls / (per_min * 1440) / (os.cpu_count() or 1))
-        seeds = range(os.cpu_count() or 1)
+        what = steady(per_min, seats, service_s, patience_s)
+        days = math.ceil(days_for(calls, per_min) / len(seeds))
         whole = Tally(days=0)
-        for tally in pool.map(simulated, repeat(what), repeat(each), seeds):
+        for tally in pool.map(simulated, repeat(what), repeat(days), seeds):
             whole.add(tally)
-        n, rate = sum(whole.offered), per_min / 60
-        exact = erlang_a(rate, service_s, patience_s, seats)
-        within = answered_within(15, rate, service_s, patience_s, seats)
-        yield Compared(
-            per_min,
-            seats,
-            patience_s,
-            n,
-            round(exact.abandons, 4),
-            off(sum(whole.abandoned) / n, exact.abandons),
-            off(sum(whole.wait_s) / n, exact.wait_s),
-            off(sum(whole.queue_area) / (whole.days * DAY_S), exact.queue),
-            off(sum(whole.in_15_s) / n, within),
-        )
+        yield compared(whole, seats, service_s, patience_s)
         progress.update(bar, advance=1)
-
-
-def off(found: float, exact: float) -> float:
-    return round(100 * (found / exact - 1), 2)
 
 
 def law_us(times: int = 100_000) -> float:
@@ -164,9 +119,9 @@ def main() -> int:
         seconds = time.perf_counter() - began
     picture(results, options.pictures / "simulation.png")
     with Progress(console=console) as progress, ProcessPoolExecutor() as pool:
-        compared = list(compare(options.calls, pool, progress))
-    for each in compared:
-        console.print(each)
+        found = list(compare(options.calls, pool, progress))
+    for queue, each in zip(QUEUES, found, strict=True):
+        console.print(queue, each)
     print(
         json.dumps(
             {
@@ -176,7 +131,7 @@ def main() -> int:
                 "processors": os.cpu_count(),
                 "load": round(load, 1),
                 "law_us": law_us(),
-                "erlang_a_off_percent": max(each.worst for each in compared),
+                "erlang_a_off_percent": round(100 * max(each.worst for each in found), 2),
             }
         )
     )

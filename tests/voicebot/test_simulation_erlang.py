@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.voicebot.simulated_days import scenario, simulated
+from tests.voicebot.simulated_days import compared, days_for, simulated, steady
 from voicebot.simulation.erlang import answered_within, erlang_a, erlang_b, erlang_c, seats_for
 
 
@@ -97,17 +97,5 @@ def test_the_simulator_is_within_two_per_cent_of_erlang_a(
     per_min: int, seats: int, patience_s: float
 ) -> None:
     """Small queues forget soon, so that 400,000 calls tell; benchmarks/simulation.py has more."""
-    days = math.ceil(400_000 / (per_min * 1440))
-    what = scenario(
-        arrivals={"calls_per_day": per_min * 1440, "half_hours": [1] * 48},
-        seats=[{"region": "460100", "staffed": {"00:00": seats}}],
-        callers={"patience": {"mean_s": patience_s}},
-    )
-    seen = simulated(what, days=days, seed=1)
-    calls = sum(seen.offered)
-    exact = erlang_a(per_min / 60, 60, patience_s, seats)
-    assert sum(seen.abandoned) / calls == pytest.approx(exact.abandons, rel=0.02)
-    assert sum(seen.wait_s) / calls == pytest.approx(exact.wait_s, rel=0.02)
-    assert sum(seen.queue_area) / (days * 86_400) == pytest.approx(exact.queue, rel=0.02)
-    within = answered_within(15, per_min / 60, 60, patience_s, seats)
-    assert sum(seen.in_15_s) / calls == pytest.approx(within, rel=0.02)
+    seen = simulated(steady(per_min, seats, 60, patience_s), days_for(400_000, per_min))
+    assert compared(seen, seats, 60, patience_s).worst < 0.02
