@@ -86,7 +86,7 @@ def by_cosine(
         question = Question.heard(asked.query)
         question = Question(question.texts, (), embedder.embed(question.texts[:1]))
         columns = compare(index, question).columns
-        each = {name: columns[f"{name}_best"] for name in index.parts if f"{name}_best" in columns}
+        each = {name: columns[f"{name}_best"] for name in index.slices if f"{name}_best" in columns}
         if len(each) > 1:
             each["+".join(sorted(each))] = np.mean(list(each.values()), axis=0)
         for name, cosines in each.items():

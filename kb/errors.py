@@ -9,7 +9,8 @@ KbError
  │   ├─ SamePerson     kb.same_person         who wrote it may not review it
  │   └─ Outdated       kb.outdated            somebody else has changed the entry meanwhile
  ├─ IndexNotReadable   kb.index_not_readable  a damaged or foreign search index
- └─ RankerNotReadable  kb.ranker_not_readable weights that are missing or fit no feature list
+ ├─ RankerNotReadable  kb.ranker_not_readable weights that are missing or fit no feature list
+ └─ AdapterNotReadable kb.adapter_not_readable maps of embeddings that are missing or damaged
 """
 
 
@@ -71,3 +72,9 @@ class RankerNotReadable(KbError):
     """The stored weights of the ranker are missing, damaged or for another list of features."""
 
     code = "kb.ranker_not_readable"
+
+
+class AdapterNotReadable(KbError):
+    """The stored maps of embeddings are missing or damaged."""
+
+    code = "kb.adapter_not_readable"

@@ -141,11 +141,12 @@ def compare_further(block: Block, question: Question, views: Views) -> Views:
 def _add_embedded(
     block: Block, asked: Terms, columns: dict[str, Floats], gaps: dict[str, tuple[float, float]]
 ) -> None:
+    vectors = {name: asked.vectors[:, cut] for name, cut in block.slices.items()}
+    vectors |= {a.name: a.apply(asked.vectors, block.slices) for a in block.adapters}
     for name, part in block.parts.items():
-        vectors = asked.vectors[:, block.slices[name]]
-        if not vectors.any():
-            continue  # this encoder has not been asked
-        rows = unit(vectors)
+        if f"{name}_{EMBEDDED_VIEWS[0]}" in columns or not vectors[name].any():
+            continue  # compared before, or its encoders have not been asked
+        rows = unit(vectors[name])
         for view, scores in _embedded(block, part, rows).items():
             columns[f"{name}_{view}"] = scores
         gaps[f"{name}_best"] = _two_best(part.gaps @ rows[0])

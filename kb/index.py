@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr import phonetics
+from kb.adapter import Adapter, adapters_for
 from kb.entry import Entry
 from kb.ngram_index import NgramIndex, Ngrams, Statistics
 from kb.wording import characters, ngrams, sound_class
@@ -98,6 +99,7 @@ class Block:
     starts: NDArray[np.intp]
     slices: Mapping[str, slice]
     parts: Mapping[str, Part]
+    """By encoder, and by adapter where `adapters` has any."""
     by_characters: Ngrams
     by_sounds: Ngrams
     entries_by_characters: Ngrams
@@ -106,6 +108,7 @@ class Block:
     gaps_by_sounds: Ngrams
     sound_strings: Sequence[str]
     sound_letters: Mapping[str, str]
+    adapters: tuple[Adapter, ...] = field(default=(), kw_only=True)
 
     def best_of_each(self, scores: Floats) -> Floats:
         """Highest score among each entry's wordings: (wordings,) → (entries,)."""
@@ -177,6 +180,7 @@ def build(
     embed: Embed | None = None,
     known: Mapping[str, Floats] | None = None,
     like: Like | None = None,
+    adapters: tuple[Adapter, ...] | None = None,
 ) -> Index:
     """Make an index of `entries`: about 18 ms for each text that is not in `known`.
 
@@ -187,6 +191,7 @@ def build(
         embed: a faster way to embed many texts (`SentenceEmbedder.embed_corpus`).
         known: vectors of texts that need not be embedded again.
         like: the larger index that this one is searched together with.
+        adapters: by default those of the package that fit the embedder, and none with `like`.
     """
     unfilled = open_gaps(entries, gaps)
     texts = texts_of(entries, unfilled)
@@ -199,7 +204,8 @@ def build(
     vectors = np.array([found[t] for t in texts], np.float32).reshape(len(texts), width)
     spoken = [*(w for e in entries for w in e.wordings), *unfilled]
     syllables = [phonetics.to_syllables(t) for t in spoken]
-    return assemble(entries, unfilled, vectors, syllables, slices, embedder.identity, like)
+    model = embedder.identity
+    return assemble(entries, unfilled, vectors, syllables, slices, model, like, adapters)
 
 
 def assemble(
@@ -210,6 +216,7 @@ def assemble(
     slices: Mapping[str, slice],
     model: str,
     like: Like | None = None,
+    adapters: tuple[Adapter, ...] | None = None,
 ) -> Index:
     """Put an index together from its stored parts, without an embedder.
 
@@ -217,7 +224,7 @@ def assemble(
         vectors: (wordings + answers + gaps, d).
         syllables: of the wordings, then of the gaps.
         model: the `identity` of the embedder that made the vectors.
-        like: see `build`.
+        like, adapters: see `build`.
     """
     wordings = tuple(w for e in entries for w in e.wordings)
     counts = np.array([len(e.wordings) for e in entries], np.intp)
@@ -230,6 +237,10 @@ def assemble(
     }
     spoken, of_gaps = sounds[: len(wordings)], sounds[len(wordings) :]
     means = like.means if like else {}
+    if adapters is None:
+        adapters = adapters_for(model, slices) if like is None else ()
+    columns = {name: vectors[:, cut] for name, cut in slices.items()}
+    columns |= {adapter.name: adapter.apply(vectors, slices) for adapter in adapters}
     return Index(
         entries=tuple(entries),
         gaps=tuple(gaps),
@@ -242,9 +253,9 @@ def assemble(
         model=model,
         digest=digest_of(entries, slices, gaps, model),
         parts={
-            name: part_of(vectors[:, cut], owners, starts, means.get(name))
-            for name, cut in slices.items()
+            name: part_of(rows, owners, starts, means.get(name)) for name, rows in columns.items()
         },
+        adapters=adapters,
         by_characters=NgramIndex(
             map(character_terms, wordings), like=like.by_characters if like else None
         ),

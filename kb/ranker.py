@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kb.adapter import ADAPTED
 from kb.entry import Entry
 from kb.errors import RankerNotReadable
 from kb.features import CHARACTER_VIEWS, EMBEDDED_VIEWS, SOUND_VIEWS, Mask, Views
@@ -123,7 +124,8 @@ class Model:
     def encoders(self) -> frozenset[str]:
         """The encoders whose views it needs."""
         suffix = f"_{EMBEDDED_VIEWS[0]}"
-        return frozenset(v.removesuffix(suffix) for v in self.views if v.endswith(suffix))
+        parts = {view.removesuffix(suffix) for view in self.views if view.endswith(suffix)}
+        return frozenset(part.removeprefix(f"{ADAPTED} ") for part in parts - {ADAPTED})
 
     @property
     def usual(self) -> tuple[Doubles, Doubles]:

@@ -176,7 +176,7 @@ class Searcher:
         others = embedder.parts.keys() - first.encoders
         if ranked is None or not others or ranked.settled:
             return ranked
-        vectors = embedder.embed_parts(texts, others)
+        vectors = vectors + embedder.embed_parts(texts, others)
         views = compare_further(self.index, replace(question, vectors=vectors), views)
         return self._ranked(views, eligible, local)
 

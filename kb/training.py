@@ -8,7 +8,7 @@ chosen on out-of-fold probabilities of the tuning split, never on the ones fitte
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kb import regions
+from kb.adapter import ADAPTED, Adapter, adapted
 from kb.corpus import Labelled
 from kb.entry import Entry
 from kb.features import Question, Views, compare
@@ -64,6 +65,7 @@ def train(
     gaps: Sequence[str] = (),
     embed: Embed | None = None,
     quickest: str = "",
+    adapters: tuple[Adapter, ...] | None = None,
     resolve_region: Callable[[str], str | None] = regions.mentioned,
     on: date,
     progress: Callable[[str], None] = lambda _: None,
@@ -75,6 +77,7 @@ def train(
         tuning: questions that played no part in writing the entries or the phrasings.
         embed: a faster way to embed many texts.
         quickest: the encoder that is to be asked first; none by default.
+        adapters: those whose views are weighed; by default the package's.
     """
     texts = [text for entry in entries for text in entry.wordings]
     known: dict[str, Floats] = {}
@@ -98,7 +101,7 @@ def train(
         )
 
     progress("embedding the entries")
-    index = build(entries, embedder, gaps=gaps, embed=vectors)
+    index = build(entries, embedder, gaps=gaps, embed=vectors, adapters=adapters)
     progress("embedding the tuning queries")
     noise = Homophones(texts)
     spoilt = [replace(a, query=noise.spoil(a.query, a.id)) for a in tuning]
@@ -113,28 +116,24 @@ def train(
     left_out: list[_Seen] = []
     for part in range(PARTS if any(e.phrasings for e in entries) else 0):
         rest = [replace(e, phrasings=_others(e.phrasings, part)) for e in entries]
-        partial = build(rest, embedder, gaps=gaps, embed=vectors)
+        partial = build(rest, embedder, gaps=gaps, embed=vectors, adapters=adapters)
         left_out += [
             seen(partial, Labelled(e.id, phrasing, frozenset({e.id}), e.region or None))
             for e in entries
             for phrasing in e.phrasings[part::PARTS]
         ]
     folds = np.array([_fold(asked.id) for asked in tuning])
-    names = list(embedder.parts)
+    encoders = sorted(embedder.parts)
+    maps = {adapter.name for adapter in index.adapters}
     fitted: dict[str, tuple[Model, Judged]] = {}
     figures: dict[str, Any] = {}
-    for label, views in {
-        "+".join(sorted(names)): view_names(names),
-        **({name: view_names([name]) for name in sorted(names)} if len(names) > 1 else {}),
-        "words": view_names([]),
-        "sound": view_names([], text=False),
-    }.items():
+    for label, views in _sets_of_views(encoders, maps).items():
         progress(f"fitting {label}")
         model, judged, figures[label] = _fit_one(views, clean, (noisy, unnamed), left_out, folds)
         fitted[label] = model, judged
-    if quickest in fitted and len(names) > 1:
+    if quickest in fitted and len(encoders) > 1:
         first, judged = fitted[quickest]
-        certain, hopeless = first_thresholds(judged, fitted["+".join(sorted(names))][1])
+        certain, hopeless = first_thresholds(judged, fitted["+".join(encoders)][1])
         fitted[quickest] = replace(first, certain=certain, hopeless=hopeless), judged
         figures[quickest]["settled"] = settled_share(judged, certain, hopeless)
     provenance = {
@@ -148,6 +147,20 @@ def train(
         "cross_validation": figures,
     }
     return Ranker(tuple(model for model, _ in fitted.values()), provenance)
+
+
+def _sets_of_views(encoders: Sequence[str], adapters: Set[str]) -> dict[str, tuple[str, ...]]:
+    """What may be at hand, by a label: all encoders, one, none; with their adapters or, in an
+    index of many entries, without."""
+    alone = [(name,) for name in encoders] if len(encoders) > 1 else []
+    sets: dict[str, tuple[str, ...]] = {}
+    for names in (tuple(encoders), *alone):
+        label = "+".join(names)
+        own = {adapted(name) for name in names} | ({ADAPTED} if len(names) > 1 else set())
+        sets[label] = view_names([*names, *(own & adapters)])
+        if own & adapters:
+            sets[f"{label} unadapted"] = view_names(names)
+    return sets | {"words": view_names([]), "sound": view_names([], text=False)}
 
 
 def _place_unsaid(asked: Labelled, resolve_region: Callable[[str], str | None]) -> Labelled:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from kb import store
+from kb.adapter import ADAPTED, Adapter, adapted
 from kb.entry import Entry, Status
 
 TODAY = date(2026, 11, 24)
@@ -35,6 +36,17 @@ class LetterEmbedder:
                 row[digest[0] % 64] += 1
                 row[64 + digest[1] % 96] += 1
         return rows
+
+
+def identity_adapters(embedder: LetterEmbedder) -> tuple[Adapter, ...]:
+    """Maps that change nothing, under the names of the package's."""
+    sources = {adapted(name): (name,) for name in embedder.parts} | {ADAPTED: tuple(embedder.parts)}
+    widths = {name: cut.stop - cut.start for name, cut in embedder.parts.items()}
+    return tuple(
+        Adapter(name, of, np.zeros(d, np.float32), np.eye(d, dtype=np.float32))
+        for name, of in sources.items()
+        for d in [sum(widths[each] for each in of)]
+    )
 
 
 def make_entry(name: str, question: str, **changes: object) -> Entry:

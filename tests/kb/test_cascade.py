@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from kb.entry import Entry
-from kb.index import build
+from kb.index import Index, build
 from kb.ranker import FILE, PLAIN_FILE, Model, Ranker
 from kb.search import Searcher
-from tests.kb.conftest import TODAY, LetterEmbedder
+from tests.kb.conftest import TODAY, LetterEmbedder, identity_adapters
 
 
 class Staged(LetterEmbedder):
@@ -47,24 +47,34 @@ def staged() -> Staged:
     return Staged()
 
 
+def index_of(entries: list[Entry], embedder: LetterEmbedder) -> Index:
+    return build(entries, embedder, adapters=identity_adapters(embedder))
+
+
 def test_a_certain_answer_needs_no_other_encoder(entries: list[Entry], staged: Staged) -> None:
-    searcher = Searcher(build(entries, staged), staged, ranker=ranker(0.0, 1.1))
+    searcher = Searcher(index_of(entries, staged), staged, ranker=ranker(0.0, 1.1))
     assert searcher.search("社会保障卡遗失了", on=TODAY).candidates[0].id == "a-1"
     assert staged.asked == [{"use"}]
 
 
 def test_nor_does_a_hopeless_question(entries: list[Entry], staged: Staged) -> None:
-    searcher = Searcher(build(entries, staged), staged, ranker=ranker(1.1, 0.0))
+    searcher = Searcher(index_of(entries, staged), staged, ranker=ranker(1.1, 0.0))
     searcher.search("天上有几颗星星", on=TODAY)
     assert staged.asked == [{"use"}]
 
 
 def test_in_doubt_the_result_is_that_of_all_encoders(entries: list[Entry], staged: Staged) -> None:
-    doubting = Searcher(build(entries, staged), staged, ranker=ranker(1.1, 1.1))
-    plain = Searcher(build(entries, staged), LetterEmbedder(), ranker=ranker(1.1, 1.1))
+    doubting = Searcher(index_of(entries, staged), staged, ranker=ranker(1.1, 1.1))
+    plain = Searcher(index_of(entries, staged), LetterEmbedder(), ranker=ranker(1.1, 1.1))
     for query in ("社会保障卡遗失了", "天上有几颗星星"):
         assert doubting.search(query, on=TODAY) == plain.search(query, on=TODAY)
     assert staged.asked == [{"use"}, {"e5"}] * 2
+
+
+def test_an_index_without_maps_asks_all_encoders(entries: list[Entry], staged: Staged) -> None:
+    searcher = Searcher(build(entries, staged), staged, ranker=ranker(0.0, 1.1))
+    assert searcher.search("社会保障卡遗失了", on=TODAY).candidates[0].id == "a-1"
+    assert staged.asked == [{"use"}, {"e5"}]
 
 
 def test_one_model_alone_has_such_bounds() -> None:

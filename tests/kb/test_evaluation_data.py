@@ -9,6 +9,7 @@ import pytest
 from rapidfuzz import fuzz, process
 
 import kb
+from kb.adapter_training import read_groups
 from kb.wording import characters, without_fillers
 
 DATA = Path(kb.__file__).parent / "data"
@@ -61,6 +62,12 @@ def test_no_development_query_is_among_the_tuning_queries_and_gaps(
 
 def test_no_tuning_query_is_among_the_phrasings(phrasings: list[str], gate: list[str]) -> None:
     copies = near_copies(phrasings, gate)
+    assert copies == 0
+
+
+def test_no_query_is_among_the_paraphrases(development: list[str], gate: list[str]) -> None:
+    lines = [text for g in read_groups() for text in (*g.asked, *g.said, *g.answered)]
+    copies = near_copies(lines, [*development, *gate])
     assert copies == 0
 
 

@@ -26,17 +26,20 @@ def train(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Fit the search's weights and thresholds on the tuning questions; about ten minutes.
+    """Fit the search's weights and thresholds on the tuning questions; about fifteen minutes.
 
-    Twice: for the demonstration entries with all their ways to ask (ranker.json), and with their
-    own variants alone (ranker_plain.json). The same files give the same weights. Printed are
-    shares out of ten-fold cross-validation.
+    First the maps of the embeddings on paraphrases (adapters.npz), then the ranker, twice: for the
+    demonstration entries with all their ways to ask (ranker.json), and with their own variants
+    alone (ranker_plain.json). The same files give the same weights. Printed are shares out of
+    ten-fold cross-validation.
 
     \b
     Examples:
       voicebot kb train
       voicebot kb train --output /tmp/weights --on 2026-11-26
     """
+    from kb import adapter
+    from kb.adapter_training import read_groups, train_adapters
     from kb.ranker import FILE, PLAIN_FILE
     from kb.training import train as fit
     from kb.training_data import demonstration
@@ -50,8 +53,12 @@ def train(
     every = demonstration(day)
     found: dict[str, Ranker] = {}
     with progress_bar("training") as progress:
-        for number, (path, data) in enumerate(((FILE, every), (PLAIN_FILE, every.plain()))):
-            progress(number, 2)
+        progress(0, 3)
+        adapters = train_adapters(read_groups(), embedder, embedder.embed_corpus)
+        adapter.save(target / adapter.FILE.name, embedder.identity, adapters)
+        _, adapters = adapter.load(target / adapter.FILE.name)  # in half precision, as used
+        for number, (path, data) in enumerate(((FILE, every), (PLAIN_FILE, every.plain())), 1):
+            progress(number, 3)
             ranker = fit(
                 data.entries,
                 data.tuning,
@@ -59,6 +66,7 @@ def train(
                 gaps=data.unanswered,
                 embed=embedder.embed_corpus,
                 quickest=embedder.quickest,
+                adapters=adapters,
                 on=day,
             )
             write_whole(target / path.name, f"{ranker.dump()}\n".encode())
