@@ -30,12 +30,14 @@ from voicebot.commands import (
     machine,
     recording,
     replay,
+    retention,
     service,
     settings,
     simulate,
     surge,
     tickets,
     tokens,
+    top,
     triage,
     watchdog,
 )
@@ -78,6 +80,7 @@ app.command("serve")(service.serve)
 app.command("demo")(service.demo)
 app.command("call")(call.call)
 app.command("desk")(desk.desk)
+app.command("top")(top.top)
 app.command("watchdog")(watchdog.watchdog)
 app.command("replay")(replay.replay)
 app.command("simulate")(simulate.simulate)
@@ -95,6 +98,7 @@ app.add_typer(settings.app, name="config")
 app.add_typer(database.app, name="db")
 app.add_typer(tokens.app, name="token")
 app.add_typer(recording.app, name="recording")
+app.add_typer(retention.app, name="retention")
 app.add_typer(audio.app, name="audio")
 app.add_typer(audit.app, name="audit")
 app.add_typer(callers.app, name="callers")

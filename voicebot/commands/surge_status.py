@@ -7,9 +7,8 @@ from typing import Any
 
 from flows.surge import Force, Mode
 from flows.surge_wording import FORCES, MODES, seconds
-from voicebot.commands.call import api_url, default_url, tokens_for
+from voicebot.commands import asking
 from voicebot.commands.callers_common import moment
-from voicebot.commands.session import InputError
 from voicebot.config import Settings
 
 SITUATIONS = {"ordinary": "平日", "holiday": "节假日", "typhoon": "台风"}
@@ -21,28 +20,7 @@ def ask(settings: Settings, url: str, token: str) -> dict[str, Any]:
     Raises:
         InputError: it does not answer, or refuses.
     """
-    import httpx
-
-    base = url.rstrip("/") or api_url(default_url(settings))
-    if url and not token:
-        raise InputError(f"This machine's token is not sent to {url}: give its own with --token.")
-    if not token:
-        token = tokens_for(settings, default_url(settings), "", "")[1] or ""
-    try:
-        answer = httpx.get(
-            f"{base}/v1/surge",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=5.0,
-            trust_env=False,
-        )
-    except httpx.HTTPError as error:
-        raise InputError(
-            f"{base} does not answer ({type(error).__name__}): the figures are in the running "
-            "service; start it with `voicebot serve`, or name another with --url."
-        ) from None
-    if not answer.is_success:
-        raise InputError(f"{base} refused ({answer.status_code}): {answer.text[:200]}")
-    found: dict[str, Any] = answer.json()
+    found: dict[str, Any] = asking.ask(settings, url, token, "/v1/surge").json()
     return found
 
 
