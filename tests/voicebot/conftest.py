@@ -1,10 +1,12 @@
 """Settings that keep everything in a test's own folder."""
 
 import asyncio
+import io
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from tests.voicebot.postgres import (  # noqa: F401 - fixtures
     postgresql_url,
 )
 from tests.voicebot.ticket_desk import desk, ticket_engine  # noqa: F401 - fixtures
+from voicebot.cli import main
 from voicebot.config import Settings, load_settings
 from voicebot.records.store import Records
 
@@ -104,3 +107,35 @@ class Voicebot:
 @pytest.fixture
 def voicebot(tmp_path: Path) -> Voicebot:
     return Voicebot(tmp_path)
+
+
+class VoicebotHere(Voicebot):
+    """The same in this process, which has loaded already what each command would load anew.
+
+    Without its log: that is set up for a process.
+    """
+
+    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        state = str(self.folder / "state")
+        code = 0
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", ["voicebot", *arguments])
+            patch.setattr("voicebot.logs.configure", lambda *_, **__: None)
+            for name, value in {"VOICEBOT_PATHS__STATE": state, **environment}.items():
+                patch.setenv(name, value)
+            try:
+                main()
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        texts = []
+        for stream in (out, err):
+            stream.seek(0)
+            texts.append(stream.read())
+        return subprocess.CompletedProcess(arguments, code, *texts)
+
+
+@pytest.fixture
+def voicebot_here(tmp_path: Path) -> VoicebotHere:
+    return VoicebotHere(tmp_path)

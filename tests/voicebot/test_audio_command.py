@@ -27,9 +27,9 @@ def heard(path: Path) -> tuple[np.ndarray, int]:
     return samples, rate
 
 
-def test_a_recording_goes_over_the_line(voicebot: Any, speech: Path, tmp_path: Path) -> None:
+def test_a_recording_goes_over_the_line(voicebot_here: Any, speech: Path, tmp_path: Path) -> None:
     out = tmp_path / "line.wav"
-    done = voicebot(
+    done = voicebot_here(
         "audio", "telephone", str(speech), str(out), "--level", "-30", "--noise", "pink",
         "--snr", "30", "--echo", "-30:120ms", "--loss", "10%", "--burst", "--seed", "3",
     )  # fmt: skip
@@ -43,10 +43,12 @@ def test_a_recording_goes_over_the_line(voicebot: Any, speech: Path, tmp_path: P
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
 
 
-def test_the_same_seed_writes_the_same_file(voicebot: Any, speech: Path, tmp_path: Path) -> None:
+def test_the_same_seed_writes_the_same_file(
+    voicebot_here: Any, speech: Path, tmp_path: Path
+) -> None:
     def bytes_of(name: str, seed: str) -> bytes:
         options = ("--loss", "20%", "--noise", f"babble:{speech}", "--seed", seed)
-        done = voicebot("audio", "telephone", str(speech), str(tmp_path / name), *options)
+        done = voicebot_here("audio", "telephone", str(speech), str(tmp_path / name), *options)
         assert done.returncode == 0, done.stderr
         return (tmp_path / name).read_bytes()
 
@@ -55,8 +57,10 @@ def test_the_same_seed_writes_the_same_file(voicebot: Any, speech: Path, tmp_pat
     assert bytes_of("3.wav", "8") != first
 
 
-def test_16_khz_are_written_for_recognisers(voicebot: Any, speech: Path, tmp_path: Path) -> None:
-    voicebot("audio", "telephone", str(speech), str(tmp_path / "wide.wav"), "--rate", "16000")
+def test_16_khz_are_written_for_recognisers(
+    voicebot_here: Any, speech: Path, tmp_path: Path
+) -> None:
+    voicebot_here("audio", "telephone", str(speech), str(tmp_path / "wide.wav"), "--rate", "16000")
     samples, rate = heard(tmp_path / "wide.wav")
     assert rate == 16_000
     power = np.abs(np.fft.rfft(samples)) ** 2
@@ -64,14 +68,16 @@ def test_16_khz_are_written_for_recognisers(voicebot: Any, speech: Path, tmp_pat
     assert power[hertz > 4200].sum() < 1e-4 * power.sum()
 
 
-def test_a_file_is_not_written_over_unasked(voicebot: Any, speech: Path, tmp_path: Path) -> None:
+def test_a_file_is_not_written_over_unasked(
+    voicebot_here: Any, speech: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "kept.wav"
     out.write_bytes(b"kept")
-    refused = voicebot("audio", "telephone", str(speech), str(out))
+    refused = voicebot_here("audio", "telephone", str(speech), str(out))
     assert refused.returncode == 1
     assert "--force writes over it" in refused.stderr
     assert out.read_bytes() == b"kept"
-    assert voicebot("audio", "telephone", str(speech), str(out), "--force").returncode == 0
+    assert voicebot_here("audio", "telephone", str(speech), str(out), "--force").returncode == 0
     assert heard(out)[1] == 8000
 
 
@@ -135,7 +141,7 @@ def in_process(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
 
 
 def test_speech_is_still_understood_over_an_ordinary_line(
-    voicebot: Any, listener_dir: Path, shared_dir: Path, tmp_path: Path
+    voicebot_here: Any, listener_dir: Path, shared_dir: Path, tmp_path: Path
 ) -> None:
     from asr.alignment import PatternSet
     from asr.audio import read
@@ -144,8 +150,8 @@ def test_speech_is_still_understood_over_an_ordinary_line(
     spoken = tmp_path / "spoken.wav"
     whole = soundfile.read(shared_dir / "data/speech/long/s0150_w0187_w0198.wav", frames=128_000)
     soundfile.write(spoken, *whole)
-    voicebot("audio", "telephone", str(spoken), str(tmp_path / "line.wav"), "--level", "-26")
-    voicebot(
+    voicebot_here("audio", "telephone", str(spoken), str(tmp_path / "line.wav"), "--level", "-26")
+    voicebot_here(
         "audio", "telephone", str(spoken), str(tmp_path / "bad.wav"), "--noise", "pink",
         "--snr", "-5", "--loss", "40%", "--burst",
     )  # fmt: skip

@@ -111,10 +111,10 @@ def test_config_show_says_where_values_come_from(voicebot: Any, tmp_path: Path) 
     ],
 )
 def test_mistakes_are_sentences_without_traceback(
-    voicebot: Any, arguments: list[str], code: int, sentence: str
+    voicebot_here: Any, arguments: list[str], code: int, sentence: str
 ) -> None:
-    voicebot("db", "migrate")
-    result = voicebot(*arguments)
+    voicebot_here("db", "migrate")
+    result = voicebot_here(*arguments)
     assert result.returncode == code, result.stderr
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import wave
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.voicebot.conftest import Voicebot, VoicebotHere
 
 HEAD = "id,category,department,question,answer,valid_from,valid_to,status\n"
 ROW = "a-1,社保/社保卡,省人社厅,社保卡丢了怎么办,{answer},2026-01-01,2099-12-31,approved\n"
@@ -18,7 +20,7 @@ READ_OUT = "请打幺二三三三挂失，工本费十六元，三天内补好�
 class Kb:
     """`voicebot kb …` with the plainest voice."""
 
-    def __init__(self, voicebot: Any, folder: Path, models: Path) -> None:
+    def __init__(self, voicebot: Voicebot, folder: Path, models: Path) -> None:
         self.folder, self._voicebot = folder, voicebot
         self._settings = {
             "VOICEBOT_SPEECH__VOICE": "espeak", "VOICEBOT_PATHS__MODELS": str(models),
@@ -37,11 +39,18 @@ class Kb:
         return {path.stem for path in (self.folder / "state" / "audio").rglob("*.wav")}
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Path:
+    """A folder in which an answer and all prompts are rendered: seconds of work."""
+    folder = tmp_path_factory.mktemp("published")
+    Kb(VoicebotHere(folder), folder, models_dir).publish(ANSWER)
+    return folder
+
+
 @pytest.fixture
-def kb(voicebot: Any, tmp_path: Path, models_dir: Path) -> Kb:
-    made = Kb(voicebot, tmp_path, models_dir)
-    made.publish(ANSWER)
-    return made
+def kb(voicebot_here: VoicebotHere, tmp_path: Path, models_dir: Path, published: Path) -> Kb:
+    shutil.copytree(published, tmp_path, dirs_exist_ok=True)
+    return Kb(voicebot_here, tmp_path, models_dir)
 
 
 def test_the_reviewer_sees_and_hears_what_callers_will_hear(kb: Kb) -> None:

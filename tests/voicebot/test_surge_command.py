@@ -21,18 +21,22 @@ from voicebot.surge import forecasting
 from voicebot.surge.tables import SurgeDecisionRow
 
 
-def test_an_order_is_given_and_ended(voicebot: Voicebot) -> None:
-    given = voicebot("surge", "override", "bot", "--why", "台风登陆", "--as", "王班长", "--json")
+def test_an_order_is_given_and_ended(voicebot_here: Voicebot) -> None:
+    given = voicebot_here(
+        "surge", "override", "bot", "--why", "台风登陆", "--as", "王班长", "--json"
+    )
     (order,) = json.loads(given.stdout)["orders"]
     assert (order["order"], order["given_by"], order["why"]) == ("bot", "王班长", "台风登陆")
     assert order["until_at"] - order["given_at"] == pytest.approx(7200)
-    assert "No order is in force." in voicebot("surge", "override", "end").stdout
+    assert "No order is in force." in voicebot_here("surge", "override", "end").stdout
 
 
-def test_a_kind_of_day_without_a_forecast_is_said_to_change_nothing(voicebot: Voicebot) -> None:
+def test_a_kind_of_day_without_a_forecast_is_said_to_change_nothing(
+    voicebot_here: Voicebot,
+) -> None:
     arguments = ("surge", "override", "typhoon", "--why", "红色预警", "--json")
-    assert "surge.forecast is off" in voicebot(*arguments).stderr
-    on = voicebot(*arguments, VOICEBOT_SURGE__FORECAST="true")
+    assert "surge.forecast is off" in voicebot_here(*arguments).stderr
+    on = voicebot_here(*arguments, VOICEBOT_SURGE__FORECAST="true")
     assert on.stderr == ""
     assert len(json.loads(on.stdout)["orders"]) == 1
 
@@ -51,16 +55,16 @@ def test_a_kind_of_day_without_a_forecast_is_said_to_change_nothing(voicebot: Vo
     ],
 )
 def test_what_is_wrong_is_said_with_what_to_do(
-    voicebot: Voicebot, arguments: tuple[str, ...], said: str
+    voicebot_here: Voicebot, arguments: tuple[str, ...], said: str
 ) -> None:
-    done = voicebot("surge", *arguments, VOICEBOT_SERVER__PORT="9")
+    done = voicebot_here("surge", *arguments, VOICEBOT_SERVER__PORT="9")
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_without_calls_on_record_nothing_is_expected(voicebot: Voicebot) -> None:
-    found = json.loads(voicebot("surge", "forecast", "--json").stdout)
+def test_without_calls_on_record_nothing_is_expected(voicebot_here: Voicebot) -> None:
+    found = json.loads(voicebot_here("surge", "forecast", "--json").stdout)
     assert (found["line"], found["learnt"], sum(found["calls_per_hour"])) == ("12345", False, 0)
 
 
