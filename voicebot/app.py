@@ -54,6 +54,7 @@ from voicebot.metrics.instruments import NOT_ANSWERED, Metrics
 from voicebot.metrics.standing import Standing
 from voicebot.recording_vault import RecordingVault
 from voicebot.records.store import Records
+from voicebot.retention.daily import DailyRetention
 from voicebot.security import desk_token
 from voicebot.surge.control import SurgeControl
 from voicebot.surge.diverting import Diverting
@@ -399,6 +400,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             *_reconciling(settings, records),
             asyncio.create_task(_follow_knowledge(knowledge, engines)),
             asyncio.create_task(Reminding(records).run()),
+            asyncio.create_task(DailyRetention(settings).run()),
             asyncio.create_task(TopicWatch(records, engines.embedder).run()),
             asyncio.create_task(NoticeWorker(records, settings.notices, notice_key).run()),
             asyncio.create_task(follow_directory(records, directory, service.take_directory)),

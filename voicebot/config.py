@@ -37,6 +37,7 @@ from voicebot.config_base import Section
 from voicebot.config_callers import Callers, DialledLine
 from voicebot.config_exchange import Exchange
 from voicebot.config_notices import Notices
+from voicebot.config_retention import Retention
 from voicebot.config_surge import Surge
 from voicebot.config_telephony import Admission, Asterisk, AudioSocket, Sip
 from voicebot.errors import VoicebotError
@@ -353,6 +354,7 @@ class Settings(BaseSettings):
     surge: Surge = Field(default_factory=lambda: Surge.model_validate({}))
     notices: Notices = Field(default_factory=lambda: Notices.model_validate({}))
     recordings: Recordings = Field(default_factory=Recordings)
+    retention: Retention = Field(default_factory=lambda: Retention.model_validate({}))
     database: Database = Field(default_factory=Database)
     log: Log = Field(default_factory=lambda: Log.model_validate({}))
 

@@ -1,0 +1,114 @@
+"""What is deleted of a batch of calls or tickets, each kind in a function; none of them commits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Delete, Update, delete, select, update
+from sqlalchemy.orm import Session
+
+from voicebot.auditing.chain import PRUNED
+from voicebot.auditing.keeping import lock_head
+from voicebot.callers.tables import EvaluationRow, MissedCallRow, NuisanceCallRow
+from voicebot.incidents.tables import IncidentMemberRow
+from voicebot.records.tables import (
+    AuditRow,
+    CallEventRow,
+    CallRow,
+    HandoffRow,
+    OutboxRow,
+    TicketRow,
+    TurnRow,
+)
+from voicebot.tickets.tables import TicketStepRow
+
+REMOVED = "已删除"
+"""Stands for a number or for words; it is nobody's number, so no caller is taken for another."""
+
+DOSSIER_KEPT = ("handoff", "call_id", "region", "category", "lines", "flags", "reason", "revision")
+"""Of a dossier, what names nobody."""
+
+
+def transcripts(session: Session, calls: Collection[str]) -> Counter[str]:
+    """What was said in these calls: turns, dossiers and their copies, words in incidents."""
+    count: Counter[str] = Counter()
+    count["turns"] = _run(session, delete(TurnRow).where(TurnRow.call_id.in_(calls)))
+    rows = session.scalars(select(HandoffRow).where(HandoffRow.call_id.in_(calls))).all()
+    for row in rows:
+        row.dossier = {name: row.dossier[name] for name in DOSSIER_KEPT if name in row.dossier}
+        row.evidence = []
+    count["dossiers"] = len(rows)
+    names = [row.id for row in rows]
+    count["messages"] = _run(
+        session,
+        delete(OutboxRow).where(OutboxRow.handoff.in_(names), OutboxRow.state != "waiting"),
+    )
+    _run(
+        session,
+        update(IncidentMemberRow).where(IncidentMemberRow.call_id.in_(calls)).values(words=""),
+    )
+    return count
+
+
+def events(session: Session, calls: Collection[str]) -> Counter[str]:
+    """The event logs of these calls."""
+    gone = _run(session, delete(CallEventRow).where(CallEventRow.call_id.in_(calls)))
+    return Counter(events=gone)
+
+
+def numbers(session: Session, calls: Collection[str]) -> Counter[str]:
+    """The numbers of these calls' callers, wherever they stand beside the call's id."""
+    count: Counter[str] = Counter()
+    count["numbers"] = _run(
+        session, update(CallRow).where(CallRow.id.in_(calls)).values(caller=REMOVED)
+    )
+    for table in (MissedCallRow, EvaluationRow, NuisanceCallRow):
+        _run(session, update(table).where(table.call_id.in_(calls)).values(number=REMOVED))
+    return count
+
+
+def tickets(session: Session, names: Collection[str]) -> Counter[str]:
+    """Who the caller was and what he said, in these tickets and their history."""
+    gone = _run(
+        session,
+        update(TicketRow)
+        .where(TicketRow.id.in_(names))
+        .values(name="", number=REMOVED, place="", matter=REMOVED, happened="", answer=""),
+    )
+    _run(session, update(TicketStepRow).where(TicketStepRow.ticket.in_(names)).values(why=""))
+    return Counter(tickets=gone)
+
+
+def recordings(session: Session, calls: Collection[str]) -> Counter[str]:
+    """Where the recordings of these calls were; the files are the caller's to remove."""
+    rows = update(CallRow).where(CallRow.id.in_(calls), CallRow.recording != "")
+    return Counter(calls=_run(session, rows.values(recording="")))
+
+
+def audit(session: Session, cutoff: float, who: dict[str, Any], at: float) -> int:
+    """The audit's beginning, up to its first act at `cutoff` or later; how many acts.
+
+    What remains begins with a link to what is gone, and a row says that this is right.
+    """
+    head = lock_head(session)
+    first = session.scalar(
+        select(AuditRow.id).where(AuditRow.at >= cutoff).order_by(AuditRow.id).limit(1)
+    )
+    last = session.execute(
+        select(AuditRow.id, AuditRow.hash)
+        .where(AuditRow.id < (head.id if first is None else first))
+        .order_by(AuditRow.id.desc())
+        .limit(1)
+    ).first()
+    if last is None:
+        return 0
+    gone = _run(session, delete(AuditRow).where(AuditRow.id <= last.id))
+    session.add(AuditRow(at=at, action=PRUNED, subject=f"{last.id} {last.hash}", **who))
+    return gone
+
+
+def _run(session: Session, statement: Delete | Update) -> int:
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    return int(getattr(result, "rowcount", 0))
