@@ -38,7 +38,7 @@ STAGES = {
     "final": ("最终识别", None),
     "reply": ("说完到出声", None),
     "answer": ("说完到答案", 0.75),
-    "handoff": ("险情到呼叫110", 1.5),
+    "handoff": ("听到险情到呼叫110", 0.5),
 }
 """Name, and the goal of its 95th percentile in seconds."""
 QUEUES = {
@@ -92,7 +92,7 @@ def _panel(title: str, table: Table) -> Panel:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, show_header=bool(columns))
+    table = Table(box=None, show_header=any(columns))
     for column in columns:
         table.add_column(column, justify="left" if column is columns[0] else "right")
     return table

@@ -12,8 +12,8 @@ from telephony.call_control import Rejection
 STAGES = ("triage", "search", "final", "reply", "answer", "handoff")
 """``triage``: a hypothesis, until it is decided what it means. ``search``: of the knowledge base.
 ``final``: the end of a turn, until its final words. ``reply``: the end of a turn, until the bot is
-heard. ``answer``: the same, until an entry is read out. ``handoff``: the end of the decisive words,
-until 110 is dialled."""
+heard. ``answer``: the same, until an entry is read out. ``handoff``: the end of the audio that
+the decisive hypothesis is of, until 110 is dialled."""
 
 ENGINES = ("listener", "transcriber", "knowledge_base", "speech")
 """Those of `flows.events.EngineFailed`."""
