@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets clean
+.PHONY: help setup setup-tests asterisk demo run test audit lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,16 @@ asterisk: ## fetch Asterisk 22 for the tests into .cache/asterisk (needs root)
 	@scripts/asterisk.sh
 
 test: setup-tests lint types contracts unit ## everything CI runs
+
+# The tools stay out of .venv: the product does not need them. ARGS="--only code" for one step.
+AUDIT := .cache/audit-venv
+$(AUDIT)/ready: scripts/audit-tools.lock
+	@$(BIN)/python -m venv --clear $(AUDIT)
+	@$(AUDIT)/bin/pip install -q --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+audit: $(AUDIT)/ready ## code and dependencies looked through for weaknesses; SBOM under var/audit
+	@$(AUDIT)/bin/python scripts/audit.py $(ARGS)
 
 lint: ## ruff: style and mistakes
 	@$(BIN)/ruff check .
