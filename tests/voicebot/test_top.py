@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
+import os
+import pty
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,7 +21,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from flows.pending import Phase
-from tests.voicebot.conftest import Voicebot
+from tests.voicebot.conftest import ROOT, Voicebot
 from voicebot.commands.top_screen import PHASES, QUEUES, STAGES, screen
 from voicebot.metrics import instruments
 from voicebot.metrics.instruments import Metrics
@@ -127,22 +133,70 @@ class _Metrics(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-@pytest.fixture
-def url() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), _Metrics)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
+def serving(port: int = 0) -> HTTPServer:
+    server = HTTPServer(("127.0.0.1", port), _Metrics)
+    threading.Thread(target=server.serve_forever).start()
+    return server
+
+
+def stop(server: HTTPServer) -> None:
     server.shutdown()
-    thread.join()
     server.server_close()
 
 
-def test_one_look_is_one_object(voicebot: Voicebot, url: str) -> None:
-    done = voicebot("top", "--once", "--json", "--url", url, "--token", "vb_right")
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = serving()
+    yield f"http://127.0.0.1:{server.server_port}"
+    stop(server)
+
+
+def test_one_look_is_one_object(voicebot_here: Voicebot, url: str) -> None:
+    done = voicebot_here("top", "--once", "--json", "--url", url, "--token", "vb_right")
     assert json.loads(done.stdout)["calls"]["running"] == 6
-    shown = voicebot("top", "--once", "--url", url, VOICEBOT_METRICS_TOKEN="vb_right")
+    shown = voicebot_here("top", "--once", "--url", url, VOICEBOT_METRICS_TOKEN="vb_right")
     assert "通话 6/8" in shown.stdout
+
+
+def test_the_live_screen_goes_on_while_the_service_is_started_anew(tmp_path: Path) -> None:
+    first = serving()
+    port = first.server_port
+    pid, terminal = pty.fork()
+    if pid == 0:
+        url = f"http://127.0.0.1:{port}"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120"}
+        arguments = ("top", "--every", "0.5", "--url", url, "--token", "vb_right")
+        os.chdir(tmp_path)
+        os.execve(sys.executable, [sys.executable, "-m", "voicebot.cli", *arguments], environment)
+    shown = _Shown(terminal)
+    shown.until("通话 6/8")
+    stop(first)
+    shown.until("does not answer")
+    again = serving(port)
+    shown.until("通话 6/8")
+    os.kill(pid, signal.SIGINT)
+    rest = shown.rest()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    assert "Traceback" not in rest
+    stop(again)
+
+
+class _Shown:
+    """What a terminal was sent, as it comes."""
+
+    def __init__(self, terminal: int) -> None:
+        self._terminal, self._text = terminal, ""
+
+    def until(self, part: str) -> None:
+        while part not in self._text:
+            self._text += os.read(self._terminal, 65536).decode("utf-8", "replace")
+        self._text = ""
+
+    def rest(self) -> str:
+        with contextlib.suppress(OSError):  # the terminal is closed
+            while got := os.read(self._terminal, 65536):
+                self._text += got.decode("utf-8", "replace")
+        return self._text
 
 
 @pytest.mark.parametrize(
@@ -155,9 +209,9 @@ def test_one_look_is_one_object(voicebot: Voicebot, url: str) -> None:
     ],
 )
 def test_what_is_wrong_is_said_with_what_to_do(
-    voicebot: Voicebot, url: str, arguments: tuple[str, ...], said: str
+    voicebot_here: Voicebot, url: str, arguments: tuple[str, ...], said: str
 ) -> None:
     given = [each.format(url=url) for each in arguments]
-    done = voicebot("top", "--once", *given, VOICEBOT_SERVER__PORT="9")
+    done = voicebot_here("top", "--once", *given, VOICEBOT_SERVER__PORT="9")
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr

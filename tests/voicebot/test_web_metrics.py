@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from tests.voicebot.test_web import _opened, _Service, bearer
+from tests.voicebot.test_web import _Service, bearer, client, service
 from voicebot.config import Settings
 from voicebot.exchange.tables import EnvelopeRow, InboxRow
 from voicebot.incidents.tables import IncidentRow
@@ -18,22 +17,10 @@ from voicebot.metrics.backlog import Waiting, backlog
 from voicebot.records.store import Records
 from voicebot.security import ROLES
 from voicebot.web import metrics
-from voicebot.web.api import create_app
+
+__all__ = ["client", "service"]
 
 READERS = {"metrics", "admin", "supervisor"}
-
-
-@pytest.fixture
-def service(settings: Settings) -> _Service:
-    return _Service(settings, asyncio.run(_opened(settings)))
-
-
-@pytest.fixture
-def client(service: _Service) -> Iterator[TestClient]:
-    with TestClient(create_app(service, service.announcements)) as client:
-        yield client
-        assert client.portal is not None
-        client.portal.call(service.records.close)
 
 
 @pytest.mark.parametrize("role", ROLES)
