@@ -57,7 +57,7 @@ def backlog(session: Session, now: float) -> Backlog:
         .where(InboxRow.state.in_(NOT_TAKEN))
         .group_by(InboxRow.state)
     )
-    rejected = dict(session.execute(by_state).tuples().all())
+    rejected = {row[0]: row[1] for row in session.execute(by_state)}
     return Backlog(
         {
             "dossiers": waiting(OutboxRow.created_at, OutboxRow.id, OutboxRow.state == "waiting"),
