@@ -31,12 +31,6 @@ def test_metrics_are_for_prometheus_and_those_who_run_the_service(
     assert answer.status_code == (200 if role in READERS else 403)
 
 
-def test_prometheus_token_is_good_for_nothing_else(client: TestClient, service: _Service) -> None:
-    headers = bearer(service, "metrics")
-    for path in ("/api/calls", "/v1/surge", "/v1/tickets", "/v1/figures", "/v1/callers/missed"):
-        assert client.get(path, headers=headers).status_code in (403, 404), path
-
-
 def test_the_text_is_prometheus_own_format(client: TestClient, service: _Service) -> None:
     answer = client.get("/metrics", headers=bearer(service, "metrics"))
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
