@@ -257,7 +257,7 @@ class Bench:
         folder.mkdir()
         return running(fill(self._settings, folder / "state"), self._console, folder)
 
-    async def _round(self, service: DemoService, callers: int, least: int = 1) -> Round:
+    async def _round(self, service: DemoService, callers: int, least: int = 0) -> Round:
         await self._call(service, self._questions[0], danger=False)  # warms up, not counted
         ends = time.monotonic() + self._seconds
         lines = [self._line(service, n / callers, ends, least) for n in range(callers)]
@@ -272,7 +272,7 @@ class Bench:
         """One caller after the other; who is refused calls again."""
         calls: list[Seen] = []
         await asyncio.sleep(10.0 * place)
-        while len(calls) < least or time.monotonic() < ends:
+        while sum(not each.refused for each in calls) < least or time.monotonic() < ends:
             self._people += 1
             danger = self._people % DANGER_EVERY == 2
             file = self._danger if danger else self._random.choice(self._questions)
