@@ -120,3 +120,11 @@ def test_no_role_but_people_of_the_hotline_reads_calls_or_tickets() -> None:
             assert {who for who, mark in marks.items() if mark == OPEN} <= {
                 "admin", "supervisor", "agent",
             }  # fmt: skip
+
+
+def test_every_test_that_the_document_names_is_there() -> None:
+    root = DOCUMENT.parents[1]
+    for name in re.findall(r"`(tests/[^`]+)`", DOCUMENT.read_text("utf-8")):
+        file, _, test = name.partition("::")
+        assert (root / file).exists(), name
+        assert not test or f"def {test}(" in (root / file).read_text("utf-8"), name

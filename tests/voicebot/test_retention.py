@@ -31,7 +31,7 @@ from voicebot.records.tables import (
     TicketRow,
     TurnRow,
 )
-from voicebot.retention.daily import DailyRetention
+from voicebot.retention.daily import DailyRetention, Stopped
 from voicebot.retention.removing import REMOVED
 from voicebot.retention.running import BATCH, Outcome, Run
 from voicebot.tickets.tables import TicketStepRow
@@ -356,6 +356,22 @@ def test_an_audit_that_is_old_as_a_whole_keeps_its_end(engine: Engine, folder: P
 def test_the_audit_is_kept_for_six_months_at_least() -> None:
     with pytest.raises(ValidationError, match="180 days at least"):
         Retention(audit=90)
+
+
+def test_a_run_that_is_stopped_keeps_what_it_has_done(engine: Engine, folder: Path) -> None:
+    for number in range(BATCH + 1):
+        put(engine, *call(folder, f"C{number:04}"))
+    batches = iter((True, True))
+
+    def go_on() -> None:
+        if not next(batches, False):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        Run(engine, Retention(transcripts=30, events=30), folder, WHO, NOW, go_on=go_on).run()
+    counts = left(engine, folder)
+    assert (counts["turns"], counts["events"]) == (0, BATCH + 1)
+    assert [action for action, _ in acts(engine)] == ["retention.transcripts"] * 2
 
 
 # ── the service, and the command ──────────────────────────────────────────────

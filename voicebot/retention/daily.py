@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from datetime import date, datetime
 
@@ -29,6 +30,10 @@ AGAIN_S = 600.0
 """After a failure."""
 
 
+class Stopped(Exception):
+    """The service ends; what was not deleted is deleted the next time."""
+
+
 class DailyRetention:
     """Runs once a day on each machine, for its recordings are its own:
     ``asyncio.create_task(daily.run())``.
@@ -40,19 +45,23 @@ class DailyRetention:
     def __init__(self, settings: Settings, *, now: Callable[[], datetime] = clock.now) -> None:
         self._settings, self._now = settings, now
         self._file = settings.paths.state / "retention-last"
+        self._ends = threading.Event()
 
     async def run(self) -> None:
-        while True:
-            pause = LOOK_S
-            try:
-                await asyncio.to_thread(self.look)
-            except SQLAlchemyError as error:
-                log.error("retention_failed", reason=reason(error))
-                pause = AGAIN_S
-            except Exception as error:
-                log.error("retention_failed", reason=type(error).__name__)
-                pause = AGAIN_S
-            await asyncio.sleep(pause)
+        try:
+            while True:
+                pause = LOOK_S
+                try:
+                    await asyncio.to_thread(self.look)
+                except SQLAlchemyError as error:
+                    log.error("retention_failed", reason=reason(error))
+                    pause = AGAIN_S
+                except Exception as error:
+                    log.error("retention_failed", reason=type(error).__name__)
+                    pause = AGAIN_S
+                await asyncio.sleep(pause)
+        finally:
+            self._ends.set()
 
     def look(self) -> Outcome | None:
         """Run if that is due; what came of it.
@@ -60,11 +69,12 @@ class DailyRetention:
         Raises:
             SQLAlchemyError: the database takes no write.
             OSError: the state folder takes none.
+            Stopped: the service ended meanwhile.
         """
         now = self._now()
         if now.time() < self._settings.retention.at or self._last() == now.date():
             return None
-        outcome = run_retention(self._settings, SERVICE, now.timestamp())
+        outcome = run_retention(self._settings, SERVICE, now.timestamp(), go_on=self._go_on)
         head = self._head()
         if head is not None:
             # In the log as well, which is kept elsewhere.
@@ -73,6 +83,10 @@ class DailyRetention:
         self._remember(now.date())
         log.info("retention_done", **outcome.as_dict())
         return outcome
+
+    def _go_on(self) -> None:
+        if self._ends.is_set():
+            raise Stopped
 
     def _last(self) -> date | None:
         try:
@@ -98,7 +112,12 @@ class DailyRetention:
 
 
 def run_retention(
-    settings: Settings, who: dict[str, str], now: float, *, dry: bool = False
+    settings: Settings,
+    who: dict[str, str],
+    now: float,
+    *,
+    dry: bool = False,
+    go_on: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """One run over the settings' database and this machine's recordings.
 
@@ -108,6 +127,6 @@ def run_retention(
     engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
     try:
         folder = settings.paths.state / "recordings"
-        return Run(engine, settings.retention, folder, who, now, dry=dry).run()
+        return Run(engine, settings.retention, folder, who, now, dry=dry, go_on=go_on).run()
     finally:
         engine.dispose()

@@ -57,6 +57,7 @@ class Run:
         who: ``{"principal", "role", "client"}`` for the audit rows.
         now: seconds since the epoch.
         dry: count, and delete nothing.
+        go_on: called before each batch; what it raises ends the run.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class Run:
         now: float,
         *,
         dry: bool = False,
+        go_on: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine, self._rules, self._folder = engine, rules, recordings
-        self._who, self._now, self._dry = who, now, dry
+        self._who, self._now, self._dry, self._go_on = who, now, dry, go_on
         self._outcome = Outcome()
 
     def run(self) -> Outcome:
@@ -127,6 +129,7 @@ class Run:
         """Files of this machine, by when their call ended; those of no call by their own time."""
         files = sorted(each for each in self._folder.glob("*.wav*") if each.is_file())
         for start in range(0, len(files), BATCH):
+            self._go_on()
             some = files[start : start + BATCH]
             with Session(self._engine) as session:
                 calls = self._recorded(session, some)
@@ -178,6 +181,7 @@ class Run:
         """Names that are due, the oldest first, each batch in a session of its own."""
         after: tuple[float, str] | None = None
         while True:
+            self._go_on()
             with Session(self._engine) as session:
                 query = select(when, name).where(due).order_by(when, name).limit(BATCH)
                 if after is not None:
