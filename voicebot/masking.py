@@ -44,7 +44,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], int], ...] = (
     (_between(_ALONE, f"{_D}(?:{_PAUSE}{{1,3}}{_D}){{9,}}"), 2),
     # Longest first: a card must not be taken for a telephone with digits behind it.
     (_between(_ALONE, f"{_D}(?:{_MORE}){{16}}{_PAUSE}{{0,3}}[Xx]"), 4),
-    (_between(_ALONE, f"{_D}(?:{_MORE}){{14,18}}"), 4),
+    # No upper bound: of numbers that came without a break between them none may be read.
+    (_between(_ALONE, f"{_D}(?:{_MORE}){{14,}}"), 4),
     (_between(_ALONE, rf"{_ABROAD}[1１]{_PAUSE}{{0,3}}[3-9３-９](?:{_MORE}){{9}}"), 4),
     (_between(_ALONE, f"{_ABROAD}[1１][3-9３-９]{_D}{_DOT}{_D}{{4}}{_DOT}{_D}{{4}}"), 4),
     (_between(_WORD, rf"[(（]?0[1-9]{_D}{{1,2}}[)）]?(?:{_MORE}){{7,8}}"), 2),

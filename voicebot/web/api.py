@@ -42,6 +42,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from telephony.audio_socket_packets import Announcements
+from voicebot.masking import mask_text
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.security import ROLES, Principal
 from voicebot.tickets.reading import confidential_calls
@@ -101,7 +102,10 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> JSONResponse:
-        return JSONResponse(refusal.detail, refusal.status_code, refusal.headers)
+        # What was asked with may be a telephone number, and error pages are shown around.
+        said: Any = refusal.detail
+        masked = {**said, "message": mask_text(said["message"])}
+        return JSONResponse(masked, refusal.status_code, refusal.headers)
 
     @app.exception_handler(RecordsUnavailable)
     async def unavailable(_: Request, error: RecordsUnavailable) -> JSONResponse:
@@ -112,7 +116,8 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         # Field and fault, never the value: it may be a telephone number.
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return JSONResponse({"code": "bad_request", "message": f"{where}: {first['msg']}."}, 422)
+        message = mask_text(f"{where}: {first['msg']}.")
+        return JSONResponse({"code": "bad_request", "message": message}, 422)
 
     @app.get("/health")
     async def health(_: Anybody) -> dict[str, Any]:
