@@ -55,7 +55,8 @@ def sides(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Platform, Platform]
     for kind, handler in HANDLERS.items():
         monkeypatch.setitem(inbox.HANDLERS, kind, handler)
     ours, theirs = Platform("12345"), Platform("110")
-    Base.metadata.create_all(ours.engine, [Base.metadata.tables["audit"]])
+    audit = [Base.metadata.tables[name] for name in ("audit", "audit_head")]
+    Base.metadata.create_all(ours.engine, audit)
     yield ours, theirs
     for each in (ours, theirs):
         each.engine.dispose()
