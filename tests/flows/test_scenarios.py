@@ -37,9 +37,10 @@ ON_THE_WAY = {
     "joining_110", "connecting_unit", "connecting_110_119", "connecting_110_120",
     "connecting_110_119_120", "connecting_110_122", "connecting_110_12395", "connecting_110_repair",
     "connecting_110_railway", "call_back_110", "caller_gone", "caller_gone_calling_back",
-    "progress_human",
+    "progress_human", "surge_call_back",
 }  # fmt: skip
-"""Said when the caller is on the way to a person, or none is free, or there is no caller."""
+"""Said when the caller is on the way to a person, or none is free, or there is no caller, or by
+the PBX before the bot is there."""
 
 
 @pytest.mark.parametrize("prompt", sorted(load_prompts().keys() - ON_THE_WAY))
