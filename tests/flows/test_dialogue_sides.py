@@ -113,6 +113,19 @@ def test_a_line_that_fails_is_called_again_and_at_last_gets_a_message(call: Call
     assert call.state.phase is Phase.HANDING_OFF, "110 is still being called"
 
 
+def test_a_line_that_answers_in_the_pause_before_it_is_called_again_is_not(call: Call) -> None:
+    call.side(LegState.BUSY, "120")
+    call.side(LegState.CONFIRMED, "120")
+    assert every(DialLine, call.waits(5.0)) == []
+
+
+def test_a_line_that_is_given_up_in_that_pause_is_not_called_again_either(call: Call) -> None:
+    for _ in range(MOST_ROUNDS):
+        actions = call.side(LegState.BUSY, "120")
+    assert only(NotifyLine, actions).line == "120"
+    assert every(DialLine, call.waits(5.0)) == []
+
+
 def test_its_failure_does_not_touch_the_chain_of_110(call: Call) -> None:
     call.leg(LegState.RINGING)
     actions = call.side(LegState.BUSY, "120")
