@@ -119,9 +119,12 @@ def step(state: State, event: Event, policy: Policy) -> Step:
         return patience.closing(state)
     if isinstance(event, Released):
         return patience.released(state)
-    state, redialled = legs.redial(state)
     state, actions = _dispatch(state, event, policy)
-    return state, (*redialled, *actions)
+    if state.phase is Phase.ENDED:
+        return state, actions
+    # Afterwards: news of a leg that comes now is of the one before, and passed over.
+    state, redialled = legs.redial(state)
+    return state, (*actions, *redialled)
 
 
 def _dispatch(state: State, event: Event, policy: Policy) -> Step:

@@ -89,7 +89,7 @@ def transfer(state: State, event: TransferProgress) -> Step:
 
 def _confirmed(state: State, handoff: HandoffState, side: Side) -> Step:
     state, hushed = hush(state)
-    side = replace(side, leg=LegState.CONFIRMED, reached=True, redial_at=None)
+    side = replace(side, leg=LegState.CONFIRMED, reached=True)
     state = replace(state, phase=Phase.CONNECTED, handoff=handoff.with_side(side))
     return state, (
         *hushed,
@@ -103,7 +103,7 @@ def _failed(state: State, handoff: HandoffState, side: Side, event: TransferProg
     why = f"{event.destination}：{event.state} {event.reason}".strip()
     failed = Decide("line_failed", why)
     rounds = side.rounds + int(side.index + 1 >= len(side.routes))
-    side = replace(side, leg=LegState.REQUESTED, rounds=rounds, redial_at=None)
+    side = replace(side, leg=LegState.REQUESTED, rounds=rounds)
     if rounds >= MOST_ROUNDS:
         side = replace(side, given_up=True)
         state = replace(state, handoff=handoff.with_side(side))

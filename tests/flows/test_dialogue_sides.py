@@ -113,17 +113,19 @@ def test_a_line_that_fails_is_called_again_and_at_last_gets_a_message(call: Call
     assert call.state.phase is Phase.HANDING_OFF, "110 is still being called"
 
 
-def test_a_line_that_answers_in_the_pause_before_it_is_called_again_is_not(call: Call) -> None:
+@pytest.mark.parametrize("late", [LegState.CONFIRMED, LegState.BUSY])
+def test_news_of_a_leg_that_failed_is_not_taken_for_the_next_one_s(
+    call: Call, late: LegState
+) -> None:
+    """It comes at the very moment when the pause before the next call is over."""
     call.side(LegState.BUSY, "120")
-    call.side(LegState.CONFIRMED, "120")
-    assert every(DialLine, call.waits(5.0)) == []
-
-
-def test_a_line_that_is_given_up_in_that_pause_is_not_called_again_either(call: Call) -> None:
-    for _ in range(MOST_ROUNDS):
-        actions = call.side(LegState.BUSY, "120")
-    assert only(NotifyLine, actions).line == "120"
-    assert every(DialLine, call.waits(5.0)) == []
+    call.after(5.0)
+    assert only(DialLine, call.side(late, "120")).line == "120"
+    assert call.state.handoff is not None
+    side = call.state.handoff.side("120")
+    assert side is not None
+    assert not side.connected
+    assert side.rounds == 1
 
 
 def test_its_failure_does_not_touch_the_chain_of_110(call: Call) -> None:
