@@ -107,7 +107,7 @@ def picture(results: list[Result], path: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation", description=__doc__)
-    parser.add_argument("--calls", type=int, default=3_000_000, help="of each queue")
+    parser.add_argument("--calls", type=int, default=6_000_000, help="of each queue")
     parser.add_argument("--days", type=int, default=8, help="of each load")
     parser.add_argument("--pictures", type=Path, default=Path("docs/pictures"))
     options = parser.parse_args()
