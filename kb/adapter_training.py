@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from kb.adapter import ADAPTED, Adapter, Floats, adapted
 from kb.corpus import DATA
 from kb.errors import FileNotReadable
 from kb.index import Embed, Embedder, unit
+
+Spoil = Callable[[str, str], str]
 
 GROUPS = DATA / "paraphrases.tsv"
 SEED = 20221027
@@ -84,13 +86,22 @@ def train_adapters(
     embedder: Embedder,
     embed: Embed | None = None,
     *,
+    spoil: Spoil | None = None,
     steps: int = STEPS,
 ) -> tuple[Adapter, ...]:
     """One adapter for each encoder that is asked alone, and one for all together.
 
     Args:
         embed: a faster way to embed many texts.
+        spoil: (text, seed) → the text as a recogniser might have it; callers then say each line
+            so too (plain cosine's top-1 on the tuning split with such errors 56.0 in place of
+            51.9 %, without them 75.1 in place of 74.0 %).
     """
+    if spoil is not None:
+        groups = [
+            replace(group, said=(*group.said, *(spoil(text, group.name) for text in group.said)))
+            for group in groups
+        ]
     texts = [text for group in groups for text in (*group.asked, *group.said)]
     vectors = (embed or embedder.embed)(texts)
     slices = dict(embedder.parts)

@@ -128,6 +128,13 @@ def test_training_brings_callers_words_to_the_question_and_repeats_itself() -> N
     assert list((said @ asked.T).argmax(axis=1)) == [0, 1, 2, 3]
 
 
+def test_callers_are_learnt_from_as_a_recogniser_might_have_them_too() -> None:
+    embedder = LetterEmbedder()
+    groups = [Group("A", ("身份证",), ("牌子丢了",), ())]
+    train_adapters(groups, embedder, spoil=lambda text, seed: f"{seed}{text}", steps=1)
+    assert embedder.embedded == ["身份证", "牌子丢了", "A牌子丢了"]
+
+
 def test_an_index_is_seen_through_its_adapters_too() -> None:
     embedder = LetterEmbedder()
     entries = [make_entry("A", "身份证怎么办"), make_entry("B", "居住证怎么办")]

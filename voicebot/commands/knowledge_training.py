@@ -40,6 +40,7 @@ def train(
     """
     from kb import adapter
     from kb.adapter_training import read_groups, train_adapters
+    from kb.noise import Homophones
     from kb.ranker import FILE, PLAIN_FILE
     from kb.training import train as fit
     from kb.training_data import demonstration
@@ -54,7 +55,8 @@ def train(
     found: dict[str, Ranker] = {}
     with progress_bar("training") as progress:
         progress(0, 3)
-        adapters = train_adapters(read_groups(), embedder, embedder.embed_corpus)
+        noise = Homophones(text for entry in every.entries for text in entry.wordings)
+        adapters = train_adapters(read_groups(), embedder, embedder.embed_corpus, spoil=noise.spoil)
         adapter.save(target / adapter.FILE.name, embedder.identity, adapters)
         _, adapters = adapter.load(target / adapter.FILE.name)  # in half precision, as used
         for number, (path, data) in enumerate(((FILE, every), (PLAIN_FILE, every.plain())), 1):
