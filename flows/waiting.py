@@ -138,15 +138,17 @@ def _speak(state: State) -> Step:
 def granted(state: State, event: LineFree) -> Step:
     """A line was given to this call; it is dialled unless something better has come up."""
     handoff = state.handoff
+    chain = [route.destination for route in handoff.routes] if handoff is not None else []
     if (
         handoff is None
         or event.handoff != handoff.id
         or handoff.off_hook
         or handoff.released
         or event.destination not in handoff.full
+        or event.destination not in chain  # the caller is somewhere else by now
     ):
         return state, ()
-    index = [route.destination for route in handoff.routes].index(event.destination)
+    index = chain.index(event.destination)
     if handoff.redial_at is None and not (event.sure and index < handoff.index):
         return state, ()
     full = tuple(number for number in handoff.full if number != event.destination)

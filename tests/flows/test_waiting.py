@@ -248,3 +248,13 @@ def test_a_seat_is_one_of_the_lines_and_nothing_is_given_up_while_it_rings(waiti
     actions = given(waiting, SEAT)
     assert only(DialRoute, actions).route.kind == SEAT
     assert not every(ReleaseLeg, actions)
+
+
+def test_a_line_of_the_county_that_the_caller_is_not_in_after_all_is_passed_over(
+    waiting: Call,
+) -> None:
+    dialled = only(DialRoute, waiting.says("不是三亚我在文昌")).route
+    assert dialled.destination not in SANYA
+    assert given(waiting, "110-460200") == ()
+    assert waiting.state.handoff is not None
+    assert waiting.state.handoff.route == dialled
