@@ -24,6 +24,9 @@ _NOISE_SCORE = -0.7
 """Mean log-probability a token, below which words without a single syllable are noise:
 telephone speech has −0.2 to −0.6."""
 
+_LOOP, _LOOP_SHARE = 12, 0.25
+"""Characters from which a text of few different ones is a decoder's loop, and how few they are."""
+
 _STRANGE, _CLEAR = 0.35, 0.75
 """Agreement of the ears on what neither understood (other languages, 0 to 0.42), and on Mandarin
 (0.71 and more)."""
@@ -59,9 +62,18 @@ def judged(
         words: of the domain.
     """
     hypothesis = fused(hypothesis, syllables, words)
-    if not syllables and hypothesis.scores and hypothesis.scores[0] < _NOISE_SCORE:
+    if not syllables and _noise(hypothesis):
         hypothesis = replace(hypothesis, text="", alternatives=(), scores=(), stable=0)
     return replace(hypothesis, intelligible=intelligibility(hypothesis, syllables))
+
+
+def _noise(hypothesis: Hypothesis) -> bool:
+    """Words of which the listener heard nothing: unlikely ones, or a loop in no known language
+    (a fax was 诶诶诒诒识 and so on, with a score as of speech). 救命 again and again is Mandarin."""
+    text = hypothesis.text
+    loop = len(text) >= _LOOP and len(set(text)) <= _LOOP_SHARE * len(text)
+    unlikely = bool(hypothesis.scores) and hypothesis.scores[0] < _NOISE_SCORE
+    return unlikely or (loop and hypothesis.language == "other")
 
 
 def intelligibility(hypothesis: Hypothesis, syllables: Sequence[str]) -> float:

@@ -63,6 +63,14 @@ def test_whatever_the_probabilities_the_language_is_one_of_four(
     assert spoken_language(shares) in {"zh", "en", "other", "unknown"}
 
 
+def test_a_decoders_loop_of_which_the_listener_heard_nothing_is_noise() -> None:
+    loop = "诶诶诒诒识诶" * 4
+    assert judged(final(loop, language="other"), ()).text == ""
+    assert judged(final("救命" * 8), ()).text == "救命" * 8
+    assert judged(final("救命" * 8, language="unknown"), ()).text == "救命" * 8
+    assert judged(final(loop, language="other"), ("yi2",)).text == loop
+
+
 def test_doubtful_words_in_which_the_listener_heard_no_syllable_are_noise() -> None:
     assert not judged(final("谢谢大家", "谢谢", score=-0.9), ())
     assert judged(final("喂", score=-0.4), ()).text == "喂"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ import structlog
 
 from asr.engines import EngineFolders, open_transcriber
 from asr.errors import DecodeFailed, EngineLost, ModelMissing
-from asr.hypothesis import Pcm
+from asr.hypothesis import Hypothesis, Pcm
 from asr.supervised.transcriber import SupervisedTranscriber
 from asr.supervised.wear import Limits
 from asr.vosk_engine import VoskTranscriber
@@ -284,6 +285,12 @@ def test_the_log_tells_what_was_lost_and_no_word_of_a_caller(
     assert (lost["how"], lost["spare"], lost["restarts"]) == ("SIGKILL", True, 1)
 
 
+def assert_same(a: Hypothesis, b: Hypothesis) -> None:
+    """Scores may differ in the second digit: other threads add up in another order (AMD)."""
+    assert a.scores == pytest.approx(b.scores, abs=0.03)
+    assert replace(a, scores=()) == replace(b, scores=())
+
+
 def test_whisper_killed_in_a_decode_hears_the_same(
     whisper: WhisperTranscriber, models_dir: Path, faults: Faults, utterance: Callable[[str], Pcm]
 ) -> None:
@@ -295,12 +302,12 @@ def test_whisper_killed_in_a_decode_hears_the_same(
     there, here = engine.stream(), whisper.stream()
     for each in (there, here):
         each.feed(pcm[:32_000])
-    assert there.decode() == here.decode()
+    assert_same(there.decode(), here.decode())
     assert os.getpriority(os.PRIO_PROCESS, engine.pids[0]) == min(19, os.nice(0) + 5)
     for each in (there, here):
         each.feed(pcm[32_000:])
     faults.add("is killed")
-    assert there.finish() == here.finish()
+    assert_same(there.finish(), here.finish())
     assert engine.counts["restarts"] == 1
     engine.close()
 
