@@ -13,6 +13,7 @@ model go through one `SentenceTransformer`.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
@@ -48,6 +49,10 @@ CACHED_TEXTS = 4096
 
 MOST_CHARACTERS = 400
 """A longer text is cut: it would keep e5 busy for seconds, and no question is that long."""
+
+ASKED_THREADS = min(2, os.cpu_count() or 1)
+"""Of e5 while a caller waits: one sentence takes 11.7 ms in place of 21.7 (p99 16 and 28), for 6 %
+more processor time; the vector is the same to the last bit."""
 
 FEW_TEXTS = 64
 """Up to this many new texts (1 s of work) are not worth importing sentence-transformers."""
@@ -176,7 +181,7 @@ class SentenceEmbedder:
                 self._columns.move_to_end(key)
                 return self._columns[key]
         with _typed():
-            row = encoder.encode([text[:MOST_CHARACTERS]])[0]
+            row = self._encode_by(encoder, [text[:MOST_CHARACTERS]], ASKED_THREADS)[0]
         column: Vector = row / np.float32(np.sqrt(len(self._encoders)))
         with self._lock:
             self._columns[key] = column
@@ -232,13 +237,14 @@ class SentenceEmbedder:
         if not texts:
             return np.zeros((0, sum(e.dimension for e in encoders)), np.float32)
         texts = [text[:MOST_CHARACTERS] for text in texts]
-        rows = [
-            encoder.encode(texts, threads)
-            if isinstance(encoder, E5Encoder)
-            else encoder.encode(texts)
-            for encoder in encoders
-        ]
+        rows = [self._encode_by(encoder, texts, threads) for encoder in encoders]
         return np.concatenate(rows, axis=1) / np.float32(np.sqrt(len(rows)))
+
+    @staticmethod
+    def _encode_by(encoder: Encoder, texts: Sequence[str], threads: int) -> Vectors:
+        if isinstance(encoder, E5Encoder):
+            return encoder.encode(texts, threads)
+        return encoder.encode(texts)
 
     def sentence_transformer(self) -> SentenceTransformer:
         """The model as sentence-transformers sees it. The first call imports it (8 to 10 s).
@@ -302,7 +308,7 @@ class SentenceEmbedder:
             found = self._stored(list(mine))
             missing = [text for text in mine if text not in found]
             with _typed():
-                found |= dict(zip(missing, self.encode(missing), strict=True))
+                found |= dict(zip(missing, self.encode(missing, ASKED_THREADS), strict=True))
         except BaseException as error:
             with self._lock:
                 for text, future in mine.items():

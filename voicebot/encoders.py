@@ -1,7 +1,7 @@
 """The sentence encoders that come as packages, each behind the same two-line interface.
 
-Both run on one thread a call and let other Python threads go on meanwhile: many calls
-share few cores, and a second thread would save milliseconds that nobody hears.
+Both let other Python threads go on meanwhile. The first runs on one thread; the second is ten
+times slower and takes as many as it is given.
 """
 
 from __future__ import annotations
@@ -110,7 +110,6 @@ class E5Encoder:
             )
 
     def encode(self, texts: Sequence[str], threads: int = 1) -> Vectors:
-        """`threads` above 1 pays only for many texts at once (building an index)."""
         out = np.zeros((len(texts), self.dimension), np.float32)
         if texts:
             # OpenMP keeps this number for each calling thread, so it is set each time.
