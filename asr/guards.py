@@ -69,7 +69,7 @@ def judged(
 
 def _noise(hypothesis: Hypothesis) -> bool:
     """Words of which the listener heard nothing: unlikely ones, or a loop in no known language
-    (a fax was 诶诶诒诒识 and so on, with a score as of speech). 救命 again and again is Mandarin."""
+    (a fax was 诶诶诒诒识 and so on, scored as speech is). 救命 again and again is Mandarin."""
     text = hypothesis.text
     loop = len(text) >= _LOOP and len(set(text)) <= _LOOP_SHARE * len(text)
     unlikely = bool(hypothesis.scores) and hypothesis.scores[0] < _NOISE_SCORE
