@@ -199,6 +199,24 @@ def test_what_is_young_stays(engine: Engine, folder: Path) -> None:
     assert acts(engine) == []
 
 
+def test_a_ticket_that_was_withdrawn_is_over_since_that_day(engine: Engine, folder: Path) -> None:
+    def withdrawn(at: float) -> TicketStepRow:
+        return TicketStepRow(
+            ticket="T1", version=1, at=at, act="withdraw", before="created", after="withdrawn",
+            who="王", role="agent", why="来电人撤回", details={},
+        )  # fmt: skip
+
+    row = ticket("withdrawn", call_id="")
+    row.closed_at = None
+    put(engine, row, withdrawn(NOW - 3600.0))
+    run(engine, folder)
+    assert left(engine, folder)["tickets"] == 1
+    with Session(engine) as session, session.begin():
+        session.get_one(TicketStepRow, ("T1", 1)).at = OLD
+    run(engine, folder)
+    assert left(engine, folder)["tickets"] == 0
+
+
 def test_a_kind_without_days_is_kept_for_ever(engine: Engine, folder: Path) -> None:
     put(engine, *call(folder), ticket())
     run(engine, folder, recordings=30)

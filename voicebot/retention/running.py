@@ -19,6 +19,7 @@ from voicebot.records.tables import AuditRow, CallEventRow, CallRow, TicketRow, 
 from voicebot.retention import removing
 from voicebot.retention.holds import held, held_tickets
 from voicebot.tickets.states import FINISHED
+from voicebot.tickets.tables import TicketStepRow
 
 log = structlog.get_logger()
 
@@ -28,7 +29,13 @@ DAY_S = 86400.0
 KINDS = ("recordings", "transcripts", "events", "personal", "audit")
 
 _OVER = func.coalesce(CallRow.ended_at, CallRow.started_at)
-_DONE = func.coalesce(TicketRow.closed_at, TicketRow.answered_at, TicketRow.updated_at)
+_LAST_STEP = (
+    select(func.max(TicketStepRow.at)).where(TicketStepRow.ticket == TicketRow.id).scalar_subquery()
+)
+_DONE = func.coalesce(
+    TicketRow.closed_at, TicketRow.answered_at, _LAST_STEP, TicketRow.updated_at
+)
+"""A ticket that was withdrawn has neither of the first two: it is over since that step."""
 
 
 @dataclass
