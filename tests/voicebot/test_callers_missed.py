@@ -30,6 +30,7 @@ from voicebot.records.database import migrate, open_engine
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import Records
 from voicebot.records.tables import CallRow
+from voicebot.retention.mark import REMOVED
 
 NUMBER, OTHER = "13800138000", "13900139000"
 ALWAYS = Window(clock(0), clock(23, 59, 59, 999999))
@@ -202,6 +203,14 @@ def test_what_an_agent_has_settled_is_off_the_list_with_name_and_note(session: S
     assert (settled["settled_by"], settled["note"]) == ("坐席7", "已登记")
     with pytest.raises(NotKnown):
         missed.done(session, "C9", who="坐席7", note="", at=NOON)
+
+
+@pytest.mark.parametrize("mark", ["", REMOVED])
+def test_two_whose_numbers_are_not_there_are_not_one_caller(session: Session, mark: str) -> None:
+    miss(session, "C1", mark, NOON)
+    miss(session, "C2", mark, NOON)
+    assert missed.done(session, "C1", who="坐席7", note="", at=NOON + 9) == ["C1"]
+    assert [each["call_id"] for each in missed.listed(session)] == ["C2"]
 
 
 def test_who_was_called_in_vain_often_enough_stays_on_the_list_for_a_person(

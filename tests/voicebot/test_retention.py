@@ -32,7 +32,7 @@ from voicebot.records.tables import (
     TurnRow,
 )
 from voicebot.retention.daily import DailyRetention, Stopped
-from voicebot.retention.removing import REMOVED
+from voicebot.retention.mark import REMOVED
 from voicebot.retention.running import BATCH, Outcome, Run
 from voicebot.tickets.tables import TicketStepRow
 
@@ -273,6 +273,10 @@ HOLDS: dict[str, Callable[[], list[Any]]] = {
     "a missed call to be called back": lambda: [
         ticket(), MissedCallRow(call_id="C1", number="13800138000", at=OLD, why="full",
                                 next_try_at=OLD),
+    ],
+    "a missed call that no call-back reached, until a person has settled it": lambda: [
+        ticket(), MissedCallRow(call_id="C1", number="13800138000", at=OLD, why="danger",
+                                danger=True, state="given_up", next_try_at=OLD),
     ],
     "a limit that somebody appeals against": lambda: [
         ticket(), LimitRow(number="13800138000", state="lifted", reason="silent",

@@ -16,6 +16,7 @@ from voicebot.callers.errors import NotKnown
 from voicebot.callers.limits import name_of
 from voicebot.callers.tables import MissedCallRow
 from voicebot.records.tables import CallRow
+from voicebot.retention.mark import REMOVED
 
 GOT_THROUGH = ("answered", "ticket", "human", "handed_off", "guided")
 """Outcomes of a later call after which nobody need be called back."""
@@ -165,7 +166,10 @@ def done(session: Session, call_id: str, *, who: str, note: str, at: float) -> l
     row = session.get(MissedCallRow, call_id)
     if row is None:
         raise NotKnown("There is no missed call of this id; `voicebot callers missed` lists them.")
-    rows = session.scalars(select(MissedCallRow).where(_open(row.number, at))).all()
+    same = _open(row.number, at)
+    if row.number in ("", REMOVED):  # which may be several callers'
+        same = and_(MissedCallRow.call_id == call_id, MissedCallRow.state.in_(OPEN))
+    rows = session.scalars(select(MissedCallRow).where(same)).all()
     for each in rows:
         each.state, each.settled_at, each.settled_by = "done", at, name_of(who)
         each.note = note.strip()[:MOST_NOTE]

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
+from voicebot.callers import missed
 from voicebot.callers.tables import LimitRow, MissedCallRow
 from voicebot.duty.tables import DutyNoticeRow
 from voicebot.exchange.reconciliation.tables import DifferenceRow, ReconciliationRow
@@ -55,10 +56,10 @@ def held(session: Session, calls: Collection[str], now: float) -> set[str]:
         .join(IncidentRow, IncidentRow.id == IncidentMemberRow.incident)
         .where(IncidentMemberRow.call_id.in_(calls), IncidentRow.state == "open")
     )
-    missed = select(MissedCallRow.call_id).where(
-        MissedCallRow.call_id.in_(calls), MissedCallRow.state == "waiting"
+    not_settled = select(MissedCallRow.call_id).where(
+        MissedCallRow.call_id.in_(calls), MissedCallRow.state.in_(missed.OPEN)
     )
-    kept |= {call for query in (members, missed) for call in session.scalars(query)}
+    kept |= {call for query in (members, not_settled) for call in session.scalars(query)}
     return kept | (_evidence(session, now) & calls)
 
 

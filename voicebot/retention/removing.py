@@ -22,10 +22,8 @@ from voicebot.records.tables import (
     TicketRow,
     TurnRow,
 )
+from voicebot.retention.mark import REMOVED
 from voicebot.tickets.tables import TicketStepRow
-
-REMOVED = "已删除"
-"""Stands for a number or for words; it is nobody's number, so no caller is taken for another."""
 
 DOSSIER_KEPT = ("handoff", "call_id", "region", "category", "lines", "flags", "reason", "revision")
 """Of a dossier, what names nobody."""

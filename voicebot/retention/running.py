@@ -18,6 +18,7 @@ from voicebot.config_retention import Retention
 from voicebot.records.tables import AuditRow, CallEventRow, CallRow, TicketRow, TurnRow
 from voicebot.retention import removing
 from voicebot.retention.holds import held, held_tickets
+from voicebot.retention.mark import REMOVED
 from voicebot.tickets.states import FINISHED
 from voicebot.tickets.tables import TicketStepRow
 
@@ -32,9 +33,7 @@ _OVER = func.coalesce(CallRow.ended_at, CallRow.started_at)
 _LAST_STEP = (
     select(func.max(TicketStepRow.at)).where(TicketStepRow.ticket == TicketRow.id).scalar_subquery()
 )
-_DONE = func.coalesce(
-    TicketRow.closed_at, TicketRow.answered_at, _LAST_STEP, TicketRow.updated_at
-)
+_DONE = func.coalesce(TicketRow.closed_at, TicketRow.answered_at, _LAST_STEP, TicketRow.updated_at)
 """A ticket that was withdrawn has neither of the first two: it is over since that step."""
 
 
@@ -98,7 +97,7 @@ class Run:
             self._calls("events", self._rules.events, logged, removing.events)
         if self._rules.personal:
             self._tickets(self._cutoff(self._rules.personal))
-            named = CallRow.caller.not_in(("", removing.REMOVED))
+            named = CallRow.caller.not_in(("", REMOVED))
             self._calls("personal", self._rules.personal, named, removing.numbers)
         if self._rules.audit:
             with Session(self._engine) as session:
@@ -125,9 +124,7 @@ class Run:
             self._note(session, kind, cutoff, remove, names, kept)
 
     def _tickets(self, cutoff: float) -> None:
-        due = and_(
-            cutoff > _DONE, TicketRow.status.in_(FINISHED), TicketRow.matter != removing.REMOVED
-        )
+        due = and_(cutoff > _DONE, TicketRow.status.in_(FINISHED), TicketRow.matter != REMOVED)
         for names, session in self._batches(TicketRow.id, _DONE, due):
             kept = held_tickets(session, names, self._now)
             self._note(session, "personal", cutoff, removing.tickets, names, kept)
