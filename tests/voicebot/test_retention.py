@@ -344,6 +344,25 @@ def test_a_recording_of_no_call_goes_by_its_own_time(engine: Engine, folder: Pat
     assert sorted(each.name for each in folder.iterdir()) == ["new.wav", "other.txt"]
 
 
+def test_a_recording_that_is_sealed_meanwhile_ends_nothing(engine: Engine, folder: Path) -> None:
+    put(engine, *call(folder))
+    running = folder / "C2.wav"
+    running.write_bytes(b"RIFF")
+
+    def seal() -> None:
+        if running.exists():
+            running.rename(folder / "C2.wav.age")
+
+    Run(engine, Retention(**ALL), folder, WHO, NOW, go_on=seal).run()
+    assert left(engine, folder) == {**NOTHING, "files": 1}
+
+
+def test_what_is_still_being_written_is_no_recording(engine: Engine, folder: Path) -> None:
+    (folder / "C1.wav.age.part").touch()
+    os.utime(folder / "C1.wav.age.part", (OLD, OLD))
+    assert run(engine, folder).removed["recordings"]["files"] == 0
+
+
 def test_a_recording_that_a_crash_left_unsealed_is_its_calls(engine: Engine, folder: Path) -> None:
     put(engine, *call(folder, at=NOW), ticket("working"))
     (folder / "C1.wav.age").rename(folder / "C1.wav")

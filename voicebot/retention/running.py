@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -131,7 +132,7 @@ class Run:
 
     def _recordings(self, cutoff: float) -> None:
         """Files of this machine, by when their call ended; those of no call by their own time."""
-        files = sorted(each for each in self._folder.glob("*.wav*") if each.is_file())
+        files = _files(self._folder)
         for start in range(0, len(files), BATCH):
             self._go_on()
             some = files[start : start + BATCH]
@@ -140,7 +141,7 @@ class Run:
                 kept = held(session, {call for call, _ in calls.values()}, self._now)
                 gone, spared, names = [], 0, set()
                 for file in some:
-                    call, ended = calls.get(file, ("", file.stat().st_mtime))
+                    call, ended = calls[file] if file in calls else ("", _modified(file))
                     if ended is None or ended >= cutoff:
                         continue
                     if call in kept:
@@ -228,3 +229,21 @@ class Run:
             session.rollback()
         else:
             session.commit()
+
+
+def _files(folder: Path) -> list[Path]:
+    """Recordings, sealed or not; what is being written is none yet."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [each.name for each in entries if each.is_file(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+    return sorted(folder / each for each in names if ".wav" in each and not each.endswith(".part"))
+
+
+def _modified(file: Path) -> float | None:
+    """None: it has been sealed meanwhile, or is gone."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return None
