@@ -60,7 +60,8 @@ def _reroute(
 ) -> tuple[HandoffState, tuple[Action, ...]]:
     """Another city or county: another 110. A desk of the same city goes on ringing, and one that
     is off-hook is not given up."""
-    if handoff.off_hook or not moved:
+    resting = handoff.redial_at is not None and routes[0] != handoff.route
+    if handoff.off_hook or not (moved or resting):
         rest = tuple(route for route in routes if route != handoff.route)
         return replace(handoff, routes=(handoff.route, *rest), index=0), ()
     if routes[0] == handoff.route:

@@ -149,7 +149,7 @@ def granted(state: State, event: LineFree) -> Step:
     ):
         return state, ()
     index = chain.index(event.destination)
-    if handoff.redial_at is None and not (event.sure and index < handoff.index):
+    if handoff.redial_at is None and not (event.sure and _better(handoff, index)):
         return state, ()
     full = tuple(number for number in handoff.full if number != event.destination)
     handoff = replace(handoff, index=index, leg=LegState.REQUESTED, redial_at=None, full=full)
@@ -163,6 +163,12 @@ def granted(state: State, event: LineFree) -> Step:
     state, hushed = hush(state) if state.prompt in _PATIENCE else (state, ())
     state, news = say(state, "line_free")
     return state, (*hushed, *actions, news)
+
+
+def _better(handoff: HandoffState, index: int) -> bool:
+    """A route that goes before the one that rings; any 110 goes before a seat."""
+    police = handoff.routes[index].kind == POLICE
+    return index < handoff.index or (police and handoff.route.kind != POLICE)
 
 
 def claim(state: State, began: float = 0.0) -> Claim | None:
@@ -180,7 +186,7 @@ def claim(state: State, began: float = 0.0) -> Claim | None:
     wants = tuple(
         route.destination
         for index, route in enumerate(handoff.routes)
-        if route.destination in handoff.full and (idle or index < handoff.index)
+        if route.destination in handoff.full and (idle or _better(handoff, index))
     )
     if over or handoff.off_hook:
         wants = ()

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from flows.routes import SEAT
 from flows.waiting_risk import Risk
 
 PROBE_S = 3.0
@@ -122,12 +123,22 @@ class WaitingList:
         self._claims[call] = (claim, at)
 
     def busy(self, call: str, destination: str, at: float) -> None:
-        """The number's own exchange has said that it is busy."""
-        if self._held.get(call) == destination:
-            del self._held[call]
-            self._in_use[destination] -= 1
+        """A number that the call had from this list is busy, or nobody there answers."""
+        if self._held.get(call) != destination:
+            return
+        del self._held[call]
+        self._in_use[destination] -= 1
         number = self._number(destination)
         number.doubtful, number.freed, number.quiet_until = True, 0, at + PROBE_S
+
+    def reached(self, call: str, destination: str, *, answered: bool) -> None:
+        """The call's line rings, or has been answered: the number is not full."""
+        if self._held.get(call) != destination:
+            return
+        number = self._number(destination)
+        number.quiet_until = float("-inf")
+        if number.doubtful and answered:
+            number.freed = max(number.freed, 1)
 
     def grants(self, at: float) -> tuple[Grant, ...]:
         """Lines given out now, to the most urgent first; each is kept for a moment."""
@@ -168,6 +179,8 @@ class WaitingList:
 
     def _open(self, call: str, destination: str, at: float) -> bool:
         """Whether a call to which no line was given may dial the number."""
+        if destination == SEAT and destination not in self.lines:
+            return True  # ordinary callers dial seats without asking: danger must not be shut out
         self._forget(at)
         if not self._room(destination) or at < self._number(destination).quiet_until:
             return False

@@ -117,7 +117,7 @@ def risk(reason: str, flags: Iterable[str], said: Iterable[tuple[str, tuple[str,
     several = False
     worst: dict[str, tuple[Sign, str]] = {}
     for text, syllables in said:
-        for sign, word in _signs(text, () if text else syllables):
+        for sign, word in _signs(text, syllables):
             worst.setdefault(sign.id, (sign, word))
         several = several or _SEVERAL.search(text) is not None
     for sign, word in sorted(worst.values(), key=lambda found: -found[0].level):
@@ -132,7 +132,7 @@ def risk(reason: str, flags: Iterable[str], said: Iterable[tuple[str, tuple[str,
 
 @lru_cache(maxsize=8192)
 def _signs(text: str, syllables: tuple[str, ...]) -> tuple[tuple[Sign, str], ...]:
-    """The signs in one turn: by its words, or by its sounds where there are none."""
+    """The signs in one turn: by its words, and by its sounds, which the text may have wrong."""
     found = []
     stream = tuple(without_tone(each) for each in syllables)
     for sign in SIGNS:
@@ -143,9 +143,9 @@ def _signs(text: str, syllables: tuple[str, ...]) -> tuple[tuple[Sign, str], ...
 
 
 def _first(words: tuple[str, ...], text: str, stream: tuple[str, ...]) -> str:
-    if text:
-        return next((word for word in words if _said(word, text)), "")
-    return next((word for word in words if _sounds(word, stream)), "")
+    said = next((word for word in words if _said(word, text)), "")
+    # A word that stands in the text was judged with what goes before it (没有人受伤).
+    return said or next((w for w in words if w not in text and _sounds(w, stream)), "")
 
 
 def _said(word: str, text: str) -> bool:

@@ -286,7 +286,7 @@ class HandoffSettings(Section):
     who were gone before 110 had their emergency; empty: the order asks 110 to do it."""
     desk_token: SecretStr = SecretStr("")
     """Bearer token of desk and seats; empty: the one made at first start."""
-    lines: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    lines: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """How many lines there are for us to a number of the duty directory, such as
     `"110-469001" = 6`; a number that is not listed is full when it says that it is busy."""
 

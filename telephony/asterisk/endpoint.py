@@ -246,4 +246,4 @@ class AsteriskEndpoint:
     def _owned(self, caller: str) -> bool:
         """Its call is running here; its legs may outlive it."""
         offer = self._offers.get(caller)
-        return offer is not None and not offer.released
+        return offer is not None and not (offer.released or offer.gone_from_us)

@@ -233,6 +233,11 @@ class AsteriskOffer:
         if self.call is not None:
             self.call.taken_away()
 
+    @property
+    def gone_from_us(self) -> bool:
+        """The dialplan has had the caller: if he is in our application again, nobody has him."""
+        return self._diverted and self._left.is_set()
+
     async def _look(self) -> None:
         """Whether a diverted caller is still there."""
         try:

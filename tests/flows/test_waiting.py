@@ -258,3 +258,31 @@ def test_a_line_of_the_county_that_the_caller_is_not_in_after_all_is_passed_over
     assert given(waiting, "110-460200") == ()
     assert waiting.state.handoff is not None
     assert waiting.state.handoff.route == dialled
+
+
+def test_who_says_his_district_keeps_his_place_before_a_seat_that_rings() -> None:
+    call = Call()
+    call.start()
+    call.says("我在海口他拿刀")
+    call.written()
+    call.hear_out()
+    refused(call, 2)
+    assert call.state.handoff is not None
+    assert call.state.handoff.route.kind == SEAT
+    call.says("我在秀英区")
+    wanted = claim(call.state)
+    assert wanted is not None
+    assert "110-460100" in wanted.wants
+    assert only(DialRoute, given(call, "110-460100")).route.destination == "110-460100"
+
+
+def test_a_district_that_is_said_in_the_pause_is_called_at_once() -> None:
+    call = Call()
+    call.start()
+    call.says("我在海口他拿刀")
+    call.written()
+    call.hear_out()
+    refused(call, 3 + len(neighbours("460100")))
+    assert call.state.handoff is not None
+    assert call.state.handoff.redial_at is not None
+    assert only(DialRoute, call.says("我在秀英区")).route.destination == "110-460105"

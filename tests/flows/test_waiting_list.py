@@ -117,9 +117,46 @@ def test_nobody_for_whom_something_rings_is_taken_from_it_for_a_try() -> None:
     assert lines.take("new", LOCAL, PROBE_S), "and a newcomer may try meanwhile"
 
 
+def test_busy_seats_of_ordinary_calls_shut_nobody_in_danger_out_of_a_seat() -> None:
+    """They are dialled without asking this list."""
+    lines = WaitingList()
+    for second in range(10):
+        lines.busy("ordinary", SEAT, float(second))
+        assert lines.take("danger", SEAT, second + 0.5)
+        lines.busy("danger", SEAT, second + 0.7)
+
+
+def test_a_number_that_rings_again_is_open_to_all() -> None:
+    lines = WaitingList()
+    assert lines.take("a", LOCAL, 0.0)
+    assert lines.take("b", LOCAL, 0.0)
+    lines.busy("a", LOCAL, 1.0)
+    assert not lines.take("c", LOCAL, 1.5)
+    lines.reached("b", LOCAL, answered=False)
+    assert lines.take("c", LOCAL, 1.6)
+
+
+def test_a_number_that_answers_has_a_line_for_who_waits() -> None:
+    lines = WaitingList()
+    lines.take("a", LOCAL, 0.0)
+    lines.take("b", LOCAL, 0.0)
+    lines.busy("a", LOCAL, 1.0)
+    lines.renew("a", wants(LOCAL, score=9.0, idle=False), 1.0)
+    lines.reached("b", LOCAL, answered=True)
+    assert [(each.call, each.sure) for each in lines.grants(1.1)] == [("a", True)]
+
+
+def test_what_others_say_of_a_number_that_they_did_not_get_here_counts_for_nothing() -> None:
+    lines = WaitingList()
+    lines.busy("a", LOCAL, 1.0)
+    lines.reached("a", LOCAL, answered=True)
+    assert lines.take("b", LOCAL, 1.1)
+
+
 def test_a_call_of_ours_that_leaves_a_busy_number_leaves_a_line() -> None:
     lines = WaitingList()
     lines.take("a", LOCAL, 0.0)
+    lines.take("b", LOCAL, 1.0)
     lines.busy("b", LOCAL, 1.0)
     lines.renew("b", wants(LOCAL, idle=False), 1.0)
     lines.renew("a", None, 1.5)

@@ -32,6 +32,24 @@ def test_the_order_is_by_danger_to_life() -> None:
     assert all(more.score > less.score for more, less in pairwise(order))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "火很大人跑不出来", "喊不醒了", "水已经到屋顶了", "孩子噎住了脸都紫了",
+        "有人从楼上掉下来了", "有个小孩掉井里了", "老人摔倒了头上都是血", "我老公要打死我",
+    ],
+)  # fmt: skip
+def test_plain_danger_to_life_goes_before_a_landslide_without_people(text: str) -> None:
+    assert of(text).score > of("山体滑坡，路断了").score
+
+
+def test_what_the_text_has_wrong_is_heard_by_its_sound() -> None:
+    heard = risk("danger", (), [("他煤呼吸了", tuple(to_syllables("他没呼吸了")))])
+    assert heard.score >= 10
+    denied = risk("danger", (), [("没有人受伤", tuple(to_syllables("没有人受伤")))])
+    assert denied.score == 3.0
+
+
 def test_it_is_explained_by_the_words() -> None:
     assert of("房子塌了", "我妈被埋在里面").reasons == ("被埋、溺水、困在火里（被埋）",)
     assert as_values(of("喂")) == {"score": 3.0, "reasons": []}

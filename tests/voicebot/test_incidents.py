@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -267,6 +267,45 @@ async def test_the_service_tells_its_calls_their_incident_and_takes_up_what_is_a
     await watch.look(now + 1)
     assert watch.announcement("12345", None) == TEXT
     assert prepared == [TEXT]
+
+
+async def test_what_was_withdrawn_is_silent_although_a_new_text_cannot_be_rendered(
+    records: Records,
+) -> None:
+    broken: list[str] = []
+
+    def prepare(texts: list[str]) -> None:
+        if "新的提示" in texts:
+            broken.extend(texts)
+            raise OSError("no space left")
+
+    watch = IncidentWatch(records, SimpleNamespace(prepare=prepare), list, lambda *_: None)  # type: ignore[arg-type]
+    opened: Mapping[str, Any] = {"destination": "110-469001", "requested_at": NOON}
+    for call in ("c1", "c2"):
+        await records.open_handoff(opened, dossier(call))
+    await watch.look(NOON + 1)
+    (one,) = await records.read(reading.open_incidents)
+    incident = one["incident"]
+
+    def announced(text: str) -> Callable[[Session], int]:
+        def announce(session: Session) -> int:
+            row = announcing.propose(session, incident, text, by="a", at=NOON + 2)
+            announcing.approve(session, incident, row.id, by="b", at=NOON + 2)
+            return row.id
+
+        return announce
+
+    number = await records.transact(announced(TEXT))
+    await watch.look(NOON + 3)
+    assert [each.text for each in watch._announcements] == [TEXT]
+    await records.transact(
+        lambda session: announcing.withdraw(session, incident, number, by="b", at=NOON + 4)
+    )
+    await records.transact(announced("新的提示"))
+    with pytest.raises(OSError, match="no space"):
+        await watch.look(NOON + 5)
+    assert broken
+    assert watch._announcements == ()
 
 
 def test_a_police_order_of_a_ticket_carries_the_incident_of_its_call(desk: Session) -> None:

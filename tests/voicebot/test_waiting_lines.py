@@ -39,12 +39,12 @@ NEVER = (Ring(), Wait(600.0))
 
 @pytest.fixture
 def options() -> str:
-    return f'lines = {{ "{POLICE}" = 1, "{SEAT}" = 0 }}'
+    return f'lines = {{ "{POLICE}" = 1 }}'
 
 
 async def in_danger(service: Service, number: int, words: str) -> Running:
     line = ScriptedLine(offered(f"c-{number}", caller=f"1380013800{number}"))
-    line.desks[POLICE] = TALKS_A_WHILE
+    line.desks |= {POLICE: TALKS_A_WHILE, SEAT: (Busy(),)}
     call = await called(service, line)
     call.says(words)
     return call
@@ -59,11 +59,11 @@ async def test_a_line_that_is_free_goes_to_the_riskiest_of_those_who_wait(
     third = await in_danger(service, 3, "救命孩子没有呼吸了")
     await until(lambda: len(service.waiting.waiting(0.0)) == 2)
     await asyncio.sleep(17.0)
-    assert second.line.legs + third.line.legs == [], "nobody dials into a full 110"
+    assert POLICE not in second.dialled() + third.dialled(), "nobody dials into a full 110"
     ahead = [each["call_id"] for each in service.waiting.waiting(0.0)]
     assert ahead == ["c-3", "c-2"]
     await until(lambda: third.session._state.phase is Phase.CONNECTED, 20.0)
-    assert not second.line.legs
+    assert POLICE not in second.dialled()
     await first.over()
     await until(lambda: second.session._state.phase is Phase.CONNECTED, 40.0)
     for call in (second, third):

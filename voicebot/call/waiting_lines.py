@@ -64,6 +64,9 @@ class WaitingLines:
     def busy(self, call: str, destination: str, at: float) -> None:
         self._list.busy(call, destination, at)
 
+    def reached(self, call: str, destination: str, *, answered: bool) -> None:
+        self._list.reached(call, destination, answered=answered)
+
     def renew(self, call: str, claim: Claim | None, at: float) -> None:
         self._list.renew(call, claim, at)
 
@@ -95,11 +98,17 @@ class CallLines:
 
     def heard_of(self, event: TransferProgress, at: float) -> None:
         """Progress of a leg: a number that is busy has no line for anybody."""
-        if event.state is LegState.BUSY and event.reason != LINES_FULL and not event.line:
-            try:
-                self._lines.busy(self._call, event.destination, at)
-            except Exception:
-                log.exception("waiting_list_failed")
+        if event.line or event.reason == LINES_FULL:
+            return
+        try:
+            match event.state:
+                case LegState.BUSY | LegState.NO_ANSWER:
+                    self._lines.busy(self._call, event.destination, at)
+                case LegState.RINGING | LegState.ANSWERED | LegState.CONFIRMED:
+                    answered = event.state is not LegState.RINGING
+                    self._lines.reached(self._call, event.destination, answered=answered)
+        except Exception:
+            log.exception("waiting_list_failed")
 
     def renew(self, state: State, began: float, at: float) -> None:
         """The state after an event, of a call that was answered at `began`."""

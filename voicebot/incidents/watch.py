@@ -69,13 +69,15 @@ class IncidentWatch:
         Raises:
             RecordsUnavailable: the database cannot be read or written.
         """
+        announced = await self._records.read(in_force, now)
+        # What was withdrawn is silent at once, whatever becomes of the rest.
+        self._announcements = tuple(a for a in self._announcements if a in announced)
         if await self._records.read(pending, now):
             await self._records.transact(take_in, now)
         if now - self._looked_for_old > OLD_EVERY_S:
             await self._records.transact(close_old, now)
             self._looked_for_old = now
         await self._tell_calls()
-        announced = await self._records.read(in_force, now)
         if announced != self._announcements:
             texts = [each.text for each in announced]
             await asyncio.to_thread(self._library.prepare, texts)

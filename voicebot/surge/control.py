@@ -191,6 +191,8 @@ class SurgeControl:
             self._orders = await self._records.read(orders.in_force, time.time())
         except RecordsUnavailable as error:
             log.warning("surge_orders_unknown", reason=str(error))  # what stood goes on
+        except Exception as error:  # following goes on: an order must be able to end
+            log.error("surge_orders_unknown", reason=type(error).__name__)
 
     def _kind(self, info: CallInfo, at: float) -> Kind:
         if info.trunk is Trunk.POLICE or info.called or self._in_danger(info.caller):
@@ -237,6 +239,8 @@ class SurgeControl:
                 )
             except RecordsUnavailable as error:
                 log.warning("forecast_not_learnt", reason=str(error))
+            except Exception as error:
+                log.error("forecast_not_learnt", reason=type(error).__name__)
             await asyncio.sleep(FORECAST_EVERY_S)
 
 
