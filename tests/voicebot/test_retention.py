@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from tests.voicebot.conftest import Voicebot
 from voicebot.auditing.checking import anchors_file, check, read_anchors
-from voicebot.callers.tables import EvaluationRow, LimitRow, MissedCallRow
+from voicebot.callers.tables import EvaluationRow, LimitRow, MissedCallRow, NuisanceCallRow
 from voicebot.clock import BEIJING
 from voicebot.config import Settings, load_settings
 from voicebot.config_retention import Retention
@@ -333,6 +333,51 @@ def test_held_calls_do_not_keep_the_others(engine: Engine, folder: Path) -> None
     counts = left(engine, folder)
     assert (counts["turns"], counts["files"], counts["numbers"]) == (1, 1, 1)
     assert outcome.removed["transcripts"]["turns"] == BATCH + 19
+
+
+def beside(engine: Engine) -> dict[str, str]:
+    """Numbers that stand beside ids of calls, by these ids."""
+    with Session(engine) as session:
+        return {
+            call: number
+            for table in (MissedCallRow, EvaluationRow, NuisanceCallRow)
+            for call, number in session.execute(select(table.call_id, table.number))
+        }
+
+
+def missed_call(name: str, at: float = OLD, state: str = "reached") -> MissedCallRow:
+    return MissedCallRow(
+        call_id=name, number="13800138000", at=at, why="queue", state=state, next_try_at=at
+    )
+
+
+def nuisance(name: str) -> NuisanceCallRow:
+    return NuisanceCallRow(call_id=name, number="13800138000", reason="silent", at=OLD)
+
+
+def test_a_number_of_a_call_that_was_never_answered_goes_by_its_own_time(
+    engine: Engine, folder: Path
+) -> None:
+    asked = EvaluationRow(call_id="evaluation:T1", number="13800138000", asked_at=OLD)
+    put(engine, missed_call("refused"), missed_call("young", NOW - DAY), asked, nuisance("n"))
+    run(engine, folder)
+    kept = {"young": "13800138000"}
+    assert beside(engine) == {"refused": REMOVED, "evaluation:T1": REMOVED, "n": REMOVED, **kept}
+    assert acts(engine) == [("retention.personal", "until 2026-10-24: numbers 1")] * 3
+
+
+def test_a_number_without_a_call_stays_while_somebody_has_to_call_it_or_it_is_evidence(
+    engine: Engine, folder: Path
+) -> None:
+    put(
+        engine, missed_call("waits", state="waiting"), missed_call("given up", state="given_up"),
+        nuisance("shown"),
+        LimitRow(number="13800138000", state="proposed", reason="silent", evidence=["shown"],
+                 proposed_at=OLD),
+    )  # fmt: skip
+    outcome = run(engine, folder)
+    assert set(beside(engine).values()) == {"13800138000"}
+    assert (outcome.held["personal"], acts(engine)) == (3, [])
 
 
 def test_a_recording_of_no_call_goes_by_its_own_time(engine: Engine, folder: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Delete, Update, delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from voicebot.auditing.chain import PRUNED
 from voicebot.auditing.keeping import lock_head
@@ -24,6 +24,14 @@ from voicebot.records.tables import (
 )
 from voicebot.retention.mark import REMOVED
 from voicebot.tickets.tables import TicketStepRow
+
+BesideCall = MissedCallRow | EvaluationRow | NuisanceCallRow
+BESIDE_CALLS: Mapping[type[BesideCall], InstrumentedAttribute[float]] = {
+    MissedCallRow: MissedCallRow.at,
+    EvaluationRow: EvaluationRow.asked_at,
+    NuisanceCallRow: NuisanceCallRow.at,
+}
+"""Tables with a caller's number beside a call's id, and when that was."""
 
 DOSSIER_KEPT = ("handoff", "call_id", "region", "category", "lines", "flags", "reason", "revision")
 """Of a dossier, what names nobody."""
@@ -62,9 +70,17 @@ def numbers(session: Session, calls: Collection[str]) -> Counter[str]:
     count["numbers"] = _run(
         session, update(CallRow).where(CallRow.id.in_(calls)).values(caller=REMOVED)
     )
-    for table in (MissedCallRow, EvaluationRow, NuisanceCallRow):
-        _run(session, update(table).where(table.call_id.in_(calls)).values(number=REMOVED))
+    for table in BESIDE_CALLS:
+        numbers_beside(session, calls, table=table)
     return count
+
+
+def numbers_beside(
+    session: Session, calls: Collection[str], *, table: type[BesideCall]
+) -> Counter[str]:
+    """The numbers that stand in this table alone beside these calls' ids."""
+    rows = update(table).where(table.call_id.in_(calls))
+    return Counter(numbers=_run(session, rows.values(number=REMOVED)))
 
 
 def tickets(session: Session, names: Collection[str]) -> Counter[str]:

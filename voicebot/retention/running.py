@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Engine, SQLColumnExpression, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from voicebot.clock import BEIJING
@@ -29,6 +30,9 @@ BATCH = 200
 """Calls or tickets in one transaction: other writers wait meanwhile."""
 DAY_S = 86400.0
 KINDS = ("recordings", "transcripts", "events", "personal", "audit")
+
+NOBODY = ("", REMOVED)
+"""No number."""
 
 _OVER = func.coalesce(CallRow.ended_at, CallRow.started_at)
 _LAST_STEP = (
@@ -98,8 +102,9 @@ class Run:
             self._calls("events", self._rules.events, logged, removing.events)
         if self._rules.personal:
             self._tickets(self._cutoff(self._rules.personal))
-            named = CallRow.caller.not_in(("", REMOVED))
+            named = CallRow.caller.not_in(NOBODY)
             self._calls("personal", self._rules.personal, named, removing.numbers)
+            self._of_no_call(self._cutoff(self._rules.personal))
         if self._rules.audit:
             with Session(self._engine) as session:
                 gone = removing.audit(
@@ -123,6 +128,16 @@ class Run:
         for names, session in self._batches(CallRow.id, _OVER, and_(cutoff > _OVER, there)):
             kept = held(session, names, self._now)
             self._note(session, kind, cutoff, remove, names, kept)
+
+    def _of_no_call(self, cutoff: float) -> None:
+        """Numbers beside a call that never came to be, or of which they stood there later on."""
+        for table, at in removing.BESIDE_CALLS.items():
+            named = exists().where(CallRow.id == table.call_id, CallRow.caller.not_in(NOBODY))
+            due = and_(at < cutoff, table.number.not_in(NOBODY), ~named)
+            remove = partial(removing.numbers_beside, table=table)
+            for names, session in self._batches(table.call_id, at, due):
+                kept = held(session, names, self._now)
+                self._note(session, "personal", cutoff, remove, names, kept)
 
     def _tickets(self, cutoff: float) -> None:
         due = and_(cutoff > _DONE, TicketRow.status.in_(FINISHED), TicketRow.matter != REMOVED)
@@ -181,7 +196,7 @@ class Run:
         return True
 
     def _batches(
-        self, name: Any, when: ColumnElement[float], due: ColumnElement[bool]
+        self, name: Any, when: SQLColumnExpression[float], due: ColumnElement[bool]
     ) -> Iterator[tuple[list[str], Session]]:
         """Names that are due, the oldest first, each batch in a session of its own."""
         after: tuple[float, str] | None = None
