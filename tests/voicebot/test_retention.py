@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, event, func, select
 from sqlalchemy.orm import Session
 
 from tests.voicebot.conftest import Voicebot
@@ -31,9 +32,11 @@ from voicebot.records.tables import (
     TicketRow,
     TurnRow,
 )
+from voicebot.retention import removing
+from voicebot.retention.batches import BATCH
 from voicebot.retention.daily import DailyRetention, Stopped
 from voicebot.retention.mark import REMOVED
-from voicebot.retention.running import BATCH, Outcome, Run
+from voicebot.retention.running import Outcome, Run
 from voicebot.tickets.tables import TicketStepRow
 
 DAY = 86_400.0
@@ -120,7 +123,21 @@ def reconciled(days: int = 0) -> ReconciliationRow:
 
 
 def run(engine: Engine, folder: Path, *, dry: bool = False, **days: int) -> Outcome:
-    return Run(engine, Retention(**(days or ALL)), folder, WHO, NOW, dry=dry).run()
+    rules = Retention(**(days or ALL))
+    return Run(engine, rules, folder, WHO, NOW, dry=dry, pause=lambda _: None).run()
+
+
+@contextmanager
+def transactions(engine: Engine) -> Iterator[list[str]]:
+    """Begun meanwhile on this engine, which takes SQLite's lock for each."""
+    begun: list[str] = []
+
+    def begin(connection: Any) -> None:
+        begun.append("begun")
+
+    event.listen(engine, "begin", begin)
+    yield begun
+    event.remove(engine, "begin", begin)
 
 
 def left(engine: Engine, folder: Path) -> dict[str, int]:
@@ -458,6 +475,62 @@ def test_a_run_that_is_stopped_keeps_what_it_has_done(engine: Engine, folder: Pa
     counts = left(engine, folder)
     assert (counts["turns"], counts["events"]) == (0, BATCH + 1)
     assert [action for action, _ in acts(engine)] == ["retention.transcripts"] * 2
+
+
+def test_a_run_that_finds_nothing_takes_no_lock(engine: Engine, folder: Path) -> None:
+    put(engine, *call(folder, at=NOW - DAY), ticket("working"))
+    with transactions(engine) as begun:
+        run(engine, folder, **ALL, audit=180)
+    assert begun == []
+
+
+def test_a_dry_run_takes_no_lock(engine: Engine, folder: Path) -> None:
+    act = AuditRow(at=NOW - 300 * DAY, principal="a", role="admin", action="x")
+    put(engine, *call(folder), ticket(), handoff(), message("delivered"), act)
+    put(engine, AuditRow(at=NOW, principal="a", role="admin", action="y"))
+    with transactions(engine) as begun:
+        would = run(engine, folder, dry=True, **ALL, audit=180)
+    assert begun == []
+    assert would.as_dict() == run(engine, folder, **ALL, audit=180).as_dict()
+
+
+def test_who_writes_the_calls_gets_the_database_between_two_batches(
+    engine: Engine, folder: Path, database_url: str
+) -> None:
+    put(engine, *(row for n in range(BATCH + 1) for row in call(folder, f"C{n:04}")))
+    calls = open_engine(database_url, writes=True)
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        put(calls, CallRow(id=f"new {len(pauses)}", caller="1"))
+
+    Run(engine, Retention(transcripts=30), folder, WHO, NOW, pause=pause).run()
+    assert len(pauses) == 2
+    assert all(0.1 <= seconds <= 1.0 for seconds in pauses)
+
+
+def test_what_was_taken_up_again_since_it_was_read_stays(engine: Engine, folder: Path) -> None:
+    put(engine, ticket(call_id=""))
+
+    def reopen() -> None:
+        with Session(engine) as session, session.begin():
+            session.get_one(TicketRow, "T1").status = "working"
+
+    Run(engine, Retention(personal=30), folder, WHO, NOW, go_on=reopen).run()
+    assert left(engine, folder)["tickets"] == 1
+    assert acts(engine) == []
+
+
+def test_the_audit_goes_in_parts_each_with_its_word(
+    engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removing, "ACTS", 2)
+    for age in (400, 390, 380, 370, 360, 10):
+        put(engine, AuditRow(at=NOW - age * DAY, principal="a", role="admin", action="x"))
+    assert run(engine, folder, dry=True, audit=180).removed["audit"]["acts"] == 5
+    assert run(engine, folder, audit=180).removed["audit"]["acts"] == 5
+    assert [action for action, _ in acts(engine)] == ["x", *["audit.pruned"] * 3]
 
 
 # ── the service, and the command ──────────────────────────────────────────────

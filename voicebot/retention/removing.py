@@ -1,4 +1,7 @@
-"""What is deleted of a batch of calls or tickets, each kind in a function; none of them commits."""
+"""What is deleted of a batch of calls or tickets, each kind in a function; none of them commits.
+
+In a session whose `info` has `COUNT_ONLY` nothing is deleted, and the counts are the same.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Delete, Update, delete, select, update
+from sqlalchemy import Delete, Update, delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from voicebot.auditing.chain import PRUNED
-from voicebot.auditing.keeping import lock_head
 from voicebot.callers.tables import EvaluationRow, MissedCallRow, NuisanceCallRow
 from voicebot.incidents.tables import IncidentMemberRow
 from voicebot.records.tables import (
@@ -24,6 +26,11 @@ from voicebot.records.tables import (
 )
 from voicebot.retention.mark import REMOVED
 from voicebot.tickets.tables import TicketStepRow
+
+COUNT_ONLY = "count only"
+
+ACTS = 5000
+"""Of the audit in one transaction."""
 
 BesideCall = MissedCallRow | EvaluationRow | NuisanceCallRow
 BESIDE_CALLS: Mapping[type[BesideCall], InstrumentedAttribute[float]] = {
@@ -101,28 +108,41 @@ def recordings(session: Session, calls: Collection[str]) -> Counter[str]:
     return Counter(calls=_run(session, rows.values(recording="")))
 
 
-def audit(session: Session, cutoff: float, who: dict[str, Any], at: float) -> int:
-    """The audit's beginning, up to its first act at `cutoff` or later; how many acts.
+def audit_end(session: Session, cutoff: float) -> int | None:
+    """The last act before the audit's first at `cutoff` or later; None: there is none.
+
+    The newest act stays, however old it is.
+    """
+    first = select(func.min(AuditRow.id)).where(AuditRow.at >= cutoff).scalar_subquery()
+    newest = select(func.max(AuditRow.id)).scalar_subquery()
+    return session.scalar(
+        select(func.max(AuditRow.id)).where(AuditRow.id < func.coalesce(first, newest))
+    )
+
+
+def audit(session: Session, end: int, who: dict[str, Any], at: float) -> int:
+    """The oldest acts up to `end`, `ACTS` at most; how many.
 
     What remains begins with a link to what is gone, and a row says that this is right.
     """
-    head = lock_head(session)
-    first = session.scalar(
-        select(AuditRow.id).where(AuditRow.at >= cutoff).order_by(AuditRow.id).limit(1)
-    )
-    last = session.execute(
-        select(AuditRow.id, AuditRow.hash)
-        .where(AuditRow.id < (head.id if first is None else first))
-        .order_by(AuditRow.id.desc())
-        .limit(1)
-    ).first()
+    oldest = select(AuditRow.id, AuditRow.hash).where(AuditRow.id <= end).order_by(AuditRow.id)
+    if session.info.get(COUNT_ONLY):
+        return session.scalar(select(func.count()).select_from(oldest.subquery())) or 0
+    some = oldest.limit(ACTS).subquery()
+    last = session.execute(select(some).order_by(some.c.id.desc()).limit(1)).first()
     if last is None:
         return 0
     gone = _run(session, delete(AuditRow).where(AuditRow.id <= last.id))
-    session.add(AuditRow(at=at, action=PRUNED, subject=f"{last.id} {last.hash}", **who))
+    if gone:  # by us: another machine may have been first
+        session.add(AuditRow(at=at, action=PRUNED, subject=f"{last.id} {last.hash}", **who))
     return gone
 
 
 def _run(session: Session, statement: Delete | Update) -> int:
+    if session.info.get(COUNT_ONLY):
+        rows = select(func.count()).select_from(statement.table)
+        if statement.whereclause is not None:
+            rows = rows.where(statement.whereclause)
+        return session.scalar(rows) or 0
     result = session.execute(statement, execution_options={"synchronize_session": False})
     return int(getattr(result, "rowcount", 0))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -12,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, SQLColumnExpression, and_, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Engine, SQLColumnExpression, and_, exists, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from voicebot.clock import BEIJING
 from voicebot.config_retention import Retention
+from voicebot.records.database import open_engine
 from voicebot.records.tables import AuditRow, CallEventRow, CallRow, TicketRow, TurnRow
 from voicebot.retention import removing
+from voicebot.retention.batches import BATCH, Batches
 from voicebot.retention.holds import held, held_tickets
 from voicebot.retention.mark import REMOVED
 from voicebot.tickets.states import FINISHED
@@ -26,10 +29,13 @@ from voicebot.tickets.tables import TicketStepRow
 
 log = structlog.get_logger()
 
-BATCH = 200
-"""Calls or tickets in one transaction: other writers wait meanwhile."""
 DAY_S = 86400.0
 KINDS = ("recordings", "transcripts", "events", "personal", "audit")
+
+Remove = Callable[[Session, Collection[str]], Counter[str]]
+Holds = Callable[[Session, Collection[str], float], set[str]]
+What = tuple[InstrumentedAttribute[str], SQLColumnExpression[float], ColumnElement[bool]]
+"""Names, when their matter was over, and which are due."""
 
 NOBODY = ("", REMOVED)
 """No number."""
@@ -69,6 +75,7 @@ class Run:
         now: seconds since the epoch.
         dry: count, and delete nothing.
         go_on: called before each batch; what it raises ends the run.
+        pause: waits so many seconds between two transactions.
     """
 
     def __init__(
@@ -81,9 +88,12 @@ class Run:
         *,
         dry: bool = False,
         go_on: Callable[[], None] = lambda: None,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._engine, self._rules, self._folder = engine, rules, recordings
-        self._who, self._now, self._dry, self._go_on = who, now, dry, go_on
+        self._rules, self._folder = rules, recordings
+        self._who, self._now = who, now
+        reader = open_engine(engine.url.render_as_string(hide_password=False))
+        self._batches = Batches(reader, engine, dry, go_on, pause)
         self._outcome = Outcome()
 
     def run(self) -> Outcome:
@@ -92,6 +102,13 @@ class Run:
         Raises:
             SQLAlchemyError: the database takes no write; what was committed stays so.
         """
+        try:
+            self._all()
+        finally:
+            self._batches.reader.dispose()
+        return self._outcome
+
+    def _all(self) -> None:
         if self._rules.recordings:
             self._recordings(self._cutoff(self._rules.recordings))
         if self._rules.transcripts:
@@ -106,28 +123,15 @@ class Run:
             self._calls("personal", self._rules.personal, named, removing.numbers)
             self._of_no_call(self._cutoff(self._rules.personal))
         if self._rules.audit:
-            with Session(self._engine) as session:
-                gone = removing.audit(
-                    session, self._cutoff(self._rules.audit), self._who, self._now
-                )
-                self._end(session)
-            self._outcome.removed["audit"]["acts"] += gone
-        return self._outcome
+            self._acts(self._cutoff(self._rules.audit))
 
     def _cutoff(self, days: int) -> float:
         return self._now - days * DAY_S
 
-    def _calls(
-        self,
-        kind: str,
-        days: int,
-        there: ColumnElement[bool],
-        remove: Callable[[Session, Collection[str]], Counter[str]],
-    ) -> None:
+    def _calls(self, kind: str, days: int, there: ColumnElement[bool], remove: Remove) -> None:
         cutoff = self._cutoff(days)
-        for names, session in self._batches(CallRow.id, _OVER, and_(cutoff > _OVER, there)):
-            kept = held(session, names, self._now)
-            self._note(session, kind, cutoff, remove, names, kept)
+        due = and_(cutoff > _OVER, there)
+        self._sweep(kind, cutoff, (CallRow.id, _OVER, due), held, remove)
 
     def _of_no_call(self, cutoff: float) -> None:
         """Numbers beside a call that never came to be, or of which they stood there later on."""
@@ -135,42 +139,66 @@ class Run:
             named = exists().where(CallRow.id == table.call_id, CallRow.caller.not_in(NOBODY))
             due = and_(at < cutoff, table.number.not_in(NOBODY), ~named)
             remove = partial(removing.numbers_beside, table=table)
-            for names, session in self._batches(table.call_id, at, due):
-                kept = held(session, names, self._now)
-                self._note(session, "personal", cutoff, remove, names, kept)
+            self._sweep("personal", cutoff, (table.call_id, at, due), held, remove)
 
     def _tickets(self, cutoff: float) -> None:
         due = and_(cutoff > _DONE, TicketRow.status.in_(FINISHED), TicketRow.matter != REMOVED)
-        for names, session in self._batches(TicketRow.id, _DONE, due):
-            kept = held_tickets(session, names, self._now)
-            self._note(session, "personal", cutoff, removing.tickets, names, kept)
+        what = (TicketRow.id, _DONE, due)
+        self._sweep("personal", cutoff, what, held_tickets, removing.tickets)
+
+    def _sweep(self, kind: str, cutoff: float, what: What, holds: Holds, remove: Remove) -> None:
+        name, _, due = what
+        for names in self._batches.due(*what):
+            with self._batches.transaction() as session:
+                # What was read may have been taken up again since.
+                still = session.scalars(select(name).where(name.in_(names), due)).all()
+                kept = holds(session, still, self._now)
+                self._outcome.held[kind] += len(kept)
+                free = [each for each in still if each not in kept]
+                if free:
+                    self._audit(session, kind, cutoff, remove(session, free))
+
+    def _acts(self, cutoff: float) -> None:
+        with Session(self._batches.reader) as session:
+            end = removing.audit_end(session, cutoff)
+        gone = removing.ACTS if end is not None else 0
+        while end is not None and gone == removing.ACTS:
+            self._batches.go_on()
+            with self._batches.transaction() as session:
+                gone = removing.audit(session, end, self._who, self._now)
+            self._outcome.removed["audit"]["acts"] += gone
+            if self._batches.dry:
+                return
 
     def _recordings(self, cutoff: float) -> None:
         """Files of this machine, by when their call ended; those of no call by their own time."""
         files = _files(self._folder)
         for start in range(0, len(files), BATCH):
-            self._go_on()
-            some = files[start : start + BATCH]
-            with Session(self._engine) as session:
-                calls = self._recorded(session, some)
-                kept = held(session, {call for call, _ in calls.values()}, self._now)
-                gone, spared, names = [], 0, set()
-                for file in some:
-                    call, ended = calls[file] if file in calls else ("", _modified(file))
-                    if ended is None or ended >= cutoff:
-                        continue
-                    if call in kept:
-                        spared += 1
-                        continue
-                    gone.append(file)
-                    names.add(call)
-                self._outcome.held["recordings"] += spared
-                if not gone:
-                    continue
-                counts = removing.recordings(session, names - {""})
-                counts["files"] = sum(self._unlink(file) for file in gone)
-                self._audit(session, "recordings", cutoff, counts)
-                self._end(session)
+            self._batches.go_on()
+            with Session(self._batches.reader) as session:
+                due = self._due(session, files[start : start + BATCH], cutoff)
+            if due:
+                with self._batches.transaction() as session:
+                    self._remove_files(session, due, cutoff)
+
+    def _due(self, session: Session, files: Collection[Path], cutoff: float) -> dict[Path, str]:
+        """Those of these files that are past their time, with their calls; "": of none."""
+        calls = self._recorded(session, files)
+        due = {}
+        for file in files:
+            call, ended = calls[file] if file in calls else ("", _modified(file))
+            if ended is not None and ended < cutoff:
+                due[file] = call
+        return due
+
+    def _remove_files(self, session: Session, due: Mapping[Path, str], cutoff: float) -> None:
+        kept = held(session, set(due.values()), self._now)
+        gone = {file: call for file, call in due.items() if call not in kept}
+        self._outcome.held["recordings"] += len(due) - len(gone)
+        if gone:
+            counts = removing.recordings(session, set(gone.values()) - {""})
+            counts["files"] = sum(self._unlink(file) for file in gone)
+            self._audit(session, "recordings", cutoff, counts)
 
     def _recorded(
         self, session: Session, files: Collection[Path]
@@ -186,7 +214,7 @@ class Run:
         return {by_name[name]: (call, ended or began) for name, call, ended, began in rows}
 
     def _unlink(self, file: Path) -> bool:
-        if self._dry:
+        if self._batches.dry:
             return True
         try:
             file.unlink(missing_ok=True)
@@ -194,41 +222,6 @@ class Run:
             log.error("recording_not_removed", file=file.name, reason=error.strerror)
             return False
         return True
-
-    def _batches(
-        self, name: Any, when: SQLColumnExpression[float], due: ColumnElement[bool]
-    ) -> Iterator[tuple[list[str], Session]]:
-        """Names that are due, the oldest first, each batch in a session of its own."""
-        after: tuple[float, str] | None = None
-        while True:
-            self._go_on()
-            with Session(self._engine) as session:
-                query = select(when, name).where(due).order_by(when, name).limit(BATCH)
-                if after is not None:
-                    at, last = after
-                    query = query.where(or_(when > at, and_(when == at, name > last)))
-                rows = session.execute(query).all()
-                if not rows:
-                    return
-                after = rows[-1]
-                yield [row[1] for row in rows], session
-                self._end(session)
-            if len(rows) < BATCH:
-                return
-
-    def _note(
-        self,
-        session: Session,
-        kind: str,
-        cutoff: float,
-        remove: Callable[[Session, Collection[str]], Counter[str]],
-        due: Collection[str],
-        kept: Collection[str],
-    ) -> None:
-        self._outcome.held[kind] += len(kept)
-        free = [name for name in due if name not in kept]
-        if free:
-            self._audit(session, kind, cutoff, remove(session, free))
 
     def _audit(self, session: Session, kind: str, cutoff: float, counts: Counter[str]) -> None:
         self._outcome.removed[kind] += counts
@@ -238,12 +231,6 @@ class Run:
         session.add(
             AuditRow(at=self._now, action=f"retention.{kind}", subject=subject, **self._who)
         )
-
-    def _end(self, session: Session) -> None:
-        if self._dry:
-            session.rollback()
-        else:
-            session.commit()
 
 
 def _files(folder: Path) -> list[Path]:
