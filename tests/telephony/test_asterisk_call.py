@@ -12,8 +12,11 @@ from telephony.asterisk.access import AsteriskAccess
 from telephony.asterisk.ari import AriError
 from telephony.asterisk.call import AsteriskCall
 from telephony.asterisk.calling_out import call_out
+from telephony.asterisk.caretaking import Caretaker
 from telephony.asterisk.dispatch import Dispatch
+from telephony.asterisk.endpoint import AsteriskEndpoint
 from telephony.asterisk.leg import AsteriskLeg
+from telephony.asterisk.offer import AsteriskOffer
 from telephony.asterisk.sound import Voice
 from telephony.call_control import CallInfo
 from telephony.codecs import Int16
@@ -105,3 +108,33 @@ async def test_a_call_out_that_is_given_up_ends_unless_it_was_just_answered(answ
     assert calling.cancelled()
     assert dispatch.follows(channel) is answered
     assert ari.deleted == ([] if answered else [f"channels/{channel}"])
+
+
+class QueuedCaller(SilentAri):
+    """One channel, in the dialplan or in our application."""
+
+    app = "Queue"
+
+    async def get(self, path: str, **_: Any) -> Any:
+        dialplan = {"app_name": self.app, "app_data": "voicebot,waited,12345"}
+        channel = {"id": "ch1", "state": "Up", "dialplan": dialplan}
+        return {"channels": [channel], "bridges": []}.get(path, channel)
+
+    async def proceed(self, channel: str, context: str) -> None: ...
+
+
+async def test_who_comes_back_from_the_queue_while_the_event_is_lost_is_looked_after() -> None:
+    """Nobody was told of it: the controller lives, so the watchdog takes nobody either."""
+    ari: Any = QueuedCaller()
+    endpoint = AsteriskEndpoint(ari.access, lambda _: asyncio.sleep(0))
+    offer = AsteriskOffer(ari, Dispatch(), {"channel": {"id": "ch1"}, "args": ["caller", "12345"]})
+    offer.info = CallInfo("ch1", "139", "12345", 8000)
+    endpoint._offers["ch1"] = offer
+    diverting = asyncio.create_task(offer.divert("agents", "", call_back=False))
+    await asyncio.sleep(0)
+    offer._on({"type": "StasisEnd", "channel": {"id": "ch1"}})
+    await diverting
+    caretaker = Caretaker(ari, endpoint._owned)
+    assert (await caretaker.sweep()).fall_back == ()
+    ari.app = "Stasis"
+    assert (await caretaker.sweep()).fall_back == ("ch1",)

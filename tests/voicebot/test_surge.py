@@ -16,6 +16,7 @@ from flows.surge import Destination, Mode, Reason
 from telephony.call_control import CallInfo, IncomingCall, QueueState, Rejection, Trunk
 from telephony.scripted import ScriptedLine
 from tests.voicebot.test_app import Engines
+from voicebot.admission import Room
 from voicebot.app import Service
 from voicebot.call_backs import CallBacks
 from voicebot.callers import missed
@@ -25,6 +26,7 @@ from voicebot.records.store import Records
 from voicebot.surge import orders
 from voicebot.surge.arrivals import Arrivals
 from voicebot.surge.board import Board, SeatReport
+from voicebot.surge.control import SurgeControl
 from voicebot.surge.decisions import decision_of
 from voicebot.surge.measured import Measured
 from voicebot.surge.orders import Order, OrderRefused
@@ -474,3 +476,25 @@ def test_modes_and_reasons_fit_their_columns() -> None:
     assert max(map(len, Reason)) <= 20
     assert max(map(len, Mode)) <= 8
     assert max(map(len, Order)) <= 12
+
+
+@pytest.mark.leaping_time
+async def test_orders_are_followed_although_one_of_them_could_not_be_read(
+    settings: Settings,
+) -> None:
+    reads: list[int] = []
+
+    class Unreadable:
+        async def read(self, *_: Any) -> Any:
+            reads.append(1)
+            if len(reads) == 2:
+                raise ValueError("'storm' is no order")
+            return []
+
+    records: Any = Unreadable()
+    surge = SurgeControl(settings, records, lambda: Room(0, 1, 1, 0), lambda *_: False, bool)
+    following = asyncio.create_task(surge.run())
+    await asyncio.sleep(30.0)
+    assert not following.done()
+    assert len(reads) > 2
+    following.cancel()
