@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from tests.voicebot.postgres import Postgres, fresh_server
+from voicebot.auditing.keeping import lock_head
 from voicebot.config import Settings, load_settings
 from voicebot.exchange.dossier import Dossier
 from voicebot.records.database import migrate, open_engine
 from voicebot.records.store import Records
-from voicebot.records.tables import CallRow
+from voicebot.records.tables import AuditRow, CallRow
 
 NOW = 1_790_000_000.0
 OPENING = {"destination": "110-460106", "requested_at": NOW}
@@ -84,6 +86,30 @@ async def test_a_server_that_is_away_at_the_start_costs_no_call(
     again = await Records.open(settings_for(tmp_path / "a", postgresql_url))
     assert await again.handoff("H1") is not None
     await again.close()
+
+
+def test_a_process_that_is_frozen_while_it_writes_the_audit_does_not_stop_the_others(
+    postgresql_url: str,
+) -> None:
+    frozen = open_engine(postgresql_url, writes=True, idle_s=0.3)
+    other = open_engine(postgresql_url, writes=True, patience_s=30.0)
+    with Session(frozen) as holds:
+        lock_head(holds)
+        with Session(other) as session, session.begin():
+            session.add(AuditRow(at=NOW, principal="a", role="admin", action="x"))
+        with pytest.raises(DBAPIError):
+            holds.execute(text("SELECT 1"))
+        holds.invalidate()
+
+
+@pytest.mark.parametrize(
+    ("writes", "expected"), [(True, "10s"), (False, "0")], ids=["a writer", "a reader"]
+)
+def test_only_a_transaction_that_writes_may_not_be_idle(
+    postgresql_url: str, writes: bool, expected: str
+) -> None:
+    with Session(open_engine(postgresql_url, writes=writes)) as session:
+        assert session.scalar(text("SHOW idle_in_transaction_session_timeout")) == expected
 
 
 def test_two_processes_that_start_together_bring_the_tables_up_to_date(

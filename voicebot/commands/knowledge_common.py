@@ -97,11 +97,13 @@ def change_knowledge(settings: Settings, change: Callable[[Session], T]) -> T:
     """Make a change of the knowledge base, in one transaction; what came of it, once it is kept."""
     from sqlalchemy.orm import Session
 
-    from voicebot.records.database import migrate, open_engine
+    from voicebot.records.database import LONG_WORK_S, migrate, open_engine
     from voicebot.security import WRITE_PATIENCE_S
 
     migrate(settings.database_url)
-    engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
+    engine = open_engine(
+        settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S, idle_s=LONG_WORK_S
+    )
     try:
         with Session(engine) as session, session.begin():
             return change(session)

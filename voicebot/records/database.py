@@ -28,12 +28,27 @@ WRITE_PATIENCE_S = 0.03
 READ_PATIENCE_S = 2.0
 SERVER_LOCK_PATIENCE_S = 1.0
 """PostgreSQL locks rows, for as long as one act; the writer waits at least this long."""
+SERVER_IDLE_S = 10.0
+"""After so long without a word of a transaction that writes, PostgreSQL ends it: a process that
+was frozen while it held `audit_head` would stop the writes of every machine."""
+LONG_WORK_S = 60.0
+"""The same where something is worked out within the transaction."""
 SERVER_CONNECT_S = 3
 """A server that does not answer is away; libpq takes whole seconds, 2 or more."""
 
 
-def open_engine(url: str, *, writes: bool = False, patience_s: float | None = None) -> Engine:
+def open_engine(
+    url: str,
+    *,
+    writes: bool = False,
+    patience_s: float | None = None,
+    idle_s: float = SERVER_IDLE_S,
+) -> Engine:
     """An engine for the writer (`writes`) or for readers.
+
+    Parameters:
+        patience_s: how long a transaction waits for another's lock.
+        idle_s: how long one that writes may leave PostgreSQL without a statement.
 
     Raises:
         RecordsUnavailable: if the URL cannot be understood or its driver is missing.
@@ -42,7 +57,7 @@ def open_engine(url: str, *, writes: bool = False, patience_s: float | None = No
         patience_s = WRITE_PATIENCE_S if writes else READ_PATIENCE_S
     try:
         if make_url(url).get_backend_name() != "sqlite":
-            return _server_engine(url, patience_s)
+            return _server_engine(url, patience_s, idle_s if writes else 0.0)
         arguments: dict[str, Any] = {"timeout": patience_s, "check_same_thread": False}
         file = sqlite_file(url)
         if file is not None and not writes:
@@ -63,15 +78,24 @@ def open_engine(url: str, *, writes: bool = False, patience_s: float | None = No
     return engine
 
 
-def _server_engine(url: str, patience_s: float) -> Engine:
-    """What the URL says itself goes before what is set here."""
+def _server_engine(url: str, patience_s: float, idle_s: float) -> Engine:
+    """What the URL says itself goes before what is set here. `idle_s` 0: for ever."""
     target = make_url(url)
     arguments: dict[str, Any] = {}
     if target.get_driver_name() == "psycopg":
         milliseconds = round(max(patience_s, SERVER_LOCK_PATIENCE_S) * 1000)
         ours = {
             "connect_timeout": SERVER_CONNECT_S,
-            "options": f"-c lock_timeout={milliseconds}",
+            "options": " ".join(
+                (
+                    f"-c lock_timeout={milliseconds}",
+                    f"-c idle_in_transaction_session_timeout={round(idle_s * 1000)}",
+                    # Of a machine that is cut off, the server lets go of the locks as soon.
+                    "-c tcp_keepalives_idle=5",
+                    "-c tcp_keepalives_interval=2",
+                    "-c tcp_keepalives_count=3",
+                )
+            ),
             # A cable that is cut shows within seconds, not after a quarter of an hour.
             "keepalives_idle": 5,
             "keepalives_interval": 2,
@@ -155,7 +179,7 @@ def migrate(url: str) -> str:
     from alembic.script import ScriptDirectory
     from alembic.util.exc import CommandError
 
-    engine = open_engine(url, writes=True, patience_s=5.0)
+    engine = open_engine(url, writes=True, patience_s=5.0, idle_s=LONG_WORK_S)
     try:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
