@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, event, func, select
 from sqlalchemy.orm import Session
 
+from telephony.recording import file_stem
 from tests.voicebot.conftest import Voicebot
 from voicebot.auditing.checking import anchors_file, check, read_anchors
 from voicebot.callers.tables import EvaluationRow, LimitRow, MissedCallRow, NuisanceCallRow
@@ -431,6 +432,19 @@ def test_a_recording_that_a_crash_left_unsealed_is_its_calls(engine: Engine, fol
     os.utime(folder / "C1.wav", (OLD, OLD))
     run(engine, folder)
     assert (folder / "C1.wav").exists()
+
+
+@pytest.mark.parametrize("name", ["C1", "a84b4c76e66710@pbx.example"])
+def test_a_recording_is_its_calls_after_the_state_folder_has_moved(
+    engine: Engine, folder: Path, name: str
+) -> None:
+    put(engine, *call(folder, file_stem(name)), ticket("working", call_id=name))
+    with Session(engine) as session, session.begin():
+        row = session.scalars(select(CallRow)).one()
+        row.id, row.recording = name, f"/srv/before/recordings/{file_stem(name)}.wav.age"
+    os.utime(folder / f"{file_stem(name)}.wav.age", (OLD, OLD))
+    run(engine, folder)
+    assert left(engine, folder)["files"] == 1
 
 
 def test_the_beginning_of_the_audit_goes_and_the_rest_is_still_whole(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import structlog
 from sqlalchemy import ColumnElement, Engine, SQLColumnExpression, and_, exists, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -20,14 +18,12 @@ from voicebot.clock import BEIJING
 from voicebot.config_retention import Retention
 from voicebot.records.database import open_engine
 from voicebot.records.tables import AuditRow, CallEventRow, CallRow, TicketRow, TurnRow
-from voicebot.retention import removing
+from voicebot.retention import recordings, removing
 from voicebot.retention.batches import BATCH, Batches
 from voicebot.retention.holds import held, held_tickets
 from voicebot.retention.mark import REMOVED
 from voicebot.tickets.states import FINISHED
 from voicebot.tickets.tables import TicketStepRow
-
-log = structlog.get_logger()
 
 DAY_S = 86400.0
 KINDS = ("recordings", "transcripts", "events", "personal", "audit")
@@ -70,7 +66,7 @@ class Run:
 
     Parameters:
         engine: made by `open_engine(url, writes=True)`.
-        recordings: the folder of recordings on this machine.
+        folder: that of the recordings on this machine.
         who: ``{"principal", "role", "client"}`` for the audit rows.
         now: seconds since the epoch.
         dry: count, and delete nothing.
@@ -82,7 +78,7 @@ class Run:
         self,
         engine: Engine,
         rules: Retention,
-        recordings: Path,
+        folder: Path,
         who: dict[str, Any],
         now: float,
         *,
@@ -90,7 +86,7 @@ class Run:
         go_on: Callable[[], None] = lambda: None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._rules, self._folder = rules, recordings
+        self._rules, self._folder = rules, folder
         self._who, self._now = who, now
         reader = open_engine(engine.url.render_as_string(hide_password=False))
         self._batches = Batches(reader, engine, dry, go_on, pause)
@@ -172,23 +168,21 @@ class Run:
 
     def _recordings(self, cutoff: float) -> None:
         """Files of this machine, by when their call ended; those of no call by their own time."""
-        files = _files(self._folder)
-        for start in range(0, len(files), BATCH):
+        due = self._due(recordings.files(self._folder), cutoff)
+        for start in range(0, len(due), BATCH):
             self._batches.go_on()
-            with Session(self._batches.reader) as session:
-                due = self._due(session, files[start : start + BATCH], cutoff)
-            if due:
-                with self._batches.transaction() as session:
-                    self._remove_files(session, due, cutoff)
+            with self._batches.transaction() as session:
+                self._remove_files(session, dict(due[start : start + BATCH]), cutoff)
 
-    def _due(self, session: Session, files: Collection[Path], cutoff: float) -> dict[Path, str]:
+    def _due(self, files: Sequence[Path], cutoff: float) -> list[tuple[Path, str]]:
         """Those of these files that are past their time, with their calls; "": of none."""
-        calls = self._recorded(session, files)
-        due = {}
+        with Session(self._batches.reader) as session:
+            calls = recordings.of_calls(session, files)
+        due = []
         for file in files:
-            call, ended = calls[file] if file in calls else ("", _modified(file))
+            call, ended = calls[file] if file in calls else ("", recordings.modified(file))
             if ended is not None and ended < cutoff:
-                due[file] = call
+                due.append((file, call))
         return due
 
     def _remove_files(self, session: Session, due: Mapping[Path, str], cutoff: float) -> None:
@@ -197,31 +191,8 @@ class Run:
         self._outcome.held["recordings"] += len(due) - len(gone)
         if gone:
             counts = removing.recordings(session, set(gone.values()) - {""})
-            counts["files"] = sum(self._unlink(file) for file in gone)
+            counts["files"] = sum(self._batches.dry or recordings.unlink(file) for file in gone)
             self._audit(session, "recordings", cutoff, counts)
-
-    def _recorded(
-        self, session: Session, files: Collection[Path]
-    ) -> dict[Path, tuple[str, float | None]]:
-        """Call and end by file; one that a crash left unsealed is on record by its sealed name."""
-        by_name = {str(file): file for file in files}
-        by_name |= {f"{file}.age": file for file in files if file.suffix == ".wav"}
-        rows = session.execute(
-            select(CallRow.recording, CallRow.id, CallRow.ended_at, CallRow.started_at).where(
-                CallRow.recording.in_(by_name)
-            )
-        )
-        return {by_name[name]: (call, ended or began) for name, call, ended, began in rows}
-
-    def _unlink(self, file: Path) -> bool:
-        if self._batches.dry:
-            return True
-        try:
-            file.unlink(missing_ok=True)
-        except OSError as error:
-            log.error("recording_not_removed", file=file.name, reason=error.strerror)
-            return False
-        return True
 
     def _audit(self, session: Session, kind: str, cutoff: float, counts: Counter[str]) -> None:
         self._outcome.removed[kind] += counts
@@ -231,21 +202,3 @@ class Run:
         session.add(
             AuditRow(at=self._now, action=f"retention.{kind}", subject=subject, **self._who)
         )
-
-
-def _files(folder: Path) -> list[Path]:
-    """Recordings, sealed or not; what is being written is none yet."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [each.name for each in entries if each.is_file(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
-    return sorted(folder / each for each in names if ".wav" in each and not each.endswith(".part"))
-
-
-def _modified(file: Path) -> float | None:
-    """None: it has been sealed meanwhile, or is gone."""
-    try:
-        return file.stat().st_mtime
-    except FileNotFoundError:
-        return None
