@@ -447,6 +447,42 @@ def test_a_recording_is_its_calls_after_the_state_folder_has_moved(
     assert left(engine, folder)["files"] == 1
 
 
+def test_a_recording_is_removed_only_once_that_is_on_record(engine: Engine, folder: Path) -> None:
+    put(engine, *call(folder))
+
+    def refuse(_: Any) -> None:
+        raise OSError("the disk is full")
+
+    event.listen(engine, "commit", refuse)
+    with pytest.raises(OSError, match="disk is full"):
+        run(engine, folder)
+    event.remove(engine, "commit", refuse)
+    assert left(engine, folder) == {**EVERYTHING, "tickets": 0}
+
+
+def test_a_recording_that_cannot_be_removed_is_still_on_record_and_tried_again(
+    engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(engine, *call(folder))
+    before = left(engine, folder)
+    with monkeypatch.context() as patched:
+
+        def refuse(file: Path, missing_ok: bool = False) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        patched.setattr(Path, "unlink", refuse)
+        outcome = run(engine, folder, recordings=30)
+    assert left(engine, folder) == before
+    assert outcome.removed["recordings"]["files"] == 0
+    until = "until 2026-10-24: "
+    assert [subject for _, subject in acts(engine)] == [
+        until + "calls 1, files 1",
+        until + "not_removed 1",
+    ]
+    run(engine, folder, recordings=30)
+    assert left(engine, folder) == {**before, "files": 0, "paths": 0}
+
+
 def test_the_beginning_of_the_audit_goes_and_the_rest_is_still_whole(
     engine: Engine, folder: Path
 ) -> None:

@@ -102,6 +102,19 @@ def tickets(session: Session, names: Collection[str]) -> Counter[str]:
     return Counter(tickets=gone)
 
 
+def paths(session: Session, calls: Collection[str]) -> dict[str, str]:
+    """Where the recordings of these calls are on record; those of them that have one."""
+    rows = select(CallRow.id, CallRow.recording)
+    found = session.execute(rows.where(CallRow.id.in_(calls), CallRow.recording != ""))
+    return {row.id: row.recording for row in found}
+
+
+def put_back(session: Session, paths: Mapping[str, str]) -> None:
+    """Where recordings still are that could not be removed, by their calls; "": of none."""
+    for call, path in paths.items():
+        _run(session, update(CallRow).where(CallRow.id == call).values(recording=path))
+
+
 def recordings(session: Session, calls: Collection[str]) -> Counter[str]:
     """Where the recordings of these calls were; the files are the caller's to remove."""
     rows = update(CallRow).where(CallRow.id.in_(calls), CallRow.recording != "")

@@ -172,7 +172,14 @@ class Run:
         for start in range(0, len(due), BATCH):
             self._batches.go_on()
             with self._batches.transaction() as session:
-                self._remove_files(session, dict(due[start : start + BATCH]), cutoff)
+                gone, paths = self._forget(session, dict(due[start : start + BATCH]), cutoff)
+            # Only what is committed as gone: a file cannot be rolled back.
+            left = [] if self._batches.dry else [f for f in gone if not recordings.unlink(f)]
+            if left:
+                with self._batches.transaction() as session:
+                    removing.put_back(session, {gone[f]: paths.get(gone[f], "") for f in left})
+                    self._audit(session, "recordings", cutoff, Counter(not_removed=len(left)))
+                self._outcome.removed["recordings"]["files"] -= len(left)
 
     def _due(self, files: Sequence[Path], cutoff: float) -> list[tuple[Path, str]]:
         """Those of these files that are past their time, with their calls; "": of none."""
@@ -185,14 +192,19 @@ class Run:
                 due.append((file, call))
         return due
 
-    def _remove_files(self, session: Session, due: Mapping[Path, str], cutoff: float) -> None:
+    def _forget(
+        self, session: Session, due: Mapping[Path, str], cutoff: float
+    ) -> tuple[dict[Path, str], dict[str, str]]:
+        """Those of these files that go, with their calls; and these calls' paths on record."""
         kept = held(session, set(due.values()), self._now)
         gone = {file: call for file, call in due.items() if call not in kept}
         self._outcome.held["recordings"] += len(due) - len(gone)
+        paths = removing.paths(session, gone.values())
         if gone:
-            counts = removing.recordings(session, set(gone.values()) - {""})
-            counts["files"] = sum(self._batches.dry or recordings.unlink(file) for file in gone)
+            counts = removing.recordings(session, set(paths))
+            counts["files"] = len(gone)
             self._audit(session, "recordings", cutoff, counts)
+        return gone, paths
 
     def _audit(self, session: Session, kind: str, cutoff: float, counts: Counter[str]) -> None:
         self._outcome.removed[kind] += counts
