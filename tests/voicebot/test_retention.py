@@ -324,6 +324,32 @@ def test_what_is_reconciled_is_not_held(engine: Engine, folder: Path) -> None:
     assert left(engine, folder) == NOTHING
 
 
+@pytest.mark.parametrize(
+    ("exchange", "rows", "stays"),
+    [
+        (True, [], True),
+        (True, [lambda: reconciled(days=1)], True),
+        (True, [reconciled], False),
+        (False, [], False),
+    ],
+    ids=["never", "another day", "that day", "no exchange"],
+)
+def test_a_dossier_stays_until_it_was_compared_with_110s(
+    engine: Engine, folder: Path, exchange: bool, rows: list[Callable[[], Any]], stays: bool
+) -> None:
+    put(
+        engine, *call(folder), ticket(), handoff(), message("delivered"), *(each() for each in rows)
+    )
+    rules = Retention(**ALL)
+    Run(engine, rules, folder, WHO, NOW, exchange=exchange, pause=lambda _: None).run()
+    assert left(engine, folder) == (EVERYTHING if stays else NOTHING)
+
+
+def test_what_was_said_is_kept_for_a_week_at_least() -> None:
+    with pytest.raises(ValidationError, match="7 days at least"):
+        Retention(transcripts=6)
+
+
 def test_a_ticket_of_no_call_is_held_by_itself_alone(engine: Engine, folder: Path) -> None:
     open_one = ticket("working", call_id="")
     open_one.id = "T2"

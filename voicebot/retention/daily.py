@@ -127,6 +127,10 @@ def run_retention(
     engine = open_engine(settings.database_url, writes=True, patience_s=WRITE_PATIENCE_S)
     try:
         folder = settings.paths.state / "recordings"
-        return Run(engine, settings.retention, folder, who, now, dry=dry, go_on=go_on).run()
+        exchange = bool(settings.exchange.url)
+        run = Run(
+            engine, settings.retention, folder, who, now, exchange=exchange, dry=dry, go_on=go_on
+        )
+        return run.run()
     finally:
         engine.dispose()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from voicebot.callers import missed
 from voicebot.callers.tables import LimitRow, MissedCallRow
+from voicebot.clock import BEIJING
 from voicebot.duty.tables import DutyNoticeRow
 from voicebot.exchange.reconciliation.tables import DifferenceRow, ReconciliationRow
 from voicebot.exchange.tables import EnvelopeRow, InboxRow, LedgerRow
@@ -21,13 +23,16 @@ HANDOFF_OPEN_S = 7 * 86400.0
 """A hand-off of which no end ever came is open for so long: its caller was gone."""
 
 
-def held(session: Session, calls: Collection[str], now: float) -> set[str]:
+def held(
+    session: Session, calls: Collection[str], now: float, *, exchange: bool = False
+) -> set[str]:
     """Those of these calls that something open needs: a ticket, a hand-off or a message that
     waits, an exchange that is not reconciled, an incident, a missed call, a limit's evidence.
 
     Parameters:
         calls: ids, some hundreds at most; "" is no call.
         now: seconds since the epoch.
+        exchange: 12345 and 110 compare their ledgers; dossiers are needed until then.
     """
     calls = set(calls) - {""}
     subjects: dict[str, str] = {}
@@ -45,12 +50,17 @@ def held(session: Session, calls: Collection[str], now: float) -> set[str]:
             HandoffRow.state.in_(WAITING),
             HandoffRow.requested_at > now - HANDOFF_OPEN_S,
         ),
+        HandoffRow.requested_at,
     ).where(HandoffRow.call_id.in_(calls))
-    for handoff, call, waits in session.execute(handoffs):
+    days: dict[str, str] = {}
+    for handoff, call, waits, at in session.execute(handoffs):
         subjects[handoff] = call
+        days[handoff] = datetime.fromtimestamp(at, BEIJING).date().isoformat()
         if waits:
             kept.add(call)
     kept |= {subjects[each] for each in _needed(session, subjects)}
+    if exchange:
+        kept |= {subjects[each] for each in _not_compared(session, days)}
     members = (
         select(IncidentMemberRow.call_id)
         .join(IncidentRow, IncidentRow.id == IncidentMemberRow.incident)
@@ -63,7 +73,9 @@ def held(session: Session, calls: Collection[str], now: float) -> set[str]:
     return kept | (_evidence(session, now) & calls)
 
 
-def held_tickets(session: Session, names: Collection[str], now: float) -> set[str]:
+def held_tickets(
+    session: Session, names: Collection[str], now: float, *, exchange: bool = False
+) -> set[str]:
     """Those of these tickets that are needed: open themselves, in an exchange that is not
     reconciled, or of a call that is held. Many are of no call: they came over the Internet.
     """
@@ -74,7 +86,7 @@ def held_tickets(session: Session, names: Collection[str], now: float) -> set[st
     ).all()
     orders = {row.police_order: row.id for row in rows if row.police_order}
     needed = _needed(session, {*names, *orders})
-    calls = held(session, {row.call_id for row in rows}, now)
+    calls = held(session, {row.call_id for row in rows}, now, exchange=exchange)
     return {
         row.id
         for row in rows
@@ -114,6 +126,32 @@ def _needed(session: Session, subjects: Collection[str]) -> set[str]:
         ),
     )
     return {subject for query in open_ones for subject in session.scalars(query)}
+
+
+def _not_compared(session: Session, days: Mapping[str, str]) -> set[str]:
+    """Hand-offs, given with their days, whose dossiers no reconciliation has seen.
+
+    They are in no ledger: reconciliations read them from the outbox.
+    """
+    sent = set(
+        session.scalars(
+            select(OutboxRow.handoff).where(
+                OutboxRow.handoff.in_(days), OutboxRow.kind == "dossier"
+            )
+        )
+    )
+    if not sent:
+        return set()
+    compared = session.execute(
+        select(ReconciliationRow.first_day, ReconciliationRow.last_day).where(
+            ReconciliationRow.ended_at.is_not(None),
+            ReconciliationRow.last_day >= min(days[each] for each in sent),
+            ReconciliationRow.first_day <= max(days[each] for each in sent),
+        )
+    ).all()
+    return {
+        each for each in sent if not any(first <= days[each] <= last for first, last in compared)
+    }
 
 
 def _evidence(session: Session, now: float) -> set[str]:

@@ -69,6 +69,7 @@ class Run:
         folder: that of the recordings on this machine.
         who: ``{"principal", "role", "client"}`` for the audit rows.
         now: seconds since the epoch.
+        exchange: ledgers are compared with 110's; dossiers are held until they were.
         dry: count, and delete nothing.
         go_on: called before each batch; what it raises ends the run.
         pause: waits so many seconds between two transactions.
@@ -82,6 +83,7 @@ class Run:
         who: dict[str, Any],
         now: float,
         *,
+        exchange: bool = False,
         dry: bool = False,
         go_on: Callable[[], None] = lambda: None,
         pause: Callable[[float], None] = time.sleep,
@@ -90,6 +92,8 @@ class Run:
         self._who, self._now = who, now
         reader = open_engine(engine.url.render_as_string(hide_password=False))
         self._batches = Batches(reader, engine, dry, go_on, pause)
+        self._held = partial(held, exchange=exchange)
+        self._held_tickets = partial(held_tickets, exchange=exchange)
         self._outcome = Outcome()
 
     def run(self) -> Outcome:
@@ -127,7 +131,7 @@ class Run:
     def _calls(self, kind: str, days: int, there: ColumnElement[bool], remove: Remove) -> None:
         cutoff = self._cutoff(days)
         due = and_(cutoff > _OVER, there)
-        self._sweep(kind, cutoff, (CallRow.id, _OVER, due), held, remove)
+        self._sweep(kind, cutoff, (CallRow.id, _OVER, due), self._held, remove)
 
     def _of_no_call(self, cutoff: float) -> None:
         """Numbers beside a call that never came to be, or of which they stood there later on."""
@@ -135,12 +139,12 @@ class Run:
             named = exists().where(CallRow.id == table.call_id, CallRow.caller.not_in(NOBODY))
             due = and_(at < cutoff, table.number.not_in(NOBODY), ~named)
             remove = partial(removing.numbers_beside, table=table)
-            self._sweep("personal", cutoff, (table.call_id, at, due), held, remove)
+            self._sweep("personal", cutoff, (table.call_id, at, due), self._held, remove)
 
     def _tickets(self, cutoff: float) -> None:
         due = and_(cutoff > _DONE, TicketRow.status.in_(FINISHED), TicketRow.matter != REMOVED)
         what = (TicketRow.id, _DONE, due)
-        self._sweep("personal", cutoff, what, held_tickets, removing.tickets)
+        self._sweep("personal", cutoff, what, self._held_tickets, removing.tickets)
 
     def _sweep(self, kind: str, cutoff: float, what: What, holds: Holds, remove: Remove) -> None:
         name, _, due = what
@@ -196,7 +200,7 @@ class Run:
         self, session: Session, due: Mapping[Path, str], cutoff: float
     ) -> tuple[dict[Path, str], dict[str, str]]:
         """Those of these files that go, with their calls; and these calls' paths on record."""
-        kept = held(session, set(due.values()), self._now)
+        kept = self._held(session, set(due.values()), self._now)
         gone = {file: call for file, call in due.items() if call not in kept}
         self._outcome.held["recordings"] += len(due) - len(gone)
         paths = removing.paths(session, gone.values())
