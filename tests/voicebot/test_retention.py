@@ -35,7 +35,7 @@ from voicebot.records.tables import (
 )
 from voicebot.retention import removing
 from voicebot.retention.batches import BATCH
-from voicebot.retention.daily import DailyRetention, Stopped
+from voicebot.retention.daily import DailyRetention, Stopped, run_retention
 from voicebot.retention.mark import REMOVED
 from voicebot.retention.running import Outcome, Run
 from voicebot.tickets.tables import TicketStepRow
@@ -637,6 +637,22 @@ def test_the_service_does_it_once_a_day_and_keeps_an_anchor(tmp_path: Path) -> N
         assert check(session, anchors).findings == ()
         by = session.scalars(select(AuditRow).where(AuditRow.action == "retention.transcripts"))
         assert [row.principal for row in by] == ["service"]
+
+
+def test_where_there_is_an_exchange_the_service_holds_what_was_not_compared(tmp_path: Path) -> None:
+    file = tmp_path / "voicebot.toml"
+    file.write_text(
+        f'[paths]\nstate = "{tmp_path}/state"\n[retention]\ntranscripts = 30\n'
+        '[exchange]\nurl = "http://127.0.0.1:9"\nsign_with = "k"\n'
+        f'[exchange.keys.k]\nfile = "{tmp_path}/key"\nowner = "12345"\n'
+    )
+    settings = load_settings(file)
+    migrate(settings.database_url)
+    engine = open_engine(settings.database_url, writes=True)
+    put(engine, *call(tmp_path), handoff(), message("delivered"))
+    assert run_retention(settings, WHO, NOW).held["transcripts"] == 1
+    put(engine, reconciled())
+    assert run_retention(settings, WHO, NOW).held["transcripts"] == 0
 
 
 def test_the_command_shows_tries_and_deletes(voicebot: Voicebot) -> None:
