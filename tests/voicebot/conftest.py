@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import structlog
@@ -133,7 +134,12 @@ class VoicebotHere(Voicebot):
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
         state = str(self.folder / "state")
         code = 0
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            mock.patch.dict(os.environ),  # `--config` is kept there
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
             patch.chdir(self.folder)
             patch.setattr(sys, "argv", ["voicebot", *arguments])
             patch.setattr("voicebot.logs.configure", lambda *_, **__: None)

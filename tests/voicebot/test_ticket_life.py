@@ -155,6 +155,13 @@ REQUESTS = st.lists(
 )
 
 
+def test_a_ticket_without_a_main_one_is_reopened_on_its_own() -> None:
+    answered = after(Act.DISPATCH, Act.ANSWER)
+    life = step(answered, request(Act.REOPEN, MONDAY, following=True))
+    assert life.status is Status.DISPATCHED
+    assert life.main is None
+
+
 @settings(max_examples=300)
 @given(REQUESTS)
 def test_any_order_of_acts_leaves_a_possible_state_and_loses_nothing(

@@ -202,7 +202,7 @@ def _disputed(life: Life, at: float) -> Life:
 
 
 def _reopened(life: Life, request: Request) -> Life:
-    if request.following:
+    if request.following and life.main is not None:
         status, main = Status.MERGED, life.main
     else:
         status, main = _on_its_own(life), None
