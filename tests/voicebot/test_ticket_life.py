@@ -156,7 +156,7 @@ REQUESTS = st.lists(
 
 
 def test_a_ticket_without_a_main_one_is_reopened_on_its_own() -> None:
-    answered = after(Act.DISPATCH, Act.ANSWER)
+    answered = after(Act.DISPATCH, Act.ACCEPT, Act.ANSWER)
     life = step(answered, request(Act.REOPEN, MONDAY, following=True))
     assert life.status is Status.DISPATCHED
     assert life.main is None
