@@ -18,6 +18,7 @@ from kb.homophones import same_wording
 from kb.index import Embed, Embedder, Index, StagedEmbedder, build
 from kb.large_index import LargeIndex, compare_eligible
 from kb.ranker import Doubles, Model, Ranker, prepare
+from kb.wording import characters
 
 Decision = Literal["answer", "clarify", "none"]
 ResolveRegion = Callable[[str], str | None]
@@ -155,7 +156,20 @@ class Searcher:
         if not self.index.entries or not (question.texts or question.syllables):
             return NOTHING
         candidates = self._candidates(question, eligible, self._eligibility.local & bool(place))
-        return candidates.decided(limit) if candidates is not None else NOTHING
+        if candidates is None:
+            return NOTHING
+        found = candidates.decided(limit)
+        if found.decision == "clarify" and self._sound_alike(found):
+            return replace(found, decision="none")
+        return found
+
+    def _sound_alike(self, found: SearchResult) -> bool:
+        """The two to choose between are one question of two places: nobody could choose."""
+        asked = {
+            characters(self.index.entries[self._positions[each.id]].question)
+            for each in found.candidates[:2]
+        }
+        return len(asked) == 1
 
     def _candidates(self, question: Question, eligible: Mask, local: Mask) -> Ranked | None:
         """By the quickest encoder, and by all of them where that leaves doubt."""

@@ -11,7 +11,7 @@ from kb.entry import Entry
 from kb.index import Index, build
 from kb.ranker import FILE, PLAIN_FILE, Model, Ranker
 from kb.search import Searcher
-from tests.kb.conftest import TODAY, LetterEmbedder, identity_adapters
+from tests.kb.conftest import TODAY, LetterEmbedder, identity_adapters, make_entry
 
 
 class Staged(LetterEmbedder):
@@ -88,3 +88,17 @@ def test_entries_with_few_ways_to_ask_have_weights_of_their_own(entries: list[En
     many = [replace(e, phrasings=tuple(f"{e.question}{n}" for n in range(6))) for e in entries]
     assert Ranker.for_entries(many) is Ranker.load(FILE)
     assert Ranker.for_entries(entries) is Ranker.load(PLAIN_FILE)
+
+
+def test_nobody_is_asked_to_choose_between_one_question_of_two_places() -> None:
+    embedder = LetterEmbedder()
+    twins = [
+        make_entry("w-1", "停水打什么电话", region="460100"),
+        make_entry("w-2", "停水打什么电话?", region="460200"),
+    ]
+    models = tuple(replace(m, answer=1.1, clarify=0.0) for m in Ranker.load().models)
+    found = Searcher(build(twins, embedder), embedder, ranker=Ranker(models)).search(
+        "停水打什么电话", on=TODAY
+    )
+    assert {each.id for each in found.candidates[:2]} == {"w-1", "w-2"}
+    assert found.decision == "none"
