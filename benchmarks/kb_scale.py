@@ -42,13 +42,13 @@ from kb.corpus import DATA
 from kb.eligible import Eligibility
 from kb.entry import Entry, Status
 from kb.features import Question, Terms, compare_terms
-from kb.index import unit
 from kb.index_file import open_index
 from kb.large_index import LargeIndex
 from kb.ranker import Ranker, prepare
 from kb.regions import without_name
 from kb.search import Searcher
 from kb.segment_file import open_segment, segments_in
+from kb.vectors import unit
 
 Floats = NDArray[np.float32]
 

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kb.errors import AdapterNotReadable
-
-Floats = NDArray[np.float32]
+from kb.vectors import Floats, unit
 
 FILE = Path(__file__).parent / "data" / "adapters.npz"
 
@@ -57,15 +56,10 @@ class Adapter:
 
     def apply(self, vectors: Floats, slices: Mapping[str, slice]) -> Floats:
         """Vectors (n, columns) → (n, k). A row that lacks an encoder's columns becomes zero."""
-        pieces = [_unit(vectors[:, slices[name]]) for name in self.sources]
+        pieces = [unit(vectors[:, slices[name]]) for name in self.sources]
         there = np.all([piece.any(axis=1) for piece in pieces], axis=0)
         mapped = (np.hstack(pieces) - self.mean) @ self.matrix
         return np.where(there[:, None], mapped, np.float32(0)).astype(np.float32)
-
-
-def _unit(rows: Floats) -> Floats:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
 
 
 def adapters_for(model: str, slices: Mapping[str, slice]) -> tuple[Adapter, ...]:

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from kb.adapter import ADAPTED, Adapter, Floats, adapted
+from kb.adapter import ADAPTED, Adapter, adapted
 from kb.corpus import DATA
 from kb.errors import FileNotReadable
-from kb.index import Embed, Embedder, unit
+from kb.index import Embed, Embedder
+from kb.vectors import Floats, unit
 
 Spoil = Callable[[str, str], str]
 

@@ -12,7 +12,8 @@ from rapidfuzz import fuzz, process
 from kb.checks import Finding, Severity
 from kb.entry import Entry
 from kb.facts import contradicting
-from kb.index import Embed, Floats
+from kb.index import Embed
+from kb.vectors import Floats
 from kb.wording import characters, without_fillers
 
 SAME = 0.80

@@ -9,15 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr import phonetics
-from kb.index import (
-    CHARACTER_SIZES,
-    Block,
-    Floats,
-    Part,
-    entry_sound_terms,
-    sound_terms,
-    unit,
-)
+from kb.index import CHARACTER_SIZES, Block, Part, entry_sound_terms, sound_terms
+from kb.vectors import Floats, unit
 from kb.wording import characters, ngrams, sound_class, without_fillers
 
 Mask = NDArray[np.bool_]
@@ -141,12 +134,17 @@ def compare_further(block: Block, question: Question, views: Views) -> Views:
 def _add_embedded(
     block: Block, asked: Terms, columns: dict[str, Floats], gaps: dict[str, tuple[float, float]]
 ) -> None:
-    vectors = {name: asked.vectors[:, cut] for name, cut in block.slices.items()}
-    vectors |= {a.name: a.apply(asked.vectors, block.slices) for a in block.adapters}
+    adapters = {adapter.name: adapter for adapter in block.adapters}
     for name, part in block.parts.items():
-        if f"{name}_{EMBEDDED_VIEWS[0]}" in columns or not vectors[name].any():
-            continue  # compared before, or its encoders have not been asked
-        rows = unit(vectors[name])
+        if f"{name}_{EMBEDDED_VIEWS[0]}" in columns:
+            continue  # compared before
+        if name in adapters:
+            vectors = adapters[name].apply(asked.vectors, block.slices)
+        else:
+            vectors = asked.vectors[:, block.slices[name]]
+        if not vectors.any():
+            continue  # its encoders have not been asked
+        rows = unit(vectors)
         for view, scores in _embedded(block, part, rows).items():
             columns[f"{name}_{view}"] = scores
         gaps[f"{name}_best"] = _two_best(part.gaps @ rows[0])

@@ -19,9 +19,9 @@ from asr import phonetics
 from kb.adapter import Adapter, adapters_for
 from kb.entry import Entry
 from kb.ngram_index import NgramIndex, Ngrams, Statistics
+from kb.vectors import Floats, unit
 from kb.wording import characters, ngrams, sound_class
 
-Floats = NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Floats]
 
 CHARACTER_SIZES = (1, 2)
@@ -296,12 +296,6 @@ def entry_character_terms(entry: Entry) -> list[str]:
 def entry_sound_terms(wordings: Sequence[Sequence[str]]) -> list[str]:
     """What the sound classes of all wordings of an entry are compared by."""
     return [term for sounds in wordings for term in ngrams(sounds, SOUND_SIZES[:2])]
-
-
-def unit(rows: Floats) -> Floats:
-    """Rows scaled to length 1; a zero row stays zero."""
-    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return np.ascontiguousarray(rows / np.maximum(lengths, 1e-12), np.float32)
 
 
 def part_of(

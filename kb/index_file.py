@@ -22,21 +22,12 @@ import structlog
 
 from kb.entry import Entry
 from kb.errors import IndexNotReadable
-from kb.index import (
-    Embed,
-    Embedder,
-    Floats,
-    Index,
-    assemble,
-    build,
-    digest_of,
-    open_gaps,
-    texts_of,
-)
+from kb.index import Embed, Embedder, Index, assemble, build, digest_of, open_gaps, texts_of
 from kb.large_index import LargeIndex, fresh_entries, join
 from kb.segment import Segment
 from kb.segment_build import AT_ONCE, Progress, build_segment, key_of
 from kb.segment_file import open_segment, segments_in
+from kb.vectors import Floats
 
 log = structlog.get_logger()
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from kb.entry import Entry
 from kb.features import Mask, Question, Terms, Views, compare, compare_terms
-from kb.index import Block, Embed, Embedder, Floats, Index, build, texts_of
+from kb.index import Block, Embed, Embedder, Index, build, texts_of
 from kb.segment import Segment
+from kb.vectors import Floats
 
 Rows = NDArray[np.intp]
 

@@ -23,7 +23,7 @@ from kb.adapter import ADAPTED
 from kb.entry import Entry
 from kb.errors import RankerNotReadable
 from kb.features import CHARACTER_VIEWS, EMBEDDED_VIEWS, SOUND_VIEWS, Mask, Views
-from kb.index import Floats
+from kb.vectors import Floats
 
 Doubles = NDArray[np.float64]
 

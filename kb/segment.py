@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kb.features import Mask, Terms
-from kb.index import Block, Floats, Like, character_terms, part_of, sound_terms
+from kb.index import Block, Like, character_terms, part_of, sound_terms
 from kb.large_ngrams import LargeNgrams
 from kb.ngram_index import NgramIndex
+from kb.vectors import Floats
 
 Rows = NDArray[np.intp]
 

@@ -17,17 +17,16 @@ from kb.entry import Entry
 from kb.index import (
     PRIVATE_USE,
     Embed,
-    Floats,
     character_terms,
     entry_character_terms,
     entry_sound_terms,
     sound_terms,
-    unit,
 )
 from kb.large_ngrams import LargeNgrams
 from kb.ngram_index import NgramIndex, Weighting
 from kb.segment import BETWEEN
 from kb.segment_file import VECTORS, new_folder, save_array, save_facts
+from kb.vectors import Floats, unit
 from kb.wording import sound_class
 
 Progress = Callable[[int, int], None]

@@ -33,9 +33,10 @@ from kb.fitting import (
     settled_share,
     thresholds,
 )
-from kb.index import Embed, Embedder, Floats, Index, build
+from kb.index import Embed, Embedder, Index, build
 from kb.noise import Homophones
 from kb.ranker import CANDIDATES, Case, Model, Ranker, prepare, view_names
+from kb.vectors import Floats
 
 FOLDS = 10
 PARTS = 8
