@@ -32,6 +32,7 @@ from voicebot.tickets.history import Actor
 from voicebot.tickets.rules import RuleRefused, UnknownRule
 from voicebot.tickets.states import Act, Status
 from voicebot.web.access import Refusal, require
+from voicebot.web.paging import read_key, write_key
 
 if TYPE_CHECKING:
     from voicebot.web.service import Service
@@ -55,10 +56,6 @@ _STATUS_OF = {
 NO_VERSION = {
     "code": "ticket.no_version",
     "message": "Send the ETag that you read as If-Match, so that nobody's act is overwritten.",
-}
-BAD_AFTER = {
-    "code": "bad_request",
-    "message": "after is the `next` of the page before, unchanged.",
 }
 
 
@@ -124,11 +121,11 @@ def add_tickets(app: FastAPI, service: Service) -> None:
             disputed=disputed,
             open_alone=bool(number) and principal.role == "agent",
         )
-        page = await records.read(reading.search, query, after=_key(after), limit=limit)
+        page = await records.read(reading.search, query, after=read_key(after), limit=limit)
         _audit(request, principal, "tickets.list", "")
         return {
             "tickets": [_shown(each, principal) for each in page.tickets],
-            "next": None if page.next is None else f"{page.next[0]!r}~{page.next[1]}",
+            "next": write_key(page.next),
         }
 
     @app.get("/v1/tickets/{ticket_id:path}/duplicates")
@@ -244,15 +241,3 @@ def _version(if_match: str) -> int:
     if found is None:
         raise Refusal(428, NO_VERSION)
     return int(found[1])
-
-
-def _key(after: str) -> tuple[float, str] | None:
-    if not after:
-        return None
-    at, mark, ticket = after.partition("~")
-    try:
-        if not mark:
-            raise ValueError
-        return float(at), ticket
-    except ValueError:
-        raise Refusal(422, BAD_AFTER) from None
