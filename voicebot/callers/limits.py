@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from voicebot.callers.days import end_of_limit
@@ -170,11 +170,39 @@ def listed(session: Session, at: float, *, everything: bool = False) -> list[dic
     return sorted(found, key=lambda each: (each["appeal"] != "open", each["id"]))
 
 
+def page(
+    session: Session,
+    at: float,
+    *,
+    which: Literal["open", "appeals", "all"] = "open",
+    before: int | None = None,
+    most: int = 50,
+) -> list[dict[str, Any]]:
+    """Limits, the newest first; `values` of each, with its ``steps``.
+
+    Parameters:
+        which: proposals and limits in force; those in force with an open appeal; all.
+        before: only limits older than this one: the last of the page before.
+    """
+    found = select(LimitRow)
+    in_force_now = and_(LimitRow.state == "in_force", LimitRow.ends_at > at)
+    if which == "open":
+        found = found.where(or_(LimitRow.state == "proposed", in_force_now))
+    elif which == "appeals":
+        found = found.where(in_force_now, LimitRow.appeal == "open")
+    if before is not None:
+        found = found.where(LimitRow.id < before)
+    return _with_steps(session, found.order_by(LimitRow.id.desc()).limit(most), at)
+
+
 def history(session: Session, number: str, at: float) -> list[dict[str, Any]]:
     """All limits that a number has had, each with its ``steps``."""
-    rows = session.scalars(
-        select(LimitRow).where(LimitRow.number == number).order_by(LimitRow.id)
-    ).all()
+    mine = select(LimitRow).where(LimitRow.number == number).order_by(LimitRow.id)
+    return _with_steps(session, mine, at)
+
+
+def _with_steps(session: Session, chosen: Select[LimitRow], at: float) -> list[dict[str, Any]]:
+    rows = session.scalars(chosen).all()
     steps = session.scalars(
         select(LimitStepRow)
         .where(LimitStepRow.limit_id.in_([row.id for row in rows]))

@@ -6,10 +6,11 @@ number.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from voicebot.callers.errors import NotKnown
@@ -190,6 +191,45 @@ def listed(session: Session, *, everything: bool = False, most: int = 1000) -> l
         {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}
         for row in rows
     ]
+
+
+def page(
+    session: Session,
+    *,
+    everything: bool = False,
+    after: tuple[float, str] | None = None,
+    most: int = 50,
+) -> list[dict[str, Any]]:
+    """A page of `listed`, after the `page_key` of the last of the page before; `everything`: all,
+    the newest first.
+    """
+    chosen = select(MissedCallRow)
+    place = tuple_(MissedCallRow.at, MissedCallRow.call_id)
+    if everything:
+        if after is not None:
+            chosen = chosen.where(MissedCallRow.at <= after[0], place < (after[0], after[1][1:]))
+        chosen = chosen.order_by(MissedCallRow.at.desc(), MissedCallRow.call_id.desc())
+    else:
+        chosen = chosen.where(MissedCallRow.state.in_(OPEN))
+        if after is not None:
+            later = place > (after[0], after[1][1:])
+            calm = MissedCallRow.danger.is_(False)
+            in_danger = after[1].startswith("1")
+            chosen = chosen.where(
+                or_(calm, and_(MissedCallRow.danger, later)) if in_danger else and_(calm, later)
+            )
+        chosen = chosen.order_by(
+            MissedCallRow.danger.desc(), MissedCallRow.at, MissedCallRow.call_id
+        )
+    return [
+        {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}
+        for row in session.scalars(chosen.limit(most))
+    ]
+
+
+def page_key(missed: Mapping[str, Any]) -> tuple[float, str]:
+    """Where the page after this missed call begins."""
+    return missed["at"], f"{int(missed['danger'])}{missed['call_id']}"
 
 
 def _waiting(number: str, at: float) -> ColumnElement[bool]:

@@ -63,7 +63,9 @@ def mark(session: Session, call_id: str, reason: str, *, who: str, at: float) ->
     )
 
 
-def counts(session: Session, at: float, days: int = MOST_DAYS) -> list[dict[str, Any]]:
+def counts(
+    session: Session, at: float, days: int = MOST_DAYS, most: int | None = None
+) -> list[dict[str, Any]]:
     """Nuisance calls by number and reason in the last calendar days, the most first."""
     rows = session.execute(
         select(
@@ -75,6 +77,7 @@ def counts(session: Session, at: float, days: int = MOST_DAYS) -> list[dict[str,
         .where(NuisanceCallRow.at >= days_before(at, days))
         .group_by(NuisanceCallRow.number, NuisanceCallRow.reason)
         .order_by(func.count().desc(), NuisanceCallRow.number)
+        .limit(most)
     )
     return [
         {"number": number, "reason": reason, "calls": calls, "last_at": last}

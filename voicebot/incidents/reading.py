@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from flows.incident_kinds import KINDS
@@ -29,6 +29,38 @@ def open_incidents(session: Session, *, least: int = 2) -> list[dict[str, Any]]:
     states = _states(session, [m.handoff for each in found for m in each.members])
     values = [_summary(each, states) for each in found]
     return sorted(values, key=lambda each: (-each["callers"], each["first_at"], each["incident"]))
+
+
+def closed_incidents(
+    session: Session, *, after: tuple[float, str] | None = None, most: int = 50
+) -> list[dict[str, Any]]:
+    """Those that are over, the newest first: ``{"incident", "opened_at", "closed_at",
+    "merged_into", "callers"}``.
+
+    Parameters:
+        after: `opened_at` and number of the last of the page before.
+    """
+    opened = IncidentRow.opened_at
+    chosen = select(IncidentRow).where(IncidentRow.state == "closed")
+    if after is not None:
+        chosen = chosen.where(opened <= after[0], tuple_(opened, IncidentRow.id) < after)
+    rows = session.scalars(chosen.order_by(opened.desc(), IncidentRow.id.desc()).limit(most)).all()
+    counted = session.execute(
+        select(IncidentMemberRow.incident, func.count())
+        .where(IncidentMemberRow.incident.in_([row.id for row in rows]))
+        .group_by(IncidentMemberRow.incident)
+    )
+    callers = dict(counted.all())
+    return [
+        {
+            "incident": row.id,
+            "opened_at": row.opened_at,
+            "closed_at": row.closed_at,
+            "merged_into": row.merged_into,
+            "callers": callers.get(row.id, 0),
+        }
+        for row in rows
+    ]
 
 
 def incident(session: Session, id_: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Select, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from voicebot.clock import BEIJING
@@ -91,9 +91,14 @@ def search(
     finding: Finding | None = None,
     subject: str = "",
     days: Days | None = None,
+    after: tuple[str, int] | None = None,
     limit: int | None = None,
 ) -> list[DifferenceRow]:
-    """Differences, those of the oldest messages first; all of `states` where one is given."""
+    """Differences, those of the oldest messages first; all of `states` where one is given.
+
+    Parameters:
+        after: day and number of the last of the page before.
+    """
     query: Select[tuple[DifferenceRow]] = select(DifferenceRow)
     conditions: list[ColumnElement[bool]] = []
     if states:
@@ -104,6 +109,9 @@ def search(
         conditions.append(DifferenceRow.subject == subject)
     if days is not None:
         conditions.append(_sent_on(days))
+    if after is not None:
+        conditions.append(DifferenceRow.day >= after[0])
+        conditions.append(tuple_(DifferenceRow.day, DifferenceRow.number) > after)
     ordered = query.where(*conditions).order_by(DifferenceRow.day, DifferenceRow.number)
     return list(session.scalars(ordered.limit(limit)))
 
@@ -117,9 +125,11 @@ def unsettled(session: Session, days: Days) -> int:
     ).one()
 
 
-def runs(session: Session, limit: int) -> list[dict[str, Any]]:
-    """The newest reconciliations as plain JSON values, newest first."""
+def runs(session: Session, limit: int, before: int | None = None) -> list[dict[str, Any]]:
+    """The newest reconciliations, or those before a number, as plain JSON values, newest first."""
     newest = select(ReconciliationRow).order_by(ReconciliationRow.number.desc()).limit(limit)
+    if before is not None:
+        newest = newest.where(ReconciliationRow.number < before)
     return [{name: getattr(row, name) for name in _OF_A_RUN} for row in session.scalars(newest)]
 
 
