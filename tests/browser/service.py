@@ -12,11 +12,13 @@ from asr.pool import DecodePool, PoolFigures
 from telephony.call_control import CallControl, CallInfo, IncomingCall, Rejection
 from telephony.codecs import Int16
 from telephony.pacing import FrameClock
+from voicebot.admission import Room
 from voicebot.app import Service
 from voicebot.call.live import LiveFeed
 from voicebot.config import Settings
 from voicebot.loop_lag import LoopLag
 from voicebot.records.store import Records
+from voicebot.surge.control import SurgeControl
 
 
 @dataclass(eq=False)
@@ -60,6 +62,9 @@ class ScriptedService(Service):
 
     def __init__(self, settings: Settings, records: Records) -> None:
         self.settings, self.records, self.live = settings, records, LiveFeed()
+        self.surge = SurgeControl(
+            settings, records, lambda: Room(0, 8, 16, 0), lambda *_: False, lambda _: False
+        )
         self.started_at = 0.0
         self.refusal: Rejection | None = None
         self.silent = False
