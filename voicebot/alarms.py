@@ -130,9 +130,7 @@ def of_records(session: Session, at: float) -> list[Alarm]:
     ]  # fmt: skip
 
 
-def of_service(
-    standing: Standing, waiting: int, at: float, stale: Iterable[str] = ()
-) -> list[Alarm]:
+def of_service(standing: Standing, waiting: int, stale: Iterable[str] = ()) -> list[Alarm]:
     """What the service knows of itself. Pure.
 
     Parameters:

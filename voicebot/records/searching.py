@@ -39,6 +39,8 @@ class CallQuery:
     """In what anybody said."""
     transferred: bool = False
     """Only calls with a hand-off."""
+    open_alone: bool = False
+    """Nothing whose caller wants name and number kept (保密)."""
     since: float | None = None
     until: float | None = None
 
@@ -86,6 +88,9 @@ def search_calls(
     others: list[ColumnElement[bool]] = []
     if query.transferred:
         others.append(exists().where(HandoffRow.call_id == CallRow.id))
+    if query.open_alone:
+        kept = exists().where(TicketRow.call_id == CallRow.id, TicketRow.confidential)
+        others.append(~kept)
     if query.text:
         others.append(exists().where(TurnRow.call_id == CallRow.id, _says(query.text)))
     scanned = limit if not others else SCANNED_FOR_WORDS if query.text else SCANNED

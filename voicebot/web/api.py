@@ -11,12 +11,13 @@
     GET /v1/openapi.json            any role: what can be asked for, and how
     POST /v1/matters                channel, admin, supervisor, agent (web.matters)
     POST /v1/recommend              admin, supervisor, agent (web.assist)
-    GET /v1/knowledge/audio/{hash}  the same, and kb (web.answer_audio)
+    GET /v1/knowledge/audio/{hash}  the same, editor, reviewer (web.answer_audio)
     GET /v1/figures, /v1/topics     supervisor, admin (web.figures)
     …   /v1/exchange/…              110: messages and the ledger (web.exchange)
     GET /v1/duty/now                admin, supervisor, agent: who is on duty (web.duty)
     POST /v1/duty/receipts/{id}     whoever was told, by the notice's token; the same (web.duty)
     …   /v1/callers/…               admin, supervisor, agent (web.callers)
+    GET /v1/calls, /v1/handoffs, /v1/board, /v1/alarms   staff: search and the board (web.searching)
     …   /v1/tickets/…               agent, supervisor, admin: work orders (web.tickets)
     …   /v1/surge/…                admin, supervisor, agent; figures: acd (web.surge)
     …   /v1/disputes, /v1/dispatch-rules   supervisor, admin (web.disputes)
@@ -50,6 +51,7 @@ from voicebot.web.access import Refusal, authorise_websocket, foreign_origin, re
 from voicebot.web.answer_audio import add_answer_audio
 from voicebot.web.assist import add_assist
 from voicebot.web.audit import add_audit
+from voicebot.web.board import Board
 from voicebot.web.callers import add_callers
 from voicebot.web.carriers import MEDIA, add_carriers
 from voicebot.web.disputes import add_disputes
@@ -62,6 +64,7 @@ from voicebot.web.live import follow
 from voicebot.web.matters import add_matters
 from voicebot.web.metrics import add_metrics
 from voicebot.web.pages import add_pages
+from voicebot.web.searching import add_searching
 from voicebot.web.service import Service
 from voicebot.web.surge import add_surge
 from voicebot.web.tickets import add_tickets
@@ -88,7 +91,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     Parameters:
         announcements: what an AudioSocketEndpoint takes its calls from, if there is one.
     """
-    records = service.records
+    records, board = service.records, Board(service)
     # No generated pages: they would be endpoints without a token.
     app = FastAPI(
         title="voicebot",
@@ -230,6 +233,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_duty(app, service)
     add_carriers(app, service, announcements)
     add_tickets(app, service)
+    add_searching(app, service, board)
     add_disputes(app, service)
     add_incidents(app, service)
     add_surge(app, service)
