@@ -39,7 +39,8 @@ Role = Literal[
     "admin",
     "supervisor",
     "agent",
-    "kb",
+    "editor",
+    "reviewer",
     "media",
     "desk",
     "110",
@@ -49,6 +50,10 @@ Role = Literal[
     "auditor",
 ]
 ROLES: tuple[Role, ...] = get_args(Role)
+EDITORS: tuple[Role, ...] = ("editor", "reviewer")
+"""Who may write the knowledge base (知识库) …"""
+REVIEWERS: tuple[Role, ...] = ("reviewer",)
+"""… and who may approve, publish and withdraw in it, but for what he wrote (`kb.rules`)."""
 
 FIRST_TOKENS: tuple[Role, ...] = ("media", "admin", "desk")
 FIRST_START = "first start"
@@ -67,7 +72,7 @@ class SecurityError(VoicebotError):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whoever showed a valid token."""
+    """Whoever showed a valid token or has a session; of an account, `token_id` is its id."""
 
     name: str
     role: str

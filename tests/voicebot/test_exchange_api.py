@@ -148,7 +148,7 @@ def test_either_sides_messages_can_be_fetched_again(
     assert client.get(f"{MESSAGES}/nothing").status_code == 404
 
 
-@pytest.mark.parametrize("role", ["agent", "desk", "media", "kb"])
+@pytest.mark.parametrize("role", ["agent", "desk", "media", "editor", "reviewer"])
 def test_only_110_sends_and_only_it_and_supervisors_read(
     both: tuple[TestClient, _Service], role: str
 ) -> None:

@@ -176,7 +176,7 @@ def test_a_reconciliation_is_a_page_for_people(both: tuple[TestClient, _Service]
     assert client.get("/v1/exchange/reconciliations/8.html", headers=headers).status_code == 404
 
 
-@pytest.mark.parametrize("role", ["110", "agent", "desk", "kb"])
+@pytest.mark.parametrize("role", ["110", "agent", "desk", "reviewer"])
 def test_only_supervisors_read_reconciliations(
     both: tuple[TestClient, _Service], role: str
 ) -> None:

@@ -155,7 +155,7 @@ def test_media_with_a_token_is_authorised(client: TestClient, service: _Service)
 
 
 @pytest.mark.parametrize("path", ["/api/calls", "/api/calls/C1", "/api/calls/C1/events"])
-@pytest.mark.parametrize("role", ["media", "kb", "desk", "110"])
+@pytest.mark.parametrize("role", ["media", "editor", "reviewer", "desk", "110"])
 def test_other_roles_do_not_read_calls(
     client: TestClient, service: _Service, path: str, role: str
 ) -> None:

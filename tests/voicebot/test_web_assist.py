@@ -87,7 +87,7 @@ def test_danger_comes_first_and_alone(client: TestClient, service: _Service) -> 
     assert next(iter(found)) == "danger"
 
 
-@pytest.mark.parametrize("role", ["media", "kb", "desk", "110"])
+@pytest.mark.parametrize("role", ["media", "editor", "reviewer", "desk", "110"])
 def test_other_roles_get_no_recommendation(
     client: TestClient, service: _Service, role: str
 ) -> None:
@@ -236,7 +236,7 @@ def wav(service: _Service, path: str) -> bytes:
 def test_the_whole_audio_may_be_kept_for_ever_by_who_may_hear_it(
     client: TestClient, service: _Service, path: str, wav: bytes
 ) -> None:
-    answer = client.get(path, headers=bearer(service, "kb"))
+    answer = client.get(path, headers=bearer(service, "editor"))
     assert answer.status_code == 200
     assert answer.content == wav
     assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
@@ -247,7 +247,7 @@ def test_the_whole_audio_may_be_kept_for_ever_by_who_may_hear_it(
 def test_head_tells_its_length(
     client: TestClient, service: _Service, path: str, wav: bytes
 ) -> None:
-    answer = client.head(path, headers=bearer(service, "kb"))
+    answer = client.head(path, headers=bearer(service, "editor"))
     assert (answer.content, answer.headers["content-length"]) == (b"", str(len(wav)))
 
 
@@ -298,7 +298,7 @@ def test_who_has_it_already_is_told_so(
 
 @pytest.mark.parametrize("name", ["0" * 64, "x", "..%2F..%2Fvoicebot.db", "0" * 63 + "G"])
 def test_what_is_not_there_is_not_found(client: TestClient, service: _Service, name: str) -> None:
-    answer = client.get(f"/v1/knowledge/audio/{name}", headers=bearer(service, "kb"))
+    answer = client.get(f"/v1/knowledge/audio/{name}", headers=bearer(service, "editor"))
     assert answer.status_code == 404
 
 

@@ -79,7 +79,7 @@ def test_topics_are_read_and_the_reading_is_on_record(
     assert (topic["label"], topic["count"], topic["regions"]) == ("停水了", 3, {"海口": 3})
 
 
-@pytest.mark.parametrize("role", ["agent", "kb", "media", "desk", "110"])
+@pytest.mark.parametrize("role", ["agent", "reviewer", "media", "desk", "110"])
 def test_other_roles_get_neither(client: TestClient, service: _Service, role: str) -> None:
     token = bearer(service, role)
     for path in ("/v1/figures", "/v1/figures/definitions", "/v1/topics"):

@@ -199,7 +199,7 @@ def test_danger_under_a_key_that_was_used_is_told_to_call_110(
         (422, {"text": KNIFE * 100}),
         (422, {"number": "13800138000;"}),
         (413, {"text": KNIFE * 1000}),
-        (403, {"role": "kb"}),
+        (403, {"role": "reviewer"}),
         (422, {"key": "short"}),
     ],
     ids=["long", "bad field", "large", "wrong token", "bad key"],
@@ -242,7 +242,7 @@ def test_without_a_knowledge_base_or_an_embedder_a_ticket_is_made(
     assert send(client, service, LAMP).json()["outcome"] == "ticket"
 
 
-@pytest.mark.parametrize("role", ["media", "kb", "desk", "110"])
+@pytest.mark.parametrize("role", ["media", "editor", "reviewer", "desk", "110"])
 def test_other_roles_may_not(client: TestClient, service: _Service, role: str) -> None:
     answer = send(client, service, LAMP, role=role)
     assert (answer.status_code, answer.json()["code"]) == (403, "wrong_role")

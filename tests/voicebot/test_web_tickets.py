@@ -155,7 +155,7 @@ def test_an_unknown_ticket_is_not_found(web: Desk) -> None:
     assert web.act("note", 1, why="x", ticket="T9").json()["code"] == "ticket.unknown"
 
 
-@pytest.mark.parametrize("role", ["media", "kb", "desk", "110"])
+@pytest.mark.parametrize("role", ["media", "editor", "reviewer", "desk", "110"])
 def test_other_roles_see_no_ticket(web: Desk, role: str) -> None:
     for path in ("/v1/tickets", "/v1/tickets/C1-t1", "/v1/dispatch-rules"):
         assert web.get(path, role).status_code == 403

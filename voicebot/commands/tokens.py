@@ -29,7 +29,8 @@ def create(
     role: Annotated[
         str,
         typer.Argument(
-            help="admin, supervisor, agent, kb, media, desk, 110, channel, acd, metrics, auditor."
+            help="admin, supervisor, agent, editor, reviewer, media, desk, 110, channel, acd, "
+            "metrics, auditor."
         ),
     ],
     name: Annotated[str, typer.Option(help="Who it is for; a channel's needs one.")] = "",

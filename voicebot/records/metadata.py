@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import MetaData
 
+import voicebot.accounts.tables
 import voicebot.callers.tables
 import voicebot.duty.tables
 import voicebot.exchange.reconciliation.tables

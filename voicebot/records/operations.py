@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from voicebot.accounts.sessions import touch_session
 from voicebot.auditing.keeping import waits
 from voicebot.callers.operations import (
     appeal_limit,
@@ -300,6 +301,7 @@ OPERATIONS: Mapping[str, Callable[..., None]] = {
         save_evaluation,
         appeal_limit,
         note_surge_decision,
+        touch_session,
         audit,
     )
 }

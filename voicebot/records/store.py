@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from telephony.dialing import DutyDirectory
+from voicebot.accounts.sessions import Sessions
 from voicebot.config import Settings
 from voicebot.records import duty, reading
 from voicebot.records.claiming import claim
@@ -66,6 +67,7 @@ class Records:
         self._spool = Spool(settings.paths.state / "spool")
         self._reader = open_engine(self._url)
         self.tokens = token_store(settings)
+        self.sessions = Sessions(self, settings.accounts)
         self._writer_engine = open_engine(self._url, writes=True)
         self._transactions = open_engine(self._url, writes=True, patience_s=TRANSACT_S)
         self._writer = Writer(self._writer_engine, self._spool, self._prepare, self._tell_written)
@@ -273,6 +275,10 @@ class Records:
     def note_surge_decision(self, decision: Mapping[str, Any]) -> Awaitable[bool]:
         """Why a call went where it went (`voicebot.surge.decisions.kept`)."""
         return self._write("note_surge_decision", **decision)
+
+    def touch_session(self, key: str, at: float) -> Awaitable[bool]:
+        """A person was active in a browser's session (`voicebot.accounts.sessions`)."""
+        return self._write("touch_session", key=key, at=at)
 
     def audit(
         self,

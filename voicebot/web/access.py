@@ -1,7 +1,15 @@
-"""Tokens at the door: each endpoint names the roles it is for, and there is no other way in."""
+"""Tokens and sessions at the door: each endpoint names the roles it is for, and there is no
+other way in.
+
+A program shows a token, a browser the cookie of a session (`voicebot.web.sessions`). A cookie
+comes along with whatever another site makes the browser ask for: with it alone nothing can be
+changed and no WebSocket opened. Pages of ours say so by `CSRF_HEADER` and by their Origin.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import urlsplit
 
@@ -11,21 +19,33 @@ from fastapi.responses import JSONResponse
 from starlette.requests import HTTPConnection
 
 from telephony.access import bearer_token
+from voicebot.accounts.sessions import Visitor
 from voicebot.records.store import Records
 from voicebot.security import Principal
 
 log = structlog.get_logger()
 
+COOKIE = "voicebot_session"
+CSRF_HEADER = "X-CSRF-Token"
+SAFE = frozenset({"GET", "HEAD"})
+"""Methods that change nothing."""
+RECHECK_S = 5.0
+"""How long what is followed live may go on after its token or session has ended."""
+
 WRONG_TOKEN = {
     "code": "wrong_token",
-    "message": "The token is missing or wrong; send a valid one as Authorization: Bearer.",
+    "message": "The token is missing or wrong; send a valid one as Authorization: Bearer, "
+    "or log in.",
 }
 WRONG_ROLE = {
     "code": "wrong_role",
     "message": "This token's role may not do that; `voicebot token create` makes others.",
 }
-
-
+WRONG_CSRF = {
+    "code": "wrong_csrf",
+    "message": f"A browser's session needs {CSRF_HEADER} as GET /v1/session tells it; "
+    "load the page again.",
+}
 FOREIGN_ORIGIN = {
     "code": "foreign_origin",
     "message": "Browsers may open this only from the service's own pages.",
@@ -33,28 +53,86 @@ FOREIGN_ORIGIN = {
 
 
 class Refusal(HTTPException):
-    """401 for no valid token, 403 for one of the wrong role; `detail` is the answer's body."""
+    """401 for nobody known, 403 for one of the wrong role; `detail` is the answer's body."""
 
 
 async def authorise(
     connection: HTTPConnection, records: Records, roles: Collection[str]
 ) -> Principal:
-    """Whose token the request carries, if the role is one of `roles`.
+    """Whose token or session the request carries, if the role is one of `roles`.
+
+    Of a session, ``connection.state.session`` tells the rest; of a token it is None.
 
     Raises:
         Refusal: 401 or 403; a refusal of a known principal is audited.
     """
-    token = bearer_token(connection.headers.get("authorization"))
-    principal = await records.principal(token)
+    principal, visitor = await _who(connection, records)
     client = connection.client.host if connection.client else ""
     path = connection.url.path
     if principal is None:
         log.warning("refused", path=path, client=client, reason="wrong_token")
         raise Refusal(401, WRONG_TOKEN, {"WWW-Authenticate": "Bearer"})
-    if principal.role not in roles:
+    refused = _not_ours(connection, visitor) if visitor is not None else None
+    if refused is None and principal.role not in roles:
+        refused = WRONG_ROLE
+    if refused is not None:
         records.audit(principal, "refused", path, client, allowed=False)
-        raise Refusal(403, WRONG_ROLE)
+        raise Refusal(403, refused)
+    connection.state.session = visitor
     return principal
+
+
+async def session_of(
+    connection: HTTPConnection, records: Records, *, active: bool = True
+) -> Visitor | None:
+    """The session whose cookie the request carries; None for none that holds.
+
+    Parameters:
+        active: it comes of what a person did (`voicebot.accounts.sessions`).
+    """
+    cookie = connection.cookies.get(COOKIE)
+    return await records.sessions.visitor(cookie, active=active) if cookie else None
+
+
+async def until_refused(
+    connection: HTTPConnection, records: Records, roles: Collection[str]
+) -> None:
+    """Returns when whoever follows something live may no longer: revoked, logged out, disabled."""
+    while True:
+        await asyncio.sleep(RECHECK_S)
+        principal, _ = await _who(connection, records, active=False)
+        if principal is None or principal.role not in roles:
+            return
+
+
+async def _who(
+    connection: HTTPConnection, records: Records, *, active: bool = True
+) -> tuple[Principal | None, Visitor | None]:
+    authorization = connection.headers.get("authorization")
+    if authorization is not None or COOKIE not in connection.cookies:
+        return await records.principal(bearer_token(authorization)), None
+    visitor = await session_of(connection, records, active=active)
+    return (visitor.principal if visitor else None), visitor
+
+
+def _not_ours(connection: HTTPConnection, visitor: Visitor) -> dict[str, str] | None:
+    """What speaks against a session's request having come from a page of ours."""
+    socket = connection.scope["type"] == "websocket"
+    if not socket and connection.scope["method"] in SAFE:
+        return None
+    origin = connection.headers.get("origin")
+    if (origin is not None or socket) and not from_here(connection):
+        return FOREIGN_ORIGIN
+    given = connection.headers.get(CSRF_HEADER, "")
+    if not socket and not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
+        return WRONG_CSRF
+    return None
+
+
+def from_here(connection: HTTPConnection) -> bool:
+    """The browser says that it asks for a page of this service."""
+    origin = connection.headers.get("origin", "")
+    return _same_host(origin, connection.headers.get("host", ""))
 
 
 def require(*roles: str) -> Callable[..., Awaitable[Principal]]:
@@ -90,8 +168,7 @@ async def foreign_origin(websocket: WebSocket) -> bool:
     network behind it. Telephone equipment sends no Origin. A proxy in front of the
     service must hand on the Host header.
     """
-    origin = websocket.headers.get("origin")
-    if origin is None or _same_host(origin, websocket.headers.get("host", "")):
+    if "origin" not in websocket.headers or from_here(websocket):
         return False
     client = websocket.client.host if websocket.client else ""
     log.warning("refused", path=websocket.url.path, client=client, reason="foreign_origin")

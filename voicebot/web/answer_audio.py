@@ -1,6 +1,6 @@
 """The audio of approved answers, by the hash that names it.
 
-    GET, HEAD /v1/knowledge/audio/{hash}    admin, supervisor, agent, kb: WAV, by ranges
+    GET, HEAD /v1/knowledge/audio/{hash}    admin, supervisor, agent, editor, reviewer: WAV, by ranges
 
 What a hash names never changes, so that browsers may keep it. The folder holds prompts and
 answers alone: nothing with a caller's number or name is ever written there.
@@ -15,13 +15,13 @@ from fastapi.responses import FileResponse
 
 from voicebot.call.audio_files import audio_path
 from voicebot.call.audio_library import audio_folder
-from voicebot.security import Principal
+from voicebot.security import EDITORS, Principal
 from voicebot.web.access import Refusal, require
 
 if TYPE_CHECKING:
     from voicebot.web.service import Service
 
-LISTENERS = ("admin", "supervisor", "agent", "kb")
+LISTENERS = ("admin", "supervisor", "agent", *EDITORS)
 PATH = "/v1/knowledge/audio/"
 KEEP_S = 365 * 24 * 3600
 

@@ -1,0 +1,140 @@
+"""Log-ins of browsers: who is logged in, log in, log out.
+
+    POST   /v1/session            anybody: {"name", "password"} or {"token"}; the answer as below,
+                                  and the cookie
+    GET    /v1/session            any role: {"name", "role", "csrf"}
+    DELETE /v1/session            any role: log out
+
+`csrf` goes into the header `X-CSRF-Token` of each request that changes something (`web.access`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from voicebot.accounts.errors import AccountsError, LoginRefused
+from voicebot.accounts.sessions import Opening, csrf_of
+from voicebot.security import ROLES, Principal
+from voicebot.web.access import (
+    COOKIE,
+    FOREIGN_ORIGIN,
+    WRONG_TOKEN,
+    Refusal,
+    from_here,
+    require,
+    session_of,
+)
+from voicebot.web.service import Service
+
+log = structlog.get_logger()
+
+NO_SESSION = {
+    "code": "no_session",
+    "message": "A token has no session to end; `voicebot token revoke` makes it worthless.",
+}
+
+Anybody = Annotated[Principal, Depends(require(*ROLES))]
+Secret = Annotated[SecretStr, Field(max_length=256)]
+
+
+class Shown(BaseModel):
+    """What a log-in is asked for with: a name with its password, or an access token."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(max_length=64)] = ""
+    password: Secret = SecretStr("")
+    token: Secret = SecretStr("")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Shown:
+        if bool(self.token) == bool(self.name and self.password):
+            raise ValueError("give a name and its password, or a token")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class PageVisitor:
+    """Who is logged in, for a page; `csrf` goes into the page."""
+
+    principal: Principal
+    csrf: str
+
+
+async def page_principal(request: Request) -> PageVisitor | None:
+    """Whose session the request carries; None: nobody is logged in."""
+    visitor = await session_of(request, request.app.state.records)
+    return PageVisitor(visitor.principal, visitor.csrf) if visitor else None
+
+
+def add_sessions(app: FastAPI, service: Service) -> None:
+    """Adds the endpoints."""
+    records = service.records
+
+    @app.exception_handler(AccountsError)
+    async def refused(_: Request, error: AccountsError) -> JSONResponse:
+        return JSONResponse({"code": error.code, "message": str(error)}, 409)
+
+    @app.exception_handler(LoginRefused)
+    async def turned_away(_: Request, error: LoginRefused) -> JSONResponse:
+        headers = {"Retry-After": str(round(error.retry_s) + 1)} if error.retry_s else None
+        status = 429 if error.retry_s else 401
+        return JSONResponse({"code": error.code, "message": str(error)}, status, headers)
+
+    @app.post("/v1/session")
+    async def log_in(shown: Shown, request: Request) -> Response:
+        # Another site must not log a browser in under a name that its visitor does not know of.
+        if "origin" in request.headers and not from_here(request):
+            raise Refusal(403, FOREIGN_ORIGIN)
+        principal = await records.principal(shown.token.get_secret_value())
+        if principal is None:
+            log.warning("refused", path="/v1/session", client=client_of(request))
+            raise Refusal(401, WRONG_TOKEN)
+        cookie = await records.sessions.open(
+            Opening(principal), client_of(request), instead_of=request.cookies.get(COOKIE, "")
+        )
+        answer = JSONResponse(
+            {"name": principal.name, "role": principal.role, "csrf": csrf_of(cookie)},
+            headers={"Cache-Control": "no-store"},
+        )
+        set_cookie(request, answer, cookie)
+        return answer
+
+    @app.get("/v1/session")
+    async def who(principal: Anybody, request: Request) -> dict[str, Any]:
+        visitor = request.state.session
+        return {
+            "name": principal.name,
+            "role": principal.role,
+            "csrf": visitor.csrf if visitor else "",
+        }
+
+    @app.delete("/v1/session", status_code=204)
+    async def log_out(_: Anybody, request: Request, response: Response) -> None:
+        visitor = request.state.session
+        if visitor is None:
+            raise Refusal(409, NO_SESSION)
+        await records.sessions.close(visitor, client_of(request))
+        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+
+
+def set_cookie(request: Request, response: Response, cookie: str) -> None:
+    """For this site alone, out of the reach of scripts, gone when the browser is closed."""
+    response.set_cookie(
+        COOKIE,
+        cookie,
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+
+
+def client_of(request: Request) -> str:
+    return request.client.host if request.client else ""
