@@ -36,7 +36,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -45,11 +44,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from telephony.audio_socket_packets import Announcements
-from voicebot import caller_privacy
 from voicebot.masking import mask_text
-from voicebot.records import receivers
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.security import ROLES, Principal
+from voicebot.tickets.reading import confidential_calls
 from voicebot.web.access import Refusal, authorise_websocket, foreign_origin, require
 from voicebot.web.answer_audio import add_answer_audio
 from voicebot.web.assist import add_assist
@@ -57,14 +55,12 @@ from voicebot.web.audit import add_audit
 from voicebot.web.board import Board
 from voicebot.web.callers import add_callers
 from voicebot.web.carriers import MEDIA, add_carriers
-from voicebot.web.discretion import confidential_among
 from voicebot.web.disputes import add_disputes
 from voicebot.web.duty import add_duty
 from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
 from voicebot.web.headers import SecurityHeaders
 from voicebot.web.incidents import add_incidents
-from voicebot.web.limiting import RateLimited, by_token, teller
 from voicebot.web.live import follow
 from voicebot.web.matters import add_matters
 from voicebot.web.metrics import add_metrics
@@ -85,10 +81,6 @@ of their own (web.assist); more is answered with 413.
 CONFIDENTIAL = {
     "code": "confidential",
     "message": "A ticket of this call is confidential (保密); supervisors may read it.",
-}
-NOT_SENT = {
-    "code": "not_sent",
-    "message": "This hand-off did not go to 110 or to your line; whoever had it may read it.",
 }
 Anybody = Annotated[Principal, Depends(require(*ROLES))]
 Staff = Annotated[Principal, Depends(require(*STAFF))]
@@ -111,13 +103,6 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         max_body_size=MAX_BODY_BYTES,
     )
     app.state.records = records
-    if service.settings.rate_limits.enabled:
-        app.add_middleware(
-            RateLimited,
-            settings=service.settings.rate_limits,
-            recognise=by_token(records),
-            tell=teller(records, service.metrics),
-        )
     app.add_middleware(SecurityHeaders)
 
     @app.exception_handler(Refusal)
@@ -167,8 +152,11 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     ) -> dict[str, Any]:
         found = await records.calls(limit)
         _audit(request, principal, "calls.list", "")
-        kept = await confidential_among(records, principal, {each["call_id"] for each in found})
-        return {"calls": [caller_privacy.call(each, principal.role, kept) for each in found]}
+        kept = await _kept_from(principal, {each["call_id"] for each in found})
+        for each in found:
+            if each["call_id"] in kept:
+                each["caller"] = "保密"
+        return {"calls": found}
 
     # Before the next, whose id takes in whatever stands before the end: a carrier's id
     # may hold "/" as well.
@@ -183,10 +171,9 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
 
     @app.get("/api/calls/{call_id:path}/live")
     async def watch(call_id: str, principal: Staff, request: Request) -> StreamingResponse:
-        await _may_read(principal, call_id)
         _audit(request, principal, "call.watch", call_id)
         return StreamingResponse(
-            follow(service.live, call_id, principal.role),
+            follow(service.live, call_id),
             media_type="application/x-ndjson",
             headers={"Cache-Control": "no-store"},
         )
@@ -206,7 +193,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         _audit(request, principal, "handoff.read", handoff_id)
         if found is None:
             raise _not_found("hand-off")
-        await _may_read_dossier(principal, found)
+        await _may_read(principal, found["call_id"])
         return found
 
     @app.websocket("/api/live")
@@ -219,7 +206,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         _audit(websocket, principal, "live.watch", "")
         await websocket.accept()
         async with asyncio.TaskGroup() as watching:
-            sending = watching.create_task(_send_all(websocket, service, principal.role))
+            sending = watching.create_task(_send_all(websocket, service))
             await _until_gone(websocket)
             sending.cancel()
 
@@ -256,22 +243,16 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_audit(app, service)
     add_sessions(app, service)
 
+    async def _kept_from(principal: Principal, calls: set[str]) -> set[str]:
+        """Those that a ticket makes confidential: agents learn nothing of their callers."""
+        if principal.role != "agent":
+            return set()
+        return await records.read(confidential_calls, calls)
+
     async def _may_read(principal: Principal, call_id: str) -> None:
-        if await confidential_among(records, principal, {call_id}):
+        if await _kept_from(principal, {call_id}):
             records.audit(principal, "refused", call_id, allowed=False)
             raise Refusal(403, CONFIDENTIAL)
-
-    async def _may_read_dossier(principal: Principal, found: Mapping[str, Any]) -> None:
-        role, handoff, own = principal.role, found["id"], ""
-        if role == "desk":
-            own = await records.read(receivers.own_line, principal.name)
-        confidential = await confidential_among(records, principal, {found["call_id"]})
-        to = await records.read(receivers.sent_to, handoff) if role in ("110", "desk") else ()
-        if not caller_privacy.may_read_dossier(
-            role, own, sent_to=to, confidential=bool(confidential)
-        ):
-            records.audit(principal, "refused", handoff, allowed=False)
-            raise Refusal(403, CONFIDENTIAL if confidential else NOT_SENT)
 
     def _audit(request: Request | WebSocket, who: Principal, action: str, subject: str) -> None:
         client = request.client.host if request.client else ""
@@ -284,12 +265,10 @@ def _not_found(what: str) -> Refusal:
     return Refusal(404, {"code": "not_found", "message": f"There is no {what} of this id."})
 
 
-async def _send_all(websocket: WebSocket, service: Service, role: str) -> None:
+async def _send_all(websocket: WebSocket, service: Service) -> None:
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         async for message in service.live.subscribe():
-            shown = caller_privacy.live(message, role)
-            if shown is not None:
-                await websocket.send_json(shown)
+            await websocket.send_json(message)
 
 
 async def _until_gone(websocket: WebSocket) -> None:
