@@ -125,6 +125,22 @@ class ReleaseLeg:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepBeside:
+    """The leg of the chain, a seat's, stays on the line: as the leg to `line` of a new hand-off."""
+
+    handoff: str
+    """The new one."""
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The caller waits with the endpoint's music, or no longer does."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Say a prompt to a leg that is off-hook, and then hang it up; the caller is gone."""
 
@@ -251,6 +267,8 @@ Action = (
     | DialRoute
     | DialLine
     | ReleaseLeg
+    | KeepBeside
+    | Hold
     | Tell
     | CallBack
     | UpdateDossier

@@ -33,6 +33,7 @@ This file says which concern takes which event; what short replies mean is read 
 `sides`            119, 120, 122, 12395 beside 110
 `far_side`         who is on an answered leg: a person, a queue, a machine
 `dossier`          place, lines, notes of an open hand-off
+`agent`            what an agent asks for at his desk
 `call_back`        a caller who is gone while danger is open
 `patience`         silence, failing engines, the end
 `speaking`         what is being said and may be interrupted
@@ -47,6 +48,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows import (
+    agent,
     call_back,
     courtesies,
     distress,
@@ -66,6 +68,7 @@ from flows import (
 )
 from flows.actions import Decide
 from flows.events import (
+    AgentAsked,
     CallerSpeaking,
     CallStarted,
     Distress,
@@ -163,6 +166,8 @@ def _dispatch(state: State, event: Event, policy: Policy) -> Step:
             return dossier.keep_company(state)
         case FarSideKey():
             return seatless.key(state, event, policy)
+        case AgentAsked():
+            return agent.asked(state, event, policy)
         case EngineFailed():
             return patience.engine_failed(state, event, policy)
         case _:

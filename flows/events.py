@@ -284,6 +284,41 @@ class FarSideKey:
     line: str = ""
 
 
+class AgentAct(StrEnum):
+    """What an agent (话务员) asks for at his desk (`flows.agent`)."""
+
+    TAKE = "take"
+    """接管: the call to this agent, whatever it is doing."""
+    POLICE = "police"
+    """一键转110: to 110, and the agent leaves."""
+    JOIN_POLICE = "join_police"
+    """三方通话: 110 comes in, and the agent stays."""
+    TRANSFER = "transfer"
+    """转其他座席."""
+    LEAVE = "leave"
+    """The agent leaves; where nobody else is on the line the call is over."""
+    SAY = "say"
+    """The bot says an approved entry."""
+    HUSH = "hush"
+    """Whatever the bot is saying stops."""
+    HOLD = "hold"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAsked:
+    """An agent has asked for something at his desk."""
+
+    at: float
+    act: AgentAct
+    agent: str
+    """Who, as the audit has it."""
+    destination: str = ""
+    """TAKE and TRANSFER: where the agent is reached."""
+    entry: str = ""
+    """SAY: which."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimePassed:
     """Something had been put off until now (`flows.legs.due_at`)."""
@@ -330,6 +365,7 @@ Event = (
     | TransferProgress
     | LineFree
     | FarSideKey
+    | AgentAsked
     | TimePassed
     | EngineFailed
     | HungUp

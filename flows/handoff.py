@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows import sides
-from flows.actions import Action, Decide, Handoff, Route
+from flows.actions import Action, Decide, Handoff, KeepBeside, Route
 from flows.announcing import UNDECIDED, WORK_ORDER, handling_order, police_prompt
-from flows.events import Written
+from flows.events import LegState, Written
+from flows.pending import Side
 from flows.policy import Step
 from flows.routes import SEAT, police_routes
 from flows.speaking import hush, say
@@ -41,6 +42,39 @@ def to_police(state: State, reason: str) -> Step:
     state, opened = _open(state, routes, reason, "", assessment, evidence)
     why = "；".join(evidence[:3]) or reason
     return state, (*hushed, *opened, Decide("hand_off_110", why))
+
+
+def police_beside(state: State, reason: str) -> Step:
+    """110 is called into a call that a seat has, and the seat stays on the line.
+
+    Its leg becomes a leg of the new hand-off, beside 110, before that is dialled; the chain of 110
+    is gone through again and again while the seat is there.
+    """
+    before = state.handoff
+    assert before is not None
+    evidence, assessment = _evidence(state), state.assessment
+    state, hushed = hush(state)
+    routes = police_routes(state.region)[:-1]
+    state, (opened, *called) = _open(state, routes, reason, "", assessment, evidence)
+    handoff = state.handoff
+    assert handoff is not None
+    seat = Side(SEAT, (before.route,), leg=LegState.CONFIRMED, reached=True)
+    handoff = replace(handoff, sides=(seat, *handoff.sides))
+    why = Decide("hand_off_110", "；".join(evidence[:3]) or "座席请110加入")
+    kept = KeepBeside(handoff.id, SEAT)
+    state = replace(state, handoff=handoff, phase=Phase.CONNECTED)
+    return state, (*hushed, kept, opened, *called, why)
+
+
+def to_agent(state: State, routes: tuple[Route, ...], reason: str) -> Step:
+    """Open a hand-off to an agent; danger that is in doubt goes to 110 if he cannot be had."""
+    doubtful, evidence = unsettled(state), _evidence(state)
+    state, hushed = hush(state)
+    state, opened = _open(state, routes, reason, "connecting_human", state.assessment, evidence)
+    handoff = state.handoff
+    assert handoff is not None
+    state = replace(state, handoff=replace(handoff, doubtful=doubtful))
+    return state, (*hushed, *opened, Decide("hand_off_human", reason))
 
 
 def _flags(state: State, assessment: Assessment | None) -> tuple[str, ...]:

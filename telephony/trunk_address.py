@@ -20,6 +20,10 @@ _TRUNK = re.compile(
 )
 
 
+CONSOLE = "console:"
+"""The line of seats whose telephone is the console in a browser: it rings at every desk."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrunkAddress:
     """A number behind a trunk.
@@ -46,7 +50,7 @@ def check_line_url(url: str) -> None:
 
     Errors: TelephonyError `bad_url`, `tls_required`.
     """
-    if trunk_address(url) is not None:
+    if trunk_address(url) is not None or url == CONSOLE:
         return
     if url.startswith("trunk:"):
         raise TelephonyError(

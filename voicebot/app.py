@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import gc
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -28,6 +28,7 @@ from telephony.errors import CallError, MediaStreamError
 from telephony.numbers import caller_number
 from telephony.stream_start import StreamStart, receive_start
 from voicebot.admission import Admission, Occupancy
+from voicebot.call.agent_desks import AgentDesks
 from voicebot.call.engines import Engines, open_engines
 from voicebot.call.journal import Journal
 from voicebot.call.live import LiveFeed
@@ -108,6 +109,7 @@ class Service:
         )
         self.call_backs = CallBacks(settings.handoff.call_back_trunk, self._admission.calling)
         self.waiting = WaitingLines(settings.handoff.lines)
+        self.desks = AgentDesks()
         self.callers = CallerService(
             settings,
             records,
@@ -166,6 +168,16 @@ class Service:
             self.transcriber_counts,
             {line.did: self.surge.state(line.did).mode for line in self.settings.lines},
         )
+
+    @property
+    def sessions(self) -> Mapping[str, CallSession]:
+        """The calls that are running here, by id."""
+        return self._sessions
+
+    @property
+    def directory(self) -> DutyDirectory:
+        """The numbers that may be dialled now."""
+        return self._directory
 
     def take_directory(self, directory: DutyDirectory) -> None:
         """The numbers that may be dialled, in running calls too."""
@@ -258,6 +270,7 @@ class Service:
                 await self._serve(call, info, offered_at)
         finally:
             self._sessions.pop(info.call_id, None)
+            self.desks.leave(info.call_id)
             self.waiting.leave(info.call_id)
             self._admission.release(info.call_id)
 
@@ -326,6 +339,7 @@ class Service:
             call_backs=self.call_backs,
             waiting=self.waiting,
             meter=CallMeter(self.metrics),
+            desks=self.desks,
         )
         recording = recording_path(self._recordings, info.call_id)
         self._sessions[info.call_id] = session

@@ -36,6 +36,14 @@ class Conference:
         for others in self._heard.values():
             others.pop(line, None)
 
+    def move(self, line: str, to: str) -> None:
+        """A leg is known by another name from now on."""
+        if line in self._heard:
+            self._heard[to] = self._heard.pop(line)
+        for others in self._heard.values():
+            if line in others:
+                others[to] = others.pop(line)
+
     def say(self, line: str, pcm: Int16, rate: int, to_rate: int) -> None:
         """Audio of one leg, for all that join here; `to_rate` is the caller's."""
         for listener, others in self._heard.items():

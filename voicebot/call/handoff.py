@@ -29,6 +29,7 @@ from telephony.errors import LegError, TelephonyError
 from telephony.leg_events import LegAudio, LegEnded, LegKey, LegProgress
 from telephony.leg_state import LegEndReason
 from telephony.leg_state import LegState as WireState
+from voicebot.call.agent_desks import desk_number
 from voicebot.call.conference import Conference
 from voicebot.call.far_ear import MakeEar
 from voicebot.call.far_words import FarWords
@@ -170,7 +171,7 @@ class HandoffDriver:
             return
         self.release(line)
         try:
-            number = self._directory.resolve(route.destination)
+            number = desk_number(route.destination) or self._directory.resolve(route.destination)
             outgoing = self._new_leg(number)
         except Exception as error:
             # Whatever it is, the chain must go on.
@@ -200,6 +201,16 @@ class HandoffDriver:
         if leg is not None:
             self._conference.leave(line)
             self._spawn(self._end(leg))
+
+    def keep_beside(self, handoff: str, line: str) -> None:
+        """The chain's leg stays, as the leg to `line` of another hand-off; harmless without one."""
+        leg = self._legs.pop("", None)
+        if leg is None:
+            return
+        self.release(line)
+        leg.handoff, leg.line = handoff, line
+        self._legs[line] = leg
+        self._conference.move("", line)
 
     def send_caller_audio(self, pcm: Int16, rate: int) -> None:
         """The caller's audio, heard by the desks from the moment they are off-hook.

@@ -81,10 +81,22 @@ class Journal:
         """By hand-off and line: how far the legs beside 110 have come."""
         self._notes: list[str] = []
         self._revision = 0
+        self._confidential = False
+        """The caller has asked for it (保密), for whichever ticket."""
         self._state = State()
         self._to_deliver = self._to_show = False
         """The dossier has grown since it was last put on record, since the desk last saw it."""
         self._flusher: asyncio.Task[None] | None = None
+
+    @property
+    def transcript(self) -> tuple[tuple[str, TranscriptTurn], ...]:
+        """What was said so far: (key of the turn, its newest state), in order."""
+        return tuple((key, self._turns[index]) for key, index in self._turn_index.items())
+
+    @property
+    def began(self) -> float:
+        """When the call was answered, seconds since the epoch."""
+        return self._began
 
     # ── the call ──────────────────────────────────────────────────────────────────
 
@@ -243,6 +255,7 @@ class Journal:
                     region=action.region,
                 )
             case act.OpenTicket():
+                self._confidential |= action.confidential
                 self._publish(at, "ticket", ticket=action.ticket, matter=_matter(action))
             case _:
                 pass
@@ -314,7 +327,9 @@ class Journal:
             return ""
 
     def _publish(self, at: float, kind: str, **rest: Any) -> None:
-        self._live.publish({"call_id": self._call_id, "at": round(at, 2), "kind": kind, **rest})
+        kept = {"confidential": True} if self._confidential else {}
+        message = {"call_id": self._call_id, "at": round(at, 2), "kind": kind, **rest, **kept}
+        self._live.publish(message)
 
     # ── hand-off and tickets ──────────────────────────────────────────────────────
 

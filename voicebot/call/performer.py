@@ -13,7 +13,7 @@ from flows import actions as act
 from flows import events as ev
 from flows.state import State
 from flows.waiting import LINES_FULL
-from telephony.call_control import Line
+from telephony.call_control import CallControl
 from telephony.codecs import Int16
 from voicebot.call.engines import Engines
 from voicebot.call.handoff import HandoffDriver
@@ -23,7 +23,7 @@ from voicebot.call.player import Player
 log = structlog.get_logger()
 
 HANG_UP_S = 2.0
-"""How long a line may take to hang up."""
+"""How long a line may take to hang up, or to hold the caller."""
 
 LAST_WRITES_S = 5.0
 """How long the end of a call waits for writes and searches that are under way."""
@@ -43,7 +43,7 @@ class Performer:
 
     def __init__(
         self,
-        line: Line,
+        line: CallControl,
         player: Player,
         driver: HandoffDriver,
         journal: Journal,
@@ -81,6 +81,10 @@ class Performer:
             case act.ReleaseLeg():
                 self._driver.release(action.line)
                 self._journal.released(self._now(), action)
+            case act.KeepBeside():
+                self._driver.keep_beside(action.handoff, action.line)
+            case act.Hold():
+                await self._hold(action.on)
             case act.Tell():
                 self._driver.tell(action.line, partial(self._speech, action), self._line.rate)
             case act.CallBack():
@@ -155,6 +159,11 @@ class Performer:
             log.exception("write_failed")
             written = False
         self._post(ev.Written(self._now(), ref, written))
+
+    async def _hold(self, on: bool) -> None:
+        """Desks offer it only where the line can; one that cannot leaves the caller as he is."""
+        async with asyncio.timeout(HANG_UP_S):
+            await self._line.hold(on)
 
     async def _speech(self, told: act.Tell) -> Int16:
         say = act.Say(told.line, act.Purpose.PROMPT, prompt=told.prompt)

@@ -31,6 +31,7 @@ from telephony.leg import WebSocketLeg
 from telephony.recording import file_stem
 from telephony.resampling import StreamResampler
 from telephony.trunk_address import trunk_address
+from voicebot.call.agent_desks import SCHEME, AgentDesks
 from voicebot.call.ears import Ears
 from voicebot.call.echo import EchoGate
 from voicebot.call.endpointing import EndpointingLimits
@@ -52,6 +53,7 @@ from voicebot.call.waiting_lines import WaitingLines
 from voicebot.call.waiting_lines import why as why_this_call
 from voicebot.call_backs import CallBacks
 from voicebot.config import Settings
+from voicebot.exchange.dossier import TranscriptTurn
 from voicebot.metrics.call import CallMeter
 from voicebot.records.duty import duty_lines
 
@@ -75,6 +77,7 @@ class CallSession:
         call_backs: calls the number back if the caller is gone while danger is open.
         waiting: which of all calls has a line to 110, and which waits for one.
         meter: counts what happens.
+        desks: agents' desks in browsers, where seats may ring.
     """
 
     def __init__(
@@ -91,12 +94,13 @@ class CallSession:
         call_backs: CallBacks,
         waiting: WaitingLines,
         meter: CallMeter,
+        desks: AgentDesks,
     ) -> None:
         self._line, self._engines = line, engines
         self._start = replace(start, duty_lines=duty_lines(directory))
         self._journal, self._settings, self._policy = journal, settings, policy
         self._desk_token = desk_token
-        self._call_backs, self._meter = call_backs, meter
+        self._call_backs, self._meter, self._desks = call_backs, meter, desks
         self._state = State()
         self._events = EventQueue()
         self._began = time.monotonic()
@@ -150,6 +154,21 @@ class CallSession:
     def state(self) -> State:
         """Where the conversation stands."""
         return self._state
+
+    @property
+    def transcript(self) -> tuple[tuple[str, TranscriptTurn], ...]:
+        """What was said so far: (key of the turn, its newest state), in order."""
+        return self._journal.transcript
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Of the caller's line."""
+        return self._line.capabilities
+
+    @property
+    def answered_at(self) -> float:
+        """When the call was answered, seconds since the epoch."""
+        return self._journal.began
 
     @property
     def lines_in_use(self) -> int:
@@ -260,6 +279,10 @@ class CallSession:
         """The caller's line is gone."""
         self._post(ev.HungUp(self.now()))
         asyncio.get_running_loop().call_later(HANG_UP_PATIENCE_S, self._ended.set)
+
+    def ask(self, act: ev.AgentAct, agent: str, *, destination: str = "", entry: str = "") -> None:
+        """An agent asks for something; what becomes of it `flows.agent` decides."""
+        self._post(ev.AgentAsked(self.now(), act, agent, destination, entry))
 
     def take_directory(self, directory: DutyDirectory) -> None:
         """The duty directory has changed."""
@@ -386,6 +409,10 @@ class CallSession:
     def _new_leg(self, number: DutyNumber) -> Leg:
         """To a desk's own media WebSocket, else by the telephone endpoint of this call."""
         timeout_s = self._settings.handoff.answer_timeout_s
+        if number.url.startswith(SCHEME):
+            return self._desks.new_leg(
+                number, self._start.call_id, answer_timeout_s=timeout_s
+            )
         if trunk_address(number.url) is None:
             return WebSocketLeg(number.url, self._desk_token, answer_timeout_s=timeout_s)
         return self._line.new_leg(number, answer_timeout_s=timeout_s)

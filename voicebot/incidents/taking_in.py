@@ -94,7 +94,7 @@ def _changed(session: Session, now: float, most: int = AT_ONCE) -> list[HandoffR
             .outerjoin(IncidentRow, IncidentRow.id == member.incident)
             .where(
                 HandoffRow.requested_at > now - BACK_S,
-                HandoffRow.first_destination != "seat",
+                HandoffRow.first_destination.not_like("seat%"),
                 HandoffRow.revision > 0,
                 or_(
                     member.handoff.is_(None),

@@ -43,6 +43,10 @@ from voicebot.surge import decisions
 from voicebot.tickets import opening
 
 
+AT_A_DESK = "seat@"
+"""Of a destination that is an agent's desk in a browser (`voicebot.call.agent_desks`)."""
+
+
 class DoubleCall(Exception):
     """Another call of this id is on record; what it said must not be mixed with this one."""
 
@@ -351,8 +355,10 @@ def _post_dossier(session: Session, row: HandoffRow, at: float, *, new: bool = F
 
     It takes over since when the desk has waited, and from one for the same address the
     attempts and the time of the next. Of a `new` hand-off there is none: a call waits for this,
-    and each question to the database is a part of its 10 ms.
+    and each question to the database is a part of its 10 ms. An agent's desk reads it here.
     """
+    if row.destination.startswith(AT_A_DESK):
+        return
     url = _http_url(session, DutyNumberRow.number == row.destination)
     key = f"{row.id}:{row.revision}:{row.destination}"
     message = _message("dossier", row.id, key, url, dict(row.dossier), at)

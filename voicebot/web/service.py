@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastapi import WebSocket
@@ -17,7 +17,10 @@ from voicebot.records.store import Records
 from voicebot.surge.control import SurgeControl
 
 if TYPE_CHECKING:
+    from telephony.dialing import DutyDirectory
+    from voicebot.call.agent_desks import AgentDesks
     from voicebot.call.engines import Engines
+    from voicebot.call.session import CallSession
     from voicebot.call.waiting_lines import WaitingLines
 
 
@@ -53,6 +56,18 @@ class Service(Protocol):
     @property
     def waiting(self) -> WaitingLines:
         """Who waits for a line to 110."""
+        ...
+
+    @property
+    def desks(self) -> AgentDesks:
+        """Agents' desks that are open in browsers."""
+        ...
+
+    @property
+    def directory(self) -> DutyDirectory: ...
+    @property
+    def sessions(self) -> Mapping[str, CallSession]:
+        """The calls that are running here, by id."""
         ...
 
     @property

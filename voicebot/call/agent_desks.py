@@ -1,0 +1,169 @@
+"""The agents' desks that are open in browsers: who is there, what rings, who has which call.
+
+Only of this process and never on record: a desk that loses its connection is gone until its page
+comes back. What rings at the desks is a leg like any other (`telephony.browser_leg`), so that a
+caller whom nobody takes falls to the next route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from telephony.browser_leg import BrowserLeg
+from telephony.dialing import DutyNumber
+
+SCHEME = "console:"
+"""Of a line that ends at the desks: ``console:`` at all of them, ``console:ID`` at one agent's."""
+PREFIX = "seat@"
+"""Of the destination that is one agent's desk: not dialled, and in no directory."""
+
+
+class Presence(StrEnum):
+    """What an agent has said of himself."""
+
+    READY = "ready"
+    AWAY = "away"
+    WRAP_UP = "wrap_up"
+    """话后处理: the call is over, its ticket is not."""
+
+
+@dataclass(slots=True)
+class _Desk:
+    name: str
+    pages: int = 0
+    presence: Presence = Presence.READY
+    watchers: set[Callable[[], None]] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A call that rings at desks."""
+
+    leg: BrowserLeg
+    call_id: str
+    agent: str
+    """For this agent alone; "" for whoever is ready."""
+
+
+class AgentDesks:
+    """All desks; agents are named by `Principal.token_id`."""
+
+    def __init__(self) -> None:
+        self._desks: dict[str, _Desk] = {}
+        self._offers: dict[str, Offer] = {}
+        self._holders: dict[str, str] = {}
+        self._legs: dict[str, BrowserLeg] = {}
+
+    # ── desks ─────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def open(self, agent: str, name: str, changed: Callable[[], None]) -> Iterator[None]:
+        """A page of the agent's desk is there; `changed` is called when what rings does."""
+        desk = self._desks.setdefault(agent, _Desk(name))
+        desk.pages += 1
+        desk.watchers.add(changed)
+        try:
+            yield
+        finally:
+            desk.watchers.discard(changed)
+            desk.pages -= 1
+            if not desk.pages:
+                del self._desks[agent]
+
+    def presence(self, agent: str) -> Presence:
+        desk = self._desks.get(agent)
+        return desk.presence if desk is not None else Presence.AWAY
+
+    def set_presence(self, agent: str, presence: Presence) -> None:
+        desk = self._desks.get(agent)
+        if desk is not None:
+            desk.presence = presence
+            self._tell()
+
+    @property
+    def ready(self) -> int:
+        """Agents who would take a call now."""
+        return sum(desk.presence is Presence.READY for desk in self._desks.values())
+
+    # ── calls ─────────────────────────────────────────────────────────────────────
+
+    def new_leg(self, number: DutyNumber, call_id: str, *, answer_timeout_s: float) -> BrowserLeg:
+        """A leg to the desks that `number` names, not yet ringing."""
+        agent = number.url.removeprefix(SCHEME)
+
+        def ring(leg: BrowserLeg) -> bool:
+            there = self._desks.get(agent) if agent else None
+            if there is None and (agent or not self.ready):
+                return False
+            self._offers[leg.id] = Offer(leg, call_id, agent)
+            self._tell()
+            return True
+
+        return BrowserLeg(ring, self._over, answer_timeout_s=answer_timeout_s)
+
+    def offers(self, agent: str) -> tuple[Offer, ...]:
+        """What rings at this agent's desk."""
+        free = self.presence(agent) is Presence.READY
+        return tuple(
+            offer
+            for offer in self._offers.values()
+            if offer.agent == agent or (not offer.agent and free)
+        )
+
+    def answer(self, leg_id: str, agent: str) -> Offer | None:
+        """The agent has it from now on; None: another has, or nobody rings any more."""
+        offer = next((each for each in self.offers(agent) if each.leg.id == leg_id), None)
+        if offer is not None:
+            del self._offers[leg_id]
+            offer.leg.answered_by = agent
+            self._holders[offer.call_id] = agent
+            self._legs[offer.call_id] = offer.leg
+            self._tell()
+        return offer
+
+    def claim(self, call_id: str, agent: str) -> bool:
+        """The agent has this call on a telephone of his own; False: another has it."""
+        if self._holders.setdefault(call_id, agent) != agent:
+            return False
+        self._tell()
+        return True
+
+    def holder(self, call_id: str) -> str:
+        """Who has the call; "" for nobody."""
+        return self._holders.get(call_id, "")
+
+    def name_of(self, agent: str) -> str:
+        desk = self._desks.get(agent)
+        return desk.name if desk is not None else ""
+
+    def leave(self, call_id: str) -> None:
+        """The call has no agent any more."""
+        self._legs.pop(call_id, None)
+        if self._holders.pop(call_id, None) is not None:
+            self._tell()
+
+    def _over(self, leg: BrowserLeg) -> None:
+        self._offers.pop(leg.id, None)
+        for call_id, each in list(self._legs.items()):
+            if each is leg:
+                self.leave(call_id)
+        self._tell()
+
+    def _tell(self) -> None:
+        for desk in self._desks.values():
+            for changed in desk.watchers:
+                changed()
+
+
+def desk_number(destination: str) -> DutyNumber | None:
+    """What a hand-off to one agent's desk is dialled as; None for any other destination.
+
+    Nothing is dialled in truth, so that the duty directory has no part in it.
+    """
+    if not destination.startswith(PREFIX):
+        return None
+    agent = destination.removeprefix(PREFIX)
+    return DutyNumber(destination, "seat", "", SCHEME + agent, f"座席 {agent}")
