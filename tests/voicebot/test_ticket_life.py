@@ -98,6 +98,7 @@ def test_an_extension_has_bounds(days: int) -> None:
         (Act.RETURN, "why", "reason"),
         (Act.ESCALATE, "why", "reason"),
         (Act.NOTE, "why", "reason"),
+        (Act.SUPERVISE, "why", "reason"),
     ],
 )
 def test_what_an_act_lacks_is_named(act: Act, missing: str, named: str) -> None:
@@ -179,7 +180,7 @@ def test_any_order_of_acts_leaves_a_possible_state_and_loses_nothing(
             continue
         done.append(act)
         assert life.version == len(done)
-        if act in (Act.NOTE, Act.ESCALATE):
+        if act in (Act.NOTE, Act.ESCALATE, Act.SUPERVISE):
             assert life.status is before.status
             assert life.awaited_by == before.awaited_by
         if act in (Act.RETURN, Act.DISPATCH) and kind is None:

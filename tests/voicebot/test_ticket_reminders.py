@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.voicebot.ticket_desk import DAY, MONDAY, act, opened, sent
+from tests.voicebot.ticket_desk import DAY, MONDAY, SUPERVISOR, act, opened, sent, steps
 from voicebot.config import Settings
 from voicebot.config_notices import Notices
 from voicebot.duty.changing import Who, apply, plan_shifts
@@ -17,7 +17,9 @@ from voicebot.duty.notices import content, queue
 from voicebot.duty.shift_file import read_shifts
 from voicebot.duty.tables import DutyMessageRow, DutyNoticeRow
 from voicebot.records.store import Records
+from voicebot.records.tables import TicketRow
 from voicebot.tickets import supervision, working_days
+from voicebot.tickets.errors import ActRefused
 from voicebot.tickets.reading import detail
 from voicebot.tickets.reminding import Reminding, remind
 from voicebot.tickets.states import Act
@@ -110,6 +112,27 @@ def test_110_hears_of_it_where_it_has_a_part_in_the_matter(desk: Session) -> Non
     assert [message["kind"] for message in told] == ["police_order", "supervision"]
     assert (told[1]["body"]["reason"], told[1]["body"]["level"]) == ("overdue", 2)
     assert sent(desk, "C2-t1") == []
+
+
+def test_a_supervisor_orders_supervision_by_hand_with_a_reason_and_duty_is_told(
+    desk: Session,
+) -> None:
+    opened(desk)
+    act(desk, Act.DISPATCH, department="供电")
+    order = act(desk, Act.ESCALATE).police_order
+    due = desk.get_one(TicketRow, "C1-t1").awaited_by
+    with pytest.raises(ActRefused, match="for a supervisor"):
+        act(desk, Act.SUPERVISE, why="催了三次没有回音")
+    row = act(desk, Act.SUPERVISE, by=SUPERVISOR, why="催了三次没有回音")
+    assert (row.status, row.awaited_by) == ("dispatched", due)
+    last = steps(desk)[-1]
+    assert (last.act, last.who, last.why) == ("supervise", "李督办", "催了三次没有回音")
+    (told,) = notices(desk)
+    assert (told.line, told.text) == ("power", "【督办】催了三次没有回音。工单C1-t1。")
+    body = sent(desk, order)[-1]["body"]
+    assert (body["reason"], body["level"]) == ("instructed", 2)
+    act(desk, Act.SUPERVISE, by=SUPERVISOR, at=MONDAY + 60.0, why="催了三次没有回音")
+    assert len(notices(desk)) == 2, "the second time is told as well"
 
 
 def notices(session: Session) -> list[DutyNoticeRow]:

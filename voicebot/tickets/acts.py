@@ -18,6 +18,7 @@ from voicebot.tickets.life import Request, step
 from voicebot.tickets.police import order_number, police_order
 from voicebot.tickets.states import FINISHED, FOLLOWED, Act, Status
 from voicebot.tickets.telling import tell
+from voicebot.tickets.urging import supervise
 
 SUPERVISORS = frozenset({"supervisor", "admin", "local"})
 _CARRIED = frozenset({Act.LINK, Act.WITHDRAW, *FOLLOWED})
@@ -73,6 +74,8 @@ def perform(
         )
         incident = incident_of_call(session, row.call_id)
         send(session, order, subject=request.order, at=request.at, incident=incident)
+    if request.act is Act.SUPERVISE:
+        supervise(session, row, request.why.strip(), request.at)
     _follow(session, row, request, by)
     session.flush()
     return row
@@ -118,6 +121,8 @@ def _may(row: TicketRow, request: Request, by: Actor) -> None:
         raise ActRefused(
             "The ticket was extended before; a second extension is for a supervisor to give."
         )
+    if request.act is Act.SUPERVISE and by.role not in SUPERVISORS:
+        raise ActRefused("Supervision (督办) is for a supervisor to order; leave a note instead.")
 
 
 def _check_main(session: Session, row: TicketRow, main: str) -> None:

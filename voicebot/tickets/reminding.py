@@ -5,22 +5,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Literal
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from voicebot.exchange.schema import Supervision
-from voicebot.exchange.sending import send
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import Records
 from voicebot.records.tables import TicketRow
 from voicebot.tickets import supervision
-from voicebot.tickets.police import moment
 from voicebot.tickets.states import TO_DISPATCH, Status
 from voicebot.tickets.supervision import Level
 from voicebot.tickets.tables import TicketReminderRow
-from voicebot.tickets.urging import Urged, tell_duty
+from voicebot.tickets.urging import Urged, tell_duty, tell_police
 
 log = structlog.get_logger()
 
@@ -69,16 +67,8 @@ def _write(
             text=text,
         )
     )
-    subject = row.police_order or (row.id if row.channel == "110" else "")
-    if subject:
-        urged = Supervision(
-            reason="due_soon" if level is Level.REMIND else "overdue",
-            level=level.value,
-            at=moment(at),
-            answer_by=moment(deadline),
-            text=text,
-        )
-        send(session, urged, subject=subject, at=at)
+    reason: Literal["due_soon", "overdue"] = "due_soon" if level is Level.REMIND else "overdue"
+    tell_police(session, row, reason, level, deadline, text, at)
     return [Urged(row, deadline, level, text)]
 
 

@@ -45,6 +45,8 @@ class Act(StrEnum):
     LINK = "link"
     UNLINK = "unlink"
     NOTE = "note"
+    SUPERVISE = "supervise"
+    """By a supervisor's own hand; reminders of deadlines come by themselves."""
 
     @property
     def chinese(self) -> str:
@@ -82,6 +84,7 @@ _ACTS = {
     Act.LINK: "并案",
     Act.UNLINK: "取消并案",
     Act.NOTE: "备注",
+    Act.SUPERVISE: "督办",
 }
 
 ALL = frozenset(Status)
@@ -109,6 +112,7 @@ FROM: Mapping[Act, frozenset[Status]] = {
     Act.LINK: OPEN - {Status.MERGED},
     Act.UNLINK: frozenset({Status.MERGED}),
     Act.NOTE: ALL,
+    Act.SUPERVISE: TO_DISPATCH | AT_DEPARTMENT,
 }
 
 FOLLOWED: Mapping[Act, frozenset[Status]] = {
@@ -129,5 +133,6 @@ NEEDS_REASON = frozenset(
         Act.ESCALATE,
         Act.UNLINK,
         Act.NOTE,
+        Act.SUPERVISE,
     }
 )

@@ -10,14 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from voicebot.clock import BEIJING
 from voicebot.duty.names import read_line
 from voicebot.duty.notices.opening import open_notice
+from voicebot.exchange.schema import Supervision
+from voicebot.exchange.sending import send
 from voicebot.figures.matters import city
 from voicebot.records.tables import TicketRow
+from voicebot.tickets.police import moment
 from voicebot.tickets.supervision import Level
 
 OWN = "seat"
@@ -57,7 +61,39 @@ def tell_duty(session: Session, reminders: Iterable[Urged], at: float) -> None:
         )
 
 
+def supervise(session: Session, row: TicketRow, why: str, at: float) -> None:
+    """A person's word (督办): whoever is on duty is told, and 110 where it has a part in the matter.
+
+    In this transaction; `at` in seconds since the epoch.
+    """
+    text = f"【督办】{why.rstrip('。')}。"
+    tell_duty(session, [Urged(row, at, Level.SUPERVISE, text)], at)
+    tell_police(session, row, "instructed", Level.SUPERVISE, row.awaited_by, text, at)
+
+
+def tell_police(
+    session: Session,
+    row: TicketRow,
+    reason: Literal["due_soon", "overdue", "instructed"],
+    level: Level,
+    deadline: float | None,
+    text: str,
+    at: float,
+) -> None:
+    """110 hears of it where it has a part in the matter; times are seconds since the epoch."""
+    subject = row.police_order or (row.id if row.channel == "110" else "")
+    if subject:
+        urged = Supervision(
+            reason=reason,
+            level=level.value,
+            at=moment(at),
+            answer_by=None if deadline is None else moment(deadline),
+            text=text,
+        )
+        send(session, urged, subject=subject, at=at)
+
+
 def awake(at: float) -> float:
     """The moment itself, or 8 o'clock of its day where it is earlier; seconds since the epoch."""
-    moment = datetime.fromtimestamp(at, BEIJING)
-    return max(at, datetime.combine(moment.date(), FROM, BEIJING).timestamp())
+    day = datetime.fromtimestamp(at, BEIJING).date()
+    return max(at, datetime.combine(day, FROM, BEIJING).timestamp())
