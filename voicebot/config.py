@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     Field,
+    IPvAnyNetwork,
     PrivateAttr,
     SecretStr,
     ValidationError,
@@ -37,6 +38,7 @@ from voicebot.config_accounts import Accounts
 from voicebot.config_base import Section
 from voicebot.config_callers import Callers, DialledLine
 from voicebot.config_exchange import Exchange
+from voicebot.config_limits import RateLimits
 from voicebot.config_notices import Notices
 from voicebot.config_retention import Retention
 from voicebot.config_surge import Surge
@@ -109,6 +111,9 @@ class Server(Section):
     tls_certificate: str = ""
     """PEM file; with `tls_key` required as soon as `host` is not loopback."""
     tls_key: str = ""
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses, or networks, of proxies before the service, whose X-Forwarded-For and
+    X-Forwarded-Proto are believed."""
 
     @model_validator(mode="after")
     def _encrypted_off_loopback(self) -> Server:
@@ -354,6 +359,7 @@ class Settings(BaseSettings):
     admission: Admission = Field(default_factory=lambda: Admission.model_validate({}))
     surge: Surge = Field(default_factory=lambda: Surge.model_validate({}))
     notices: Notices = Field(default_factory=lambda: Notices.model_validate({}))
+    rate_limits: RateLimits = Field(default_factory=lambda: RateLimits.model_validate({}))
     recordings: Recordings = Field(default_factory=Recordings)
     retention: Retention = Field(default_factory=lambda: Retention.model_validate({}))
     accounts: Accounts = Field(default_factory=lambda: Accounts.model_validate({}))

@@ -20,6 +20,7 @@ from voicebot.records.errors import RecordsUnavailable
 from voicebot.security import SecurityError, prepare
 from voicebot.state_folder import only_service
 from voicebot.web.api import create_app
+from voicebot.web.service import Service as WebService
 
 log = structlog.get_logger()
 
@@ -47,20 +48,7 @@ async def _serve(settings: Settings) -> int:
             await asyncio.to_thread(_prepare, settings)
             announcements = Announcements()
             async with open_service(settings) as service:
-                server = _Server(
-                    uvicorn.Config(
-                        create_app(service, announcements),
-                        log_config=None,
-                        access_log=False,
-                        # Whoever reaches this port is who is in the audit.
-                        proxy_headers=False,
-                        ws_max_size=2**20,
-                        ws_per_message_deflate=False,
-                        ssl_certfile=settings.server.tls_certificate or None,
-                        ssl_keyfile=settings.server.tls_key or None,
-                        timeout_graceful_shutdown=CALLS_END_S,
-                    )
-                )
+                server = _Server(server_config(service, announcements))
                 stopping.server = server
                 draining = asyncio.create_task(_drain(stopping, service, server))
                 async with running(endpoints(settings, service.take, announcements)):
@@ -78,6 +66,24 @@ async def _serve(settings: Settings) -> int:
         if not stopping.number:
             raise
     return 130 if stopping.number == signal.SIGINT else 0
+
+
+def server_config(service: WebService, announcements: Announcements | None) -> uvicorn.Config:
+    """The web application as uvicorn is to serve it."""
+    server = service.settings.server
+    return uvicorn.Config(
+        create_app(service, announcements),
+        log_config=None,
+        access_log=False,
+        # Whoever reaches this port is who is in the audit, or who reached a proxy of ours.
+        proxy_headers=bool(server.trusted_proxies),
+        forwarded_allow_ips=[str(each) for each in server.trusted_proxies],
+        ws_max_size=2**20,
+        ws_per_message_deflate=False,
+        ssl_certfile=server.tls_certificate or None,
+        ssl_keyfile=server.tls_key or None,
+        timeout_graceful_shutdown=CALLS_END_S,
+    )
 
 
 async def _drain(stopping: Stopping, service: Service, server: uvicorn.Server) -> None:

@@ -68,7 +68,8 @@ def _records_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     file = tmp_path / "voicebot.toml"
-    lines = ["[paths]", f'state = "{tmp_path / "state"}"']
+    # Tests ask as fast as they can; those of the limits have their own.
+    lines = ["[paths]", f'state = "{tmp_path / "state"}"', "[rate_limits]", "enabled = false"]
     if "database_url" in request.fixturenames:  # tests/voicebot/postgres.py
         lines += ["[database]", f'url = "{request.getfixturevalue("database_url")}"']
     file.write_text("\n".join(lines))

@@ -19,6 +19,8 @@ ENGINES = ("listener", "transcriber", "knowledge_base", "speech")
 """Those of `flows.events.EngineFailed`."""
 OUTCOMES = ("answer", "clarify", "none")
 """Of a search: `flows.events.SearchResult`."""
+LIMITS = ("client", "refused", "sign_in")
+"""Of requests: `voicebot.web.limiting`."""
 NOT_ANSWERED = "not_answered"
 """The line was gone, or failed, before it was answered; it counts as a refusal."""
 
@@ -81,6 +83,12 @@ class Metrics:
             ("engine",),
             registry=registry,
         )
+        self._limited = Counter(
+            "voicebot_requests_limited",
+            "Requests that were told to come later.",
+            ("why",),
+            registry=registry,
+        )
         stage = Histogram(
             "voicebot_stage_seconds",
             "How long callers wait for each stage.",
@@ -90,6 +98,8 @@ class Metrics:
         )
         for reason in (*Rejection, NOT_ANSWERED):
             self._refused.labels(str(reason))
+        for why in LIMITS:
+            self._limited.labels(why)
         for engine in ENGINES:
             self._failures.labels(engine)
         for outcome in OUTCOMES:
@@ -131,6 +141,10 @@ class Metrics:
 
     def failed(self, engine: str) -> None:
         self._failures.labels(engine).inc()
+
+    def limited(self, why: str) -> None:
+        """`why`: one of `LIMITS`."""
+        self._limited.labels(why).inc()
 
     def took(self, stage: str, seconds: float) -> None:
         """`stage`: one of `STAGES`."""

@@ -61,6 +61,7 @@ from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
 from voicebot.web.headers import SecurityHeaders
 from voicebot.web.incidents import add_incidents
+from voicebot.web.limiting import RateLimited, recogniser, teller
 from voicebot.web.live import follow
 from voicebot.web.matters import add_matters
 from voicebot.web.metrics import add_metrics
@@ -103,6 +104,13 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         max_body_size=MAX_BODY_BYTES,
     )
     app.state.records = records
+    if service.settings.rate_limits.enabled:
+        app.add_middleware(
+            RateLimited,
+            settings=service.settings.rate_limits,
+            recognise=recogniser(records),
+            tell=teller(records, service.metrics),
+        )
     app.add_middleware(SecurityHeaders)
 
     @app.exception_handler(Refusal)
