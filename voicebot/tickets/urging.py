@@ -62,7 +62,7 @@ def tell_duty(session: Session, reminders: Iterable[Urged], at: float) -> None:
 
 
 def supervise(session: Session, row: TicketRow, why: str, at: float) -> None:
-    """A person's word (督办): whoever is on duty is told, and 110 where it has a part in the matter.
+    """A person's word (督办): who is on duty is told, and 110 where it has a part in the matter.
 
     In this transaction; `at` in seconds since the epoch.
     """
