@@ -42,6 +42,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.exceptions import HTTPException
 
 from telephony.audio_socket_packets import Announcements
 from voicebot.masking import mask_text
@@ -56,6 +57,7 @@ from voicebot.web.board import Board
 from voicebot.web.callers import add_callers
 from voicebot.web.carriers import MEDIA, add_carriers
 from voicebot.web.disputes import add_disputes
+from voicebot.web.document import documented, problem
 from voicebot.web.duty import add_duty
 from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
@@ -120,6 +122,10 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         masked = {**said, "message": mask_text(said["message"])}
         return JSONResponse(masked, refusal.status_code, refusal.headers)
 
+    @app.exception_handler(HTTPException)
+    async def not_taken(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse(problem(error.status_code), error.status_code, error.headers)
+
     @app.exception_handler(RecordsUnavailable)
     async def unavailable(_: Request, error: RecordsUnavailable) -> JSONResponse:
         return JSONResponse({"code": error.code, "message": str(error)}, 503)
@@ -177,7 +183,12 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
             raise _not_found("call")
         return found
 
-    @app.get("/api/calls/{call_id:path}/live")
+    @app.get(
+        "/api/calls/{call_id:path}/live",
+        response_class=StreamingResponse,
+        responses={200: {"content": {"application/x-ndjson": {}}}},
+        openapi_extra={"x-endless": True},
+    )
     async def watch(call_id: str, principal: Staff, request: Request) -> StreamingResponse:
         _audit(request, principal, "call.watch", call_id)
         return StreamingResponse(
@@ -231,7 +242,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
 
     @app.get("/v1/openapi.json")
     async def openapi(_: Anybody) -> dict[str, Any]:
-        return app.openapi()
+        return documented(app)
 
     add_pages(app)
     add_assist(app, service)

@@ -67,7 +67,9 @@ def add_disputes(app: FastAPI, service: Service) -> None:
         records.audit(principal, "disputes.list", "", _client(request))
         return {"disputes": found}
 
-    @app.get("/v1/disputes.xlsx", response_model=None)
+    @app.get(
+        "/v1/disputes.xlsx", response_class=Response, responses={200: {"content": {XLSX: {}}}}
+    )
     async def exported(
         principal: Supervisor, request: Request, first: First = None, last: Last = None
     ) -> Response:

@@ -33,7 +33,11 @@ Last = Annotated[date | None, Query(alias="to", description="Last day, included;
 def add_figures(app: FastAPI, service: Service) -> None:
     """Adds the endpoints above."""
 
-    @app.get("/v1/figures", response_model=None)
+    @app.get(
+        "/v1/figures",
+        response_model=None,
+        responses={200: {"content": {"text/csv": {}}}},
+    )
     async def figures(
         _: Supervisor,
         first: First = None,

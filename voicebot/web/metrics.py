@@ -12,6 +12,7 @@ from typing import Annotated
 
 import structlog
 from fastapi import Depends, FastAPI, Response
+from fastapi.responses import PlainTextResponse
 
 from voicebot.metrics.backlog import Backlog, backlog
 from voicebot.metrics.exposition import CONTENT_TYPE, exposition
@@ -34,7 +35,7 @@ def add_metrics(app: FastAPI, service: Service) -> None:
 
     waits = _Waits(service.records)
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics(_: Reader) -> Response:
         waiting = await waits.look()
         text = exposition(service.metrics, service.standing, waiting)
