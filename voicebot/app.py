@@ -28,6 +28,7 @@ from telephony.errors import CallError, MediaStreamError
 from telephony.numbers import caller_number
 from telephony.stream_start import StreamStart, receive_start
 from voicebot.admission import Admission, Occupancy
+from voicebot.agents.links import open_links
 from voicebot.call.agent_desks import AgentDesks
 from voicebot.call.engines import Engines, open_engines
 from voicebot.call.journal import Journal
@@ -409,7 +410,9 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(service.callers.run()),
             asyncio.create_task(service.surge.run()),
             asyncio.create_task(service.incidents.run()),
-            asyncio.create_task(OutboxWorker(records, token).run()),
+            asyncio.create_task(
+                OutboxWorker(records, token, link=open_links(settings).url).run()
+            ),
             asyncio.create_task(_exchange(settings, records).run()),
             *_reconciling(settings, records),
             asyncio.create_task(_follow_knowledge(knowledge, engines)),

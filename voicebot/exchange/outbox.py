@@ -62,6 +62,7 @@ class OutboxWorker:
     Parameters:
         records: an opened `Records`.
         token: bearer token to show to the desks.
+        link: the 110 view of a hand-off, told beside its dossier (RFC 8288); None: none.
         transport: instead of the network, for tests.
     """
 
@@ -70,10 +71,11 @@ class OutboxWorker:
         records: Records,
         token: str | None,
         *,
+        link: Callable[[str], str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._records, self._token = records, token
+        self._records, self._token, self._link = records, token, link
         self._transport, self._clock = transport, clock
         self._in_flight: dict[int, _Attempt] = {}
         self._alarmed: dict[str, float] = {}
@@ -185,6 +187,9 @@ class OutboxWorker:
         headers = {"Idempotency-Key": f"{payload['handoff']}:{payload['revision']}"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
+        if self._link is not None and message["kind"] == "dossier":
+            address = self._link(payload["handoff"])
+            headers["Link"] = f'<{address}>; rel="alternate"; type="text/html"'
         try:
             answer = await client.post(message["url"], json=payload, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:

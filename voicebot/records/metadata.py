@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import MetaData
 
 import voicebot.accounts.tables
+import voicebot.agents.tables
 import voicebot.callers.tables
 import voicebot.duty.tables
 import voicebot.exchange.reconciliation.tables

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Delete, Update, delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from voicebot.agents.tables import AgentDraftRow, HandoffWordRow
 from voicebot.auditing.chain import PRUNED
 from voicebot.callers.tables import EvaluationRow, MissedCallRow, NuisanceCallRow
 from voicebot.incidents.tables import IncidentMemberRow
@@ -58,6 +59,8 @@ def transcripts(session: Session, calls: Collection[str]) -> Counter[str]:
         session,
         delete(OutboxRow).where(OutboxRow.handoff.in_(names), OutboxRow.state != "waiting"),
     )
+    _run(session, delete(AgentDraftRow).where(AgentDraftRow.call_id.in_(calls)))
+    _run(session, update(HandoffWordRow).where(HandoffWordRow.handoff.in_(names)).values(text=""))
     _run(
         session,
         update(IncidentMemberRow).where(IncidentMemberRow.call_id.in_(calls)).values(words=""),

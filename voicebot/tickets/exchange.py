@@ -6,6 +6,7 @@ says of a police order that a ticket was escalated with is a step of that ticket
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 from voicebot.exchange.errors import Refused
 from voicebot.exchange.inbox import HANDLERS
 from voicebot.exchange.schema import (
+    Body,
     Envelope,
     Evaluation,
     Feedback,
@@ -85,23 +87,36 @@ def take_news(session: Session, envelope: Envelope, at: float) -> None:
     An order without a ticket that 110 refuses becomes one, in dispute. What is about neither is
     passed over: it stands in the inbox for whoever it concerns.
     """
-    said, bounced, why = _news(envelope)
+    known = {"message": envelope.id, "kind": envelope.kind}
+    police_said(session, envelope.subject, envelope.body, known, at)
+
+
+def police_said(
+    session: Session, subject: str, body: Body, known: Mapping[str, Any], at: float
+) -> TicketRow | None:
+    """What 110 says of a subject, by a message or by a person there; the ticket it is about.
+
+    Parameters:
+        known: what else is to stand in the ticket's history.
+    """
+    said, bounced, why = _news(body)
     if bounced:
-        _handed_back(session, envelope.subject, at)
-    row = _ticket_of(session, envelope.subject)
+        _handed_back(session, subject, at)
+    row = _ticket_of(session, subject)
     if row is None and bounced:
-        row = _of_order(session, envelope.subject, at)
+        row = _of_order(session, subject, at)
     if row is None:
-        return
+        return None
     asked = Act.DISPUTE if bounced else Act.NOTE
-    if isinstance(envelope.body, Status) and envelope.body.state == "withdrawn":
-        its_own = row.channel == "110" and envelope.subject == row.id
+    if isinstance(body, Status) and body.state == "withdrawn":
+        its_own = row.channel == "110" and subject == row.id
         asked = Act.WITHDRAW if its_own else Act.NOTE
-    details = {"message": envelope.id, "kind": envelope.kind, "subject": envelope.subject, **said}
+    details = {**known, "subject": subject, **said}
     try:
         perform(session, row.id, Request(asked, at, why), POLICE, details=details)
     except ActRefused:  # where it is now nothing changes, and what was said is kept
         perform(session, row.id, Request(Act.NOTE, at, why), POLICE, details=details)
+    return row
 
 
 def _of_order(session: Session, number: str, at: float) -> TicketRow | None:
@@ -175,22 +190,22 @@ def _escalated_before(session: Session, subject: str) -> TicketRow | None:
     return session.get(TicketRow, ticket)
 
 
-def _news(envelope: Envelope) -> tuple[dict[str, Any], bool, str]:
+def _news(body: Body) -> tuple[dict[str, Any], bool, str]:
     """What was said, whether the matter was refused with it, and in which words."""
-    match envelope.body:
-        case Status() as body:
+    match body:
+        case Status():
             why = body.note.strip() or f"110：{body.state}"
             return {"state": body.state}, body.state in BOUNCED, why
-        case Receipt() as body:
+        case Receipt():
             why = body.reason.strip() or f"110：{body.result}"
             return {"result": body.result}, body.result == "rejected", why
-        case Feedback() as body:
+        case Feedback():
             why = body.result.strip() or f"110：{body.outcome}"
             return {"outcome": body.outcome}, body.outcome in BOUNCED, why
-        case Evaluation() as body:
+        case Evaluation():
             why = body.comment.strip() or f"满意度{body.score}"
             return {"score": body.score, "solved": body.solved}, False, why
-        case Supervision() as body:
+        case Supervision():
             why = body.text.strip() or f"110督办：{body.reason}"
             return {"reason": body.reason, "level": body.level}, False, why
         case _:

@@ -32,14 +32,16 @@ def notice_secret(settings: Settings) -> bytes:
     try:
         make_private(settings.paths.state)
         file.parent.mkdir(exist_ok=True, mode=0o700)
-        return _kept(file)
+        return kept_key(file)
     except OSError as error:
         log.error("notice_key_not_kept", file=str(file), reason=error.strerror)
         return _OF_THIS_PROCESS
 
 
-def _kept(file: Path) -> bytes:
-    """Of two processes that make it at once, both have the one that came first."""
+def kept_key(file: Path) -> bytes:
+    """The key in a file of the secrets, made where there is none. Raises OSError.
+
+    Of two processes that make it at once, both have the one that came first."""
     if not file.exists():
         part = file.with_name(f".{file.name}.{os.getpid()}")
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
