@@ -185,11 +185,15 @@ def _second_of_each(block: Block, scores: Floats, best: Floats) -> Floats:
     return np.where(second <= -2, best, second).astype(np.float32)
 
 
-def _near(block: Block, sounds: Sequence[str]) -> Floats:
-    """Near-exact match by rapidfuzz on sound classes: 0..1."""
+def near_wordings(block: Block, sounds: Sequence[str]) -> Floats:
+    """Near-exact match of each wording by rapidfuzz on sound classes: (wordings,), 0..1."""
     from rapidfuzz import fuzz, process
 
     unheard = "\ufffd"
     query = "".join(block.sound_letters.get(s, unheard) for s in sounds)
     ratios = process.cdist([query], block.sound_strings, scorer=fuzz.ratio, dtype=np.float32)
-    return block.best_of_each(np.asarray(ratios[0], np.float32) / np.float32(100))
+    return np.asarray(ratios[0], np.float32) / np.float32(100)
+
+
+def _near(block: Block, sounds: Sequence[str]) -> Floats:
+    return block.best_of_each(near_wordings(block, sounds))

@@ -5,7 +5,7 @@ Which step may follow which is `kb.lifecycle`'s; what may be spoken is `kb.store
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from kb import summary
 from kb.entry import Entry, Safety, Status
 from kb.reading import moment
 from kb.tables import revisions, steps, versions
@@ -97,6 +98,18 @@ def newest(session: Session, name: str | None = None) -> dict[str, Entry]:
     return {row.id: as_entry(row, Status(row.status)) for row in rows}
 
 
+def newest_of(session: Session, names: Collection[str]) -> dict[str, Entry]:
+    """The same of those entries that are named, however many."""
+    found: dict[str, Entry] = {}
+    for some in summary.portions(sorted(names)):
+        last = sa.select(versions.c.id, sa.func.max(versions.c.version).label("version"))
+        last_version = last.where(versions.c.id.in_(some)).group_by(versions.c.id).subquery()
+        chosen = _with_status(some).join(last_version, _same(versions, last_version))
+        rows = session.execute(chosen)
+        found |= {row.id: as_entry(row, Status(row.status)) for row in rows}
+    return found
+
+
 def standing(session: Session, status: Status) -> list[Entry]:
     """All versions whose last step is this one, in the order of ids and versions."""
     rows = session.execute(_with_status().where(steps.c.status == status.value))
@@ -154,6 +167,7 @@ def append(
     if taken:
         session.execute(sa.insert(steps), taken)
     if written or taken:
+        summary.renew(session, {str(row["id"]) for row in (*written, *taken)})
         announce(session)
 
 
@@ -218,9 +232,11 @@ def _step(row: sa.Row[Any]) -> Step:
     )
 
 
-def _with_status() -> sa.Select[Any]:
-    """Every version with the status of its last step."""
+def _with_status(names: Collection[str] | None = None) -> sa.Select[Any]:
+    """Every version, or those of some entries, with the status of its last step."""
     last = sa.select(steps.c.id, steps.c.version, sa.func.max(steps.c.number).label("number"))
+    if names is not None:
+        last = last.where(steps.c.id.in_(names))
     last_step = last.group_by(steps.c.id, steps.c.version).subquery()
     return (
         sa.select(versions, steps.c.status)

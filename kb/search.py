@@ -17,7 +17,7 @@ from kb.follow_up import Aspect, asked_aspect, in_context
 from kb.homophones import same_wording
 from kb.index import Embed, Embedder, Index, StagedEmbedder, build
 from kb.large_index import LargeIndex, compare_eligible
-from kb.ranker import Doubles, Model, Ranker, prepare
+from kb.ranker import Case, Doubles, Model, Ranker, prepare
 from kb.wording import characters
 
 Decision = Literal["answer", "clarify", "none"]
@@ -60,6 +60,9 @@ class Ranked:
     model: Model
     names: tuple[str, ...]
     scores: Doubles
+    case: Case
+    question: Question
+    """With the vectors of the encoders that were asked."""
 
     @property
     def settled(self) -> bool:
@@ -70,6 +73,18 @@ class Ranked:
         order = np.argsort(-self.scores, kind="stable")[: max(2, limit)]
         best = [Candidate(self.names[i], round(float(self.scores[i]), 4)) for i in order]
         return decide(best, self.model, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A search with what led to its result; `ranked` is None where nothing could be compared.
+
+    `place` is the caller's, as it was understood.
+    """
+
+    result: SearchResult
+    place: str | None
+    ranked: Ranked | None
 
 
 class Searcher:
@@ -142,6 +157,32 @@ class Searcher:
             on: the moment, or a day; see `kb.reading.may_read`.
             limit: how many candidates to give at most.
         """
+        return self.examine(
+            query,
+            alternatives=alternatives,
+            syllables=syllables,
+            region=region,
+            line=line,
+            audience=audience,
+            previous=previous,
+            on=on,
+            limit=limit,
+        ).result
+
+    def examine(
+        self,
+        query: str,
+        *,
+        alternatives: Sequence[str] = (),
+        syllables: Sequence[str] = (),
+        region: str | None = None,
+        line: str | None = None,
+        audience: str | None = None,
+        previous: str | None = None,
+        on: date,
+        limit: int = LIMIT,
+    ) -> Examined:
+        """As `search`, with what led to the result (`kb.explanation`)."""
         place = self._place(query, alternatives) or region
         eligible = self._eligibility.mask(on, region=place, line=line, audience=audience)
         follow_up = self._follow_up(query, previous)
@@ -154,14 +195,14 @@ class Searcher:
             eligible[at] &= aspect.answered.search(subject.answer) is not None
         question = Question.heard(query, alternatives, syllables)
         if not self.index.entries or not (question.texts or question.syllables):
-            return NOTHING
+            return Examined(NOTHING, place, None)
         candidates = self._candidates(question, eligible, self._eligibility.local & bool(place))
         if candidates is None:
-            return NOTHING
+            return Examined(NOTHING, place, None)
         found = candidates.decided(limit)
         if found.decision == "clarify" and self._sound_alike(found):
-            return replace(found, decision="none")
-        return found
+            found = replace(found, decision="none")
+        return Examined(found, place, candidates)
 
     def _sound_alike(self, found: SearchResult) -> bool:
         """The two to choose between are one question of two places: nobody could choose."""
@@ -175,7 +216,8 @@ class Searcher:
         """By the quickest encoder, and by all of them where that leaves doubt."""
         embedder, first = self._embedder, self._ranker.first
         if embedder is None or not question.texts:
-            return self._ranked(compare_eligible(self.index, question, eligible), eligible, local)
+            views = compare_eligible(self.index, question, eligible)
+            return self._ranked(question, views, eligible, local)
         texts = question.texts[:EMBEDDED_HYPOTHESES]
         if (
             first is None
@@ -183,18 +225,22 @@ class Searcher:
             or not isinstance(self.index, Index)
         ):
             question = replace(question, vectors=embedder.embed(texts))
-            return self._ranked(compare_eligible(self.index, question, eligible), eligible, local)
+            views = compare_eligible(self.index, question, eligible)
+            return self._ranked(question, views, eligible, local)
         vectors = embedder.embed_parts(texts, first.encoders)
-        views = compare(self.index, replace(question, vectors=vectors))
-        ranked = self._ranked(views, eligible, local)
+        quick = replace(question, vectors=vectors)
+        views = compare(self.index, quick)
+        ranked = self._ranked(quick, views, eligible, local)
         others = embedder.parts.keys() - first.encoders
         if ranked is None or not others or ranked.settled:
             return ranked
-        vectors = vectors + embedder.embed_parts(texts, others)
-        views = compare_further(self.index, replace(question, vectors=vectors), views)
-        return self._ranked(views, eligible, local)
+        whole = replace(question, vectors=vectors + embedder.embed_parts(texts, others))
+        views = compare_further(self.index, whole, views)
+        return self._ranked(whole, views, eligible, local)
 
-    def _ranked(self, views: Views, eligible: Mask, local: Mask) -> Ranked | None:
+    def _ranked(
+        self, question: Question, views: Views, eligible: Mask, local: Mask
+    ) -> Ranked | None:
         model = self._ranker.model_for(views.columns)
         case = (
             prepare(views, model.views, eligible, local, model.usual) if model is not None else None
@@ -206,7 +252,7 @@ class Searcher:
             near = views.of("near_sounds", case.rows)
             scores = same_wording(scores, near, views.length)
         names = tuple(self.index.entries[row].id for row in case.rows)
-        return Ranked(model, names, scores)
+        return Ranked(model, names, scores, case, question)
 
     def _follow_up(self, query: str, previous: str | None) -> tuple[int, Aspect] | None:
         """Position of the entry that an elliptic question is about, and what it asks of it."""

@@ -67,6 +67,27 @@ steps = sa.Table(
     ),
     sa.Index("kb_step_of_version", "id", "version"),
 )
+entries = sa.Table(
+    "kb_entry",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("department", sa.String(200), nullable=False),
+    sa.Column("region", sa.String(6), nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("valid_from", sa.Date, nullable=False),
+    sa.Column("valid_to", sa.Date, nullable=False),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Index("ix_kb_entry_step", "step"),
+    sa.Index("ix_kb_entry_status", "status", "step"),
+    sa.Index("ix_kb_entry_department", "department", "step"),
+    sa.Index("ix_kb_entry_region", "region", "step"),
+    sa.Index("ix_kb_entry_valid_to", "valid_to", "id"),
+)
+"""The newest version of each entry in short, so that lists need not look through all of them:
+its state, and the number of the last step taken with any version. Made from the two tables above
+by `kb.summary`, whenever something is put on record."""
 phrasings = sa.Table(
     "kb_phrasing",
     metadata,
