@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from voicebot.caller_privacy import HIDDEN
 from voicebot.callers import limits
 from voicebot.callers.nuisance import REASONS
 from voicebot.callers.tables import NuisanceCallRow
 from voicebot.records.tables import CallRow, TicketRow
-from voicebot.tickets.reading import confidential_calls
+from voicebot.tickets.confidential import confidential_calls
 
 SHOWN = 6
-CONFIDENTIAL = "保密"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def card(
     hidden = sight.confidential and (wishes or bool(confidential_calls(session, [call_id])))
     if hidden:
         empty = {"limit": None, "nuisance": None, "calls": [], "tickets": []}
-        return {"number": CONFIDENTIAL, "confidential": True, **empty}
+        return {"number": HIDDEN, "confidential": True, **empty}
     shown = {
         "number": number if sight.full else masked(number),
         "confidential": wishes,

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, exists, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from voicebot.records.tables import CallRow, HandoffRow, TicketRow, TurnRow
+from voicebot.tickets.confidential import confidential_calls, is_confidential
 
 SHOWN = 50
 SCANNED = 20_000
@@ -89,8 +90,7 @@ def search_calls(
     if query.transferred:
         others.append(exists().where(HandoffRow.call_id == CallRow.id))
     if query.open_alone:
-        kept = exists().where(TicketRow.call_id == CallRow.id, TicketRow.confidential)
-        others.append(~kept)
+        others.append(~is_confidential(CallRow.id))
     if query.text:
         others.append(exists().where(TurnRow.call_id == CallRow.id, _says(query.text)))
     scanned = limit if not others else SCANNED_FOR_WORDS if query.text else SCANNED
@@ -143,7 +143,7 @@ def search_handoffs(
         .limit(limit)
     ).mappings()
     rows = [dict(each) for each in found]
-    kept = _confidential(session, {each["call_id"] for each in rows})
+    kept = confidential_calls(session, {each["call_id"] for each in rows})
     for each in rows:
         each["confidential"] = each["call_id"] in kept
     if len(rows) == limit:
@@ -168,7 +168,7 @@ def open_handoffs(session: Session, since: float, most: int = SHOWN) -> list[dic
         .limit(most)
     ).mappings()
     rows = [dict(each) for each in found]
-    kept = _confidential(session, {each["call_id"] for each in rows})
+    kept = confidential_calls(session, {each["call_id"] for each in rows})
     return [{**each, "confidential": each["call_id"] in kept} for each in rows]
 
 
@@ -210,15 +210,13 @@ def _lines(session: Session, rows: Collection[CallRow], text: str) -> list[dict[
         values = dict(each)
         handoffs.setdefault(values.pop("call_id"), []).append(values)
     tickets: dict[str, list[str]] = {}
-    confidential = set()
-    for call, ticket, kept in session.execute(
-        select(TicketRow.call_id, TicketRow.id, TicketRow.confidential)
+    for call, ticket in session.execute(
+        select(TicketRow.call_id, TicketRow.id)
         .where(TicketRow.call_id.in_(calls))
         .order_by(TicketRow.created_at)
     ):
         tickets.setdefault(call, []).append(ticket)
-        if kept:
-            confidential.add(call)
+    confidential = confidential_calls(session, calls)
     excerpts: dict[str, str] = {}
     if text:
         for call, said in session.execute(
@@ -244,11 +242,6 @@ def _lines(session: Session, rows: Collection[CallRow], text: str) -> list[dict[
         }
         for row in rows
     ]
-
-
-def _confidential(session: Session, calls: Collection[str]) -> set[str]:
-    found = select(TicketRow.call_id).where(TicketRow.call_id.in_(calls), TicketRow.confidential)
-    return set(session.scalars(found))
 
 
 def _says(text: str) -> ColumnElement[bool]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, select
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.orm import Session
 
 from voicebot.records.tables import TicketRow
@@ -15,15 +17,20 @@ COMPARED = 2_000
 LOOKED_AT = 200
 """Of the region's those that are the most alike as written."""
 MOST = 10
-_COMPARED = ("id", "matter", "place", "number", "region", "created_at")
+_COMPARED = ("id", "matter", "place", "number", "region", "created_at", "confidential")
 _OUT = (Status.MERGED.value, Status.WITHDRAWN.value)
 _DAY = 86_400.0
 
 
-def duplicates(session: Session, ticket: str) -> tuple[Likeness, ...]:
-    """The likeliest first, ten at most. Raises UnknownTicket."""
+def duplicates(session: Session, ticket: str, *, open_alone: bool = False) -> tuple[Likeness, ...]:
+    """The likeliest first, ten at most. Raises UnknownTicket.
+
+    Parameters:
+        open_alone: the numbers of confidential tickets are not compared: another ticket of the
+            same number would tell whose they are.
+    """
     row = find(session, ticket)
-    one = _matter(row)
+    one = _matter(row, open_alone)
     near = (
         select(*(getattr(TicketRow, name) for name in _COMPARED))
         .where(
@@ -34,12 +41,12 @@ def duplicates(session: Session, ticket: str) -> tuple[Likeness, ...]:
         .order_by(TicketRow.created_at.desc())
         .limit(COMPARED)
     )
-    there = [Matter(*each) for each in session.execute(near.where(_same_region(row)))]
+    there = [_matter(each, open_alone) for each in session.execute(near.where(_same_region(row)))]
     likely = nearest(one.matter, [each.matter for each in there], LOOKED_AT)
     compared = {there[place].ticket: there[place] for place in likely}
-    if row.number:
-        theirs = session.execute(near.where(TicketRow.number == row.number))
-        compared.update((each.id, Matter(*each)) for each in theirs)
+    if one.number:
+        theirs = session.execute(near.where(TicketRow.number == one.number))
+        compared.update((each.id, _matter(each, open_alone)) for each in theirs)
     found = (alike(one, each) for each in compared.values())
     same = [each for each in found if each is not None]
     return tuple(sorted(same, key=lambda each: (-len(each.reasons), -each.score))[:MOST])
@@ -49,5 +56,6 @@ def _same_region(row: TicketRow) -> ColumnElement[bool]:
     return TicketRow.region == row.region if row.region else TicketRow.region.is_(None)
 
 
-def _matter(row: TicketRow) -> Matter:
-    return Matter(row.id, row.matter, row.place, row.number, row.region, row.created_at)
+def _matter(row: TicketRow | Row[Any], open_alone: bool) -> Matter:
+    number = "" if open_alone and row.confidential else row.number
+    return Matter(row.id, row.matter, row.place, number, row.region, row.created_at)

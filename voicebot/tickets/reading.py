@@ -7,7 +7,6 @@ found yet.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,14 +121,6 @@ def detail(session: Session, ticket: str) -> dict[str, Any]:
         "evaluations": [_plain(each, "number", "ticket") for each in evaluations],
         "transcript": [_plain(each, "call_id", "seq") for each in turns],
     }
-
-
-def confidential_calls(session: Session, calls: Collection[str]) -> set[str]:
-    """Which of these calls have a ticket whose caller wants name and number kept."""
-    found = select(TicketRow.call_id).where(
-        TicketRow.call_id.in_(calls), TicketRow.confidential, TicketRow.call_id != ""
-    )
-    return set(session.scalars(found))
 
 
 def _driving(query: Query) -> tuple[Any, list[ColumnElement[bool]]]:

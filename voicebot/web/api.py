@@ -36,6 +36,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -45,10 +46,11 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from telephony.audio_socket_packets import Announcements
+from voicebot import caller_privacy
 from voicebot.masking import mask_text
+from voicebot.records import receivers
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.security import ROLES, Principal
-from voicebot.tickets.reading import confidential_calls
 from voicebot.web.access import Refusal, authorise_websocket, foreign_origin, require
 from voicebot.web.answer_audio import add_answer_audio
 from voicebot.web.assist import add_assist
@@ -56,6 +58,7 @@ from voicebot.web.audit import add_audit
 from voicebot.web.board import Board
 from voicebot.web.callers import add_callers
 from voicebot.web.carriers import MEDIA, add_carriers
+from voicebot.web.discretion import calls_for, confidential_among
 from voicebot.web.disputes import add_disputes
 from voicebot.web.document import documented, problem
 from voicebot.web.duty import add_duty
@@ -84,6 +87,10 @@ of their own (web.assist); more is answered with 413.
 CONFIDENTIAL = {
     "code": "confidential",
     "message": "A ticket of this call is confidential (保密); supervisors may read it.",
+}
+NOT_SENT = {
+    "code": "not_sent",
+    "message": "This hand-off did not go to 110 or to your line; whoever had it may read it.",
 }
 Anybody = Annotated[Principal, Depends(require(*ROLES))]
 Staff = Annotated[Principal, Depends(require(*STAFF))]
@@ -166,11 +173,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     ) -> dict[str, Any]:
         found = await records.calls(limit)
         _audit(request, principal, "calls.list", "")
-        kept = await _kept_from(principal, {each["call_id"] for each in found})
-        for each in found:
-            if each["call_id"] in kept:
-                each["caller"] = "保密"
-        return {"calls": found}
+        return {"calls": await calls_for(records, principal, found)}
 
     # Before the next, whose id takes in whatever stands before the end: a carrier's id
     # may hold "/" as well.
@@ -190,9 +193,10 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         openapi_extra={"x-endless": True},
     )
     async def watch(call_id: str, principal: Staff, request: Request) -> StreamingResponse:
+        await _may_read(principal, call_id)
         _audit(request, principal, "call.watch", call_id)
         return StreamingResponse(
-            follow(service.live, call_id),
+            follow(service.live, call_id, principal.role),
             media_type="application/x-ndjson",
             headers={"Cache-Control": "no-store"},
         )
@@ -212,7 +216,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         _audit(request, principal, "handoff.read", handoff_id)
         if found is None:
             raise _not_found("hand-off")
-        await _may_read(principal, found["call_id"])
+        await _may_read_dossier(principal, found)
         return found
 
     @app.websocket("/api/live")
@@ -225,7 +229,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         _audit(websocket, principal, "live.watch", "")
         await websocket.accept()
         async with asyncio.TaskGroup() as watching:
-            sending = watching.create_task(_send_all(websocket, service))
+            sending = watching.create_task(_send_all(websocket, service, principal.role))
             await _until_gone(websocket)
             sending.cancel()
 
@@ -262,16 +266,20 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_audit(app, service)
     add_sessions(app, service)
 
-    async def _kept_from(principal: Principal, calls: set[str]) -> set[str]:
-        """Those that a ticket makes confidential: agents learn nothing of their callers."""
-        if principal.role != "agent":
-            return set()
-        return await records.read(confidential_calls, calls)
-
     async def _may_read(principal: Principal, call_id: str) -> None:
-        if await _kept_from(principal, {call_id}):
+        if await confidential_among(records, principal, {call_id}):
             records.audit(principal, "refused", call_id, allowed=False)
             raise Refusal(403, CONFIDENTIAL)
+
+    async def _may_read_dossier(principal: Principal, found: Mapping[str, Any]) -> None:
+        if principal.role not in ("110", "desk"):
+            await _may_read(principal, found["call_id"])
+            return
+        sent_to = await records.read(receivers.sent_to, found["id"])
+        own = await records.read(receivers.own_line, principal.name)
+        if not caller_privacy.may_read_dossier(principal.role, own, sent_to):
+            records.audit(principal, "refused", found["id"], allowed=False)
+            raise Refusal(403, NOT_SENT)
 
     def _audit(request: Request | WebSocket, who: Principal, action: str, subject: str) -> None:
         client = request.client.host if request.client else ""
@@ -284,10 +292,12 @@ def _not_found(what: str) -> Refusal:
     return Refusal(404, {"code": "not_found", "message": f"There is no {what} of this id."})
 
 
-async def _send_all(websocket: WebSocket, service: Service) -> None:
+async def _send_all(websocket: WebSocket, service: Service, role: str) -> None:
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         async for message in service.live.subscribe():
-            await websocket.send_json(message)
+            shown = caller_privacy.live(message, role)
+            if shown is not None:
+                await websocket.send_json(shown)
 
 
 async def _until_gone(websocket: WebSocket) -> None:

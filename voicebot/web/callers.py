@@ -26,12 +26,20 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 
+from voicebot import caller_privacy
 from voicebot.callers import evaluations, limits, missed, proposing, reporting
 from voicebot.callers.errors import CallersError, NotKnown
 from voicebot.callers.limits import MOST_DAYS, MOST_WHY, values
 from voicebot.callers.tables import LimitRow
 from voicebot.security import Principal
 from voicebot.web.access import require
+from voicebot.web.discretion import (
+    calls_for,
+    confidential_among,
+    evaluations_for,
+    limits_for,
+    nuisance_for,
+)
 from voicebot.web.service import Service
 from voicebot.web.tickets import audit_row
 
@@ -136,7 +144,7 @@ def add_callers(app: FastAPI, service: Service) -> None:
         else:
             found = await records.read(limits.listed, at, everything=everything)
         audit(request, who, "callers.limits.read", number)
-        return {"limits": found}
+        return {"limits": await limits_for(records, who, found)}
 
     @app.post("/v1/callers/limits")
     async def set_limit(wanted: LimitWanted, who: Supervisor, request: Request) -> dict[str, Any]:
@@ -195,7 +203,7 @@ def add_callers(app: FastAPI, service: Service) -> None:
 
     @app.post("/v1/callers/appeals")
     async def appeal(wanted: Appeal, who: Staff, request: Request) -> dict[str, Any]:
-        return await act(
+        appealed = await act(
             request,
             who,
             "callers.limit.appeal",
@@ -206,12 +214,13 @@ def add_callers(app: FastAPI, service: Service) -> None:
             why=wanted.why,
             at=time.time(),
         )
+        return (await limits_for(records, who, [appealed]))[0]
 
     @app.get("/v1/callers/nuisance")
     async def nuisance(who: Staff, request: Request) -> dict[str, Any]:
         found = await records.read(proposing.counts, time.time())
         audit(request, who, "callers.nuisance.read")
-        return {"numbers": found}
+        return {"numbers": await nuisance_for(records, who, found)}
 
     @app.post("/v1/callers/nuisance")
     async def mark(marked: Mark, who: Staff, request: Request) -> dict[str, Any]:
@@ -226,7 +235,8 @@ def add_callers(app: FastAPI, service: Service) -> None:
             who=who.name,
             at=time.time(),
         )
-        return {"proposed": proposed or None}
+        shown = await limits_for(records, who, [proposed] if proposed else [])
+        return {"proposed": shown[0] if shown else None}
 
     @app.get("/v1/callers/missed")
     async def list_missed(
@@ -237,7 +247,7 @@ def add_callers(app: FastAPI, service: Service) -> None:
     ) -> dict[str, Any]:
         found = await records.read(missed.listed, everything=everything, most=limit)
         audit(request, who, "callers.missed.read")
-        return {"missed": found}
+        return {"missed": await calls_for(records, who, found)}
 
     @app.post("/v1/callers/missed/done")
     async def settle_missed(settled: Done, who: Staff, request: Request) -> dict[str, Any]:
@@ -252,7 +262,8 @@ def add_callers(app: FastAPI, service: Service) -> None:
             note=settled.note,
             at=time.time(),
         )
-        return {"settled": calls}
+        kept = await confidential_among(records, who, calls)
+        return {"settled": caller_privacy.settled(calls, settled.call, who.role, kept)}
 
     @app.get("/v1/callers/evaluations")
     async def list_evaluations(
@@ -260,7 +271,7 @@ def add_callers(app: FastAPI, service: Service) -> None:
     ) -> dict[str, Any]:
         found = await records.read(evaluations.listed, most=limit)
         audit(request, who, "callers.evaluations.read")
-        return {"evaluations": found}
+        return {"evaluations": await evaluations_for(records, who, found)}
 
     @app.post("/v1/callers/evaluations")
     async def evaluate(judged: Judged, who: Staff, request: Request) -> dict[str, Any]:

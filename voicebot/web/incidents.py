@@ -32,6 +32,7 @@ from voicebot.incidents import acts, announcing, reading
 from voicebot.incidents.errors import IncidentError, UnknownIncident
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, require
+from voicebot.web.discretion import members_for, waiting_for
 from voicebot.web.tickets import audit_row
 
 if TYPE_CHECKING:
@@ -99,12 +100,13 @@ def add_incidents(app: FastAPI, service: Service) -> None:
         with refused():
             found = await records.read(reading.incident, incident)
         records.audit(who, "incident.show", incident, _client(request))
-        return found
+        return {**found, "members": await members_for(records, who, found["members"])}
 
     @app.get("/v1/waiting")
     async def waiting(who: Staff, request: Request) -> dict[str, Any]:
         records.audit(who, "waiting.list", "", _client(request))
-        return {"waiting": service.waiting.waiting(time.monotonic())}
+        found = service.waiting.waiting(time.monotonic())
+        return {"waiting": await waiting_for(records, who, found)}
 
     @app.post("/v1/incidents/{incident}/merge")
     async def merge(

@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+from voicebot.caller_privacy import live as shown_to
 from voicebot.web.service import Live
 
 
-async def follow(live: Live, call_id: str) -> AsyncIterator[str]:
-    """Lines of JSON until the call has ended; the first, ``{"kind": "watching"}``, says that
-    nothing published from now on is missed.
+async def follow(live: Live, call_id: str, role: str) -> AsyncIterator[str]:
+    """Lines of JSON until the call has ended, as this role may see them; the first,
+    ``{"kind": "watching"}``, says that nothing published from now on is missed.
     """
     # An async generator, whatever the protocol calls it: it is to be closed.
     async with aclosing(live.subscribe()) as messages:  # type: ignore[type-var]
@@ -27,7 +28,8 @@ async def follow(live: Live, call_id: str) -> AsyncIterator[str]:
             while True:
                 message = await coming
                 if message.get("call_id") == call_id:
-                    yield _line(message)
+                    if (shown := shown_to(message, role)) is not None:
+                        yield _line(shown)
                     if message["kind"] == "call" and message.get("state") == "ended":
                         return
                 coming = asyncio.ensure_future(anext(messages))

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Query, Request
 
 from flows.events import LegState
+from voicebot.caller_privacy import HIDDEN, may_know
 from voicebot.records.searching import (
     SHOWN,
     CallQuery,
@@ -28,12 +29,12 @@ from voicebot.security import Principal
 from voicebot.web.access import require
 from voicebot.web.board import Board
 from voicebot.web.console.formats import masked_number
+from voicebot.web.discretion import waiting_for
 from voicebot.web.paging import read_key, write_key
 from voicebot.web.service import Service
 
 STAFF = ("agent", "supervisor", "admin")
 MOST = 200
-CONFIDENTIAL = "保密"
 
 Staff = Annotated[Principal, Depends(require(*STAFF))]
 Supervisor = Annotated[Principal, Depends(require("supervisor", "admin"))]
@@ -68,7 +69,7 @@ def add_searching(app: FastAPI, service: Service, board: Board) -> None:
             outcome=outcome,
             text=text.strip(),
             transferred=transferred,
-            open_alone=bool(number or text) and principal.role == "agent",
+            open_alone=bool(number or text) and not may_know(principal.role, confidential=True),
             since=since,
             until=until,
         )
@@ -110,7 +111,9 @@ def add_searching(app: FastAPI, service: Service, board: Board) -> None:
     async def now(principal: Staff, request: Request) -> dict[str, Any]:
         """Calls, hand-offs, the waiting list and surge control, as they stand."""
         _audit(request, principal, "board.read")
-        return board_shown(await board.now(), principal)
+        found = await board.now()
+        waiting = await waiting_for(records, principal, found["waiting"])
+        return board_shown({**found, "waiting": waiting}, principal)
 
     @app.get("/v1/alarms")
     async def alarms(_: Supervisor) -> dict[str, Any]:
@@ -124,16 +127,16 @@ def add_searching(app: FastAPI, service: Service, board: Board) -> None:
 
 def number_shown(number: str, *, confidential: bool, principal: Principal) -> str:
     """A caller's number as a person may see it in a list."""
-    if principal.role != "agent":
+    if may_know(principal.role, confidential=True):
         return number
-    return CONFIDENTIAL if confidential else masked_number(number)
+    return HIDDEN if confidential else masked_number(number)
 
 
 def call_shown(call: dict[str, Any], principal: Principal) -> dict[str, Any]:
     """A row of `search_calls` as a person may see it."""
     kept = call["confidential"]
     shown = {**call, "caller": number_shown(call["caller"], confidential=kept, principal=principal)}
-    if kept and principal.role == "agent":
+    if not may_know(principal.role, confidential=kept):
         shown["excerpt"] = ""
     return shown
 
@@ -145,7 +148,7 @@ def handoff_shown(handoff: dict[str, Any], principal: Principal) -> dict[str, An
         **handoff,
         "caller": number_shown(caller, confidential=kept, principal=principal),
     }
-    if kept and principal.role == "agent":
+    if not may_know(principal.role, confidential=kept):
         shown["evidence"] = []
     return shown
 

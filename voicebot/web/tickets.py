@@ -22,6 +22,7 @@ from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 
+from voicebot import caller_privacy
 from voicebot.records.tables import AuditRow
 from voicebot.security import Principal
 from voicebot.tickets import acts, exchange, life, reading  # noqa: F401 - exchange: its handlers
@@ -119,19 +120,19 @@ def add_tickets(app: FastAPI, service: Service) -> None:
             until=until,
             overdue_at=time.time() if overdue else None,
             disputed=disputed,
-            open_alone=bool(number) and principal.role == "agent",
+            open_alone=bool(number) and _open_alone(principal),
         )
         page = await records.read(reading.search, query, after=read_key(after), limit=limit)
         _audit(request, principal, "tickets.list", "")
         return {
-            "tickets": [_shown(each, principal) for each in page.tickets],
+            "tickets": [caller_privacy.ticket(each, principal.role) for each in page.tickets],
             "next": write_key(page.next),
         }
 
     @app.get("/v1/tickets/{ticket_id:path}/duplicates")
     async def likely(ticket_id: str, principal: Staff, request: Request) -> dict[str, Any]:
         with refused():
-            found = await records.read(duplicates, ticket_id)
+            found = await records.read(duplicates, ticket_id, open_alone=_open_alone(principal))
         _audit(request, principal, "ticket.duplicates", ticket_id)
         return {"duplicates": [asdict(each) for each in found]}
 
@@ -143,7 +144,7 @@ def add_tickets(app: FastAPI, service: Service) -> None:
             found = await records.read(reading.detail, ticket_id)
         _audit(request, principal, "ticket.read", ticket_id)
         response.headers["ETag"] = f'"{found["version"]}"'
-        return _shown(found, principal)
+        return caller_privacy.ticket(found, principal.role)
 
     @app.post("/v1/tickets/{ticket_id:path}/acts")
     async def act(
@@ -162,7 +163,7 @@ def add_tickets(app: FastAPI, service: Service) -> None:
                 _perform, ticket_id, asked, principal, version, client, time.time()
             )
         response.headers["ETag"] = f'"{found["version"]}"'
-        return _shown(found, principal)
+        return caller_privacy.ticket(found, principal.role)
 
     def _audit(request: Request, who: Principal, action: str, subject: str) -> None:
         client = request.client.host if request.client else ""
@@ -225,15 +226,9 @@ def _perform(
     return reading.detail(session, ticket)
 
 
-def _shown(ticket: dict[str, Any], principal: Principal) -> dict[str, Any]:
-    shown = dict(ticket)
-    if ticket["confidential"] and principal.role == "agent":
-        shown.update(name="保密", number="保密", call_id="")
-        if "transcript" in ticket:
-            shown["transcript"] = []
-    if "merged" in ticket:
-        shown["merged"] = [_shown(each, principal) for each in ticket["merged"]]
-    return shown
+def _open_alone(principal: Principal) -> bool:
+    """What is confidential is not to be found by its caller's number."""
+    return not caller_privacy.may_know(principal.role, confidential=True)
 
 
 def _version(if_match: str) -> int:
