@@ -23,7 +23,8 @@ class NuisanceCallRow(Base):
 
 
 class LimitRow(Base):
-    """A number's limit (骚扰限制, R11), from its proposal on; never deleted."""
+    """A number's limit (骚扰限制, R11), from its proposal on; its number goes when its time is
+    over (`voicebot.retention.beside`)."""
 
     __tablename__ = "caller_limit"
     __table_args__ = (Index("ix_caller_limit_in_force", "state", "ends_at"),)

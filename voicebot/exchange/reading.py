@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from voicebot.exchange.tables import EnvelopeRow, InboxRow, LedgerRow
+from voicebot.retention.mark import REMOVED
 
 LINE = (
     "number", "direction", "id", "kind", "subject", "sequence", "sender", "content_hash",
@@ -44,23 +45,25 @@ def line(row: LedgerRow) -> dict[str, Any]:
 
 
 def message(session: Session, message_id: str) -> dict[str, Any] | None:
-    """An envelope that was sent or received, as it stands on the line; None: there is none."""
-    sent = select(EnvelopeRow.envelope).where(EnvelopeRow.id == message_id)
-    came = select(InboxRow.envelope).where(InboxRow.id == message_id, InboxRow.state != "conflict")
-    return session.scalars(sent).first() or session.scalars(came).first()
+    """An envelope that was sent or received, as it stands on the line; None: there is none, or
+    its content was deleted.
+    """
+    return messages(session, [message_id]).get(message_id)
 
 
 def messages(session: Session, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Envelopes by id, of those that are here."""
+    """Envelopes by id, of those that are here with their content."""
     sent = session.execute(
-        select(EnvelopeRow.id, EnvelopeRow.envelope).where(EnvelopeRow.id.in_(ids))
+        select(EnvelopeRow.id, EnvelopeRow.envelope).where(
+            EnvelopeRow.id.in_(ids), EnvelopeRow.last_error != REMOVED
+        )
     )
     came = session.execute(
         select(InboxRow.id, InboxRow.envelope).where(
-            InboxRow.id.in_(ids), InboxRow.state != "conflict"
+            InboxRow.id.in_(ids), InboxRow.state != "conflict", InboxRow.reason != REMOVED
         )
     )
-    return {name: envelope for rows in (sent, came) for name, envelope in rows}
+    return {name: envelope for rows in (came, sent) for name, envelope in rows}
 
 
 def history(session: Session, name: str) -> dict[str, Any] | None:

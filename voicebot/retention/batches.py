@@ -6,11 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Engine, SQLColumnExpression, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from voicebot.retention.removing import COUNT_ONLY
+
+N = TypeVar("N", int, str)
+"""Of what a batch is named by."""
 
 BATCH = 200
 """Calls or tickets in one transaction: other writers wait meanwhile."""
@@ -42,12 +46,12 @@ class Batches:
 
     def due(
         self,
-        name: InstrumentedAttribute[str],
+        name: InstrumentedAttribute[N],
         when: SQLColumnExpression[float],
         due: ColumnElement[bool],
-    ) -> Iterator[list[str]]:
+    ) -> Iterator[list[N]]:
         """Names that are due, the oldest first, `BATCH` at a time."""
-        after: tuple[float, str] | None = None
+        after: tuple[float, N] | None = None
         while True:
             query = select(when, name).where(due).order_by(when, name).limit(PAGE)
             if after is not None:

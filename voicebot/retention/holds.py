@@ -58,7 +58,7 @@ def held(
         days[handoff] = datetime.fromtimestamp(at, BEIJING).date().isoformat()
         if waits:
             kept.add(call)
-    kept |= {subjects[each] for each in _needed(session, subjects)}
+    kept |= {subjects[each] for each in needed(session, subjects)}
     if exchange:
         kept |= {subjects[each] for each in _not_compared(session, days)}
     members = (
@@ -85,19 +85,19 @@ def held_tickets(
         )
     ).all()
     orders = {row.police_order: row.id for row in rows if row.police_order}
-    needed = _needed(session, {*names, *orders})
+    exchanged = needed(session, {*names, *orders})
     calls = held(session, {row.call_id for row in rows}, now, exchange=exchange)
     return {
         row.id
         for row in rows
         if row.status in OPEN
         or row.call_id in calls
-        or row.id in needed
-        or row.police_order in needed
+        or row.id in exchanged
+        or row.police_order in exchanged
     }
 
 
-def _needed(session: Session, subjects: Collection[str]) -> set[str]:
+def needed(session: Session, subjects: Collection[str]) -> set[str]:
     """Hand-offs, tickets and police orders about which a message is still on its way, or which
     both sides have not found to be the same."""
     reconciled = exists().where(

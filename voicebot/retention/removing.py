@@ -26,7 +26,7 @@ from voicebot.records.tables import (
     TurnRow,
 )
 from voicebot.retention.mark import REMOVED
-from voicebot.tickets.tables import TicketStepRow
+from voicebot.tickets.tables import TicketReminderRow, TicketStepRow
 
 COUNT_ONLY = "count only"
 
@@ -45,23 +45,32 @@ DOSSIER_KEPT = ("handoff", "call_id", "region", "category", "lines", "flags", "r
 """Of a dossier, what names nobody."""
 
 
+DETAILS_KEPT = (
+    "days", "main", "order", "category", "message", "kind", "subject", "state", "result",
+    "outcome", "score", "solved", "reason", "level",
+)  # fmt: skip
+"""Of a ticket's step, what says how the ticket went on and names nobody."""
+
+
 def transcripts(session: Session, calls: Collection[str]) -> Counter[str]:
     """What was said in these calls: turns, dossiers and their copies, words in incidents."""
     count: Counter[str] = Counter()
-    count["turns"] = _run(session, delete(TurnRow).where(TurnRow.call_id.in_(calls)))
+    count["turns"] = run(session, delete(TurnRow).where(TurnRow.call_id.in_(calls)))
     rows = session.scalars(select(HandoffRow).where(HandoffRow.call_id.in_(calls))).all()
     for row in rows:
         row.dossier = {name: row.dossier[name] for name in DOSSIER_KEPT if name in row.dossier}
         row.evidence = []
     count["dossiers"] = len(rows)
     names = [row.id for row in rows]
-    count["messages"] = _run(
+    words = update(HandoffWordRow).where(HandoffWordRow.handoff.in_(names))
+    run(session, words.values(text=""))
+    count["messages"] = run(
         session,
         delete(OutboxRow).where(OutboxRow.handoff.in_(names), OutboxRow.state != "waiting"),
     )
-    _run(session, delete(AgentDraftRow).where(AgentDraftRow.call_id.in_(calls)))
-    _run(session, update(HandoffWordRow).where(HandoffWordRow.handoff.in_(names)).values(text=""))
-    _run(
+    run(session, delete(AgentDraftRow).where(AgentDraftRow.call_id.in_(calls)))
+    run(session, update(HandoffWordRow).where(HandoffWordRow.handoff.in_(names)).values(text=""))
+    run(
         session,
         update(IncidentMemberRow).where(IncidentMemberRow.call_id.in_(calls)).values(words=""),
     )
@@ -70,18 +79,21 @@ def transcripts(session: Session, calls: Collection[str]) -> Counter[str]:
 
 def events(session: Session, calls: Collection[str]) -> Counter[str]:
     """The event logs of these calls."""
-    gone = _run(session, delete(CallEventRow).where(CallEventRow.call_id.in_(calls)))
+    gone = run(session, delete(CallEventRow).where(CallEventRow.call_id.in_(calls)))
     return Counter(events=gone)
 
 
 def numbers(session: Session, calls: Collection[str]) -> Counter[str]:
-    """The numbers of these calls' callers, wherever they stand beside the call's id."""
+    """The numbers of these calls' callers, wherever they stand beside the call's id, and what
+    agents have typed of them.
+    """
     count: Counter[str] = Counter()
-    count["numbers"] = _run(
+    count["numbers"] = run(
         session, update(CallRow).where(CallRow.id.in_(calls)).values(caller=REMOVED)
     )
     for table in BESIDE_CALLS:
         numbers_beside(session, calls, table=table)
+    count["drafts"] = run(session, delete(AgentDraftRow).where(AgentDraftRow.call_id.in_(calls)))
     return count
 
 
@@ -90,18 +102,23 @@ def numbers_beside(
 ) -> Counter[str]:
     """The numbers that stand in this table alone beside these calls' ids."""
     rows = update(table).where(table.call_id.in_(calls))
-    return Counter(numbers=_run(session, rows.values(number=REMOVED)))
+    return Counter(numbers=run(session, rows.values(number=REMOVED)))
 
 
 def tickets(session: Session, names: Collection[str]) -> Counter[str]:
-    """Who the caller was and what he said, in these tickets and their history."""
-    gone = _run(
+    """Who the caller was and what he said, in these tickets, their history and reminders."""
+    gone = run(
         session,
         update(TicketRow)
         .where(TicketRow.id.in_(names))
         .values(name="", number=REMOVED, place="", matter=REMOVED, happened="", answer=""),
     )
-    _run(session, update(TicketStepRow).where(TicketStepRow.ticket.in_(names)).values(why=""))
+    steps = session.scalars(select(TicketStepRow).where(TicketStepRow.ticket.in_(names)))
+    for step in steps:
+        step.why = ""
+        step.details = {name: step.details[name] for name in DETAILS_KEPT if name in step.details}
+    reminders = update(TicketReminderRow).where(TicketReminderRow.ticket.in_(names))
+    run(session, reminders.values(text=""))
     return Counter(tickets=gone)
 
 
@@ -115,13 +132,13 @@ def paths(session: Session, calls: Collection[str]) -> dict[str, str]:
 def put_back(session: Session, paths: Mapping[str, str]) -> None:
     """Where recordings still are that could not be removed, by their calls; "": of none."""
     for call, path in paths.items():
-        _run(session, update(CallRow).where(CallRow.id == call).values(recording=path))
+        run(session, update(CallRow).where(CallRow.id == call).values(recording=path))
 
 
 def recordings(session: Session, calls: Collection[str]) -> Counter[str]:
     """Where the recordings of these calls were; the files are the caller's to remove."""
     rows = update(CallRow).where(CallRow.id.in_(calls), CallRow.recording != "")
-    return Counter(calls=_run(session, rows.values(recording="")))
+    return Counter(calls=run(session, rows.values(recording="")))
 
 
 def audit_end(session: Session, cutoff: float) -> int | None:
@@ -148,13 +165,14 @@ def audit(session: Session, end: int, who: dict[str, Any], at: float) -> int:
     last = session.execute(select(some).order_by(some.c.id.desc()).limit(1)).first()
     if last is None:
         return 0
-    gone = _run(session, delete(AuditRow).where(AuditRow.id <= last.id))
+    gone = run(session, delete(AuditRow).where(AuditRow.id <= last.id))
     if gone:  # by us: another machine may have been first
         session.add(AuditRow(at=at, action=PRUNED, subject=f"{last.id} {last.hash}", **who))
     return gone
 
 
-def _run(session: Session, statement: Delete | Update) -> int:
+def run(session: Session, statement: Delete | Update) -> int:
+    """How many rows it changes; where only counting is asked for, would change."""
     if session.info.get(COUNT_ONLY):
         rows = select(func.count()).select_from(statement.table)
         if statement.whereclause is not None:

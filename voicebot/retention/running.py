@@ -11,26 +11,34 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, SQLColumnExpression, and_, exists, func, select
+from sqlalchemy import ColumnElement, Engine, SQLColumnExpression, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from voicebot.agents.tables import AgentDraftRow
+from voicebot.callers.tables import LimitRow
 from voicebot.clock import BEIJING
 from voicebot.config_retention import Retention
+from voicebot.duty.tables import DutyNoticeRow
+from voicebot.exchange.tables import EnvelopeRow, InboxRow
+from voicebot.figures.tables import TopicRow
 from voicebot.records.database import open_engine
 from voicebot.records.tables import AuditRow, CallEventRow, CallRow, TicketRow, TurnRow
-from voicebot.retention import recordings, removing
-from voicebot.retention.batches import BATCH, Batches
+from voicebot.retention import beside, recordings, removing
+from voicebot.retention.batches import BATCH, Batches, N
 from voicebot.retention.holds import held, held_tickets
 from voicebot.retention.mark import REMOVED
 from voicebot.tickets.states import FINISHED
 from voicebot.tickets.tables import TicketStepRow
 
 DAY_S = 86400.0
-KINDS = ("recordings", "transcripts", "events", "personal", "audit")
+KINDS = (
+    "recordings", "transcripts", "events", "personal", "exchange", "limits", "notices", "topics",
+    "audit",
+)  # fmt: skip
 
-Remove = Callable[[Session, Collection[str]], Counter[str]]
-Holds = Callable[[Session, Collection[str], float], set[str]]
-What = tuple[InstrumentedAttribute[str], SQLColumnExpression[float], ColumnElement[bool]]
+Remove = Callable[[Session, Collection[N]], Counter[str]]
+Holds = Callable[[Session, Collection[N], float], set[N]]
+What = tuple[InstrumentedAttribute[N], SQLColumnExpression[float], ColumnElement[bool]]
 """Names, when their matter was over, and which are due."""
 
 NOBODY = ("", REMOVED)
@@ -119,16 +127,18 @@ class Run:
             self._calls("events", self._rules.events, logged, removing.events)
         if self._rules.personal:
             self._tickets(self._cutoff(self._rules.personal))
-            named = CallRow.caller.not_in(NOBODY)
+            typed = exists().where(AgentDraftRow.call_id == CallRow.id)
+            named = or_(CallRow.caller.not_in(NOBODY), typed)
             self._calls("personal", self._rules.personal, named, removing.numbers)
             self._of_no_call(self._cutoff(self._rules.personal))
+        self._beside()
         if self._rules.audit:
             self._acts(self._cutoff(self._rules.audit))
 
     def _cutoff(self, days: int) -> float:
         return self._now - days * DAY_S
 
-    def _calls(self, kind: str, days: int, there: ColumnElement[bool], remove: Remove) -> None:
+    def _calls(self, kind: str, days: int, there: ColumnElement[bool], remove: Remove[str]) -> None:
         cutoff = self._cutoff(days)
         due = and_(cutoff > _OVER, there)
         self._sweep(kind, cutoff, (CallRow.id, _OVER, due), self._held, remove)
@@ -141,12 +151,42 @@ class Run:
             remove = partial(removing.numbers_beside, table=table)
             self._sweep("personal", cutoff, (table.call_id, at, due), self._held, remove)
 
+    def _beside(self) -> None:
+        """Envelopes, limits, notices and topics."""
+        rules = self._rules
+        if rules.exchange:
+            cutoff = self._cutoff(rules.exchange)
+            for table in (EnvelopeRow, InboxRow):
+                what = (
+                    table.number,
+                    beside.envelope_over(table),
+                    beside.envelope_due(table, cutoff),
+                )
+                held, remove = (
+                    partial(f, table) for f in (beside.envelopes_held, beside.envelopes)
+                )
+                self._sweep("exchange", cutoff, what, held, remove)
+        if rules.limits:
+            cutoff = self._cutoff(rules.limits)
+            limits = (LimitRow.id, beside.LIMIT_OVER, beside.limit_due(cutoff))
+            self._sweep("limits", cutoff, limits, beside.limits_held, beside.limits)
+        if rules.notices:
+            cutoff = self._cutoff(rules.notices)
+            notices = (DutyNoticeRow.id, beside.NOTICE_OVER, beside.notice_due(cutoff))
+            self._sweep("notices", cutoff, notices, beside.notices_held, beside.notices)
+        if rules.topics:
+            cutoff = self._cutoff(rules.topics)
+            topics = (TopicRow.id, TopicRow.last_at, beside.topic_due(cutoff))
+            self._sweep("topics", cutoff, topics, beside.nothing_held, beside.topics)
+
     def _tickets(self, cutoff: float) -> None:
         due = and_(cutoff > _DONE, TicketRow.status.in_(FINISHED), TicketRow.matter != REMOVED)
         what = (TicketRow.id, _DONE, due)
         self._sweep("personal", cutoff, what, self._held_tickets, removing.tickets)
 
-    def _sweep(self, kind: str, cutoff: float, what: What, holds: Holds, remove: Remove) -> None:
+    def _sweep(
+        self, kind: str, cutoff: float, what: What[N], holds: Holds[N], remove: Remove[N]
+    ) -> None:
         name, _, due = what
         for names in self._batches.due(*what):
             with self._batches.transaction() as session:

@@ -150,7 +150,7 @@ def _of_order(session: Session, number: str, at: float) -> TicketRow | None:
 
 
 def _order(session: Session, number: str) -> PoliceOrder | None:
-    """The police order of a number as we have sent it."""
+    """The police order of a number as we have sent it; None as well once that was deleted."""
     sent = session.scalars(
         select(EnvelopeRow.envelope)
         .where(EnvelopeRow.subject == number)
@@ -158,7 +158,7 @@ def _order(session: Session, number: str) -> PoliceOrder | None:
     )
     bodies = (each["body"] for each in sent if each["kind"] == "police_order")
     body = next(bodies, None)
-    return None if body is None else PoliceOrder.model_validate_json(canonical_json(body))
+    return None if not body else PoliceOrder.model_validate_json(canonical_json(body))
 
 
 def _handed_back(session: Session, subject: str, at: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 import voicebot.tickets.exchange  # noqa: F401 - what is done with what comes in
@@ -14,6 +14,7 @@ from voicebot.exchange.reconciliation import dossiers
 from voicebot.exchange.reconciliation.entries import Entry
 from voicebot.exchange.schema import Envelope
 from voicebot.exchange.tables import EnvelopeRow, LedgerRow
+from voicebot.retention.mark import REMOVED
 
 
 class OtherSide(Protocol):
@@ -24,8 +25,9 @@ class OtherSide(Protocol):
 
 
 def send_again(session: Session, ids: Collection[str], *, at: float) -> set[str]:
-    """Let the outbox deliver these once more; those of them that it has."""
-    has = set(session.scalars(select(EnvelopeRow.id).where(EnvelopeRow.id.in_(ids))))
+    """Let the outbox deliver these once more; those of them that it has, with their content."""
+    there = and_(EnvelopeRow.id.in_(ids), EnvelopeRow.last_error != REMOVED)
+    has = set(session.scalars(select(EnvelopeRow.id).where(there)))
     session.execute(
         update(EnvelopeRow)
         .where(EnvelopeRow.id.in_(has))
