@@ -12,6 +12,7 @@
     POST /v1/matters                channel, admin, supervisor, agent (web.matters)
     POST /v1/recommend              admin, supervisor, agent (web.assist)
     GET /v1/knowledge/audio/{hash}  the same, editor, reviewer (web.answer_audio)
+    …   /v1/knowledge/…            editor, reviewer, admin; reads: supervisor, agent (web.knowledge)
     GET /v1/figures, /v1/topics     supervisor, admin (web.figures)
     …   /v1/exchange/…              110: messages and the ledger (web.exchange)
     GET /v1/duty/now                admin, supervisor, agent: who is on duty (web.duty)
@@ -58,6 +59,7 @@ from voicebot.web.audit import add_audit
 from voicebot.web.board import Board
 from voicebot.web.callers import add_callers
 from voicebot.web.carriers import MEDIA, add_carriers
+from voicebot.web.console import add_console
 from voicebot.web.discretion import calls_for, confidential_among
 from voicebot.web.disputes import add_disputes
 from voicebot.web.document import documented, problem
@@ -66,6 +68,7 @@ from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
 from voicebot.web.headers import SecurityHeaders
 from voicebot.web.incidents import add_incidents
+from voicebot.web.knowledge import add_knowledge
 from voicebot.web.limiting import RateLimited, recogniser, teller
 from voicebot.web.live import follow
 from voicebot.web.matters import add_matters
@@ -252,6 +255,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_assist(app, service)
     add_matters(app, service)
     add_answer_audio(app, service)
+    app.state.knowledge_desk = add_knowledge(app, service)
     add_callers(app, service)
     add_figures(app, service)
     add_exchange(app, service)
@@ -265,6 +269,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_metrics(app, service)
     add_audit(app, service)
     add_sessions(app, service)
+    add_console(app, service)
 
     async def _may_read(principal: Principal, call_id: str) -> None:
         if await confidential_among(records, principal, {call_id}):

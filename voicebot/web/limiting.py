@@ -34,6 +34,8 @@ UNLIMITED = (
     "/media",
     "/api/audiosocket",
     "/api/handoffs",
+    "/console/static",
+    "/console/login",
     "/v1/exchange/messages",
     "/v1/matters",
     "/v1/recommend",
@@ -41,7 +43,8 @@ UNLIMITED = (
     "/v1/surge/figures",
 )
 """Calls, dossiers, 110's messages, words in which there may be danger, who was told of it, the
-figures by which calls are given out. Each has a bound of its own, or a token of its own."""
+figures by which calls are given out. Each has a bound of its own, or a token of its own. And files
+without data: a shift that begins has sessions that have ended, and one address."""
 SIGN_IN = "/v1/session"
 
 KNOWN_S = 10.0

@@ -1,0 +1,43 @@
+"""The console: the rooms people work in, as pages from this server (docs/console.md).
+
+Pages are Jinja2 templates with HTMX; nothing is built, and nothing is loaded from elsewhere. Each
+desk is a package of its own beside this one, with its `templates/`, its `static/` and its part of
+the catalogue (`messages_<desk>.toml`), which are found by where they lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from voicebot.web.console.assets import add_assets, read_assets
+from voicebot.web.console.live import ConsoleLive
+from voicebot.web.console.now import add_now
+from voicebot.web.console.shell import Console, add_problems
+from voicebot.web.service import Service
+
+
+def add_console(app: FastAPI, service: Service) -> None:
+    """The pages below ``/console/``; a desk adds its own by one line here."""
+    assets = read_assets()
+    console, live = Console(assets), ConsoleLive(service)
+    _while_app_runs(app, live)
+    add_assets(app, assets)
+    add_problems(app, console)
+    add_now(app, service, console, live)
+
+
+def _while_app_runs(app: FastAPI, live: ConsoleLive) -> None:
+    others = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(running: Any) -> AsyncIterator[Mapping[str, Any] | None]:
+        async with AsyncExitStack() as stack:
+            state = await stack.enter_async_context(others(running))
+            await stack.enter_async_context(live.running())
+            yield state
+
+    app.router.lifespan_context = lifespan

@@ -1,0 +1,82 @@
+"""The newest live events, numbered, for readers that come, go and come back.
+
+A reader needs no queue of its own: it holds a number, and takes what is newer. Whoever comes back
+with a number that the ring no longer reaches is told so, and looks anew.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+RESET = "reset"
+BEGIN = "begin"
+CLOSED_TO_ROLE = b""
+"""An event that a role may not see."""
+
+Shown = Callable[[Mapping[str, Any], str], Mapping[str, Any] | None]
+"""What a role may see of the data of an event; None: nothing."""
+
+
+@dataclass(slots=True)
+class Event:
+    """One event; it is written out once for each role that reads it."""
+
+    seq: int
+    topic: str
+    data: Mapping[str, Any]
+    shown: Shown
+    _written: dict[str, bytes] = field(default_factory=dict)
+
+    def bytes_for(self, role: str) -> bytes:
+        """As text/event-stream has it; empty where the role may not see it."""
+        known = self._written.get(role)
+        if known is None:
+            data = self.shown(self.data, role)
+            known = CLOSED_TO_ROLE if data is None else written(self.seq, self.topic, data)
+            self._written[role] = known
+        return known
+
+
+def written(seq: int, topic: str, data: Mapping[str, Any]) -> bytes:
+    """One event of a text/event-stream."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return f"id: {seq}\nevent: {topic}\ndata: {text}\n\n".encode()
+
+
+class EventRing:
+    """Parameters:
+    first: number of the first event; larger than any that an earlier process gave, so that
+        its readers are told that they have missed something.
+    size: events that are kept.
+    """
+
+    def __init__(self, first: int, size: int) -> None:
+        self._events: deque[Event] = deque(maxlen=size)
+        self._next = first
+
+    @property
+    def newest(self) -> int:
+        """Number of the newest event; one before the first if there is none yet."""
+        return self._next - 1
+
+    def add(self, topic: str, data: Mapping[str, Any], shown: Shown) -> Event:
+        event = Event(self._next, topic, data, shown)
+        self._events.append(event)
+        self._next += 1
+        return event
+
+    def reaches(self, after: int) -> bool:
+        """Nothing that came after this number is lost."""
+        oldest = self._events[0].seq if self._events else self._next
+        return oldest - 1 <= after <= self.newest
+
+    def after(self, seq: int, topics: Collection[str]) -> Iterable[Event]:
+        """What is newer, of these topics, in order."""
+        skipped = max(0, len(self._events) - (self.newest - seq))
+        newer = itertools.islice(self._events, skipped, None)
+        return [event for event in newer if event.topic in topics]
