@@ -105,8 +105,7 @@ def recommend(
         KnowledgeError: the knowledge base cannot be read, and there is no danger to tell.
         EmbedderFailed: a text cannot be embedded, and there is no danger to tell.
     """
-    plain = (Said(turn.speaker, turn.text.strip(_STOPS)) for turn in transcript)
-    turns = [turn for turn in plain if turn.text]
+    turns = _plain(transcript)
     assessment = _assess(turns, triage, embedder)
     danger = _danger(assessment)
     place = assessment.region or region
@@ -128,6 +127,19 @@ def recommend(
         and (danger is None or entry.safety is Safety.NONE)
     ]
     return Recommendation(danger, tuple(found[:limit]), place)
+
+
+def danger_in(
+    transcript: Sequence[Said], *, triage: TriageModel, embedder: SentenceEmbedder
+) -> Danger | None:
+    """What triage makes of the caller's words alone, where that is danger."""
+    return _danger(_assess(_plain(transcript), triage, embedder))
+
+
+def _plain(transcript: Sequence[Said]) -> list[Said]:
+    """Turns without stops at either end; those that are nothing else are left out."""
+    plain = (Said(turn.speaker, turn.text.strip(_STOPS)) for turn in transcript)
+    return [turn for turn in plain if turn.text]
 
 
 def _assess(turns: Sequence[Said], triage: TriageModel, embedder: SentenceEmbedder) -> Assessment:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from asr.domain import NO_WORDS, DomainWords
 from kb import store
 from kb.entry import Entry, Safety, by_id
+from kb.explanation import Explanation, explain
 from kb.index import Index, build
 from kb.index_file import open_index
 from kb.large_index import LargeIndex
@@ -78,9 +79,7 @@ class Knowledge:
         Raises:
             KnowledgeError: the knowledge base could not be read.
         """
-        if self.searcher is None:
-            raise KnowledgeError("The knowledge base cannot be read; see the log of the start.")
-        found = self.searcher.search(
+        found = self._searcher().search(
             query,
             alternatives=alternatives,
             syllables=syllables,
@@ -89,6 +88,44 @@ class Knowledge:
             previous=previous,
             on=at,
         )
+        return self._still_spoken(found, region=region, line=line, at=at)
+
+    def explain(
+        self,
+        query: str,
+        *,
+        alternatives: Sequence[str] = (),
+        syllables: Sequence[str] = (),
+        region: str | None = None,
+        line: str | None = None,
+        at: datetime,
+    ) -> Explanation:
+        """What `search` finds, and why.
+
+        Raises:
+            KnowledgeError: the knowledge base could not be read.
+        """
+        searcher = self._searcher()
+        examined = searcher.examine(
+            query,
+            alternatives=alternatives,
+            syllables=syllables,
+            region=region,
+            line=line,
+            on=at,
+        )
+        found = self._still_spoken(examined.result, region=region, line=line, at=at)
+        return explain(searcher.index, replace(examined, result=found))
+
+    def _searcher(self) -> Searcher:
+        if self.searcher is None:
+            raise KnowledgeError("The knowledge base cannot be read; see the log of the start.")
+        return self.searcher
+
+    def _still_spoken(
+        self, found: SearchResult, *, region: str | None, line: str | None, at: datetime
+    ) -> SearchResult:
+        """Without what was withdrawn after the index was made."""
         kept = tuple(
             c for c in found.candidates if self.entry(c.id, region=region, line=line, at=at)
         )
