@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from telephony.masking import mask_number
 from voicebot.caller_privacy import HIDDEN
+from voicebot.web.console.formats import masked_number
 
 MOST = 2_000
 """Rows; the oldest go first: what their end did to tell must not fill the memory."""
@@ -110,7 +110,7 @@ def _with(row: Row, message: Message) -> Row:
         row = replace(row, confidential=True, caller=HIDDEN, text="")
     match message["kind"]:
         case "call":
-            caller = HIDDEN if row.confidential else mask_number(message.get("caller", ""))
+            caller = HIDDEN if row.confidential else masked_number(message.get("caller", ""))
             return replace(row, caller=caller, did=message.get("did", ""))
         case "hypothesis":
             return _heard(row, message)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from voicebot.callers.days import local
 
+VISIBLE = 4
+"""Digits of a masked number that stay at its end."""
+
 
 def clock(at: float | None) -> str:
     """The time of day: 14:03:27; `at` in seconds since the epoch."""
@@ -32,6 +35,14 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def masked_number(number: str) -> str:
+    """A telephone number of which only the last digits are shown: 138****0001."""
+    if len(number) <= VISIBLE:
+        return "*" * len(number)
+    kept = 3 if len(number) >= 11 else 0
+    return number[:kept] + "*" * (len(number) - kept - VISIBLE) + number[-VISIBLE:]
 
 
 def grouped(number: float) -> str:

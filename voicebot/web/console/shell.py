@@ -18,7 +18,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from telephony.masking import mask_number
 from voicebot.records.duty import region_names
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.web.access import Refusal
@@ -91,7 +90,7 @@ class Console:
             duration=formats.duration,
             grouped=formats.grouped,
             iso=formats.iso,
-            masked_number=mask_number,
+            masked_number=formats.masked_number,
             region=lambda code: region_names().get(code, code) if code else "",
         )
 
