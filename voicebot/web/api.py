@@ -269,7 +269,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_metrics(app, service)
     add_audit(app, service)
     add_sessions(app, service)
-    add_console(app, service)
+    add_console(app, service, board)
 
     async def _may_read(principal: Principal, call_id: str) -> None:
         if await confidential_among(records, principal, {call_id}):

@@ -13,6 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from voicebot.web.board import Board
 from voicebot.web.console.assets import add_assets, read_assets
 from voicebot.web.console.live import ConsoleLive
 from voicebot.web.console.now import add_now
@@ -20,14 +21,19 @@ from voicebot.web.console.shell import Console, add_problems
 from voicebot.web.service import Service
 
 
-def add_console(app: FastAPI, service: Service) -> None:
-    """The pages below ``/console/``; a desk adds its own by one line here."""
+def add_console(app: FastAPI, service: Service, board: Board) -> None:
+    """The pages below ``/console/``; a desk adds its own by one line here.
+
+    Parameters:
+        board: what is going on this second, shared with the API.
+    """
     assets = read_assets()
-    console, live = Console(assets), ConsoleLive(service)
+    live = ConsoleLive(service)
+    console = Console(assets, live)
     _while_app_runs(app, live)
     add_assets(app, assets)
     add_problems(app, console)
-    add_now(app, service, console, live)
+    add_now(app, service, console)
 
 
 def _while_app_runs(app: FastAPI, live: ConsoleLive) -> None:

@@ -17,7 +17,7 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 
 from voicebot.security import ROLES, Principal
 from voicebot.web.access import Refusal, authorise, until_refused
-from voicebot.web.console.live import CALL, MOST_TOPICS, TOPICS, ConsoleLive, Reader
+from voicebot.web.console.live import CALL, MOST_TOPICS, TOPICS, Reader
 from voicebot.web.console.shell import Console, NavEntry, Visitor, visitor
 from voicebot.web.console.visitors import NotForRole
 from voicebot.web.discretion import confidential_among
@@ -36,9 +36,9 @@ CONFIDENTIAL = {
 }
 
 
-def add_now(app: FastAPI, service: Service, console: Console, live: ConsoleLive) -> None:
+def add_now(app: FastAPI, service: Service, console: Console) -> None:
     """Adds the pages above."""
-    records = service.records
+    records, live = service.records, console.live
     names = {line.did: line.name for line in service.settings.lines}
     console.nav.append(NavEntry(HOME, "nav.board", "radio", STAFF, "now"))
 
@@ -86,13 +86,13 @@ def add_now(app: FastAPI, service: Service, console: Console, live: ConsoleLive)
         reader = Reader(wanted, principal.role)
         begin = int(last) if last.isascii() and last.isdigit() else after
         return StreamingResponse(
-            _while_allowed(request, live, reader, begin),
+            _while_allowed(request, reader, begin),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
     async def _while_allowed(
-        request: Request, live: ConsoleLive, reader: Reader, begin: int | None
+        request: Request, reader: Reader, begin: int | None
     ) -> AsyncIterator[bytes]:
         refused = asyncio.create_task(until_refused(request, records, STAFF))
         refused.add_done_callback(lambda _: reader.end())

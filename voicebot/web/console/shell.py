@@ -25,6 +25,7 @@ from voicebot.web.console import formats
 from voicebot.web.console.assets import PREFIX, Asset
 from voicebot.web.console.catalogue import Catalogue, read_catalogue
 from voicebot.web.console.icons import icon
+from voicebot.web.console.live import ConsoleLive
 from voicebot.web.console.places import message_files, parts
 from voicebot.web.console.visitors import (
     NotForRole,
@@ -71,9 +72,11 @@ class NavEntry:
 class Console:
     """Parameters:
     assets: by name, as `assets.read_assets` gives them.
+    live: what happens, for pages that are followed from its `seq` on.
     """
 
-    def __init__(self, assets: Mapping[str, Asset]) -> None:
+    def __init__(self, assets: Mapping[str, Asset], live: ConsoleLive) -> None:
+        self.live = live
         self.nav: list[NavEntry] = []
         self.catalogue: Catalogue = read_catalogue(message_files())
         self._assets = assets
