@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from voicebot.commands import (
+    accounts,
     asr,
     audio,
     audit,
@@ -97,6 +98,7 @@ app.add_typer(machine.models, name="models")
 app.add_typer(settings.app, name="config")
 app.add_typer(database.app, name="db")
 app.add_typer(tokens.app, name="token")
+app.add_typer(accounts.app, name="account")
 app.add_typer(recording.app, name="recording")
 app.add_typer(retention.app, name="retention")
 app.add_typer(audio.app, name="audio")

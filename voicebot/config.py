@@ -34,7 +34,7 @@ from asr.remote.address import check_url
 from telephony.access import is_loopback
 from telephony.errors import TelephonyError
 from telephony.trunk_address import check_line_url
-from voicebot.config_accounts import Accounts
+from voicebot.config_accounts import Accounts, Oidc
 from voicebot.config_base import Section
 from voicebot.config_callers import Callers, DialledLine
 from voicebot.config_exchange import Exchange
@@ -363,6 +363,7 @@ class Settings(BaseSettings):
     recordings: Recordings = Field(default_factory=Recordings)
     retention: Retention = Field(default_factory=lambda: Retention.model_validate({}))
     accounts: Accounts = Field(default_factory=lambda: Accounts.model_validate({}))
+    oidc: Oidc = Field(default_factory=lambda: Oidc.model_validate({}))
     database: Database = Field(default_factory=Database)
     log: Log = Field(default_factory=lambda: Log.model_validate({}))
 

@@ -24,6 +24,7 @@
     …   /v1/disputes, /v1/dispatch-rules   supervisor, admin (web.disputes)
     GET /v1/audit                   auditor, admin: who did what (web.audit)
     …   /v1/session                 anybody: log in; who is logged in; log out (web.sessions)
+    GET /v1/session/oidc/…          anybody: log in at a provider (web.oidc)
     GET /metrics                    metrics, supervisor, admin: for Prometheus (web.metrics)
     WS  /api/live                   admin, supervisor, agent: what happens, as it happens
     WS  /media                      media, admin: a call's audio (telephony.messages)
@@ -73,6 +74,7 @@ from voicebot.web.limiting import RateLimited, recogniser, teller
 from voicebot.web.live import follow
 from voicebot.web.matters import add_matters
 from voicebot.web.metrics import add_metrics
+from voicebot.web.oidc import add_oidc
 from voicebot.web.pages import add_pages
 from voicebot.web.searching import add_searching
 from voicebot.web.service import Service
@@ -269,6 +271,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_metrics(app, service)
     add_audit(app, service)
     add_sessions(app, service)
+    add_oidc(app, service)
     add_console(app, service, board)
 
     async def _may_read(principal: Principal, call_id: str) -> None:

@@ -4,6 +4,8 @@
                                   and the cookie
     GET    /v1/session            any role: {"name", "role", "csrf"}
     DELETE /v1/session            any role: log out
+    POST   /v1/session/password   any role, for an account's own: {"password", "new"}; other
+                                  browsers of the account are logged out
 
 `csrf` goes into the header `X-CSRF-Token` of each request that changes something (`web.access`).
 """
@@ -19,6 +21,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from voicebot.accounts.errors import AccountsError, LoginRefused
+from voicebot.accounts.log_in import LogIn
 from voicebot.accounts.sessions import Opening, csrf_of
 from voicebot.security import ROLES, Principal
 from voicebot.web.access import (
@@ -34,6 +37,7 @@ from voicebot.web.service import Service
 
 log = structlog.get_logger()
 
+NO_ACCOUNT = {"code": "no_account", "message": "A token has no password."}
 NO_SESSION = {
     "code": "no_session",
     "message": "A token has no session to end; `voicebot token revoke` makes it worthless.",
@@ -59,6 +63,15 @@ class Shown(BaseModel):
         return self
 
 
+class NewPassword(BaseModel):
+    """The present password, and the one to come."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    password: Secret
+    new: Secret
+
+
 @dataclass(frozen=True, slots=True)
 class PageVisitor:
     """Who is logged in, for a page; `csrf` goes into the page."""
@@ -76,6 +89,7 @@ async def page_principal(request: Request) -> PageVisitor | None:
 def add_sessions(app: FastAPI, service: Service) -> None:
     """Adds the endpoints."""
     records = service.records
+    enter = LogIn(records, service.settings.accounts)
 
     @app.exception_handler(AccountsError)
     async def refused(_: Request, error: AccountsError) -> JSONResponse:
@@ -92,19 +106,15 @@ def add_sessions(app: FastAPI, service: Service) -> None:
         # Another site must not log a browser in under a name that its visitor does not know of.
         if "origin" in request.headers and not from_here(request):
             raise Refusal(403, FOREIGN_ORIGIN)
-        principal = await records.principal(shown.token.get_secret_value())
-        if principal is None:
-            log.warning("refused", path="/v1/session", client=client_of(request))
+        token, client = shown.token.get_secret_value(), client_of(request)
+        if not token:
+            opening = await enter(shown.name, shown.password.get_secret_value(), client)
+        elif principal := await records.principal(token):
+            opening = Opening(principal)
+        else:
+            log.warning("refused", path="/v1/session", client=client, reason="wrong_token")
             raise Refusal(401, WRONG_TOKEN)
-        cookie = await records.sessions.open(
-            Opening(principal), client_of(request), instead_of=request.cookies.get(COOKIE, "")
-        )
-        answer = JSONResponse(
-            {"name": principal.name, "role": principal.role, "csrf": csrf_of(cookie)},
-            headers={"Cache-Control": "no-store"},
-        )
-        set_cookie(request, answer, cookie)
-        return answer
+        return await opened(request, opening)
 
     @app.get("/v1/session")
     async def who(principal: Anybody, request: Request) -> dict[str, Any]:
@@ -122,6 +132,26 @@ def add_sessions(app: FastAPI, service: Service) -> None:
             raise Refusal(409, NO_SESSION)
         await records.sessions.close(visitor, client_of(request))
         response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+
+    @app.post("/v1/session/password")
+    async def change_password(asked: NewPassword, _: Anybody, request: Request) -> Response:
+        visitor = request.state.session
+        if visitor is None:
+            raise Refusal(409, NO_ACCOUNT)
+        present, new = asked.password.get_secret_value(), asked.new.get_secret_value()
+        return await opened(request, await enter.change(visitor, present, new, client_of(request)))
+
+    async def opened(request: Request, opening: Opening) -> Response:
+        cookie = await records.sessions.open(
+            opening, client_of(request), instead_of=request.cookies.get(COOKIE, "")
+        )
+        who = opening.principal
+        answer = JSONResponse(
+            {"name": who.name, "role": who.role, "csrf": csrf_of(cookie)},
+            headers={"Cache-Control": "no-store"},
+        )
+        set_cookie(request, answer, cookie)
+        return answer
 
 
 def set_cookie(request: Request, response: Response, cookie: str) -> None:
