@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from voicebot.web.board import Board
 from voicebot.web.console.assets import add_assets, read_assets
+from voicebot.web.console.calls.pages import add_calls
 from voicebot.web.console.live import ConsoleLive
 from voicebot.web.console.now import add_now
 from voicebot.web.console.shell import Console, add_problems
@@ -34,6 +35,7 @@ def add_console(app: FastAPI, service: Service, board: Board) -> None:
     add_assets(app, assets)
     add_problems(app, console)
     add_now(app, service, console)
+    add_calls(app, service, console)
 
 
 def _while_app_runs(app: FastAPI, live: ConsoleLive) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from voicebot.caller_privacy import HIDDEN
-from voicebot.web.console.formats import masked_number
+from voicebot.web.console.formats import masked_number, party
 
 MOST = 2_000
 """Rows; the oldest go first: what their end did to tell must not fill the memory."""
@@ -29,7 +29,7 @@ class Row:
     Parameters:
         since: when it was answered, seconds since the epoch.
         side, text, final: what was said last, and whether that stands.
-        destination, leg: where it is being handed to, and how far that is.
+        destination, leg: whom it is being handed to, as people call it, and how far that is.
         danger: it was handed to 110 for danger.
         confidential: the caller wants it (保密): neither number nor words are shown.
     """
@@ -121,14 +121,14 @@ def _with(row: Row, message: Message) -> Row:
         case "handoff":
             return replace(
                 row,
-                destination=next(iter(message["routes"]), ""),
+                destination=party(next(iter(message["routes"]), "")),
                 leg="requested",
                 reason=message["reason"],
                 region=message.get("region") or row.region,
                 danger=row.danger or message["reason"] == "danger",
             )
         case "transfer" if not message.get("line"):
-            return replace(row, destination=message["destination"], leg=message["state"])
+            return replace(row, destination=party(message["destination"]), leg=message["state"])
         case "ticket":
             return replace(row, ticket=True)
         case _:

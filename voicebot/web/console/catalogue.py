@@ -19,6 +19,8 @@ from voicebot.errors import VoicebotError
 LANGUAGES = ("zh", "en")
 """The first is the one of whoever has not chosen."""
 FOR_BROWSERS = "js."
+TABLES_FOR_BROWSERS = ("side.", "leg.", "decision.", "evidence.", "route.")
+"""Names of values that come in live."""
 
 log = structlog.get_logger()
 
@@ -55,11 +57,11 @@ class Catalogue:
         return str(value) if message is None else message[language]
 
     def for_browsers(self, language: str) -> dict[str, str]:
-        """By key, without its ``js.``."""
+        """By key, without its ``js.``; with the names of `TABLES_FOR_BROWSERS`."""
         return {
             key.removeprefix(FOR_BROWSERS): message[language]
             for key, message in self._messages.items()
-            if key.startswith(FOR_BROWSERS)
+            if key.startswith((FOR_BROWSERS, *TABLES_FOR_BROWSERS))
         }
 
 

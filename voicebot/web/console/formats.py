@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from voicebot.callers.days import local
+from voicebot.records.duty import region_names
 
 VISIBLE = 4
 """Digits of a masked number that stay at its end."""
@@ -43,6 +44,13 @@ def masked_number(number: str) -> str:
         return "*" * len(number)
     kept = 3 if len(number) >= 11 else 0
     return number[:kept] + "*" * (len(number) - kept - VISIBLE) + number[-VISIBLE:]
+
+
+def party(destination: str) -> str:
+    """A number of the duty directory as people call it: 110-460100 is 海口市110."""
+    line, _, code = destination.partition("-")
+    place = region_names().get(code, "")
+    return f"{place}{line}" if place else destination
 
 
 def grouped(number: float) -> str:

@@ -94,6 +94,7 @@ class Console:
             grouped=formats.grouped,
             iso=formats.iso,
             masked_number=formats.masked_number,
+            party=formats.party,
             region=lambda code: region_names().get(code, code) if code else "",
         )
 

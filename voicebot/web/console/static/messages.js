@@ -9,5 +9,5 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-/** What a value of the records is called: `js.<table>.<value>`, else itself. */
+/** What a value that comes in live is called (a side, the state of a leg); else itself. */
 export const nameOf = (table, value) => messages[`${table}.${value}`] ?? String(value);
