@@ -15,7 +15,7 @@ export class Refused extends Error {
 
 /** JSON in, JSON out; leaves for the log-in when the session has ended.
  *  Throws Refused, also when the service cannot be reached (status 0). */
-export async function call(method, path, body) {
+export async function call(method, path, body, headers = {}) {
   let answer;
   try {
     answer = await fetch(path, {
@@ -25,6 +25,7 @@ export async function call(method, path, body) {
         Accept: "application/json",
         "X-CSRF-Token": csrf(),
         ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...headers,
       },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
