@@ -71,6 +71,15 @@ def test_every_refusal_is_documented_with_code_and_message(document: dict[str, A
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
+def test_no_number_is_larger_than_a_column(document: dict[str, Any]) -> None:
+    for _, path, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            schema = parameter["schema"]
+            for each in schema.get("anyOf", [schema]):
+                if each.get("type") == "integer":
+                    assert each["maximum"] < 2**31, (path, parameter["name"])
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [

@@ -40,6 +40,7 @@ from voicebot.web.discretion import (
     limits_for,
     nuisance_for,
 )
+from voicebot.web.parameters import RowNumber
 from voicebot.web.service import Service
 from voicebot.web.tickets import audit_row
 
@@ -165,7 +166,7 @@ def add_callers(app: FastAPI, service: Service) -> None:
 
     @app.post("/v1/callers/limits/{limit}/review")
     async def review(
-        limit: int, judged: Review, who: Supervisor, request: Request
+        limit: RowNumber, judged: Review, who: Supervisor, request: Request
     ) -> dict[str, Any]:
         return await act(
             request,
@@ -182,7 +183,7 @@ def add_callers(app: FastAPI, service: Service) -> None:
 
     @app.post("/v1/callers/limits/{limit}/{done}")
     async def act_upon(
-        limit: int,
+        limit: RowNumber,
         done: Literal["lift", "dismiss", "report"],
         reason: Reason,
         who: Supervisor,

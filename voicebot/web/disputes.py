@@ -24,6 +24,7 @@ from voicebot.tickets import rules
 from voicebot.tickets.disputes import disputes
 from voicebot.tickets.disputes_workbook import workbook
 from voicebot.web.access import Refusal, require
+from voicebot.web.parameters import RowNumber
 from voicebot.web.tickets import STAFF, Code, Name, Words, audit_row, refused
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ def add_disputes(app: FastAPI, service: Service) -> None:
             return await records.transact(_decide, asked, principal, _client(request), time.time())
 
     @app.post("/v1/dispatch-rules/{rule}/withdraw")
-    async def withdraw(rule: int, principal: Supervisor, request: Request) -> dict[str, Any]:
+    async def withdraw(
+        rule: RowNumber, principal: Supervisor, request: Request
+    ) -> dict[str, Any]:
         with refused():
             return await records.transact(_withdraw, rule, principal, _client(request), time.time())
 

@@ -35,6 +35,7 @@ from voicebot.exchange.schema.envelope import MAX_BYTES
 from voicebot.exchange.signing import SignatureRefused, Verified, Verifier
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, require
+from voicebot.web.parameters import MOST_ROWS, RowNumber
 from voicebot.web.service import Service
 
 log = structlog.get_logger()
@@ -127,7 +128,9 @@ def add_exchange(app: FastAPI, service: Service) -> None:
         request: Request,
         principal: Reader,
         day: Annotated[date | None, Query(description="In Hainan; today by default.")] = None,
-        after: Annotated[int, Query(ge=0, description="`next` of the page before.")] = 0,
+        after: Annotated[
+            int, Query(ge=0, le=MOST_ROWS, description="`next` of the page before.")
+        ] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_LINES)] = 1000,
     ) -> dict[str, Any]:
         """The messages that either side sent on a day, in pages; it holds no matter itself."""
@@ -155,7 +158,9 @@ def add_exchange(app: FastAPI, service: Service) -> None:
         return await records.read(queue.runs, limit)
 
     @app.get("/v1/exchange/reconciliations/{number}.html", response_class=HTMLResponse)
-    async def reconciliation(number: int, request: Request, principal: Supervisor) -> HTMLResponse:
+    async def reconciliation(
+        number: RowNumber, request: Request, principal: Supervisor
+    ) -> HTMLResponse:
         """One reconciliation, and what has become of the differences of its days."""
         found = await records.read(page.report, number)
         if found is None:

@@ -33,6 +33,7 @@ from voicebot.incidents.errors import IncidentError, UnknownIncident
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, require
 from voicebot.web.discretion import members_for, waiting_for
+from voicebot.web.parameters import RowNumber
 from voicebot.web.tickets import audit_row
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def add_incidents(app: FastAPI, service: Service) -> None:
 
     @app.post("/v1/incidents/{incident}/announcement/{announcement}/approve")
     async def approve(
-        incident: Id, announcement: int, who: Supervisor, request: Request
+        incident: Id, announcement: RowNumber, who: Supervisor, request: Request
     ) -> dict[str, Any]:
         with refused():
             text = await records.read(_text, incident, announcement)
@@ -164,7 +165,7 @@ def add_incidents(app: FastAPI, service: Service) -> None:
 
     @app.post("/v1/incidents/{incident}/announcement/{announcement}/withdraw")
     async def withdraw(
-        incident: Id, announcement: int, who: Supervisor, request: Request
+        incident: Id, announcement: RowNumber, who: Supervisor, request: Request
     ) -> dict[str, Any]:
         def work(session: Session) -> Any:
             announcing.withdraw(session, incident, announcement, by=who.name, at=time.time())
