@@ -26,6 +26,7 @@ from voicebot.commands import (
     duty,
     exchange,
     figures,
+    handoff,
     incidents,
     knowledge,
     machine,
@@ -106,6 +107,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(callers.app, name="callers")
 app.add_typer(duty.app, name="duty")
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(handoff.app, name="handoff")
 app.add_typer(surge.app, name="surge")
 
 

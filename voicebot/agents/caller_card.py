@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from telephony.masking import mask_number
 from voicebot.caller_privacy import HIDDEN
 from voicebot.callers import limits
 from voicebot.callers.nuisance import REASONS
@@ -35,15 +36,6 @@ class Sight:
     confidential: bool
 
 
-def masked(number: str) -> str:
-    """``138****8000``: enough to tell two apart, not to call."""
-    if not number:
-        return ""
-    if len(number) < 7:
-        return "*" * len(number)
-    return f"{number[:3]}****{number[-4:]}" if len(number) >= 11 else f"***{number[-3:]}"
-
-
 def card(
     session: Session, call_id: str, number: str, sight: Sight, *, wishes: bool, at: float
 ) -> dict[str, Any]:
@@ -59,15 +51,14 @@ def card(
     if hidden:
         empty = {"limit": None, "nuisance": None, "calls": [], "tickets": []}
         return {"number": HIDDEN, "confidential": True, **empty}
-    shown = {
-        "number": number if sight.full else masked(number),
+    return {
+        "number": number if sight.full else mask_number(number),
         "confidential": wishes,
         "limit": _limit(session, number, at) if number else None,
         "nuisance": _nuisance(session, number) if number else None,
         "calls": _calls(session, call_id, number, sight) if number else [],
         "tickets": _tickets(session, number, sight) if number else [],
     }
-    return shown
 
 
 def _limit(session: Session, number: str, at: float) -> dict[str, Any] | None:

@@ -162,9 +162,7 @@ def submit(
     return ticket
 
 
-def close(
-    session: Session, call_id: str, *, agent: str, disposition: str, at: float
-) -> None:
+def close(session: Session, call_id: str, *, agent: str, disposition: str, at: float) -> None:
     """The agent is done with a call (话后处理); of a form without a ticket its note stays, masked.
 
     Raises:

@@ -7,6 +7,7 @@ caller whom nobody takes falls to the next route.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from telephony.dialing import DutyNumber
 
 SCHEME = "console:"
 """Of a line that ends at the desks: ``console:`` at all of them, ``console:ID`` at one agent's."""
+REMEMBERED = 1000
+"""Calls of which it is known, when they are over, who had them."""
 PREFIX = "seat@"
 """Of the destination that is one agent's desk: not dialled, and in no directory."""
 
@@ -32,7 +35,6 @@ class Presence(StrEnum):
 
 @dataclass(slots=True)
 class _Desk:
-    name: str
     pages: int = 0
     presence: Presence = Presence.READY
     watchers: set[Callable[[], None]] = field(default_factory=set)
@@ -56,13 +58,17 @@ class AgentDesks:
         self._offers: dict[str, Offer] = {}
         self._holders: dict[str, str] = {}
         self._legs: dict[str, BrowserLeg] = {}
+        self._held: set[str] = set()
+        self._names: dict[str, str] = {}
+        self._had: OrderedDict[str, str] = OrderedDict()
 
     # ── desks ─────────────────────────────────────────────────────────────────────
 
     @contextmanager
     def open(self, agent: str, name: str, changed: Callable[[], None]) -> Iterator[None]:
         """A page of the agent's desk is there; `changed` is called when what rings does."""
-        desk = self._desks.setdefault(agent, _Desk(name))
+        self._names[agent] = name
+        desk = self._desks.setdefault(agent, _Desk())
         desk.pages += 1
         desk.watchers.add(changed)
         try:
@@ -72,6 +78,18 @@ class AgentDesks:
             desk.pages -= 1
             if not desk.pages:
                 del self._desks[agent]
+
+    def is_open(self, agent: str) -> bool:
+        """A page of the agent's is there."""
+        return agent in self._desks
+
+    def others(self, agent: str) -> list[tuple[str, str]]:
+        """(agent, name) of whoever else would take a call now."""
+        return [
+            (each, self._names[each])
+            for each, desk in self._desks.items()
+            if each != agent and desk.presence is Presence.READY
+        ]
 
     def presence(self, agent: str) -> Presence:
         desk = self._desks.get(agent)
@@ -135,14 +153,31 @@ class AgentDesks:
         """Who has the call; "" for nobody."""
         return self._holders.get(call_id, "")
 
+    def has(self, call_id: str, agent: str) -> bool:
+        """The agent has the call, or was the last who had it: what is left to do is his."""
+        return agent in (self._holders.get(call_id), self._had.get(call_id))
+
+    def held(self, call_id: str) -> bool:
+        """The caller waits with music."""
+        return call_id in self._held
+
+    def hold(self, call_id: str, on: bool) -> None:
+        (self._held.add if on else self._held.discard)(call_id)
+        self._tell()
+
     def name_of(self, agent: str) -> str:
-        desk = self._desks.get(agent)
-        return desk.name if desk is not None else ""
+        """As the agent is called; "" for nobody known here."""
+        return self._names.get(agent, "")
 
     def leave(self, call_id: str) -> None:
         """The call has no agent any more."""
         self._legs.pop(call_id, None)
-        if self._holders.pop(call_id, None) is not None:
+        self._held.discard(call_id)
+        agent = self._holders.pop(call_id, None)
+        if agent is not None:
+            self._had[call_id] = agent
+            while len(self._had) > REMEMBERED:
+                self._had.popitem(last=False)
             self._tell()
 
     def _over(self, leg: BrowserLeg) -> None:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 
 class Live(Protocol):
+    def publish(self, message: dict[str, Any]) -> None:
+        """To everybody who has subscribed."""
+        ...
+
     def subscribe(self) -> AsyncIterator[dict[str, Any]]:
         """Every message from now on, until the iteration is closed."""
         ...

@@ -14,10 +14,12 @@ from typing import Any
 from fastapi import FastAPI
 
 from voicebot.web.board import Board
+from voicebot.web.console.agent import add_agent_desk
 from voicebot.web.console.assets import add_assets, read_assets
 from voicebot.web.console.calls.pages import add_calls
 from voicebot.web.console.live import ConsoleLive
 from voicebot.web.console.now import add_now
+from voicebot.web.console.police.view import add_police_view
 from voicebot.web.console.shell import Console, add_problems
 from voicebot.web.service import Service
 
@@ -35,6 +37,8 @@ def add_console(app: FastAPI, service: Service, board: Board) -> None:
     add_assets(app, assets)
     add_problems(app, console)
     add_now(app, service, console)
+    add_agent_desk(app, service, console)
+    add_police_view(app, service, console)
     add_calls(app, service, console)
 
 

@@ -1,0 +1,151 @@
+"""How a running call stands, as an agent's desk shows it: plain JSON values out of the session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flows import judging
+from flows.agent import refusal, seat_of
+from flows.events import AgentAct
+from flows.pending import Phase
+from telephony.call_control import Capability
+from telephony.masking import mask_number
+from voicebot.call.agent_desks import AgentDesks
+from voicebot.caller_privacy import HIDDEN, KNOW_ALL
+from voicebot.records.duty import region_names
+from voicebot.security import Principal
+
+if TYPE_CHECKING:
+    from flows.state import State
+    from voicebot.call.session import CallSession
+    from voicebot.config import Settings
+
+OWN = frozenset({AgentAct.LEAVE, AgentAct.HOLD, AgentAct.RESUME, AgentAct.TRANSFER})
+"""What only who has the call may ask for, or a supervisor."""
+
+
+def confidential(state: State) -> bool:
+    """The caller has asked in this call that nobody learn who he is."""
+    return state.ticket is not None and state.ticket.confidential
+
+
+def may_follow(state: State, call_id: str, who: Principal, desks: AgentDesks) -> bool:
+    """An agent follows a confidential call only while he has it himself."""
+    known = who.role in KNOW_ALL or desks.holder(call_id) == who.token_id
+    return known or not confidential(state)
+
+
+def refused(
+    session: CallSession, call_id: str, act: AgentAct, who: Principal, desks: AgentDesks
+) -> str:
+    """Why this person cannot have it now, as a code; "" if he can (`flows.agent.refusal`)."""
+    holder = desks.holder(call_id)
+    if act in OWN and who.role not in KNOW_ALL and holder not in ("", who.token_id):
+        return "not_yours"
+    reason = refusal(session.state, act)
+    if reason:
+        return reason
+    if act in (AgentAct.HOLD, AgentAct.RESUME) and Capability.HOLD not in session.capabilities:
+        return "line_cannot_hold"
+    return ""
+
+
+def row(
+    call_id: str, session: CallSession, settings: Settings, desks: AgentDesks, role: str
+) -> dict[str, Any]:
+    """A line of the list of running calls."""
+    state = session.state
+    line = settings.line(state.did)
+    number = HIDDEN if confidential(state) else mask_number(state.caller)
+    return {
+        "call_id": call_id,
+        "number": state.caller if role in KNOW_ALL else number,
+        "line": line.name if line is not None else state.did,
+        "did": state.did,
+        "began": session.answered_at,
+        "place": region_names().get(state.region or "", ""),
+        "who": _with_whom(state),
+        "agent": desks.name_of(desks.holder(call_id)),
+        "holder": desks.holder(call_id),
+        "danger": _level(state),
+    }
+
+
+def standing(
+    call_id: str, session: CallSession, settings: Settings, desks: AgentDesks, who: Principal
+) -> dict[str, Any]:
+    """All that the desk shows of a call but what was said."""
+    state = session.state
+    acts = {act.value: refused(session, call_id, act, who, desks) for act in AgentAct}
+    return {
+        **row(call_id, session, settings, desks, who.role),
+        "mine": desks.holder(call_id) == who.token_id,
+        "held": desks.held(call_id),
+        "region": state.region or "",
+        "phase": state.phase.value,
+        "evidence": _evidence(state),
+        "handoff": _handoff(state),
+        "ticket": _ticket(state),
+        "speaking": not state.quiet,
+        "acts": acts,
+    }
+
+
+def _with_whom(state: State) -> str:
+    """Who has the caller, or is being called: ``bot`` | ``seat`` | ``110`` | another line …"""
+    handoff = state.handoff
+    if handoff is None:
+        return "bot"
+    if handoff.connected:
+        both = seat_of(state) is not None and handoff.to_police and handoff.route.kind != "seat"
+        return "together" if both else handoff.route.kind
+    talking = next((side.line for side in handoff.sides if side.connected), "")
+    return talking or ("calling_110" if handoff.to_police else "calling_seat")
+
+
+def _level(state: State) -> str:
+    """``certain`` | ``possible`` | "" """
+    handoff, verdict = state.handoff, state.assessment
+    if (handoff is not None and (handoff.alarmed or handoff.reason == "danger")) or (
+        verdict is not None and judging.is_danger(verdict)
+    ):
+        return "certain"
+    doubted = state.doubt > 0 or state.phase is Phase.CONFIRMING_DANGER
+    return "possible" if doubted or (handoff is not None and handoff.doubtful) else ""
+
+
+def _evidence(state: State) -> list[dict[str, Any]]:
+    found = state.assessment.evidence if state.assessment is not None else ()
+    return [
+        {"kind": each.kind, "detail": each.detail, "weight": round(each.weight, 3)}
+        for each in found
+        if each.kind != "classifier"
+    ]
+
+
+def _handoff(state: State) -> dict[str, Any] | None:
+    handoff = state.handoff
+    if handoff is None:
+        return None
+    legs: list[Mapping[str, Any]] = [
+        {"line": handoff.route.kind, "to": handoff.route.destination, "leg": handoff.leg.value},
+        *(
+            {"line": side.line, "to": side.route.destination, "leg": side.leg.value}
+            for side in handoff.sides
+        ),
+    ]
+    return {
+        "id": handoff.id,
+        "reason": handoff.reason,
+        "to_police": handoff.to_police,
+        "category": handoff.category,
+        "legs": legs,
+        "waits": handoff.redial_at is not None,
+        "written": handoff.written,
+    }
+
+
+def _ticket(state: State) -> dict[str, Any] | None:
+    ticket = state.ticket
+    return None if ticket is None else {"id": ticket.id, "complete": ticket.complete}

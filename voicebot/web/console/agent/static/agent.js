@@ -1,0 +1,536 @@
+// The agent desk: which call is open, what can be done with it, and everything that keeps up with it.
+
+import { DeskLine } from "./agent_line.js";
+import { TicketForm } from "./agent_form.js";
+import { Transcript } from "./agent_words.js";
+import { call, logIn } from "./api.js";
+import { t } from "./messages.js";
+import { toast } from "./toast.js";
+import { FAULTS } from "/call/words.js";
+
+const RECOMMEND_MS = 500;       // after the caller's last words; a settled turn asks at once
+const FORM_MS = 1500;
+const AGAIN_MS = 1000;
+const LEAST_WORDS = 4;          // characters: less asks for nothing
+
+const element = (id) => document.getElementById(id);
+const desk = element("desk");
+const words = new Transcript(element("transcript"));
+const form = new TicketForm(element("form"), () => open.id);
+const line = new DeskLine(lineChanged);
+
+const open = { id: "", source: null, standing: null, region: "", over: false };
+let calls = [];
+let offers = [];
+let me = "";
+let wanted = "";                // a call that this page has asked to take: it is answered by itself
+
+// ── the desk's own stream: calls, what rings, presence ──────────────────────────────
+
+function follow(path, handlers, gone) {
+  const source = new EventSource(path);
+  for (const [name, take] of Object.entries(handlers)) {
+    source.addEventListener(name, ({ data }) => take(JSON.parse(data)));
+  }
+  source.addEventListener("error", () => {
+    source.close();
+    gone();
+  });
+  return source;
+}
+
+function followDesk() {
+  follow("/v1/agent/stream", {
+    calls: showCalls,
+    offers: showOffers,
+    presence: ({ presence, me: own }) => {
+      me = own;
+      element("presence").value = presence;
+      alive("on");
+    },
+  }, async () => {
+    alive("off");
+    if (await loggedOut()) return logIn();
+    return setTimeout(followDesk, AGAIN_MS);
+  });
+}
+
+async function loggedOut() {
+  try {
+    return (await fetch("/v1/session", { cache: "no-store" })).status === 401;
+  } catch {
+    return false;
+  }
+}
+
+function alive(state) {
+  document.querySelectorAll("[data-live]").forEach((badge) => {
+    badge.dataset.state = state;
+    badge.textContent = t(`live.${state}`);
+  });
+}
+
+function showCalls(found) {
+  calls = found;
+  element("count").textContent = String(found.length);
+  element("no-calls").hidden = found.length > 0;
+  const list = element("calls");
+  const present = new Map([...list.children].map((item) => [item.dataset.id, item]));
+  list.replaceChildren(...found.map((each) => callItem(each, present.get(each.call_id))));
+}
+
+function callItem(each, known) {
+  const item = known ?? document.createElement("li");
+  if (!known) {
+    item.dataset.id = each.call_id;
+    const button = Object.assign(document.createElement("button"), { type: "button" });
+    button.innerHTML = '<span class="top"><b class="mono number"></b><time class="mono soft"></time></span><span class="soft small sub clip"></span>';
+    button.addEventListener("click", () => choose(each.call_id));
+    item.append(button);
+  }
+  item.classList.toggle("danger", each.danger === "certain");
+  item.querySelector(".number").textContent = each.number || t("agent.withheld");
+  item.querySelector("time").dataset.since = String(each.began);
+  const who = each.agent ? t("agent.taken_by", { name: each.agent }) : name("agent.who", each.who);
+  item.querySelector(".sub").textContent = [each.line, each.place, who].filter(Boolean).join(" · ");
+  item.querySelector("button").setAttribute("aria-current", String(each.call_id === open.id));
+  return item;
+}
+
+/** What a value is called, else itself. */
+function name(table, value) {
+  const text = t(`${table}.${value}`);
+  return text === `${table}.${value}` ? String(value) : text;
+}
+
+// ── what rings ──────────────────────────────────────────────────────────────────────
+
+function showOffers(found) {
+  offers = found;
+  const first = found[0];
+  element("offer").hidden = !first || line.on;
+  if (!first) return;
+  const number = first.number || t("agent.withheld");
+  element("offer-title").textContent = t(
+    first.own ? "agent.incoming_own" : "agent.incoming", { line: first.line, number },
+  );
+  const danger = first.danger ? t(`agent.${first.danger}`) : "";
+  element("offer-sub").textContent = [first.place, name("agent.who", first.who), danger]
+    .filter(Boolean).join(" · ");
+  if (first.own && first.call_id === wanted) answer();
+}
+
+async function answer() {
+  const first = offers[0];
+  if (!first || line.on) return;
+  wanted = "";
+  element("offer").hidden = true;
+  choose(first.call_id);
+  try {
+    await line.answer(first.leg);
+  } catch {
+    showOffers(offers);         // why, `lineChanged` has said
+  }
+}
+
+function lineChanged(state, code = "") {
+  document.body.dataset.line = state;
+  if (state === "off") {
+    element("mute").setAttribute("aria-pressed", "false");
+    if (code) toast(t("agent.line_gone", { code: FAULTS[code]?.join("：") ?? code }), "danger");
+  }
+  showBar();
+}
+
+// ── one call ────────────────────────────────────────────────────────────────────────
+
+function choose(id) {
+  if (!id || open.id === id) return;
+  open.source?.close();
+  Object.assign(open, { id, standing: null, over: false, region: "" });
+  desk.dataset.call = id;
+  history.replaceState(null, "", `/console/agent?call=${encodeURIComponent(id)}`);
+  words.clear();
+  words.mark([]);
+  form.reset();
+  element("ticket").hidden = true;
+  showAnswers([]);
+  showCalls(calls);
+  followCall();
+  loadCard();
+  form.load();
+}
+
+const ofCall = (rest) => `/v1/agent/calls/${encodeURIComponent(open.id)}/${rest}`;
+
+function followCall() {
+  const id = open.id;
+  open.source = follow(ofCall("stream"), {
+    snapshot: ({ turns, standing }) => {
+      words.clear();
+      turns.forEach((turn) => words.turn(turn));
+      words.toEnd();
+      showStanding(standing);
+      said(true);
+    },
+    turn: (turn) => {
+      words.turn(turn);
+      if (turn.side === "caller" || turn.side === "seat") said(!turn.partial);
+    },
+    standing: showStanding,
+    note: showNote,
+    closed: () => over(),
+    ended: () => over(),
+  }, () => {
+    if (open.id !== id || open.over) return;
+    setTimeout(() => { if (open.id === id && !open.over) followCall(); }, AGAIN_MS);
+  });
+}
+
+function over() {
+  open.over = true;
+  open.source?.close();
+  words.note(t("agent.ended"));
+  element("running").removeAttribute("data-since");
+  if (open.standing) {
+    for (const act of Object.keys(open.standing.acts)) open.standing.acts[act] = "ended";
+  }
+  showBar();
+  form.load();
+}
+
+function showStanding(standing) {
+  const before = open.standing;
+  open.standing = standing;
+  element("with").textContent = `${standing.number || t("agent.withheld")} · ${standing.line}`;
+  element("with-sub").textContent = [
+    name("agent.who", standing.who),
+    standing.place,
+    standing.agent ? t("agent.taken_by", { name: standing.agent }) : "",
+  ].filter(Boolean).join(" · ");
+  element("running").dataset.since = String(standing.began);
+  element("place").textContent = standing.place || "—";
+  open.region = standing.region;
+  showDanger(standing);
+  showLegs(standing.handoff);
+  showBar();
+  if (before && before.mine !== standing.mine) loadCard();
+}
+
+function showDanger({ danger, evidence }) {
+  const told = evidence.filter(({ kind }) => kind === "danger" || kind === "police_request");
+  const phrases = told.map(({ detail }) => detail.replace(/（.*?）/g, ""));
+  words.mark(danger ? phrases : []);
+  element("danger").hidden = !danger;
+  if (!danger) return;
+  element("danger").classList.toggle("warn", danger === "possible");
+  element("danger-title").textContent = t(`agent.${danger}`);
+  element("danger-why").textContent = told.length
+    ? t("agent.because", { words: told.map(({ detail }) => `“${detail}”`).join("、") }) : "";
+}
+
+function showLegs(handoff) {
+  element("legs").replaceChildren(...(handoff?.legs ?? []).map(({ line: to, leg }) => {
+    const item = document.createElement("li");
+    const kind = leg === "confirmed" ? "ok" : leg === "ended" ? "muted" : "warn";
+    item.className = `badge ${kind}`;
+    item.dataset.leg = to;
+    item.dataset.state = leg;
+    item.textContent = `${name("agent.leg", to)} ${name("leg", leg)}`;
+    return item;
+  }));
+}
+
+function showNote(message) {
+  switch (message.kind) {
+    case "transfer":
+      return words.note(`${message.destination.replace(/@.*/, "")} ${name("leg", message.state)}`);
+    case "decision":
+      return message.what === "agent_refused" ? toast(message.why, "warn") : undefined;
+    case "police_word":
+      return words.note(t(`agent.${message.what}`, { who: message.who }));
+    default:
+      return undefined;
+  }
+}
+
+// ── what can be done, and why not ───────────────────────────────────────────────────
+
+function reasonAgainst(button) {
+  if (!open.id || !open.standing) return t("agent.choose_first");
+  const { act } = button.dataset;
+  if (button.id === "mute") return line.on ? "" : t("agent.not_on_line");
+  if (button.id === "claim") {
+    const { acts, holder } = open.standing;
+    if (acts.take !== "agent_on_the_line") return t("agent.why.no_agent");
+    return holder && holder !== me ? t("agent.why.not_yours") : "";
+  }
+  const code = open.standing.acts[act];
+  return code ? name("agent.why", code) : "";
+}
+
+function showBar() {
+  const held = Boolean(open.standing?.held);
+  const hold = element("hold");
+  hold.dataset.act = held ? "resume" : "hold";
+  hold.querySelector("span").textContent = t(held ? "agent.resume" : "agent.hold");
+  document.querySelectorAll("#bar button").forEach((button) => {
+    const reason = reasonAgainst(button);
+    button.setAttribute("aria-disabled", String(Boolean(reason)));
+    button.title = reason;
+  });
+  const claim = element("claim");
+  const { acts, mine } = open.standing ?? {};
+  claim.hidden = mine || line.on || acts?.take !== "agent_on_the_line";
+}
+
+async function press(button) {
+  const reason = reasonAgainst(button);
+  element("why-not").textContent = reason;
+  if (reason) return;
+  if (button.id === "mute") return mute();
+  if (button.id === "claim") return attempt(() => call("POST", ofCall("claim")).then(loadCard));
+  if (button.id === "transfer") return chooseDestination();
+  if (button.dataset.act === "leave" && line.on) return line.hangUp();
+  return ask({ act: button.dataset.act, by: button.dataset.by ?? "browser" });
+}
+
+function ask(body) {
+  if (body.act === "take" && body.by === "browser") wanted = open.id;
+  return attempt(() => call("POST", ofCall("acts"), body));
+}
+
+async function attempt(work) {
+  try {
+    return await work();
+  } catch (fault) {
+    const code = fault.code?.startsWith("agent.") ? name("agent.why", fault.code.slice(6)) : "";
+    element("why-not").textContent = code && code !== fault.code?.slice(6) ? code : fault.message;
+    toast(element("why-not").textContent, "danger");
+    return undefined;
+  }
+}
+
+function mute() {
+  const on = element("mute").getAttribute("aria-pressed") !== "true";
+  element("mute").setAttribute("aria-pressed", String(on));
+  line.mute(on);
+}
+
+async function chooseDestination() {
+  const found = await attempt(() => call("GET", "/v1/agent/destinations"));
+  if (!found) return;
+  const list = element("destinations");
+  list.replaceChildren(...found.destinations.map(({ destination, name: who }) => {
+    const item = document.createElement("li");
+    const button = Object.assign(document.createElement("button"), {
+      type: "button", className: "button wide", textContent: who,
+    });
+    button.addEventListener("click", () => {
+      element("transfer-to").close();
+      ask({ act: "transfer", destination });
+    });
+    item.append(button);
+    return item;
+  }));
+  if (!found.destinations.length) list.textContent = t("agent.nobody");
+  element("transfer-to").showModal();
+}
+
+// ── the caller ──────────────────────────────────────────────────────────────────────
+
+async function loadCard() {
+  const id = open.id;
+  const card = await attempt(() => call("GET", ofCall("card")));
+  if (!card || id !== open.id) return;
+  element("number").textContent = card.number || t("agent.withheld");
+  element("line").textContent = open.standing?.line ?? card.line;
+  element("place").textContent = card.place || "—";
+  const badges = [];
+  if (card.limit && ["in_force", "proposed"].includes(card.limit.state)) {
+    badges.push([`${t(`agent.limit.${card.limit.state}`)} · ${card.limit.reason}`, "danger"]);
+  }
+  if (card.nuisance) badges.push([t("agent.nuisances", { count: card.nuisance }), "warn"]);
+  element("nuisance").replaceChildren(...badges.map(([text, kind]) =>
+    Object.assign(document.createElement("span"), { className: `badge ${kind}`, textContent: text })));
+  const lines = [
+    ...card.tickets.map((each) => `${when(each.at)} ${each.matter} · ${each.status} ${each.department}`),
+    ...card.calls.map((each) => `${when(each.at)} ${each.outcome ?? ""}`),
+  ];
+  element("history-count").textContent = String(lines.length);
+  element("history").replaceChildren(...(lines.length ? lines : [t("agent.no_history")]).map((text) =>
+    Object.assign(document.createElement("li"), { textContent: text })));
+}
+
+const when = (at) => (at ? new Date(1000 * at).toLocaleDateString() : "");
+
+// ── answers while the caller speaks ─────────────────────────────────────────────────
+
+let recommending = 0;
+let filling = 0;
+let asked = "";
+
+function said(settled) {
+  clearTimeout(recommending);
+  recommending = setTimeout(recommend, settled ? 0 : RECOMMEND_MS);
+  clearTimeout(filling);
+  filling = setTimeout(() => form.load(), settled ? RECOMMEND_MS : FORM_MS);
+}
+
+async function recommend() {
+  const id = open.id;
+  const transcript = words.said().slice(-400);
+  const text = JSON.stringify(transcript);
+  const wordsOfCaller = transcript.filter(({ speaker }) => speaker === "caller");
+  if (text === asked || !wordsOfCaller.some(({ text: own }) => own.length >= LEAST_WORDS)) return;
+  asked = text;
+  const body = { transcript, line: open.standing?.did || null, region: open.region || null };
+  let found;
+  try {
+    found = await call("POST", "/v1/recommend", body);
+  } catch {
+    asked = "";                 // busy: the next words ask again
+    return;
+  }
+  if (id !== open.id) return;
+  element("answers-took").textContent = t("agent.took", { ms: Math.round(found.took_ms) });
+  showAnswers(found.suggestions);
+}
+
+function showAnswers(suggestions) {
+  element("no-answers").hidden = suggestions.length > 0;
+  element("answers").replaceChildren(...suggestions.map(answerItem));
+}
+
+function answerItem(each, index) {
+  const item = document.createElement("li");
+  item.dataset.entry = each.id;
+  const head = Object.assign(document.createElement("b"), { textContent: `${index + 1}. ${each.question}` });
+  const text = Object.assign(document.createElement("p"), { className: "answer", textContent: each.answer });
+  const why = Object.assign(document.createElement("p"), {
+    className: "soft small", textContent: `${Math.round(100 * each.score)}% · ${each.reason} · ${each.department}`,
+  });
+  const row = Object.assign(document.createElement("div"), { className: "row" });
+  row.append(
+    small(t("agent.say"), () => say(each.id), "say"),
+    small(t("agent.copy"), () => copy(each.answer), "copy"),
+    small(t("agent.link"), () => link(each.id), "link", desk.dataset.sms ? "" : t("agent.no_sms")),
+  );
+  item.append(head, text, row, why);
+  return item;
+}
+
+function small(text, act, kind, reason = "") {
+  const button = Object.assign(document.createElement("button"), {
+    type: "button", className: "button small", textContent: text, title: reason,
+  });
+  button.dataset.do = kind;
+  button.setAttribute("aria-disabled", String(Boolean(reason)));
+  button.addEventListener("click", () => (reason ? toast(reason, "warn") : act()));
+  return button;
+}
+
+function say(entry) {
+  const reason = open.standing?.acts.say;
+  if (reason) return toast(name("agent.why", reason), "warn");
+  return ask({ act: "say", entry });
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(t("agent.copied"), "ok");
+  } catch {
+    toast(t("failed"), "danger");
+  }
+}
+
+async function link(entry) {
+  if (await attempt(() => call("POST", ofCall("link"), { entry }))) toast(t("agent.linked"), "ok");
+}
+
+// ── ticket and wrap-up ──────────────────────────────────────────────────────────────
+
+async function register(dispatch) {
+  if (!open.id) return toast(t("agent.choose_first"), "warn");
+  return attempt(() => form.register(dispatch));
+}
+
+async function close() {
+  if (!open.id) return toast(t("agent.choose_first"), "warn");
+  const disposition = element("disposition").value;
+  await form.keep();
+  const done = await attempt(() => call("POST", ofCall("close"), { disposition }));
+  if (!done) return undefined;
+  toast(t("agent.closed"), "ok");
+  return setPresence("ready");
+}
+
+async function setPresence(presence) {
+  await attempt(() => call("PUT", "/v1/agent/presence", { presence }));
+}
+
+async function mark() {
+  if (!open.id) return toast(t("agent.choose_first"), "warn");
+  const body = { call: open.id, reason: element("nuisance-why").value };
+  if (!(await attempt(() => call("POST", "/v1/callers/nuisance", body)))) return undefined;
+  toast(t("agent.marked"), "ok");
+  return loadCard();
+}
+
+// ── keys ────────────────────────────────────────────────────────────────────────────
+
+const KEYS = {
+  F2: () => answer(),
+  F3: () => press(document.querySelector('[data-act="take"]')),
+  F4: () => press(element("mute")),
+  F6: () => press(element("hold")),
+  F7: () => press(element("transfer")),
+  F8: () => press(document.querySelector('[data-act="police"]')),
+  F9: () => press(document.querySelector('[data-act="join_police"]')),
+  F10: () => press(document.querySelector('[data-act="leave"]')),
+  F12: () => close(),
+};
+
+function step(by) {
+  const at = calls.findIndex(({ call_id: id }) => id === open.id);
+  const next = calls[(at + by + calls.length) % calls.length];
+  if (next) choose(next.call_id);
+}
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select");
+  if (KEYS[event.key] && !event.repeat) {
+    event.preventDefault();
+    KEYS[event.key]();
+  } else if (event.altKey && /^[1-3]$/.test(event.key)) {
+    event.preventDefault();
+    element("answers").children[Number(event.key) - 1]?.querySelector('[data-do="say"]').click();
+  } else if (event.altKey && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+    event.preventDefault();
+    step(event.key === "ArrowDown" ? 1 : -1);
+  } else if (event.key === "Enter" && event.ctrlKey) {
+    event.preventDefault();
+    register(false);
+  } else if (event.key === "?" && !typing) {
+    element("shortcuts").showModal();
+  }
+});
+
+element("answer").addEventListener("click", answer);
+element("presence").addEventListener("change", ({ target }) => setPresence(target.value));
+document.querySelectorAll("#bar button").forEach((button) => {
+  button.addEventListener("click", () => press(button));
+});
+element("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  register(false);
+});
+element("dispatch").addEventListener("click", () => register(true));
+element("close").addEventListener("click", close);
+element("mark").addEventListener("click", mark);
+addEventListener("pagehide", () => line.hangUp());
+
+showBar();
+followDesk();
+if (desk.dataset.call) choose(desk.dataset.call);

@@ -1,0 +1,219 @@
+"""What an agent's desk follows, as server-sent events: the list of calls, and one call's words.
+
+A stream begins with all that there is (`snapshot`), so that a page that comes back has missed
+nothing; words go out as soon as the recogniser has them, other news at most every `PAUSE_S`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from voicebot.security import Principal
+from voicebot.web.console.agent.standing import may_follow, row, standing
+
+if TYPE_CHECKING:
+    from voicebot.call.session import CallSession
+    from voicebot.exchange.dossier import TranscriptTurn
+    from voicebot.web.service import Service
+
+PAUSE_S = 0.2
+BEAT_S = 10.0
+"""A comment so often: a page that is gone is noticed by it."""
+_NOTES = frozenset(
+    {
+        "transfer",
+        "handoff",
+        "ticket",
+        "key",
+        "far_side_key",
+        "hung_up",
+        "decision",
+        "police_word",
+    }
+)
+
+
+def event(name: str, data: Any) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+async def desk(service: Service, who: Principal) -> AsyncIterator[str]:
+    """`calls`: the running calls; `offers`: what rings here; `presence`. Until it is closed."""
+    desks, changed = service.desks, asyncio.Event()
+    told: dict[str, str] = {}
+    with desks.open(who.token_id, who.name, changed.set):
+        listening = asyncio.create_task(_wake_on_news(service, changed))
+        try:
+            while True:
+                changed.clear()
+                for name, data in _of_desk(service, who).items():
+                    text = event(name, data)
+                    if told.get(name) != text:
+                        told[name] = text
+                        yield text
+                if listening.done():  # the service ends
+                    return
+                await asyncio.sleep(PAUSE_S)
+                try:
+                    async with asyncio.timeout(BEAT_S):
+                        await changed.wait()
+                except TimeoutError:
+                    yield ": beat\n\n"
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _wake_on_news(service: Service, changed: asyncio.Event) -> None:
+    async with aclosing(service.live.subscribe()) as messages:  # type: ignore[type-var]
+        async for message in messages:
+            if message["kind"] != "hypothesis":
+                changed.set()
+    changed.set()
+
+
+def _of_desk(service: Service, who: Principal) -> dict[str, Any]:
+    desks = service.desks
+    shown = [
+        row(call_id, session, service.settings, desks, who.role)
+        for call_id, session in service.sessions.items()
+        if session.state.started
+    ]
+    offers = [
+        {
+            "leg": offer.leg.id,
+            "own": bool(offer.agent),
+            **row(offer.call_id, session, service.settings, desks, who.role),
+        }
+        for offer in desks.offers(who.token_id)
+        if (session := service.sessions.get(offer.call_id)) is not None
+    ]
+    order = {"certain": 0, "possible": 1, "": 2}
+    shown.sort(key=lambda each: (order[each["danger"]], each["began"]))
+    return {
+        "calls": shown,
+        "offers": offers,
+        "presence": {"presence": desks.presence(who.token_id).value, "me": who.token_id},
+    }
+
+
+class Words:
+    """Which turns of a call are new or different since they were last asked for."""
+
+    def __init__(self, has_transcriber: bool) -> None:
+        self._has_transcriber = has_transcriber
+        self._told: dict[str, tuple[str, bool]] = {}
+        self._settled: set[str] = set()
+        self._at: dict[str, float] = {}
+
+    def heard(self, message: Mapping[str, Any]) -> None:
+        """A hypothesis: whether its turn is settled by it, and when the recogniser had it."""
+        key = f"turn{message['turn']}"
+        self._at[key] = message["at"]
+        best = message["ear"] == "transcriber" or not self._has_transcriber
+        if message["final"] and best:
+            self._settled.add(key)
+
+    def news(self, turns: tuple[tuple[str, TranscriptTurn], ...]) -> list[dict[str, Any]]:
+        """``{"key", "side", "text", "start", "end", "entry", "partial", "at"}`` for each."""
+        found = []
+        for key, turn in turns:
+            partial = turn.side == "caller" and key not in self._settled
+            if self._told.get(key) != (turn.text, partial):
+                self._told[key] = turn.text, partial
+                found.append(
+                    {
+                        "key": key,
+                        "side": turn.side,
+                        "text": turn.text,
+                        "start": turn.start,
+                        "end": turn.end,
+                        "entry": turn.entry or "",
+                        "partial": partial,
+                        "at": self._at.get(key, turn.end),
+                    }
+                )
+        return found
+
+    def all_settled(self, turns: tuple[tuple[str, TranscriptTurn], ...]) -> None:
+        """What was said before somebody followed."""
+        self._settled.update(key for key, _ in turns[:-1])
+
+
+async def call(
+    service: Service, call_id: str, session: CallSession, who: Principal
+) -> AsyncIterator[str]:
+    """`snapshot`, then `turn`, `standing`, `note`, at last `ended`."""
+    words = Words(service.engines.transcriber is not None)
+    words.all_settled(session.transcript)
+    shown = ""
+
+    def stands() -> dict[str, Any]:
+        return standing(call_id, session, service.settings, service.desks, who)
+
+    async with aclosing(_messages(service, call_id, who)) as messages:
+        await anext(messages)  # nothing that is said from now on is missed
+        first = stands()
+        shown = json.dumps(first)
+        yield event("snapshot", {"turns": words.news(session.transcript), "standing": first})
+        async for message in messages:
+            kind = message["kind"]
+            if kind == "hypothesis":
+                words.heard(message)
+            if not may_follow(session.state, call_id, who, service.desks):
+                yield event("closed", {"reason": "confidential"})
+                return
+            for turn in words.news(session.transcript):
+                yield event("turn", turn)
+            if kind in _NOTES:
+                yield event("note", message)
+            now = stands()
+            if (text := json.dumps(now)) != shown:
+                shown = text
+                yield event("standing", now)
+            if kind == "call" and message.get("state") == "ended":
+                yield event("ended", {"outcome": message.get("outcome", "")})
+                return
+            if kind == "beat":
+                yield ": beat\n\n"
+
+
+async def _messages(
+    service: Service, call_id: str, who: Principal
+) -> AsyncIterator[dict[str, Any]]:
+    """`watching`, then the live messages of one call, with `changed` for news of the desks, and
+    beats between.
+    """
+    changed = asyncio.Event()
+    with service.desks.open(who.token_id, who.name, changed.set):
+        async with aclosing(service.live.subscribe()) as feed:  # type: ignore[type-var]
+            coming = asyncio.ensure_future(anext(feed))
+            asked = asyncio.ensure_future(changed.wait())
+            try:
+                await asyncio.sleep(0)  # it is subscribed once its task has begun
+                yield {"kind": "watching"}
+                while True:
+                    await asyncio.wait(
+                        {coming, asked}, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if asked.done():
+                        changed.clear()
+                        asked = asyncio.ensure_future(changed.wait())
+                        yield {"kind": "changed"}
+                    if not coming.done():
+                        yield {"kind": "beat"}
+                        continue
+                    message = coming.result()
+                    coming = asyncio.ensure_future(anext(feed))
+                    if message.get("call_id") == call_id:
+                        yield message
+            except StopAsyncIteration:
+                return
+            finally:
+                for task in (coming, asked):
+                    task.cancel()
+                await asyncio.gather(coming, asked, return_exceptions=True)

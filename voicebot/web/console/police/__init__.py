@@ -1,0 +1,1 @@
+"""The 110 view: a hand-off, for whoever holds its signed link."""

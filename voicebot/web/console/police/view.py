@@ -1,0 +1,288 @@
+"""A hand-off for an officer at 110, by its signed link and without a log-in.
+
+    GET  /console/110/{handoff}              the page
+    GET  /console/110/{handoff}/stream       dossier and words, as they come (server-sent events)
+    GET  /console/110/{handoff}/recording    the recording, once the call is over
+    POST /console/110/{handoff}/acknowledge  {"who"}: he has it (签收)
+    POST /console/110/{handoff}/feedback     {"who", "outcome", "text"}: what came of it (反馈)
+
+Each asks for the link's own query (`voicebot.agents.links`); whoever comes without is told that
+the link is not valid, whatever is wrong with it. What is seen and said is in the audit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from sqlalchemy.orm import Session
+
+from voicebot.agents import words
+from voicebot.agents.links import LinkRefused, open_links
+from voicebot.recording_vault import SUFFIX
+from voicebot.records.duty import region_names
+from voicebot.records.tables import CallRow, HandoffRow
+from voicebot.security import Principal
+from voicebot.web.access import Refusal
+from voicebot.web.console.agent.streams import Words, event
+from voicebot.web.tickets import audit_row
+
+if TYPE_CHECKING:
+    from voicebot.web.console.shell import Console
+    from voicebot.web.service import Service
+
+DOSSIER_EVERY_S = 1.0
+"""How often the records are asked for a newer state of the dossier."""
+SHOWN = (
+    "caller", "region", "region_name", "place", "category", "category_name", "lines",
+    "line_states", "flags", "reason", "evidence", "notes", "incident", "order", "did",
+)  # fmt: skip
+NO_RECORDING = {
+    "recording.running": "The recording can be heard when the call is over.",
+    "recording.sealed": "This recording is encrypted; who holds its key opens it "
+    "(voicebot recording open).",
+    "recording.none": "There is no recording of this call.",
+}
+
+Who = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+
+
+class _Named(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    who: Who
+    """Name or number (警号) of the officer."""
+
+
+class _Feedback(_Named):
+    outcome: Annotated[str, StringConstraints(max_length=16)]
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
+
+
+def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
+    """Adds the routes above."""
+    records = service.records
+    links = open_links(service.settings)
+
+    # Before the page, whose id takes in whatever follows.
+    @app.get("/console/110/{handoff:path}/stream", include_in_schema=False)
+    async def follow(handoff: str, request: Request) -> StreamingResponse:
+        check(request, handoff)
+        found = await known(handoff)
+        return StreamingResponse(
+            _follow(service, handoff, found),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    @app.get("/console/110/{handoff:path}/recording", include_in_schema=False)
+    async def recording(handoff: str, request: Request) -> Response:
+        check(request, handoff)
+        found = await known(handoff)
+        audit(request, "handoff.link.recording", handoff)
+        why = _no_recording(service, found)
+        if why:
+            raise Refusal(409, {"code": why, "message": NO_RECORDING[why]})
+        return FileResponse(found["recording"], media_type="audio/wav")
+
+    @app.post("/console/110/{handoff:path}/acknowledge", include_in_schema=False)
+    async def acknowledge(handoff: str, named: _Named, request: Request) -> dict[str, Any]:
+        check(request, handoff)
+        found = await known(handoff)
+
+        def work(session: Session) -> bool:
+            at = time.time()
+            session.add(row(request, "handoff.link.acknowledge", handoff, named.who, at))
+            return words.acknowledge(session, handoff, who=named.who, at=at)
+
+        first = await transact(work)
+        tell(found["call_id"], "acknowledged", named.who)
+        return {"first": first, "words": await records.read(words.words, handoff)}
+
+    @app.post("/console/110/{handoff:path}/feedback", include_in_schema=False)
+    async def feed_back(handoff: str, given: _Feedback, request: Request) -> dict[str, Any]:
+        check(request, handoff)
+        found = await known(handoff)
+
+        def work(session: Session) -> str:
+            at = time.time()
+            session.add(row(request, "handoff.link.feedback", handoff, given.who, at))
+            return words.feed_back(
+                session, handoff, who=given.who, outcome=given.outcome, text=given.text, at=at
+            )
+
+        ticket = await transact(work)
+        tell(found["call_id"], "feedback", given.who)
+        return {"ticket": ticket, "words": await records.read(words.words, handoff)}
+
+    @app.get("/console/110/{handoff:path}", include_in_schema=False)
+    async def page(handoff: str, request: Request) -> Response:
+        try:
+            until = links.check(handoff, request.query_params, time.time())
+        except LinkRefused:
+            audit(request, "handoff.link.refused", handoff, allowed=False)
+            return console.page(request, "police/refused.html", status_code=403)
+        found = await records.read(_read, handoff)
+        if found is None:
+            return console.page(request, "police/refused.html", status_code=404)
+        audit(request, "handoff.link.read", handoff)
+        return console.page(
+            request,
+            "police/view.html",
+            handoff=handoff,
+            until=until,
+            query=str(request.url.query),
+            found=found,
+            outcomes=words.OUTCOMES,
+            no_recording=_no_recording(service, found),
+        )
+
+    def check(request: Request, handoff: str) -> None:
+        try:
+            links.check(handoff, request.query_params, time.time())
+        except LinkRefused as refusal:
+            audit(request, "handoff.link.refused", handoff, allowed=False)
+            body = {"code": refusal.code, "message": str(refusal)}
+            raise Refusal(403, body) from None
+
+    async def known(handoff: str) -> dict[str, Any]:
+        found = await records.read(_read, handoff)
+        if found is None:
+            message = "There is no hand-off of this id."
+            raise Refusal(404, {"code": "not_found", "message": message})
+        return found
+
+    async def transact(work: Any) -> Any:
+        try:
+            return await records.transact(work)
+        except words.WordRefused as error:
+            raise Refusal(409, {"code": error.code, "message": str(error)}) from None
+
+    def tell(call_id: str, what: str, who: str) -> None:
+        service.live.publish(
+            {"call_id": call_id, "at": 0.0, "kind": "police_word", "what": what, "who": who}
+        )
+
+    def audit(request: Request, action: str, handoff: str, *, allowed: bool = True) -> None:
+        records.audit(_holder(""), action, handoff, _client(request), allowed=allowed)
+
+    def row(request: Request, action: str, handoff: str, who: str, at: float) -> Any:
+        return audit_row(_holder(who), action, handoff, _client(request), at)
+
+
+async def _follow(service: Service, handoff: str, found: dict[str, Any]) -> AsyncIterator[str]:
+    """`snapshot`, then `turn` and `dossier` while the call is running, at last `ended`."""
+    call_id = found["call_id"]
+    session = service.sessions.get(call_id)
+    if session is None:
+        yield event("snapshot", {"turns": _turns(found), **_shown(found)})
+        yield event("ended", {})
+        return
+    said = Words(service.engines.transcriber is not None)
+    async with aclosing(_live(service, call_id)) as messages:
+        await anext(messages)
+        said.all_settled(session.transcript)
+        yield event("snapshot", {"turns": said.news(session.transcript), **_shown(found)})
+        revision, looked = found["revision"], time.monotonic()
+        async for message in messages:
+            if message["kind"] == "hypothesis":
+                said.heard(message)
+            for turn in said.news(session.transcript):
+                yield event("turn", turn)
+            over = message["kind"] == "call" and message.get("state") == "ended"
+            if over or time.monotonic() - looked >= DOSSIER_EVERY_S:
+                looked = time.monotonic()
+                newer = await service.records.read(_read, handoff)
+                if newer is not None and (newer["revision"] != revision or over):
+                    revision = newer["revision"]
+                    yield event("dossier", _shown(newer))
+            if over:
+                yield event("ended", {})
+                return
+            if message["kind"] == "beat":
+                yield ": beat\n\n"
+
+
+async def _live(service: Service, call_id: str) -> AsyncIterator[dict[str, Any]]:
+    """`watching`, then the live messages of a call, with beats between."""
+    async with aclosing(service.live.subscribe()) as feed:  # type: ignore[type-var]
+        coming = asyncio.ensure_future(anext(feed))
+        try:
+            await asyncio.sleep(0)  # it is subscribed once its task has begun
+            yield {"kind": "watching"}
+            while True:
+                await asyncio.wait({coming}, timeout=DOSSIER_EVERY_S)
+                if not coming.done():
+                    yield {"kind": "beat"}
+                    continue
+                message = coming.result()
+                coming = asyncio.ensure_future(anext(feed))
+                if message.get("call_id") == call_id:
+                    yield message
+        except StopAsyncIteration:
+            return
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+
+def _read(session: Session, handoff: str) -> dict[str, Any] | None:
+    row = session.get(HandoffRow, handoff)
+    if row is None:
+        return None
+    call = session.get(CallRow, row.call_id)
+    return {
+        "handoff": row.id,
+        "call_id": row.call_id,
+        "state": row.state,
+        "destination": row.destination,
+        "requested_at": row.requested_at,
+        "connected_at": row.connected_at,
+        "revision": row.revision,
+        "dossier": dict(row.dossier),
+        "recording": call.recording if call is not None else "",
+        "ended_at": call.ended_at if call is not None else None,
+        "words": words.words(session, handoff),
+    }
+
+
+def _shown(found: dict[str, Any]) -> dict[str, Any]:
+    dossier = {name: found["dossier"].get(name) for name in SHOWN}
+    if not dossier["region_name"] and dossier["region"]:
+        dossier["region_name"] = region_names().get(dossier["region"], dossier["region"])
+    names = ("state", "destination", "requested_at", "connected_at", "ended_at", "words")
+    return {"dossier": dossier, **{name: found[name] for name in names}}
+
+
+def _turns(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"key": f"d{index}", "partial": False, "at": turn["end"], **turn}
+        for index, turn in enumerate(found["dossier"].get("transcript", ()))
+    ]
+
+
+def _no_recording(service: Service, found: dict[str, Any]) -> str:
+    """Why it cannot be heard, a key of `NO_RECORDING`; "" if it can."""
+    if found["call_id"] in service.sessions or found["ended_at"] is None:
+        return "recording.running"
+    if not found["recording"]:
+        return "recording.none"
+    if found["recording"].endswith(SUFFIX):
+        return "recording.sealed"
+    return "" if Path(found["recording"]).is_file() else "recording.none"
+
+
+def _holder(who: str) -> Principal:
+    """Whoever holds the link, as the audit has him."""
+    return Principal(f"链接 {who}".strip()[:64], "110", "")
+
+
+def _client(request: Request) -> str:
+    return request.client.host if request.client else ""
