@@ -64,13 +64,11 @@ def add_disputes(app: FastAPI, service: Service) -> None:
     async def listed(
         principal: Supervisor, request: Request, first: First = None, last: Last = None
     ) -> dict[str, Any]:
-        found = await records.read(_values, *period(first, last))
+        found = await records.read(dispute_values, *period(first, last))
         records.audit(principal, "disputes.list", "", _client(request))
         return {"disputes": found}
 
-    @app.get(
-        "/v1/disputes.xlsx", response_class=Response, responses={200: {"content": {XLSX: {}}}}
-    )
+    @app.get("/v1/disputes.xlsx", response_class=Response, responses={200: {"content": {XLSX: {}}}})
     async def exported(
         principal: Supervisor, request: Request, first: First = None, last: Last = None
     ) -> Response:
@@ -92,9 +90,7 @@ def add_disputes(app: FastAPI, service: Service) -> None:
             return await records.transact(_decide, asked, principal, _client(request), time.time())
 
     @app.post("/v1/dispatch-rules/{rule}/withdraw")
-    async def withdraw(
-        rule: RowNumber, principal: Supervisor, request: Request
-    ) -> dict[str, Any]:
+    async def withdraw(rule: RowNumber, principal: Supervisor, request: Request) -> dict[str, Any]:
         with refused():
             return await records.transact(_withdraw, rule, principal, _client(request), time.time())
 
@@ -107,8 +103,10 @@ def export(session: Session, since: float, until: float) -> bytes:
 def period(first: date | None, last: date | None) -> tuple[float, float]:
     """Whole days in Hainan, as [since, until) in seconds since the epoch."""
     ends = last or today()
+    if not 2001 <= ends.year < 3000:
+        raise Refusal(422, BAD_PERIOD)
     begins = first or ends - timedelta(days=DAYS)
-    if not 2000 <= begins.year <= ends.year < 3000 or ends < begins:
+    if begins.year < 2000 or ends < begins:
         raise Refusal(422, BAD_PERIOD)
     return _midnight(begins), _midnight(ends + timedelta(days=1))
 
@@ -117,7 +115,8 @@ def _midnight(day: date) -> float:
     return datetime.combine(day, clock.min, BEIJING).timestamp()
 
 
-def _values(session: Session, since: float, until: float) -> list[dict[str, Any]]:
+def dispute_values(session: Session, since: float, until: float) -> list[dict[str, Any]]:
+    """What GET /v1/disputes answers of [since, until), seconds since the epoch."""
     return [each.as_values() for each in disputes(session, since, until)]
 
 

@@ -17,6 +17,8 @@ from voicebot.web.board import Board
 from voicebot.web.console.agent import add_agent_desk
 from voicebot.web.console.assets import add_assets, read_assets
 from voicebot.web.console.calls.pages import add_calls
+from voicebot.web.console.duty.pages import add_duty_desk
+from voicebot.web.console.knowledge import add_knowledge_desk
 from voicebot.web.console.live import ConsoleLive
 from voicebot.web.console.now import add_now
 from voicebot.web.console.police.view import add_police_view
@@ -40,6 +42,8 @@ def add_console(app: FastAPI, service: Service, board: Board) -> None:
     add_agent_desk(app, service, console)
     add_police_view(app, service, console)
     add_calls(app, service, console)
+    add_knowledge_desk(app, console, app.state.knowledge_desk)
+    add_duty_desk(app, service, console, board)
 
 
 def _while_app_runs(app: FastAPI, live: ConsoleLive) -> None:

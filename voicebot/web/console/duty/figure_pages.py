@@ -1,0 +1,83 @@
+"""Figures (R17) with charts, and hot topics (热点).
+
+GET /console/duty/figures    supervisor, admin: by line, region, department, hour or day
+GET /console/duty/topics     the same: what callers called about, rising topics first
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+from fastapi import Request, Response
+
+from voicebot.clock import today
+from voicebot.figures.counting import BY, By
+from voicebot.figures.indicators import INDICATORS
+from voicebot.figures.report import BY_NAMES
+from voicebot.figures.topic_list import topic_lines
+from voicebot.web.console.duty.desk import Desk, Supervisor, Text
+from voicebot.web.console.duty.figure_view import SPANS, cells, glance, period_of
+from voicebot.web.figures_kept import KeptReports
+
+CHARTED = ("connection", "human_connection", "response", "resolution", "satisfaction")
+"""Shares that are drawn over days, hours or groups."""
+
+
+def add_figure_pages(desk: Desk) -> None:
+    console, records = desk.console, desk.records
+    kept = KeptReports(desk.service)
+
+    @desk.app.get("/console/duty/figures", include_in_schema=False)
+    async def figures(
+        _: Supervisor,
+        request: Request,
+        span: Text = "",
+        first: Text = "",
+        last: Text = "",
+        by: Text = "line",
+    ) -> Response:
+        named = span or ("" if first or last else "yesterday")
+        period = period_of(named, first, last, today())
+        divided = cast(By, by if by in BY else "line")
+        found, at = await kept.report(period, divided)
+        rows: list[dict[str, Any]] = [
+            {"label": row.label, "key": row.key, "cells": cells(row, found.divided)}
+            for row in found.rows
+        ]
+        return console.page(
+            request,
+            "duty/figures.html",
+            period=period,
+            span=named,
+            spans=("today", *SPANS),
+            by=divided,
+            ways=BY_NAMES,
+            glance=glance(found),
+            divided=found.divided,
+            rows=rows,
+            total=cells(found.total, found.divided),
+            lowest=found.lowest,
+            counted_at=at,
+            charted=[each.name for each in found.divided if each.name in CHARTED],
+            definitions=INDICATORS,
+        )
+
+    @desk.app.get("/console/duty/topics", include_in_schema=False)
+    async def topics(
+        who: Supervisor, request: Request, span: Text = "", first: Text = "", last: Text = ""
+    ) -> Response:
+        named = span or ("" if first or last else "week")
+        period = period_of(named, first, last, today())
+        found = await records.read(topic_lines, period)
+        desk.audit(request, who, "topics.read", str(period))
+        return console.page(
+            request,
+            "duty/topics.html",
+            topics=found,
+            period=period,
+            days=period.days,
+            span=named,
+            spans=("today", *SPANS),
+            now_at=time.time(),
+        )
