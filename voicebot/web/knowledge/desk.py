@@ -22,6 +22,7 @@ from voicebot.errors import VoicebotError
 from voicebot.knowledge_desk.gaps import GapWatch
 from voicebot.knowledge_desk.importing import Imports, PreviewGone
 from voicebot.knowledge_desk.publishing import Publications
+from voicebot.knowledge_desk.reasons import in_chinese
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.tables import AuditRow
 from voicebot.security import Principal
@@ -48,7 +49,6 @@ _STATUS_OF: dict[type[Exception], int] = {
     UnknownEntry: 404,
     PreviewGone: 404,
     Outdated: 412,
-    FormRefused: 422,
     FileNotReadable: 422,
 }
 NO_VERSION = {
@@ -136,10 +136,16 @@ def client_of(request: Request) -> str:
 
 
 @contextmanager
-def refused() -> Iterator[None]:
-    """What the knowledge base complains of becomes an answer with a code and a sentence."""
+def refused(request: Request | None = None) -> Iterator[None]:
+    """What the knowledge base complains of becomes an answer with a code and a sentence; why a
+    field cannot be used is told in Chinese where `request` asks for it."""
     try:
         yield
+    except FormRefused as error:
+        field, _, reason = str(error).partition(": ")
+        chinese = request is not None and request.headers.get("accept-language", "")[:2] == "zh"
+        said = f"{field}: {in_chinese(reason)}" if chinese else str(error)
+        raise Refusal(422, {"code": error.code, "message": said}) from None
     except (KbError, AsrError) as error:
         status = next((n for kind, n in _STATUS_OF.items() if isinstance(error, kind)), 409)
         status = 422 if isinstance(error, AsrError) else status

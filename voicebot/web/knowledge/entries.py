@@ -111,7 +111,7 @@ def add_entries(app: FastAPI, desk: Desk) -> None:
             act=act_of(principal, given.why or "new entry"),
             submit=given.submit,
         )
-        with refused():
+        with refused(request):
             made = await records.transact(audited, work, audit_row(request, principal, "kb.add"))
         return _told(made, response)
 
@@ -134,7 +134,7 @@ def add_entries(app: FastAPI, desk: Desk) -> None:
             seen=seen,
             submit=given.submit,
         )
-        with refused():
+        with refused(request):
             try:
                 made = await records.transact(
                     audited, work, audit_row(request, principal, "kb.edit")

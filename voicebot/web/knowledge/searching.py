@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request
 
 from kb.explanation import Explanation
 from kb.regions import mentioned
@@ -65,9 +65,9 @@ def add_searching(app: FastAPI, desk: Desk) -> None:
         }
 
     @app.post("/v1/knowledge/spoken")
-    async def spoken(given: ToSay, _: Reader, response: Response) -> dict[str, Any]:
+    async def spoken(given: ToSay, _: Reader, request: Request) -> dict[str, Any]:
         """An answer's audio: of a version, or of an answer that is still being written."""
-        with refused():
+        with refused(request):
             answer, region, known = await desk.records.read(_to_say, given)
             text = listening.text_for(answer, given.region or region, known)
             made = await desk.at_leisure(listening.rendered, desk.service.engines.library, text)
