@@ -54,7 +54,7 @@ from voicebot.loop_lag import LoopLag
 from voicebot.metrics.call import CallMeter
 from voicebot.metrics.instruments import NOT_ANSWERED, Metrics
 from voicebot.metrics.standing import Standing
-from voicebot.recording_vault import RecordingVault
+from voicebot.recording_vault import open_vault
 from voicebot.records.store import Records
 from voicebot.retention.daily import DailyRetention
 from voicebot.security import desk_token
@@ -101,7 +101,7 @@ class Service:
             {name: prompt.text for name, prompt in engines.prompts.items()},
         )
         self._recordings = settings.paths.state / "recordings"
-        self._vault = RecordingVault(settings.recordings.encrypt_to)
+        self.vault = open_vault(settings)
         self._sessions: dict[str, CallSession] = {}
         self._admission = Admission(
             settings.admission,
@@ -193,7 +193,7 @@ class Service:
 
     def seal_recordings(self) -> None:
         """What a crash has left plain; before any call is running."""
-        count = self._vault.seal_leftovers(self._recordings)
+        count = self.vault.seal_leftovers(self._recordings)
         if count:
             log.info("recordings_sealed", count=count)
 
@@ -345,7 +345,7 @@ class Service:
         recording = recording_path(self._recordings, info.call_id)
         self._sessions[info.call_id] = session
         try:
-            await session.run(recording, self._vault.kept_as(recording))
+            await session.run(recording, self.vault.kept_as(recording))
         except BaseException:
             if Capability.OUTLIVES_US not in line.capabilities:
                 await _ended_by_us(line, call)
@@ -355,7 +355,7 @@ class Service:
             if not (session.left and await _ended_by_others(call)):
                 await _ended_by_us(line, call)
         finally:
-            await asyncio.to_thread(self._vault.seal, recording)
+            await asyncio.to_thread(self.vault.seal, recording)
 
 
 async def _ended_by_others(call: IncomingCall) -> bool:
@@ -418,6 +418,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(_follow_knowledge(knowledge, engines)),
             asyncio.create_task(Reminding(records).run()),
             asyncio.create_task(DailyRetention(settings).run()),
+            asyncio.create_task(service.vault.run()),
             asyncio.create_task(TopicWatch(records, engines.embedder).run()),
             asyncio.create_task(NoticeWorker(records, settings.notices, notice_key).run()),
             asyncio.create_task(follow_directory(records, directory, service.take_directory)),

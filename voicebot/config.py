@@ -40,6 +40,7 @@ from voicebot.config_callers import Callers, DialledLine
 from voicebot.config_exchange import Exchange
 from voicebot.config_limits import RateLimits
 from voicebot.config_notices import Notices
+from voicebot.config_recordings import Recordings
 from voicebot.config_retention import Retention
 from voicebot.config_surge import Surge
 from voicebot.config_telephony import Admission, Asterisk, AudioSocket, Sip
@@ -312,13 +313,6 @@ class HandoffSettings(Section):
         return self
 
 
-class Recordings(Section):
-    """[recordings] Two-channel recordings of the calls."""
-
-    encrypt_to: tuple[str, ...] = ()
-    """age public keys; with any, recordings are encrypted as soon as a call is over."""
-
-
 class Database(Section):
     """[database]"""
 
@@ -360,7 +354,7 @@ class Settings(BaseSettings):
     surge: Surge = Field(default_factory=lambda: Surge.model_validate({}))
     notices: Notices = Field(default_factory=lambda: Notices.model_validate({}))
     rate_limits: RateLimits = Field(default_factory=lambda: RateLimits.model_validate({}))
-    recordings: Recordings = Field(default_factory=Recordings)
+    recordings: Recordings = Field(default_factory=lambda: Recordings.model_validate({}))
     retention: Retention = Field(default_factory=lambda: Retention.model_validate({}))
     accounts: Accounts = Field(default_factory=lambda: Accounts.model_validate({}))
     oidc: Oidc = Field(default_factory=lambda: Oidc.model_validate({}))

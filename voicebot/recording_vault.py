@@ -3,117 +3,125 @@
 The service holds public keys alone: it can close a recording and never open it again.
 A call is written as plain WAV, readable by its owner only, so that a process that dies
 leaves it whole; it is sealed when the call is over, and what a crash left is sealed at
-the next start.
+the next start. Where no key is to be had it stays so, is reported, and is sealed as soon as
+there is one.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyrage
 import structlog
 
-from voicebot.errors import VoicebotError
+from voicebot.config import Settings
+from voicebot.recording_files import SUFFIX, write_sealed
+from voicebot.recording_keys.files import FileKeys
+from voicebot.recording_keys.provider import (
+    KeyProvider,
+    KeysUnavailable,
+    RecordingVaultError,
+)
+from voicebot.recording_keys.transit import TransitKeys, token_of
 
-SUFFIX = ".age"
+LOOK_S = 60.0
 
 log = structlog.get_logger()
 
 
-class RecordingVaultError(VoicebotError):
-    """A key or a sealed recording cannot be used."""
-
-    code = "voicebot.recordings"
-
-
 class RecordingVault:
-    """Seals recordings for those who may listen to them.
+    """Seals recordings for those who may listen to them; thread-safe as far as calls need it.
 
     Parameters:
-        recipients: age public keys (``age1…``); none: recordings stay plain.
-
-    Raises:
-        RecordingVaultError: a key is no age public key.
+        providers: of keys; none: recordings stay plain.
     """
 
-    def __init__(self, recipients: Sequence[str]) -> None:
-        try:
-            self._recipients = [pyrage.x25519.Recipient.from_str(key) for key in recipients]
-        except pyrage.RecipientError:
-            raise RecordingVaultError(
-                "recordings.encrypt_to holds something that is no age public key (age1…); "
-                "`voicebot recording key` makes a pair."
-            ) from None
+    def __init__(self, providers: Sequence[KeyProvider]) -> None:
+        self._providers = providers
+        self._waiting: set[Path] = set()
+        self._away: set[str] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Recordings of calls that are over and could not be sealed yet."""
+        return len(self._waiting)
+
+    async def run(self) -> None:
+        """Renews keys, and seals what waits for one; until cancelled."""
+        while self._providers:
+            await asyncio.to_thread(self.look)
+            await asyncio.sleep(LOOK_S)
+
+    def look(self) -> None:
+        """As `run`, once; blocking, and takes the network's time."""
+        for each in self._providers:
+            try:
+                each.renew()
+            except KeysUnavailable as error:
+                log.error("recording_keys_away", keys=each.name, reason=str(error))
+                self._away.add(each.name)
+            else:
+                if each.name in self._away:
+                    self._away.discard(each.name)
+                    log.info("recording_keys_back", keys=each.name)
+        for path in sorted(self._waiting):
+            self.seal(path)
 
     def kept_as(self, path: Path) -> Path:
         """The file that a recording written to `path` ends up as."""
-        return path.with_name(path.name + SUFFIX) if self._recipients else path
+        return path.with_name(path.name + SUFFIX) if self._providers else path
 
     def seal(self, path: Path) -> None:
         """Replaces a finished recording by its sealed form; blocking. Never raises: a
         recording that cannot be sealed stays where it is, and the log says so.
         """
-        if not self._recipients or not path.exists():
+        if not self._providers or not path.exists():
+            self._waiting.discard(path)
             return
-        part = path.with_name(path.name + ".part")
+        found = {each.name: each.sealing() for each in self._providers}
+        sealings = [each for each in found.values() if each is not None]
+        if not sealings:
+            self._waiting.add(path)
+            log.error("recording_waits_for_key", file=path.name, waiting=self.waiting)
+            return
+        for name in (name for name, each in found.items() if each is None):
+            log.warning("recording_sealed_without", file=path.name, keys=name)
+        sealed = self.kept_as(path)
         try:
-            with (
-                path.open("rb") as plain,
-                os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out,
-            ):
-                pyrage.encrypt_io(plain, out, self._recipients)
-                out.flush()
-                os.fsync(out.fileno())
-            part.replace(self.kept_as(path))
+            with path.open("rb") as plain:
+                write_sealed(plain, sealed, sealings)
             path.unlink()
-        except (OSError, pyrage.EncryptError) as error:
-            if part.is_file():
-                part.unlink()
+            self._waiting.discard(path)
+        except (OSError, pyrage.EncryptError, RecordingVaultError) as error:
+            self._waiting.add(path)
             log.error("recording_not_sealed", file=path.name, reason=type(error).__name__)
 
     def seal_leftovers(self, folder: Path) -> int:
         """Seals what a crash has left plain in `folder`; how many that were."""
-        left = sorted(folder.glob("*.wav")) if self._recipients and folder.is_dir() else []
+        left = sorted(folder.glob("*.wav")) if self._providers and folder.is_dir() else []
         for path in left:
             self.seal(path)
         return len(left)
 
 
-def new_key() -> tuple[str, str]:
-    """A new pair: (secret identity, public recipient)."""
-    identity = pyrage.x25519.Identity.generate()
-    return str(identity), str(identity.to_public())
-
-
-def open_sealed(sealed: Path, out: Path, identities: Iterable[str]) -> None:
-    """Decrypts a recording to a new file, readable by its owner only.
+def open_vault(settings: Settings) -> RecordingVault:
+    """The vault of the settings.
 
     Raises:
-        RecordingVaultError: a key is no age identity, fits not, or the file is damaged.
-        OSError: a file cannot be read or written, or `out` exists.
+        RecordingVaultError: a key is no age public key.
     """
-    try:
-        keys = [pyrage.x25519.Identity.from_str(each) for each in identities]
-    except pyrage.IdentityError:
-        raise RecordingVaultError(
-            "The key file holds no age identity (AGE-SECRET-KEY-…)."
-        ) from None
-    handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with sealed.open("rb") as file, os.fdopen(handle, "wb") as plain:
-            pyrage.decrypt_io(file, plain, keys)
-    except (pyrage.DecryptError, OSError) as error:
-        out.unlink()
-        if isinstance(error, OSError) and error.errno:  # pyrage's own have none
-            raise
-        raise RecordingVaultError(
-            f"{sealed.name} cannot be opened: the key does not fit, or the file is damaged."
-        ) from None
+    return RecordingVault(providers(settings))
 
 
-def read_identities(path: Path) -> list[str]:
-    """The secret keys of an age key file; comment lines are left out."""
-    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+def providers(settings: Settings) -> list[KeyProvider]:
+    """Whoever keeps the settings' keys."""
+    found: list[KeyProvider] = []
+    recordings = settings.recordings
+    if recordings.encrypt_to:
+        found.append(FileKeys(recordings.encrypt_to))
+    if recordings.kms.url:
+        kept = settings.paths.state / "secrets" / "recording-key.json"
+        found.append(TransitKeys(recordings.kms, token_of(recordings.kms.token_file), kept))
+    return found

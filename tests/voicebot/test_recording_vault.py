@@ -7,13 +7,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from voicebot.recording_vault import (
-    RecordingVault,
-    RecordingVaultError,
-    new_key,
-    open_sealed,
-    read_identities,
-)
+from voicebot.recording_files import open_sealed
+from voicebot.recording_keys.files import FileKeys, new_key, read_identities
+from voicebot.recording_keys.provider import RecordingVaultError
+from voicebot.recording_vault import RecordingVault
 
 
 @pytest.fixture
@@ -29,7 +26,7 @@ def test_a_sealed_recording_opens_with_its_key_and_is_the_same(
 ) -> None:
     secret, public = new_key()
     plain = recording.read_bytes()
-    vault = RecordingVault([public])
+    vault = RecordingVault([FileKeys([public])])
     vault.seal(recording)
     sealed = vault.kept_as(recording)
     assert not recording.exists()
@@ -41,7 +38,7 @@ def test_a_sealed_recording_opens_with_its_key_and_is_the_same(
 
 def test_another_key_or_a_damaged_file_opens_nothing(recording: Path, tmp_path: Path) -> None:
     secret, public = new_key()
-    vault = RecordingVault([public])
+    vault = RecordingVault([FileKeys([public])])
     vault.seal(recording)
     sealed, out = vault.kept_as(recording), tmp_path / "out.wav"
     with pytest.raises(RecordingVaultError, match="does not fit"):
@@ -59,12 +56,12 @@ def test_what_a_crash_left_plain_is_sealed_at_the_next_start(
 ) -> None:
     assert RecordingVault([]).seal_leftovers(tmp_path) == 0
     assert recording.exists()
-    assert RecordingVault([new_key()[1]]).seal_leftovers(tmp_path) == 1
+    assert RecordingVault([FileKeys([new_key()[1]])]).seal_leftovers(tmp_path) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["CA1.wav.age"]
 
 
 def test_a_disk_that_takes_no_more_keeps_the_plain_recording(recording: Path) -> None:
-    vault = RecordingVault([new_key()[1]])
+    vault = RecordingVault([FileKeys([new_key()[1]])])
     (recording.parent / "CA1.wav.part").mkdir()
     vault.seal(recording)
     assert recording.exists()
@@ -72,7 +69,7 @@ def test_a_disk_that_takes_no_more_keeps_the_plain_recording(recording: Path) ->
 
 def test_something_that_is_no_key_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(RecordingVaultError, match="recording key"):
-        RecordingVault(["age1nonsense"])
+        FileKeys(["age1nonsense"])
     keys = tmp_path / "keys"
     keys.write_text("# a comment\n\nnonsense\n")
     assert read_identities(keys) == ["nonsense"]

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from voicebot.recording_vault import SUFFIX
+from voicebot.recording_files import KEY_SUFFIX, SUFFIX, key_file
 from voicebot.records.tables import CallRow
 
 log = structlog.get_logger()
@@ -29,13 +29,14 @@ Found = tuple[str, float | None]
 
 
 def files(folder: Path) -> list[Path]:
-    """Recordings, sealed or not; what is being sealed is none yet."""
+    """Recordings, sealed or not, without their keys; what is being sealed is none yet."""
     try:
         with os.scandir(folder) as entries:
             names = [each.name for each in entries if each.is_file(follow_symlinks=False)]
     except FileNotFoundError:
         return []
-    return sorted(folder / each for each in names if ".wav" in each and not each.endswith(".part"))
+    none = (".part", KEY_SUFFIX)
+    return sorted(folder / each for each in names if ".wav" in each and not each.endswith(none))
 
 
 def of_calls(session: Session, recordings: Collection[Path]) -> dict[Path, Found]:
@@ -65,8 +66,10 @@ def modified(file: Path) -> float | None:
 
 
 def unlink(file: Path) -> bool:
-    """False: it is still there, and the log says why."""
+    """False: it is still there, and the log says why. Its key goes first."""
+    sealed = file if file.suffix == SUFFIX else file.with_name(file.name + SUFFIX)
     try:
+        key_file(sealed).unlink(missing_ok=True)
         file.unlink(missing_ok=True)
     except OSError as error:
         log.error("recording_not_removed", file=file.name, reason=error.strerror)
