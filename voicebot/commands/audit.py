@@ -28,6 +28,14 @@ app = typer.Typer(no_args_is_help=True, help="The audit: who did what; whether i
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
+SHOWN = 3
+UNUSUAL = {
+    "many": "calls and tickets read:",
+    "refused": "refusals:",
+    "old": "calls read that were over for a month:",
+    "one_caller": "calls read of one number:",
+}
+
 _FAILED = "The audit cannot be read"
 _ADVICE = "On a new machine, run `voicebot db migrate` first."
 
@@ -144,6 +152,42 @@ def export(
             upto = takewhile(lambda link: link.id <= result.head.id, links(session))
             file.writelines(f"{as_line(link)}\n" for link in upto)
     typer.echo(f"{result.rows} rows in {out}. Anchor {result.head.id}:{result.head.hash}")
+
+
+@app.command()
+def unusual(
+    days: Annotated[int, typer.Option(min=1, max=366, help="Of so many days up to now.")] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """Show reading that a supervisor should ask about.
+
+    Far more calls and tickets in a day than colleagues look at, calls that are long over, call
+    after call of one number, refusal upon refusal. It is a question, not a proof; the look is an
+    act itself.
+
+    \b
+    Examples:
+      voicebot audit unusual
+      voicebot audit unusual --days 30 --json
+    """
+    from voicebot.auditing.reading_acts import unusual_reading
+    from voicebot.security import audit_local
+
+    settings, now = open_settings(), time.time()
+    with _reading(settings) as session:
+        found = unusual_reading(session, now - days * 86400.0, now)
+    audit_local(settings.database_url, "audit.unusual", f"{days} days")
+    if not found and not as_json:
+        typer.echo(f"Nothing stands out in the last {days} days.")
+    for each in found:
+        if as_json:
+            print_json({**asdict(each), "day": each.day.isoformat()})
+            continue
+        shown = " ".join(each.subjects[:SHOWN]) + (" …" if len(each.subjects) > SHOWN else "")
+        typer.echo(
+            f"{each.day}  {each.who}  {UNUSUAL[each.reason.value]} {each.count}"
+            f" (usual: {each.usual:g})  {shown}"
+        )
 
 
 @contextmanager
