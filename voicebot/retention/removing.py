@@ -93,8 +93,8 @@ def numbers(session: Session, calls: Collection[str]) -> Counter[str]:
     )
     for table in BESIDE_CALLS:
         numbers_beside(session, calls, table=table)
-    count["drafts"] = run(session, delete(AgentDraftRow).where(AgentDraftRow.call_id.in_(calls)))
-    return count
+    drafts = run(session, delete(AgentDraftRow).where(AgentDraftRow.call_id.in_(calls)))
+    return count + Counter(drafts=drafts)
 
 
 def numbers_beside(
