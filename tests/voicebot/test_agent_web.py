@@ -1,0 +1,390 @@
+"""The agent desk over HTTP: who may see what of a caller, what can be done, the form that stays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from flows.actions import Route
+from flows.events import AgentAct, LegState
+from flows.pending import HandoffState, Phase, Ticket
+from flows.routes import SEAT
+from flows.state import State
+from telephony.call_control import Capability
+from telephony.dialing import DutyDirectory, DutyNumber
+from tests.voicebot.test_access_table import _OverAtOnce
+from tests.voicebot.test_web import _Service as Service
+from tests.voicebot.ticket_desk import opened
+from voicebot.agents.tables import AgentDraftRow
+from voicebot.callers.limits import set_limit
+from voicebot.config import Settings
+from voicebot.exchange.dossier import TranscriptTurn
+from voicebot.records.operations import finish_call, start_call
+from voicebot.records.store import Records
+from voicebot.records.tables import AuditRow, TicketRow
+from voicebot.security import Principal
+from voicebot.tickets.tables import TicketStepRow
+from voicebot.web.api import create_app
+
+CALL, NUMBER = "CA/1", "13812345678"
+SAID = ("你好", "海口市龙华区国贸路的路灯坏了三天，一直没人修", "我姓王")
+
+
+class Session:
+    """A running call, as far as the desk needs it."""
+
+    def __init__(self) -> None:
+        self.state = State(call_id=CALL, caller=NUMBER, did="12345", started=True, region="460106")
+        self.capabilities: frozenset[Capability] = frozenset()
+        self.answered_at = 1_790_000_000.0
+        self.asked: list[tuple[AgentAct, str, str, str]] = []
+        self.transcript = tuple(
+            (f"turn{n}", TranscriptTurn(side="caller", text=text, start=n, end=n + 0.5))
+            for n, text in enumerate(SAID)
+        )
+
+    def ask(self, act: AgentAct, agent: str, *, destination: str = "", entry: str = "") -> None:
+        self.asked.append((act, agent, destination, entry))
+
+
+class Web:
+    """The application, asked as a role."""
+
+    def __init__(self, client: TestClient, service: Service, session: Session) -> None:
+        self.client, self.service, self.session = client, service, session
+        self._tokens: dict[str, str] = {}
+
+    def ask(self, method: str, rest: str, role: str = "agent", **given: Any) -> Any:
+        path = rest if rest.startswith("/") else f"/v1/agent/calls/{quote(CALL, safe='')}/{rest}"
+        return self.client.request(method, path, headers=self.headers(role), **given)
+
+    def headers(self, role: str) -> dict[str, str]:
+        if role not in self._tokens:
+            name = role.split("-")[0]
+            self._tokens[role] = self.service.records.tokens.create(name, role)
+        return {"Authorization": f"Bearer {self._tokens[role]}"}
+
+    def who(self, role: str = "agent") -> Principal:
+        self.headers(role)
+        found = self.service.records.tokens.principal(self._tokens[role])
+        assert found is not None
+        return found
+
+    def write(self, work: Any, *arguments: Any, **named: Any) -> None:
+        async def transact() -> None:
+            await self.service.records.transact(
+                lambda session: work(session, *arguments, **named) and None
+            )
+
+        assert self.client.portal is not None
+        self.client.portal.call(transact)
+
+    def rows(self, query: Any) -> list[Any]:
+        async def reading() -> list[Any]:
+            return await self.service.records.read(lambda session: list(session.scalars(query)))
+
+        assert self.client.portal is not None
+        return self.client.portal.call(reading)
+
+    def act(self, act: str, role: str = "agent", **given: str) -> Any:
+        return self.ask("POST", "acts", role, json={"act": act, **given})
+
+
+class Knowledge:
+    def entry(self, name: str, **_: Any) -> Any:
+        return SimpleNamespace(question="路灯坏了找谁", channel="海易办") if name == "a" else None
+
+
+@pytest.fixture
+def web(settings: Settings) -> Iterator[Web]:
+    service = Service(settings, asyncio.run(Records.open(settings)))
+    service.live = _OverAtOnce()  # type: ignore[assignment]
+    service.engines = SimpleNamespace(transcriber=None, dispatch=None, knowledge=Knowledge())
+    session = Session()
+    service.sessions[CALL] = session
+    service.directory = DutyDirectory(
+        [DutyNumber("seat", SEAT, "", "trunk:seats/8000", "人工座席")]
+    )
+    with TestClient(create_app(service, service.announcements)) as client:
+        web = Web(client, service, session)
+        web.write(
+            start_call, call_id=CALL, caller=NUMBER, did="12345", started_at=1e9, recording=""
+        )
+        yield web
+        assert client.portal is not None
+        client.portal.call(service.records.close)
+
+
+def mine(web: Web, role: str = "agent") -> None:
+    """The agent has the call."""
+    web.service.desks.claim(CALL, web.who(role).token_id)
+
+
+def confidential(web: Web) -> None:
+    ticket = Ticket(f"{CALL}-t1", "举报", confidential=True)
+    web.session.state = replace(web.session.state, ticket=ticket)
+
+
+def connected(web: Web) -> None:
+    """A person has the call."""
+    routes = (Route("seat", SEAT),)
+    handoff = HandoffState("h1", "requested_human", routes, "", leg=LegState.CONFIRMED)
+    web.session.state = replace(web.session.state, handoff=handoff, phase=Phase.CONNECTED)
+
+
+def events(answer: Any) -> list[tuple[str, Any]]:
+    found = []
+    for block in answer.text.split("\n\n"):
+        if block.startswith("event: "):
+            name, data = block.split("\n", 1)
+            found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    return found
+
+
+# ── who is calling ────────────────────────────────────────────────────────────────
+
+
+def test_a_number_is_masked_until_the_agent_has_the_call(web: Web) -> None:
+    assert web.ask("GET", "card").json()["number"] == "138******78"
+    mine(web)
+    assert web.ask("GET", "card").json()["number"] == NUMBER
+    assert web.ask("GET", "card", "agent-2").json()["number"] == "138******78"
+    assert web.ask("GET", "card", "supervisor").json()["number"] == NUMBER
+
+
+def test_a_confidential_caller_is_nobody_to_agents(web: Web) -> None:
+    confidential(web)
+    mine(web)
+    card = web.ask("GET", "card").json()
+    assert (card["number"], card["calls"], card["tickets"]) == ("保密", [], [])
+    assert web.ask("GET", "card", "supervisor").json()["number"] == NUMBER
+
+
+def test_another_agent_does_not_follow_a_confidential_call(web: Web) -> None:
+    confidential(web)
+    mine(web)
+    assert web.ask("GET", "stream", "agent-2").status_code == 403
+    assert web.ask("GET", "draft", "agent-2").status_code == 403
+    assert web.ask("GET", "stream").status_code == 200
+    refused = web.rows(select(AuditRow).where(AuditRow.allowed.is_(False)))
+    assert {row.subject for row in refused} == {CALL}
+
+
+def test_the_card_has_earlier_calls_tickets_and_limits_of_the_number(web: Web) -> None:
+    for number in range(3):
+        web.write(
+            start_call,
+            call_id=f"old{number}",
+            caller=NUMBER,
+            did="12345",
+            started_at=1e8 + number,
+            recording="",
+        )
+        web.write(finish_call, call_id=f"old{number}", ended_at=1e8 + 60, outcome="answered")
+    web.write(opened, ticket="T1", number=NUMBER, call_id="old0")
+    web.write(opened, ticket="T2", number=NUMBER, call_id="old1", confidential=True)
+    web.write(
+        set_limit,
+        NUMBER,
+        reason="harassment",
+        evidence=["old0"],
+        who="值班长",
+        why="反复骚扰",
+        at=time.time(),
+    )
+    card = web.ask("GET", "card").json()
+    assert [each["call_id"] for each in card["calls"]] == ["old2", "old0"], "old1 is confidential"
+    assert [each["id"] for each in card["tickets"]] == ["T1"]
+    assert card["limit"]["state"] == "in_force"
+    assert len(web.ask("GET", "card", "supervisor").json()["tickets"]) == 2
+    assert web.rows(select(AuditRow.action).where(AuditRow.action == "agent.card"))
+
+
+# ── what is followed ──────────────────────────────────────────────────────────────
+
+
+def test_a_call_is_followed_from_its_first_word(web: Web) -> None:
+    ((name, snapshot),) = events(web.ask("GET", "stream"))
+    assert name == "snapshot"
+    assert [turn["text"] for turn in snapshot["turns"]] == list(SAID)
+    assert snapshot["standing"]["number"] == "138******78"
+    assert snapshot["standing"]["acts"]["leave"] == "no_agent"
+    assert snapshot["standing"]["acts"]["join_police"] == ""
+
+
+def test_the_list_of_calls_and_what_rings(web: Web) -> None:
+    found = dict(events(web.ask("GET", "/v1/agent/stream")))
+    (call,) = found["calls"]
+    assert (call["call_id"], call["number"], call["who"]) == (CALL, "138******78", "bot")
+    assert found["offers"] == []
+    assert found["presence"]["presence"] == "ready"
+
+
+def test_a_call_that_is_not_running_is_not_followed(web: Web) -> None:
+    assert web.ask("GET", "/v1/agent/calls/none/stream").status_code == 404
+
+
+# ── what is done ──────────────────────────────────────────────────────────────────
+
+
+def test_a_call_is_taken_where_the_agents_desk_is_open(web: Web) -> None:
+    closed = web.act("take")
+    assert (closed.status_code, closed.json()["code"]) == (409, "agent.desk_closed")
+    who = web.who()
+    with web.service.desks.open(who.token_id, who.name, lambda: None):
+        assert web.act("take").status_code == 202
+    assert web.session.asked == [(AgentAct.TAKE, "agent", f"seat@{who.token_id}", "")]
+
+
+def test_a_call_is_taken_on_a_telephone_and_is_the_agents(web: Web) -> None:
+    assert web.act("take", by="telephone").status_code == 202
+    assert web.session.asked[0][2] == "seat"
+    assert web.ask("GET", "card").json()["number"] == NUMBER
+
+
+def test_what_cannot_be_had_says_why(web: Web) -> None:
+    left = web.act("leave")
+    assert (left.status_code, left.json()["code"]) == (409, "agent.no_agent")
+    connected(web)
+    held = web.act("hold").json()
+    assert held["code"] == "agent.line_cannot_hold"
+    assert "mute" in held["message"]
+    web.session.capabilities = frozenset({Capability.HOLD})
+    assert web.act("hold").status_code == 202
+    assert web.session.asked[-1][0] is AgentAct.HOLD
+
+
+def test_an_agent_does_nothing_with_anothers_call_but_call_110(web: Web) -> None:
+    connected(web)
+    mine(web)
+    assert web.act("leave", "agent-2").json()["code"] == "agent.not_yours"
+    assert web.act("join_police", "agent-2").status_code == 202
+    assert web.act("leave", "supervisor").status_code == 202
+
+
+def test_the_bot_says_what_is_published_and_nothing_else(web: Web) -> None:
+    assert web.act("say", entry="gone").json()["code"] == "agent.not_published"
+    assert web.act("say", entry="a").status_code == 202
+    assert web.session.asked == [(AgentAct.SAY, "agent", "", "a")]
+
+
+def test_a_call_is_passed_on_to_who_is_there(web: Web) -> None:
+    connected(web)
+    mine(web)
+    other = web.who("agent-2")
+    assert web.act("transfer", destination="13900000000").json()["code"] == "agent.no_destination"
+    assert web.act("transfer", destination="seat").status_code == 202
+    with web.service.desks.open(other.token_id, other.name, lambda: None):
+        found = web.ask("GET", "/v1/agent/destinations").json()["destinations"]
+        assert [each["name"] for each in found] == ["agent-2", "人工座席"]
+        assert web.act("transfer", destination=found[0]["destination"]).status_code == 202
+    assert web.act("transfer", destination=found[0]["destination"]).status_code == 409
+
+
+def test_a_call_on_a_telephone_of_ones_own_is_claimed_once(web: Web) -> None:
+    assert web.ask("POST", "claim").json()["code"] == "agent.no_agent"
+    connected(web)
+    assert web.ask("POST", "claim").status_code == 200
+    assert web.ask("POST", "claim", "agent-2").json()["code"] == "agent.not_yours"
+
+
+def test_what_is_done_is_in_the_audit(web: Web) -> None:
+    web.act("join_police")
+    (row,) = web.rows(select(AuditRow).where(AuditRow.action == "agent.join_police"))
+    assert (row.principal, row.subject) == ("agent", CALL)
+
+
+def test_a_link_is_sent_only_where_it_can_be(web: Web) -> None:
+    answer = web.ask("POST", "link", json={"entry": "a"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "agent.no_sms")
+
+
+# ── the form ──────────────────────────────────────────────────────────────────────
+
+
+def form(web: Web, **typed: Any) -> Any:
+    version = web.ask("GET", "draft").json()["version"]
+    return web.ask("PUT", "draft", json={"typed": typed, "version": version})
+
+
+def test_the_form_is_filled_from_what_was_said(web: Web) -> None:
+    shown = web.ask("GET", "draft").json()["form"]
+    assert shown["matter"] == SAID[1]
+    assert shown["region"] == "460106"
+    assert "国贸路" in shown["place"]
+    assert shown["name"] == "王"
+    assert shown["number"] == "", "not before the agent has the call"
+    mine(web)
+    assert web.ask("GET", "draft").json()["form"]["number"] == NUMBER
+
+
+def test_what_was_typed_stays_whatever_is_said_then(web: Web) -> None:
+    assert form(web, matter="路灯不亮", place="国贸路28号").json() == {"version": 1}
+    web.session.transcript = (
+        *web.session.transcript,
+        ("turn9", TranscriptTurn(side="caller", text="还有井盖没了很危险", start=9, end=10)),
+    )
+    shown = web.ask("GET", "draft").json()
+    assert (shown["form"]["matter"], shown["form"]["place"]) == ("路灯不亮", "国贸路28号")
+    assert "井盖" in shown["proposed"]["matter"]
+
+
+def test_of_two_pages_the_second_is_told(web: Web) -> None:
+    form(web, matter="一")
+    late = web.ask("PUT", "draft", json={"typed": {"matter": "二"}, "version": 0})
+    assert (late.status_code, late.json()["code"]) == (409, "draft.changed")
+
+
+def test_a_ticket_is_made_of_the_form_and_takes_in_the_bots_own(web: Web) -> None:
+    web.write(opened, ticket=f"{CALL}-t1", call_id=CALL)
+    form(web, department="市住建局", note="来电人着急", kind="complaint")
+    made = web.ask("POST", "ticket", json={"dispatch": True})
+    assert made.json() == {"ticket": f"{CALL}-a1"}
+    (ticket,) = web.rows(select(TicketRow).where(TicketRow.id == f"{CALL}-a1"))
+    assert (ticket.number, ticket.department, ticket.kind) == (NUMBER, "市住建局", "complaint")
+    assert ticket.status == "dispatched"
+    (bots,) = web.rows(select(TicketRow).where(TicketRow.id == f"{CALL}-t1"))
+    assert (bots.status, bots.main) == ("merged", f"{CALL}-a1")
+    steps = web.rows(select(TicketStepRow).where(TicketStepRow.ticket == f"{CALL}-a1"))
+    assert [(step.act, step.who) for step in steps] == [
+        ("create", "agent"), ("note", "agent"), ("dispatch", "agent"),
+    ]  # fmt: skip
+    again = web.ask("POST", "ticket", json={"dispatch": False})
+    assert again.json() == {"ticket": f"{CALL}-a1"}, "asked for again it is the same"
+
+
+def test_a_ticket_without_a_matter_says_what_is_missing(web: Web) -> None:
+    web.session.transcript = ()
+    answer = web.ask("POST", "ticket", json={})
+    assert (answer.status_code, answer.json()["code"]) == (409, "draft.refused")
+
+
+def test_a_call_that_is_over_can_be_finished_and_leaves_no_words_in_the_form(web: Web) -> None:
+    mine(web)
+    form(web, matter="路灯不亮", name="王女士", note="回电13812345678")
+    web.service.sessions.clear()
+    web.service.desks.leave(CALL)
+    assert web.ask("GET", "card").json()["number"] == NUMBER, "it was his"
+    closed = web.ask("POST", "close", json={"disposition": "no_matter"})
+    assert closed.status_code == 200
+    (row,) = web.rows(select(AgentDraftRow))
+    assert (row.disposition, row.typed) == ("no_matter", {"note": "回电***5678"})
+    assert web.ask("POST", "close", json={"disposition": "?"}).status_code == 409
+
+
+def test_the_page_is_for_people_of_the_hotline(web: Web) -> None:
+    page = web.ask("GET", "/console/agent?call=CA%2F1")
+    assert page.status_code == 200
+    assert 'data-call="CA/1"' in page.text
+    assert NUMBER not in page.text
+    assert web.ask("GET", "/console/agent", "auditor").status_code == 403

@@ -1,0 +1,206 @@
+"""The 110 view: read, acknowledged and answered by its link, and by nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from tests.voicebot.test_access_table import _OverAtOnce
+from tests.voicebot.test_agent_web import events
+from tests.voicebot.test_web import _Service as Service
+from voicebot.agents.links import open_links
+from voicebot.config import Settings
+from voicebot.exchange.dossier import Dossier, TranscriptTurn
+from voicebot.records.operations import finish_call, start_call, write_dossier
+from voicebot.records.store import Records
+from voicebot.records.tables import AuditRow, HandoffRow, TicketRow
+from voicebot.web.api import create_app
+
+HANDOFF, CALL, NUMBER = "CA/1-h1", "CA/1", "13812345678"
+
+
+def dossier() -> dict[str, Any]:
+    return Dossier(
+        handoff=HANDOFF,
+        revision=1,
+        call_id=CALL,
+        caller=NUMBER,
+        did="12345",
+        region="460106",
+        region_name="龙华区",
+        category=1,
+        lines=("119",),
+        reason="danger",
+        evidence=("danger：着火了",),
+        transcript=(TranscriptTurn(side="caller", text="我家着火了", start=1, end=2),),
+    ).model_dump(mode="json")
+
+
+class View:
+    """The service, asked by a link."""
+
+    def __init__(self, client: TestClient, service: Service, recording: Path) -> None:
+        self.client, self.service, self.recording = client, service, recording
+        self.links = open_links(service.settings)
+
+    def url(self, rest: str = "", *, handoff: str = HANDOFF, valid_s: float = 3600.0) -> str:
+        split = urlsplit(self.links.url(handoff, valid_s=valid_s))
+        return f"{split.path}{rest}?{split.query}"
+
+    def rows(self, query: Any) -> list[Any]:
+        async def reading() -> list[Any]:
+            return await self.service.records.read(lambda session: list(session.scalars(query)))
+
+        assert self.client.portal is not None
+        return self.client.portal.call(reading)
+
+    def write(self, work: Any, **named: Any) -> None:
+        async def transact() -> None:
+            await self.service.records.transact(lambda session: work(session, **named) and None)
+
+        assert self.client.portal is not None
+        self.client.portal.call(transact)
+
+
+@pytest.fixture
+def view(settings: Settings, tmp_path: Path) -> Iterator[View]:
+    service = Service(settings, asyncio.run(Records.open(settings)))
+    service.live = _Silent()  # type: ignore[assignment]
+    recording = tmp_path / "call.wav"
+    recording.write_bytes(b"RIFF" + bytes(96))
+    with TestClient(create_app(service, service.announcements)) as client:
+        view = View(client, service, recording)
+        view.write(
+            start_call,
+            call_id=CALL,
+            caller=NUMBER,
+            did="12345",
+            started_at=1e9,
+            recording=str(recording),
+        )
+        view.write(write_dossier, destination="110-460106", dossier=dossier(), at=1e9)
+        yield view
+        assert client.portal is not None
+        client.portal.call(service.records.close)
+
+
+class _Silent(_OverAtOnce):
+    def publish(self, message: dict[str, Any]) -> None:
+        self.told = message
+
+
+def over(view: View) -> None:
+    view.write(finish_call, call_id=CALL, ended_at=1e9 + 60, outcome="handed_off")
+
+
+def test_who_holds_the_link_reads_the_dossier_without_a_log_in(view: View) -> None:
+    page = view.client.get(view.url())
+    assert page.status_code == 200
+    for words in (NUMBER, "龙华区", "119", "着火了"):
+        assert words in page.text
+    assert page.headers["referrer-policy"] == "no-referrer", "the link leaks to nobody"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    ((first, snapshot), (last, _)) = events(view.client.get(view.url("/stream")))
+    assert (first, last) == ("snapshot", "ended")
+    assert snapshot["turns"][0]["text"] == "我家着火了"
+
+
+@pytest.mark.parametrize("rest", ["", "/stream", "/recording"])
+@pytest.mark.parametrize("wrong", ["changed", "other", "expired", "bare"])
+def test_a_wrong_link_opens_nothing_and_does_not_say_why(view: View, rest: str, wrong: str) -> None:
+    address = {
+        "changed": view.url(rest)[:-1] + "_",
+        "other": view.url(rest, handoff="CA/1-h2").replace("h2", "h1", 1),
+        "expired": view.url(rest, valid_s=-1.0),
+        "bare": view.url(rest).partition("?")[0],
+    }[wrong]
+    answer = view.client.get(address)
+    assert answer.status_code == 403
+    assert NUMBER not in answer.text
+    refused = view.rows(select(AuditRow).where(AuditRow.action == "handoff.link.refused"))
+    assert [row.allowed for row in refused] == [False]
+
+
+def test_an_agents_token_is_no_link(view: View) -> None:
+    token = view.service.records.tokens.create("admin")
+    headers = {"Authorization": f"Bearer {token}"}
+    address = view.url().partition("?")[0]
+    assert view.client.get(address, headers=headers).status_code == 403
+
+
+def test_110_acknowledges_once(view: View) -> None:
+    first = view.client.post(view.url("/acknowledge"), json={"who": "警号0123"})
+    assert first.json()["first"] is True
+    again = view.client.post(view.url("/acknowledge"), json={"who": "警号0456"})
+    assert again.json()["first"] is False
+    assert [word["who"] for word in again.json()["words"]] == ["警号0123"]
+    assert view.client.post(view.url("/acknowledge"), json={"who": " "}).status_code == 422
+
+
+@pytest.mark.parametrize("rest", ["/acknowledge", "/feedback"])
+def test_nothing_is_said_without_the_link(view: View, rest: str) -> None:
+    address = view.url(rest).partition("?")[0]
+    answer = view.client.post(address, json={"who": "x", "outcome": "resolved", "text": "y"})
+    assert answer.json()["code"] == "handoff_link.refused"
+
+
+def test_feedback_is_kept_and_told_to_who_follows_the_call(view: View) -> None:
+    said = {"who": "警号0123", "outcome": "resolved", "text": "火已扑灭，无人受伤"}
+    answer = view.client.post(view.url("/feedback"), json=said)
+    assert answer.json()["ticket"] == ""
+    assert answer.json()["words"][0]["text"] == said["text"]
+    assert view.service.live.told["kind"] == "police_word"  # type: ignore[attr-defined]
+
+
+def test_a_matter_that_110_gives_back_is_a_ticket_in_dispute(view: View) -> None:
+    said = {"who": "警号0123", "outcome": "out_of_scope", "text": "属城管事项"}
+    answer = view.client.post(view.url("/feedback"), json=said)
+    (ticket,) = view.rows(select(TicketRow).where(TicketRow.id == answer.json()["ticket"]))
+    assert (ticket.status, ticket.matter) == ("disputed", "我家着火了")
+    assert ticket.number == NUMBER
+    (handoff,) = view.rows(select(HandoffRow))
+    assert handoff.returned_at is not None
+    again = view.client.post(view.url("/feedback"), json=said)
+    assert again.json()["ticket"] == ticket.id, "said twice it is one matter"
+
+
+def test_feedback_without_words_or_with_an_unknown_outcome_is_refused(view: View) -> None:
+    for wrong in ({"outcome": "?", "text": "x"}, {"outcome": "resolved", "text": " "}):
+        answer = view.client.post(view.url("/feedback"), json={"who": "x", **wrong})
+        assert answer.status_code in (409, 422)
+
+
+def test_the_recording_is_heard_when_the_call_is_over(view: View) -> None:
+    assert view.client.get(view.url("/recording")).json()["code"] == "recording.running"
+    over(view)
+    heard = view.client.get(view.url("/recording"), headers={"Range": "bytes=0-3"})
+    assert (heard.status_code, heard.content) == (206, b"RIFF")
+    view.recording.unlink()
+    assert view.client.get(view.url("/recording")).json()["code"] == "recording.none"
+
+
+def test_what_is_seen_and_said_is_in_the_audit(view: View) -> None:
+    over(view)
+    view.client.get(view.url())
+    view.client.get(view.url("/recording"))
+    view.client.post(view.url("/acknowledge"), json={"who": "警号0123"})
+    deadline = time.monotonic() + 30
+    wanted = {"handoff.link.read", "handoff.link.recording", "handoff.link.acknowledge"}
+    while time.monotonic() < deadline:
+        rows = view.rows(select(AuditRow).where(AuditRow.subject == HANDOFF))
+        if wanted <= {row.action for row in rows}:
+            break
+    acknowledged = next(row for row in rows if row.action == "handoff.link.acknowledge")
+    assert (acknowledged.principal, acknowledged.role) == ("链接 警号0123", "110")
+
+
+def test_a_hand_off_that_is_not_there(view: View) -> None:
+    assert view.client.get(view.url(handoff="none")).status_code == 404
