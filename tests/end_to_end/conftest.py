@@ -74,8 +74,17 @@ class Running:
         raise AssertionError(f"the record of {call_id} was not closed; see {self.log}")
 
 
-def start_service(state: Path, environment: Mapping[str, str]) -> Running:
-    """`voicebot serve` on free ports, with the demonstration knowledge base of `make setup`."""
+def start_service(
+    state: Path,
+    environment: Mapping[str, str],
+    *,
+    fill: Callable[[Path], None] | None = None,
+) -> Running:
+    """`voicebot serve` on free ports, with the demonstration knowledge base of `make setup`.
+
+    Parameters:
+        fill: puts something into the state folder before it starts.
+    """
     prepared = ROOT / "var"
     if not (prepared / "voicebot.db").exists():
         message = "the knowledge base is not published; run `make setup`"
@@ -93,6 +102,8 @@ def start_service(state: Path, environment: Mapping[str, str]) -> Running:
         # Its tokens are those of the developer's machine; the service makes its own.
         target.execute("DELETE FROM access_token")
         target.commit()
+    if fill is not None:
+        fill(state)
     port, desk_port, seat_port = free_port(), free_port(), free_port()
     log = state / "service.log"
     process = subprocess.Popen(

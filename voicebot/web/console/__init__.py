@@ -33,7 +33,7 @@ def add_console(app: FastAPI, service: Service, board: Board) -> None:
         board: what is going on this second, shared with the API.
     """
     assets = read_assets()
-    live = ConsoleLive(service)
+    live = app.state.console_live = ConsoleLive(service)
     console = Console(assets, live)
     _while_app_runs(app, live)
     add_assets(app, assets)

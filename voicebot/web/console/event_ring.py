@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,8 +75,8 @@ class EventRing:
         oldest = self._events[0].seq if self._events else self._next
         return oldest - 1 <= after <= self.newest
 
-    def after(self, seq: int, topics: Collection[str]) -> Iterable[Event]:
+    def after(self, seq: int, topics: Collection[str]) -> list[Event]:
         """What is newer, of these topics, in order."""
-        skipped = max(0, len(self._events) - (self.newest - seq))
-        newer = itertools.islice(self._events, skipped, None)
-        return [event for event in newer if event.topic in topics]
+        # From its end: a ring has minutes, and what is newer came in an instant.
+        newer = itertools.takewhile(lambda event: event.seq > seq, reversed(self._events))
+        return [event for event in newer if event.topic in topics][::-1]

