@@ -45,6 +45,7 @@ async function act(form) {
     const { method, path, done, then } = form.dataset;
     const answer = await call(method, path, body(form), headers(form));
     if (then === "board") {
+      button.blur();
       toast(done, "ok");
       return refreshBoard();
     }

@@ -1,0 +1,206 @@
+"""A supervisor at the duty desk: a surge, a transfer, an announcement of two, a late ticket."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy.orm import Session
+
+from tests.browser.console.stage import CONSULTATION, FIRE, FOUND_MS, Person, Stage
+from tests.voicebot.test_incidents import handed_off
+from voicebot.records.database import open_engine
+from voicebot.tickets import opening
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+FULL_HOUSE = {
+    "lines": [
+        {
+            "line": "12345",
+            "groups": [{"region": "460100", "staffed": 10, "free": 0}],
+            "waiting": 60,
+            "oldest_wait_s": 240,
+            "service_s": 300,
+            "arrivals_per_min": 20,
+        }
+    ]
+}
+DAY_S = 86_400.0
+
+
+async def put(stage: Stage, path: str, role: str, body: dict[str, Any]) -> None:
+    async with httpx.AsyncClient(base_url=stage.url) as client:
+        async with asyncio.timeout(FOUND_MS / 1000):
+            while True:  # a new token counts within a second
+                answer = await client.put(
+                    path, json=body, headers={"Authorization": f"Bearer {stage.token(role)}"}
+                )
+                if answer.status_code != 401:
+                    break
+                await asyncio.sleep(0.5)
+    assert answer.status_code == 200, answer.text
+
+
+async def written(stage: Stage, work: Callable[[Session], object]) -> None:
+    """What another process of the service would have put on record."""
+
+    def write() -> None:
+        engine = open_engine(f"sqlite:///{stage.running.state / 'voicebot.db'}", writes=True)
+        with Session(engine) as session, session.begin():
+            work(session)
+        engine.dispose()
+
+    await asyncio.to_thread(write)
+
+
+async def colleague(stage: Stage, person: Person, path: str) -> None:
+    """Another supervisor logs in in this browser."""
+    token = stage.another("supervisor", "李值班")
+    async with asyncio.timeout(FOUND_MS / 1000):
+        while True:
+            answer = await person.page.request.post("/v1/session", data={"token": token})
+            if answer.status == 200:
+                break
+            await asyncio.sleep(0.5)
+    await person.page.goto(path)
+
+
+async def submit(person: Person, dialog: str, **fields: str) -> None:
+    """Fill in an open dialog and send it."""
+    form = person.page.locator(f"#{dialog} form")
+    for name, value in fields.items():
+        field = form.locator(f'[name="{name}"]')
+        if await field.evaluate("each => each.tagName") == "SELECT":
+            await field.select_option(value)
+        else:
+            await field.fill(value)
+    await form.locator('button[type="submit"]').click()
+
+
+async def test_a_surge_is_seen_at_a_glance_and_overridden_with_a_reason(stage: Stage) -> None:
+    await put(stage, "/v1/surge/figures", "acd", FULL_HOUSE)
+    async with stage.person("supervisor", "/console/duty/") as person:
+        await person.see('.live[data-state="on"]')
+        async with stage.caller(CONSULTATION, call_id="duty-surge", max_s=30.0):
+            line = await person.see('[data-line="12345"][data-mode="surge"]')
+            glance = await line.inner_text()
+            assert "高峰" in glance
+            assert "由机器人接听" in glance
+            assert "60" in glance
+        await person.page.click('[data-opens="override"]')
+        await submit(person, "override", order="bot", line="12345", why="")
+        assert await person.page.locator("#override").is_visible(), "a reason is needed"
+        await submit(person, "override", order="bot", line="12345", why="台风登陆，座席撤离")
+        order = await person.see(".duty-orders tbody tr", "台风登陆，座席撤离")
+        assert "supervisor-1" in await order.inner_text()
+        await put(stage, "/v1/surge/figures", "acd", FULL_HOUSE)
+        async with stage.caller(CONSULTATION, call_id="duty-ordered", max_s=30.0):
+            await person.see('[data-line="12345"] .duty-because', "台风登陆，座席撤离")
+        await person.page.click(".duty-orders form button")
+        await person.gone(".duty-orders")
+    assert person.complaints == []
+
+
+async def test_a_supervisor_finds_why_the_bot_transferred_a_call_and_hand_offs_move_live(
+    stage: Stage, police: object
+) -> None:
+    async with (
+        stage.person("supervisor", "/console/duty/") as person,
+        stage.caller(FIRE, number="13800138077", call_id="duty-why", quiet_s=8.0) as calling,
+    ):
+        # Without a reload: it is called, and then somebody of 110 is there.
+        row = '[data-handoff^="duty-why"]'
+        await person.see(row)
+        await person.see(f"{row} .badge.ok", "有人接听")
+        assert "险情" in await person.page.inner_text(row)
+        await calling
+        await stage.record("duty-why")
+        await person.page.goto("/console/duty/")
+        await person.page.click('.rail a[href="/console/duty/calls"]')
+        await person.page.fill('form[role="search"] [name="number"]', "13800138077")
+        await person.page.check('[name="transferred"]')
+        await person.page.click('form[role="search"] button')
+        found = await person.see("tbody tr", "13800138077")
+        words = await found.inner_text()
+        assert "险情" in words
+        assert "110-4601" in words
+        await found.locator("a").first.click()
+        await person.see(".card.danger", "有人身危险")
+    assert person.complaints == []
+
+
+async def test_an_announcement_of_an_incident_needs_two_people(stage: Stage) -> None:
+    def three(session: Session) -> None:
+        for name in ("duty-i1", "duty-i2", "duty-i3"):
+            handed_off(session, name, time.time())
+
+    await written(stage, three)
+    async with (
+        stage.person("supervisor", "/console/duty/incidents") as first,
+        stage.person(None, "/console/login") as second,
+    ):
+        async with asyncio.timeout(FOUND_MS / 1000):
+            while not await first.page.locator("tbody a").count():  # taken in once a second
+                await asyncio.sleep(0.5)
+                await first.page.reload()
+        await (await first.see("tbody a", "五指山市 山体滑坡")).click()
+        await first.page.click('[data-opens="announce"]')
+        await submit(first, "announce", text="番阳镇的滑坡已经有人去救，有新情况请说。")
+        mine = await first.see("[data-announcement]", "待批准")
+        assert "须由另一人批准" in await mine.inner_text()
+        assert await mine.locator("button", has_text="批准播报").count() == 0
+        await colleague(stage, second, first.page.url)
+        await second.page.click('[data-announcement] button:has-text("批准播报")')
+        await second.see("[data-announcement]", "正在播报")
+        await first.page.reload()
+        await first.see("[data-announcement]", "李值班批准")
+        await first.page.click('[data-announcement] button:has-text("停播")')
+        await first.see("[data-announcement]", "已停播")
+    assert first.complaints == []
+    assert second.complaints == []
+
+
+async def test_a_late_ticket_gets_supervision_with_a_reason(stage: Stage) -> None:
+    await written(
+        stage,
+        lambda session: opening.save(
+            session,
+            ticket="duty-late-t1",
+            at=time.time() - 30 * DAY_S,
+            call_id="duty-late",
+            matter="路灯坏了三个月没人修",
+            place="和平大道",
+            number="13800138078",
+            region="460106",
+        ),
+    )
+    async with stage.person("supervisor", "/console/duty/tickets?overdue=1") as person:
+        late = await person.see("tr.danger", "路灯坏了三个月没人修")
+        await late.locator("a").first.click()
+        await person.page.click('[data-opens="supervise"]')
+        await submit(person, "supervise", why="三次催办没有回音，请今天答复")
+        newest = await person.see("#history li", "三次催办没有回音，请今天答复")
+        words = await newest.inner_text()
+        assert "督办" in words
+        assert "supervisor-1" in words
+        await person.see(".toasts", "已督办")
+    async with stage.person("agent", "/console/duty/tickets/duty-late-t1") as agent:
+        await agent.see("#history li", "三次催办没有回音")
+        assert await agent.page.locator('[data-opens="supervise"]').count() == 0
+    assert person.complaints == []
+
+
+async def test_charts_of_figures_are_drawn_and_their_numbers_stand_in_a_table(
+    stage: Stage,
+) -> None:
+    async with stage.person("supervisor", "/console/duty/figures?span=today&by=hour") as person:
+        await person.see("#shares canvas")
+        await person.see("#figures-table caption", "按时段")
+        heads = await person.page.locator("#figures-table thead th").all_inner_texts()
+        assert "接通率" in heads
+    assert person.complaints == []
