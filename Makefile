@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test audit lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets clean
+.PHONY: help setup setup-tests asterisk demo run test test-browser screenshots bench-console audit lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,12 @@ unit: ## the tests
 	  $$alone $(BIN)/pytest tests/$$folder || failed="$$failed $$folder"; \
 	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
+test-browser: setup-tests ## the console's desks in headless Chromium: a real service, real calls
+	@$(BIN)/pytest tests/browser/console $(ARGS)
+
+screenshots: setup-tests ## a picture of each page of the console into docs/screenshots
+	@$(BIN)/python -m tests.browser.console.screenshots $(ARGS)
+
 # Hand-offs through Asterisk with random faults: N=50 of them; ARGS="--seed 7" repeats a trial.
 handoff-trial: setup-tests ## N hand-offs through a real Asterisk, with faults; ends with one JSON line
 	@scripts/isolated.sh $(BIN)/python -m benchmarks.handoff_trial --runs $(or $(N),50) $(ARGS)
@@ -103,6 +109,10 @@ bench-kb: setup ## the search among 100,000 entries: recall, latency, memory, pu
 bench-tickets: setup ## a million tickets: every query of the console; what a call waits for its record
 	@$(BIN)/python -m benchmarks.record_path
 	@$(BIN)/python -m benchmarks.tickets_scale $(ARGS)
+
+# ARGS="--boards 0" tells what playing the calls takes by itself.
+bench-console: setup ## 200 live boards: what they cost the service, and whether one misses anything
+	@$(BIN)/python -m benchmarks.console_live $(ARGS)
 
 clean: ## remove state and caches; models and .venv stay
 	@rm -rf var .mypy_cache .ruff_cache .pytest_cache .hypothesis
