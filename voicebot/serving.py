@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from telephony.audio_socket_packets import Announcements
 from voicebot.app import CALLS_END_S, Service, open_service
@@ -58,6 +59,7 @@ async def _serve(settings: Settings) -> int:
                         "ready",
                         media=f"ws{secure}://{address}/media",
                         page=f"http{secure}://{address}/call",
+                        console=f"http{secure}://{address}/console/",
                     )
                     await server.serve(sockets=[bound])
                     draining.cancel()
@@ -136,6 +138,13 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Live pages let go first: their streams have no end that it could wait for."""
+        app = self.config.app
+        assert isinstance(app, FastAPI)
+        app.state.console_live.end()
+        await super().shutdown(sockets)
 
 
 def _bind(host: str, port: int) -> socket.socket:

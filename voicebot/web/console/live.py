@@ -100,7 +100,7 @@ class ConsoleLive:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._end()
+            self.end()
 
     async def stream(self, reader: Reader, after: int | None) -> AsyncIterator[bytes]:
         """A text/event-stream of what comes after this event; None: from now on."""
@@ -136,7 +136,7 @@ class ConsoleLive:
                     self._take(message)
                 except Exception:  # one message that is not understood is not the end of all
                     log.exception("live_message_not_taken", kind=message.get("kind"))
-        self._end()
+        self.end()
 
     def _take(self, message: Mapping[str, Any]) -> None:
         self.board.take(message, time.time())
@@ -188,7 +188,8 @@ class ConsoleLive:
             for reader in self._readers.get(topic, ()):
                 reader.news.set()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """All streams end with what they have."""
         self._ended = True
         for readers in self._readers.values():
             for reader in readers:
