@@ -30,6 +30,7 @@ from voicebot.callers.limits import set_limit
 from voicebot.config import Settings
 from voicebot.exchange.dossier import TranscriptTurn
 from voicebot.records.operations import finish_call, start_call
+from voicebot.records.reading import plain
 from voicebot.records.store import Records
 from voicebot.records.tables import AuditRow, TicketRow
 from voicebot.security import Principal
@@ -90,11 +91,14 @@ class Web:
         self.client.portal.call(transact)
 
     def rows(self, query: Any) -> list[Any]:
-        async def reading() -> list[Any]:
-            return await self.service.records.read(lambda session: list(session.scalars(query)))
-
+        """What is on record, plain; waits for the first of it."""
         assert self.client.portal is not None
-        return self.client.portal.call(reading)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            found = self.client.portal.call(self.service.records.read, _plain, query)
+            if found:
+                return found
+        return []
 
     def act(self, act: str, role: str = "agent", **given: str) -> Any:
         return self.ask("POST", "acts", role, json={"act": act, **given})
@@ -103,6 +107,10 @@ class Web:
 class Knowledge:
     def entry(self, name: str, **_: Any) -> Any:
         return SimpleNamespace(question="路灯坏了找谁", channel="海易办") if name == "a" else None
+
+
+def _plain(session: Any, query: Any) -> list[Any]:
+    return [SimpleNamespace(**plain(row)) for row in session.scalars(query)]
 
 
 @pytest.fixture
@@ -190,7 +198,9 @@ def test_the_card_has_earlier_calls_tickets_and_limits_of_the_number(web: Web) -
             started_at=1e8 + number,
             recording="",
         )
-        web.write(finish_call, call_id=f"old{number}", ended_at=1e8 + 60, outcome="answered")
+        web.write(
+            finish_call, call_id=f"old{number}", ended_at=1e8 + 60, outcome="answered", region=None
+        )
     web.write(opened, ticket="T1", number=NUMBER, call_id="old0")
     web.write(opened, ticket="T2", number=NUMBER, call_id="old1", confidential=True)
     web.write(
@@ -207,7 +217,7 @@ def test_the_card_has_earlier_calls_tickets_and_limits_of_the_number(web: Web) -
     assert [each["id"] for each in card["tickets"]] == ["T1"]
     assert card["limit"]["state"] == "in_force"
     assert len(web.ask("GET", "card", "supervisor").json()["tickets"]) == 2
-    assert web.rows(select(AuditRow.action).where(AuditRow.action == "agent.card"))
+    assert web.rows(select(AuditRow).where(AuditRow.action == "agent.card"))
 
 
 # ── what is followed ──────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from voicebot.agents.links import open_links
 from voicebot.config import Settings
 from voicebot.exchange.dossier import Dossier, TranscriptTurn
 from voicebot.records.operations import finish_call, start_call, write_dossier
+from voicebot.records.reading import plain
 from voicebot.records.store import Records
 from voicebot.records.tables import AuditRow, HandoffRow, TicketRow
 from voicebot.web.api import create_app
@@ -56,11 +58,14 @@ class View:
         return f"{split.path}{rest}?{split.query}"
 
     def rows(self, query: Any) -> list[Any]:
-        async def reading() -> list[Any]:
-            return await self.service.records.read(lambda session: list(session.scalars(query)))
-
+        """What is on record, plain; waits for the first of it."""
         assert self.client.portal is not None
-        return self.client.portal.call(reading)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            found = self.client.portal.call(self.service.records.read, _plain, query)
+            if found:
+                return found
+        return []
 
     def write(self, work: Any, **named: Any) -> None:
         async def transact() -> None:
@@ -68,6 +73,10 @@ class View:
 
         assert self.client.portal is not None
         self.client.portal.call(transact)
+
+
+def _plain(session: Any, query: Any) -> list[Any]:
+    return [SimpleNamespace(**plain(row)) for row in session.scalars(query)]
 
 
 @pytest.fixture
@@ -98,7 +107,7 @@ class _Silent(_OverAtOnce):
 
 
 def over(view: View) -> None:
-    view.write(finish_call, call_id=CALL, ended_at=1e9 + 60, outcome="handed_off")
+    view.write(finish_call, call_id=CALL, ended_at=1e9 + 60, outcome="handed_off", region=None)
 
 
 def test_who_holds_the_link_reads_the_dossier_without_a_log_in(view: View) -> None:
@@ -192,13 +201,11 @@ def test_what_is_seen_and_said_is_in_the_audit(view: View) -> None:
     view.client.get(view.url())
     view.client.get(view.url("/recording"))
     view.client.post(view.url("/acknowledge"), json={"who": "警号0123"})
-    deadline = time.monotonic() + 30
-    wanted = {"handoff.link.read", "handoff.link.recording", "handoff.link.acknowledge"}
-    while time.monotonic() < deadline:
-        rows = view.rows(select(AuditRow).where(AuditRow.subject == HANDOFF))
-        if wanted <= {row.action for row in rows}:
-            break
-    acknowledged = next(row for row in rows if row.action == "handoff.link.acknowledge")
+    for action in ("read", "recording"):
+        assert view.rows(select(AuditRow).where(AuditRow.action == f"handoff.link.{action}"))
+    (acknowledged,) = view.rows(
+        select(AuditRow).where(AuditRow.action == "handoff.link.acknowledge")
+    )
     assert (acknowledged.principal, acknowledged.role) == ("链接 警号0123", "110")
 
 
