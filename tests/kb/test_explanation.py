@@ -12,7 +12,7 @@ from tests.kb.conftest import TODAY, LetterEmbedder, make_entry
 
 @pytest.fixture
 def searcher(entries: list[Entry], embedder: LetterEmbedder) -> Searcher:
-    return Searcher.of(entries, embedder, gaps=["路灯坏了谁来修"])
+    return Searcher.of(entries, embedder, gaps=["路灯坏了谁来修", "井盖丢了找谁", "海滩几点关门"])
 
 
 def explained(searcher: Searcher, query: str, **known: object) -> Explanation:

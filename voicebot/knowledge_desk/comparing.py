@@ -28,7 +28,7 @@ class FieldChange:
 class Conflict:
     """Somebody else wrote a version after the one that was changed.
 
-    `theirs` is what he has changed since, `both` the fields that both have changed.
+    `theirs` is what he has changed since, `both` the fields that both have changed, not alike.
     """
 
     version: int
@@ -54,7 +54,9 @@ def changes(before: Entry, after: Entry) -> tuple[FieldChange, ...]:
 def conflict(seen: Entry, theirs: Entry, mine: Entry, who: str) -> Conflict:
     """What has to be looked at before `mine`, made from `seen`, can follow `theirs` of `who`."""
     their_changes = changes(seen, theirs)
-    own = {change.field for change in changes(seen, mine)}
+    own = {each.field for each in changes(seen, mine)} & {
+        each.field for each in changes(theirs, mine)
+    }
     both = tuple(change.field for change in their_changes if change.field in own)
     return Conflict(theirs.version, who, their_changes, both)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
+from pydantic import AfterValidator
 from sqlalchemy.orm import Session
 
 from kb import store
+from voicebot.knowledge_desk.gaps import DAYS
 from voicebot.records.tables import AuditRow
 from voicebot.web.access import Refusal
 from voicebot.web.knowledge.desk import Desk, Editor, audit_row
@@ -16,7 +18,14 @@ from voicebot.web.knowledge.models import KnownGap
 NO_WORDS = {"code": "bad_request", "message": "That is no question."}
 NOT_KNOWN = {"code": "not_found", "message": "That question is not on the list of known gaps."}
 
-Days = Annotated[Literal[1, 7, 30], Query()]
+
+def _one_of_them(days: int) -> int:
+    if days not in DAYS:
+        raise ValueError(f"one of {', '.join(map(str, DAYS))}")
+    return days
+
+
+Days = Annotated[int, Query(description="1, 7 or 30."), AfterValidator(_one_of_them)]
 
 
 def add_gaps(app: FastAPI, desk: Desk) -> None:

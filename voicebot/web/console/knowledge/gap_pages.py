@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Any
 
-from fastapi import Query, Request, Response
+from fastapi import Request, Response
 
 from voicebot.knowledge_desk.gaps import DAYS
 from voicebot.web.console.knowledge.room import PREFIX, Editor, Room, principal
 from voicebot.web.console.visitors import is_fragment
+from voicebot.web.knowledge.gaps import Days
 
 
 def add_gap_pages(room: Room) -> None:
@@ -19,14 +20,14 @@ def add_gap_pages(room: Room) -> None:
     async def page(
         request: Request,
         who: Editor,
-        days: Annotated[Literal[1, 7, 30], Query()] = 7,
+        days: Days = 7,
         again: bool = False,
     ) -> Response:
         """`again`: put the list together anew, whatever its age."""
         if again:
             desk.gaps.renew(days)
         found = await desk.gaps.lately(days)
-        values = {
+        values: dict[str, Any] = {
             "days": days,
             "every": DAYS,
             "found": found,
