@@ -1,8 +1,8 @@
--- The rows that `benchmarks.console_duty` looks through: :calls calls until :end, :a_day a day.
+-- The rows that `benchmarks.console_duty` looks through: so many calls until a moment, so many a day.
 
 create temporary table one on commit drop as
 select n, at, 'c' || n as id,
-  '138' || lpad((n * 7919 % :calls)::text, 8, '0') as caller,
+  '138' || lpad((n::bigint * 7919 % :calls)::text, 8, '0') as caller,
   case when n % 5000 = 1 then '12315' when n % 5 = 0 then '12333' else '12345' end as did,
   (array['460105','460106','460107','460108','460200','460400','469005',null])[1 + n % 8] as region,
   n % 30 = 29 as refused,
@@ -99,11 +99,11 @@ select 'open' || n, :end - n * 60.0, 'open', null, null from generate_series(1, 
 
 insert into incident_member
   (handoff, incident, call_id, at, region, category, lines, words, by_hand, revision)
-select 'm' || n || '-' || k, 'i' || n, 'c' || n, :end - n * 900.0, '469001', 3, '[]',
+select 'm' || n || '-' || k, 'i' || n, 'c' || n, :end - n * 900.0, '469001', 3, '[]'::json,
   '山体滑坡了，有人被埋', false, 1
 from generate_series(1, 5000) as n, generate_series(1, 6) as k
 union all
-select 'o' || n || '-' || k, 'open' || n, 'c' || k, :end - n * 60.0, '469001', 3, '[]',
+select 'o' || n || '-' || k, 'open' || n, 'c' || k, :end - n * 60.0, '469001', 3, '[]'::json,
   '山体滑坡了，有人被埋', false, 1
 from generate_series(1, 100) as n,
   generate_series(1, case when n = 1 then 300 when n < 20 then 10 else 1 end) as k;

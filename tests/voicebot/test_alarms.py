@@ -72,12 +72,12 @@ def text(**values: Any) -> AnnouncementRow:
 
 
 def rising(at: float) -> TopicAlarmRow:
-    return TopicAlarmRow(topic=1, day=f"{at}", region="", count=9, expected=1.0, chance=0.0,
+    return TopicAlarmRow(topic=1, day=f"{at:.0f}", region="", count=9, expected=1.0, chance=0.0,
                          new=False, raised_at=at)  # fmt: skip
 
 
 def run(began_at: float, ended_at: float | None) -> ReconciliationRow:
-    return ReconciliationRow(first_day="", last_day="", began_at=began_at, ended_at=ended_at,
+    return ReconciliationRow(first_day="2026-11-25", last_day="2026-11-25", began_at=began_at, ended_at=ended_at,
                              principal="", ours=0, theirs=0, found={}, unsettled=0)  # fmt: skip
 
 

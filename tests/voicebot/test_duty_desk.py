@@ -96,10 +96,12 @@ class Desk:
     def __call__(self, role: str, path: str, language: str = "zh", status: int = 200) -> str:
         answer = self.client.get(
             f"/console/duty/{path}",
-            headers={"Authorization": f"Bearer {self._tokens[role]}", "Accept": "text/html"},
-            cookies={"voicebot_language": language},
+            headers={
+                "Authorization": f"Bearer {self._tokens[role]}",
+                "Accept": "text/html",
+                "Cookie": f"voicebot_language={language}",
+            },
         )
-        self.client.cookies.clear()
         assert answer.status_code == status, answer.text
         return answer.text
 

@@ -19,8 +19,9 @@ NOON = 1_795_500_000.0
 
 
 def call(session: Session, id_: str, at: float = NOON, **values: Any) -> None:
-    usual = {"caller": "13800138000", "did": "12345", "outcome": "answered", "recording": ""}
-    session.add(CallRow(id=id_, started_at=at, ended_at=at + 60, **{**usual, **values}))
+    usual = {"caller": "13800138000", "did": "12345", "outcome": "answered", "recording": "",
+             "ended_at": at + 60}  # fmt: skip
+    session.add(CallRow(id=id_, started_at=at, **{**usual, **values}))
 
 
 def handed(session: Session, call_id: str, at: float = NOON, **values: Any) -> None:
