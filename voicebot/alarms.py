@@ -88,7 +88,7 @@ def of_records(session: Session, at: float) -> list[Alarm]:
         ),
         *waiting(
             "missed_in_danger", "danger", MissedCallRow, MissedCallRow.at,
-            MissedCallRow.state.in_(MISSED_OPEN), MissedCallRow.danger,
+            MissedCallRow.state.in_(MISSED_OPEN), MissedCallRow.danger.is_(True),
         ),
         *waiting(
             "notice_unanswered", "danger", DutyNoticeRow, DutyNoticeRow.created_at,

@@ -242,7 +242,7 @@ def test_every_value_of_the_records_has_a_name(
 def test_names_in_chinese_are_those_of_the_domain(catalogue: Catalogue) -> None:
     for kind, table in ((Status, "status"), (Act, "ticket_act"), (Kind, "kind")):
         for value in kind:
-            assert catalogue.text("zh", f"duty.{table}.{value}") == value.chinese  # type: ignore[attr-defined]
+            assert catalogue.text("zh", f"duty.{table}.{value}") == value.chinese
     for indicator in INDICATORS:
         assert catalogue.text("zh", f"duty.figure.{indicator.name}") == indicator.chinese
 

@@ -108,7 +108,7 @@ def search_calls(
         following = (rows[-1].started_at or 0.0, rows[-1].id)
     elif others:
         last = session.execute(scan.limit(1).offset(scanned - 1)).first()
-        following = None if last is None else (last[0], last[1])
+        following = None if last is None else (last[0] or 0.0, last[1])
     return Page(tuple(_lines(session, rows, query.text)), following)
 
 

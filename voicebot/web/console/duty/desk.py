@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, FastAPI, Query, Request
@@ -69,7 +69,7 @@ def filters(request: Request) -> Filters:
     return Filters(request.query_params)
 
 
-def paging(request: Request, key: str | None) -> dict[str, str | None]:
+def paging(request: Request, key: str | None) -> dict[str, Any]:
     """Addresses of the page that begins at `key` (None: there is none) and of the first page, with
     the filters of this one.
     """

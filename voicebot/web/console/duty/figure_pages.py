@@ -7,7 +7,7 @@ GET /console/duty/topics     the same: what callers called about, rising topics 
 from __future__ import annotations
 
 import time
-from typing import Any, cast
+from typing import Any
 
 from fastapi import Request, Response
 
@@ -39,7 +39,7 @@ def add_figure_pages(desk: Desk) -> None:
     ) -> Response:
         named = span or ("" if first or last else "yesterday")
         period = period_of(named, first, last, today())
-        divided = cast(By, by if by in BY else "line")
+        divided: By = by if by in BY else "line"
         found, at = await kept.report(period, divided)
         rows: list[dict[str, Any]] = [
             {"label": row.label, "key": row.key, "cells": cells(row, found.divided)}
