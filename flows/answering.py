@@ -99,6 +99,8 @@ def early_result(state: State, turn: CallerTurn, policy: Policy) -> SearchResult
     best = found(result)
     if best is None or best[1] < policy.limits.early_answer or best[0] in result.safety:
         return None
+    if answers.where_only(turn.transcript):
+        return None
     characters = sum(1 for character in result.query if "一" <= character <= "鿿")
     # Without the listener nothing tells how much the partial text lacks.
     covered = bool(turn.syllables) and characters >= 0.85 * len(turn.syllables)
@@ -153,6 +155,10 @@ def conclude(state: State, turn: CallerTurn, result: SearchResult | None, policy
         best is None or probability(state, "110") >= policy.limits.police_over_answer
     ):
         return police_offer.offer(state, turn)
+    if not state.guided and state.phase is Phase.LISTENING and answers.where_only(turn.transcript):
+        state = replace(settled(state, turn), guided=state.guided + 1)
+        state, question = say(state, "ticket_matter")
+        return state, (Decide("guide", "只说了地点"), question)
     if result is not None and best is not None:
         return _answer(state, turn, result, "找到已批准的答复")
     assessment = state.assessment

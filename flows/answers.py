@@ -59,6 +59,12 @@ _PLACE_WORDS = re.compile(
     r"(?:这里|这边|这儿|那里|那边|的地方)?的?$|(?:这里|这边|这儿|那里|那边)$|^在.{1,8}$"
 )
 """What the name of a place ends in; in the middle of a sentence they tell little."""
+_WHERE = re.compile(
+    r"(?:喂|你好|您好|嗯|呃|那个|就是|啊)*(?:(?:我们?|人|现在|就|正|是)*(?:在|到|位于|住))?(?P<where>.{2,20})"
+)
+_ENDS_AS_PLACE = re.compile(rf"{_PLACE_WORDS.pattern}|(?:镇|村|乡|街|巷|大道)$")
+_MATTER = re.compile(r"[了过着没不有要想会能被把给让来做办修交坏停漏丢找领报买卖租问查开钱证费]")
+"""Characters that tell of more than a place."""
 _QUESTION = re.compile(
     r"怎么|怎样|如何|哪里|哪儿|哪个|在哪|什么|多少|几[点天号年个]|多久|[吗么]$|能不能|可不可以"
     r"|是不是|要不要|有没有|会不会|算不算|为什么|为啥|谁"
@@ -172,6 +178,16 @@ def place(text: str, syllables: Sequence[str] = ()) -> bool:
 def precise_place(text: str) -> bool:
     """Whether the words tell more of a place than its city or county, so that it can be found."""
     return _PRECISE.search(_NOWHERE.sub("，", plain(text))) is not None
+
+
+def where_only(text: str) -> bool:
+    """我在琼海嘉积菜市场门口: where somebody is, and nothing of what is wanted."""
+    said = plain(text)
+    found = _WHERE.fullmatch(said) if len(said) <= 2 * LONGEST_REPLY else None
+    if found is None or question(text) or _MATTER.search(found["where"]):
+        return False
+    situated = said[: found.start("where")].endswith(("在", "到", "于", "住"))
+    return place(found["where"]) and (situated or bool(_ENDS_AS_PLACE.search(found["where"])))
 
 
 def place_unknown(text: str) -> bool:

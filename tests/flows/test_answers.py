@@ -203,6 +203,29 @@ def test_no_reply_breaks_anything(text: str, syllables: tuple[str, ...]) -> None
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "在海口市人民公园东门旁边", "海口美兰区灵山镇", "喂，你好，我在海口国贸这边", "我在三亚湾",
+        "我们在那大镇上", "我在龙华区政务中心",
+    ],
+)  # fmt: skip
+def test_where_somebody_is_tells_nothing_of_what_is_wanted(text: str) -> None:
+    assert answers.where_only(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "市政务服务中心", "我在海口交社保", "我在龙华区办社保卡", "海口市政务服务中心在哪里",
+        "我在三亚路灯坏了", "海口的公积金", "居住证", "异地就医备案", "违章停车", "小区门口垃圾",
+        "我在海口的房子漏水", "三亚市人民医院", "",
+    ],
+)  # fmt: skip
+def test_a_matter_with_a_place_is_more_than_a_place(text: str) -> None:
+    assert not answers.where_only(text)
+
+
+@pytest.mark.parametrize(
     "unit", ["喂", "没有了", "没有人没事", "谢谢啊", "好的", "的", "我就是", "没"]
 )
 @pytest.mark.parametrize("repeated", [8, 13, 40, 5000])
@@ -216,6 +239,7 @@ def test_a_recogniser_that_repeats_itself_costs_no_time(unit: str, repeated: int
         answers.yes,
         answers.no,
         answers.name,
+        answers.where_only,
     )
     began = time.process_time()
     for judge in judges:

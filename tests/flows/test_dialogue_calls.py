@@ -16,6 +16,7 @@ from tests.flows.scripted_call import every, only, outcome, prompts, sounds
 ANSWERS = {
     "公积金怎么提取": ("gjj-001", 0.92),
     "老年人优待证怎么办": ("mz-010", 0.95),
+    "我在琼海嘉积菜市场门口": ("zw-004", 0.97),
     "小区门口路灯坏了一个月没人修": ("zj-003", 0.96),
 }
 INVITING = ("zj-003",)
@@ -154,6 +155,16 @@ def test_an_opening_is_met_with_please_go_on(call: RealCall, opening: str) -> No
     actions = call.hears(opening)
     assert prompts(actions) == ["go_on"]
     assert prompts(call.hears("公积金怎么提取")) == ["entry:gjj-001"]
+
+
+def test_who_only_says_where_he_is_is_asked_what_it_is_about(call: RealCall) -> None:
+    assert prompts(call.hears("我在琼海嘉积菜市场门口")) == ["ticket_matter"]
+    assert prompts(call.hears("公积金怎么提取")) == ["entry:gjj-001"]
+
+
+def test_a_place_said_again_is_searched(call: RealCall) -> None:
+    call.hears("我在琼海嘉积菜市场门口")
+    assert prompts(call.hears("我在琼海嘉积菜市场门口")) == ["entry:zw-004"]
 
 
 @pytest.mark.parametrize(
