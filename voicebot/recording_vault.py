@@ -121,7 +121,7 @@ def providers(settings: Settings) -> list[KeyProvider]:
     recordings = settings.recordings
     if recordings.encrypt_to:
         found.append(FileKeys(recordings.encrypt_to))
-    if recordings.kms.url:
+    if recordings.kms_url:
         kept = settings.paths.state / "secrets" / "recording-key.json"
-        found.append(TransitKeys(recordings.kms, token_of(recordings.kms.token_file), kept))
+        found.append(TransitKeys(recordings, token_of(recordings.kms_token_file), kept))
     return found

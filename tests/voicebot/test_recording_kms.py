@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from tests.voicebot.conftest import VoicebotHere
 from tests.voicebot.transit_stand_in import Transit, serving
-from voicebot.config_recordings import Kms
+from voicebot.config_recordings import Recordings
 from voicebot.recording_files import beside_of, keep_beside, key_file, open_sealed
 from voicebot.recording_keys.files import FileKeys, new_key
 from voicebot.recording_keys.provider import KeysUnavailable, RecordingVaultError
@@ -53,7 +53,7 @@ def recording(tmp_path: Path) -> Path:
 
 
 def kms(transit: Transit, token: str = SERVICE, **more: Any) -> TransitKeys:
-    settings = Kms(url=transit.url, token_file=Path("/dev/null"))
+    settings = Recordings(kms_url=transit.url, kms_token_file=Path("/dev/null"))
     return TransitKeys(settings, lambda: token, **more)
 
 
@@ -182,7 +182,8 @@ def test_with_a_local_key_it_is_sealed_to_that_meanwhile_and_comes_under_the_kms
 
 
 def test_a_kms_that_is_not_there_at_all_is_said_so(recording: Path) -> None:
-    keys = TransitKeys(Kms(url="http://127.0.0.1:9", token_file=Path("x")), lambda: "t")
+    nowhere = Recordings(kms_url="http://127.0.0.1:9", kms_token_file=Path("x"))
+    keys = TransitKeys(nowhere, lambda: "t")
     with pytest.raises(KeysUnavailable, match="cannot be reached: ConnectError"):
         keys.renew()
     missing = token_of(Path("/nonexistent/token"))
@@ -275,16 +276,16 @@ def test_the_retention_removes_the_key_with_its_recording(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"url": "http://vault.example:8200", "token_file": "t"}, "only over https"),
-        ({"url": "https://vault.example:8200"}, "belong together"),
-        ({"url": "https://vault.example", "token_file": "t", "mount": "/"}, "may not be empty"),
+        ({"kms_url": "http://vault.example:8200", "kms_token_file": "t"}, "only over https"),
+        ({"kms_url": "https://vault.example:8200"}, "needs kms_token_file"),
+        ({"kms_mount": "/"}, "may not be empty"),
     ],
 )
 def test_a_kms_that_could_not_be_used_is_refused_at_the_start(
     given: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ValidationError, match=said):
-        Kms.model_validate(given)
+        Recordings.model_validate(given)
 
 
 def test_by_command_it_is_opened_rewrapped_and_on_record(
@@ -299,8 +300,8 @@ def test_by_command_it_is_opened_rewrapped_and_on_record(
     for name, token in (("listener", LISTENER), ("keeper", KEEPER), ("service", SERVICE)):
         (voicebot_here.folder / name).write_text(f"{token}\n")
     set_ = {
-        "VOICEBOT_RECORDINGS__KMS__URL": transit.url,
-        "VOICEBOT_RECORDINGS__KMS__TOKEN_FILE": str(voicebot_here.folder / "service"),
+        "VOICEBOT_RECORDINGS__KMS_URL": transit.url,
+        "VOICEBOT_RECORDINGS__KMS_TOKEN_FILE": str(voicebot_here.folder / "service"),
     }
     shown = voicebot_here("recording", "status", "--json", **set_)
     assert json.loads(shown.stdout) == {"sealed": 1, "with_kms": 1, "plain": 0}
@@ -319,7 +320,7 @@ def test_by_command_it_is_opened_rewrapped_and_on_record(
     engine = open_engine(url)
     with Session(engine) as session:
         acts = session.execute(select(AuditRow.action, AuditRow.subject).order_by(AuditRow.id))
-        assert acts.tuples().all() == [
+        assert acts.all() == [
             ("recording.open", "CA1.wav.age"),
             ("recording.rewrap", "rewrapped 1"),
         ]

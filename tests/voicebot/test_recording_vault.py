@@ -62,7 +62,7 @@ def test_what_a_crash_left_plain_is_sealed_at_the_next_start(
 
 def test_a_disk_that_takes_no_more_keeps_the_plain_recording(recording: Path) -> None:
     vault = RecordingVault([FileKeys([new_key()[1]])])
-    (recording.parent / "CA1.wav.part").mkdir()
+    (recording.parent / "CA1.wav.age.part").mkdir()
     vault.seal(recording)
     assert recording.exists()
 

@@ -266,7 +266,7 @@ def test_the_wordings_of_a_topic_go_and_its_counts_stay(engine: Engine, folder: 
     run(engine, folder, **BESIDE)
     with Session(engine) as session:
         rows = session.execute(select(TopicRow.label, TopicRow.examples).order_by(TopicRow.id))
-        assert rows.tuples().all() == [(REMOVED, []), ("停电", ["停电"])]
+        assert rows.all() == [(REMOVED, []), ("停电", ["停电"])]
         assert session.scalars(select(TopicMatterRow.call_id)).all() == ["C1"]
         since = NOW - PAST_DAYS * DAY
         assert [each.examples for each in known_topics(session, since)] == [("停电",)]

@@ -43,7 +43,7 @@ def _calls(session: Session, subjects: list[str]) -> dict[str, Call]:
         calls = {name: name for name in some}
         for table in (TicketRow, HandoffRow):
             rows = session.execute(select(table.id, table.call_id).where(table.id.in_(some)))
-            calls |= dict(rows.tuples().all())
+            calls |= dict(rows.all())
         of = _known(session, set(calls.values()))
         found |= {name: of[call] for name, call in calls.items() if call in of}
     return found
@@ -52,6 +52,4 @@ def _calls(session: Session, subjects: list[str]) -> dict[str, Call]:
 def _known(session: Session, calls: Collection[str]) -> dict[str, Call]:
     over = func.coalesce(CallRow.ended_at, CallRow.started_at)
     rows = session.execute(select(CallRow.id, CallRow.caller, over).where(CallRow.id.in_(calls)))
-    return {
-        name: Call("" if number == REMOVED else number, at) for name, number, at in rows.tuples()
-    }
+    return {name: Call("" if number == REMOVED else number, at) for name, number, at in rows}

@@ -6,7 +6,7 @@ Nothing here is a proof: whoever trains new people reads much, and an appeal lea
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -116,5 +116,5 @@ def _by_number(subjects: Iterable[str], calls: Mapping[str, Call]) -> list[list[
 
 
 def _told(who: str, day: date, reason: Reason, subjects: Iterable[str], usual: float) -> Unusual:
-    names = Counter(subjects)
-    return Unusual(who, day, reason, sum(names.values()), usual, tuple(sorted(names)))
+    names = list(subjects)
+    return Unusual(who, day, reason, len(names), usual, tuple(sorted(set(names))))

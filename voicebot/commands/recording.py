@@ -142,7 +142,7 @@ def rewrap(
         if key is not None:
             given = providers(settings)
             if not given:
-                raise InputError("[recordings] names no key to seal with: encrypt_to, or a KMS.")
+                raise InputError("[recordings] names no key to seal with: encrypt_to, or kms_url.")
             reseal_all(files, given, read_identities(key), counts)
         else:
             under_newest(files, _kms(settings, kms_token), counts)
@@ -159,7 +159,7 @@ def rewrap(
 def _kms(settings: Settings, token: Path | None) -> KeyService:
     from voicebot.recording_keys.transit import TransitKeys, token_of
 
-    kms = settings.recordings.kms
-    if not kms.url:
-        raise InputError("There is no KMS in [recordings.kms]; give --key with a file's key.")
-    return TransitKeys(kms, token_of(token or kms.token_file))
+    recordings = settings.recordings
+    if not recordings.kms_url:
+        raise InputError("[recordings] has no kms_url; give --key with a file's key.")
+    return TransitKeys(recordings, token_of(token or recordings.kms_token_file))

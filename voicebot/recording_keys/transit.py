@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 import httpx
 
-from voicebot.config_recordings import Kms
+from voicebot.config_recordings import Recordings
 from voicebot.recording_keys.files import new_key
 from voicebot.recording_keys.provider import (
     Beside,
@@ -53,6 +53,7 @@ def token_of(file: Path | None) -> Callable[[], str]:
 
 class TransitKeys:
     """Parameters:
+    settings: with `kms_url`.
     token: for the KMS, asked for at each request: agents of it renew its file.
     kept: where the data key in use is kept, so that a start without the KMS has one.
     clock: seconds since the epoch.
@@ -62,7 +63,7 @@ class TransitKeys:
 
     def __init__(
         self,
-        settings: Kms,
+        settings: Recordings,
         token: Callable[[], str],
         kept: Path | None = None,
         clock: Callable[[], float] = time.time,
@@ -80,7 +81,7 @@ class TransitKeys:
         if self._sealing is not None and 0 <= self._clock() - self._made_at < RENEW_S:
             return
         secret, public = new_key()
-        beside = {"kms": KIND, "key": self._settings.key, "wrapped": self._wrapped(secret)}
+        beside = {"kms": KIND, "key": self._settings.kms_key, "wrapped": self._wrapped(secret)}
         self._sealing = Sealing((read_recipient(public),), beside)
         self._made_at = self._clock()
         if self._kept is not None:
@@ -99,23 +100,23 @@ class TransitKeys:
 
     def _wrapped(self, secret: str) -> str:
         plaintext = base64.b64encode(secret.encode("ascii")).decode("ascii")
-        return self._ask("encrypt", self._settings.key, {"plaintext": plaintext}, "ciphertext")
+        return self._ask("encrypt", self._settings.kms_key, {"plaintext": plaintext}, "ciphertext")
 
     def _ask(self, act: str, key: str, body: dict[str, str], wanted: str) -> str:
         mount = "/".join(
-            quote(part, safe="") for part in self._settings.mount.strip("/").split("/")
+            quote(part, safe="") for part in self._settings.kms_mount.strip("/").split("/")
         )
-        url = f"{self._settings.url.rstrip('/')}/v1/{mount}/{act}/{quote(key, safe='')}"
+        url = f"{self._settings.kms_url.rstrip('/')}/v1/{mount}/{act}/{quote(key, safe='')}"
         headers = {"X-Vault-Token": self._token(), "X-Vault-Request": "true"}
         try:
             # A proxy of the environment must not see what is sent.
-            tls = ssl.create_default_context(cafile=self._settings.tls_ca or None)
+            tls = ssl.create_default_context(cafile=self._settings.kms_tls_ca or None)
             with httpx.Client(timeout=TIMEOUT_S, trust_env=False, verify=tls) as client:
                 answer = client.post(url, headers=headers, json=body)
             answered: Any = answer.json() if answer.content else {}
         except (httpx.HTTPError, OSError, ValueError) as error:
             raise KeysUnavailable(
-                f"The KMS at {self._settings.url} cannot be reached: {type(error).__name__}."
+                f"The KMS at {self._settings.kms_url} cannot be reached: {type(error).__name__}."
             ) from None
         found = answered.get("data", {}).get(wanted) if isinstance(answered, dict) else None
         if answer.status_code != httpx.codes.OK or not isinstance(found, str):
@@ -132,7 +133,7 @@ class TransitKeys:
             public, made_at = read_recipient(known["public"]), float(known["made_at"])
         except (OSError, ValueError, KeyError, TypeError, RecordingVaultError):
             return
-        if beside["key"] == self._settings.key:
+        if beside["key"] == self._settings.kms_key:
             self._sealing, self._made_at = Sealing((public,), beside), made_at
 
     def _remember(self, kept: Path, public: str, beside: Beside) -> None:

@@ -66,7 +66,7 @@ def envelopes_held(
     ticket that is open. A police order that 110 hands back becomes a ticket of its envelope.
     """
     rows = select(table.number, table.subject).where(table.number.in_(numbers))
-    subjects: dict[int, str] = dict(session.execute(rows).tuples().all())
+    subjects: dict[int, str] = dict(session.execute(rows).all())
     kept = needed(session, set(subjects.values()))
     open_ones = select(TicketRow.id, TicketRow.police_order).where(
         or_(

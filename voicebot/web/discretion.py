@@ -1,14 +1,16 @@
 """What a list shows to whoever asks for it, by the one rule (`voicebot.caller_privacy`).
 
-Each may raise RecordsUnavailable: the database cannot be read.
+Each but the waiting list may raise RecordsUnavailable: the database cannot be read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 from voicebot import caller_privacy
+from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import Records
 from voicebot.security import Principal
 from voicebot.tickets.confidential import (
@@ -62,6 +64,10 @@ async def members_for(records: Records, who: Principal, found: Found) -> list[di
 
 
 async def waiting_for(records: Records, who: Principal, found: Found) -> list[dict[str, Any]]:
-    """Who waits for a line to 110."""
-    kept = await confidential_among(records, who, {each["call_id"] for each in found})
-    return [caller_privacy.waiting(each, who.role, kept) for each in found]
+    """Who waits for a line to 110; without the database as well, and then as if all were
+    confidential.
+    """
+    calls: Collection[str] = {each["call_id"] for each in found}
+    with suppress(RecordsUnavailable):
+        calls = await confidential_among(records, who, calls)
+    return [caller_privacy.waiting(each, who.role, calls) for each in found]
