@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test test-browser screenshots bench-console audit lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets clean
+.PHONY: help setup setup-tests asterisk demo run test test-browser screenshots bench-console audit lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets bench-metrics clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -109,6 +109,10 @@ bench-kb: setup ## the search among 100,000 entries: recall, latency, memory, pu
 bench-tickets: setup ## a million tickets: every query of the console; what a call waits for its record
 	@$(BIN)/python -m benchmarks.record_path
 	@$(BIN)/python -m benchmarks.tickets_scale $(ARGS)
+
+# ARGS="--calls 100" for more calls at a time.
+bench-metrics: setup ## what metrics and traces cost, beside neither
+	@$(BIN)/python -m benchmarks.metrics $(ARGS)
 
 # ARGS="--boards 0" tells what playing the calls takes by itself.
 bench-console: setup ## 200 live boards: what they cost the service, and whether one misses anything

@@ -100,6 +100,7 @@ main() {
   install_python_packages
   "$VENV/bin/voicebot" models fetch "${models[@]}"  # into paths.models
   scripts/data.sh
+  if ((${#models[@]})); then scripts/promtool.sh; fi
 }
 
 main "$@"

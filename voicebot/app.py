@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
@@ -62,6 +63,10 @@ from voicebot.surge.control import SurgeControl
 from voicebot.surge.diverting import Diverting
 from voicebot.tickets.reminding import Reminding
 
+if TYPE_CHECKING:
+    from voicebot.tracing.call import CallTrace
+    from voicebot.tracing.service import Tracing
+
 log = structlog.get_logger()
 
 KNOWLEDGE_CHECK_S = 1.0
@@ -93,6 +98,8 @@ class Service:
         self.live = LiveFeed()
         self.loop_lag = LoopLag()
         self.metrics = Metrics()
+        self.tracing: Tracing | None = None
+        """Of calls that begin from now on."""
         self._directory, self._desk_token = directory, desk_token
         self._policy = Policy(
             engines.triage,
@@ -168,6 +175,7 @@ class Service:
             len(self.waiting.waiting(time.monotonic())),
             self.transcriber_counts,
             {line.did: self.surge.state(line.did).mode for line in self.settings.lines},
+            self.tracing.counts if self.tracing is not None else {},
         )
 
     @property
@@ -254,6 +262,8 @@ class Service:
             return
         routed = await self.surge.route(call, info)
         self.metrics.routed(info.did, routed.decision)
+        if not routed.to_people:
+            self._diverting.forget(info.call_id)
         refusal = (
             self._admission.divert(info, outside=routed.outside)
             if routed.to_people
@@ -294,6 +304,13 @@ class Service:
         """What became of an answered call of ours; nothing for any other."""
         self.call_backs.offered(reference, served=served)
         self.callers.calling.offered(reference, served=served)
+
+    def _trace(self, call_id: str) -> CallTrace | None:
+        try:
+            return self.tracing.call(call_id) if self.tracing is not None else None
+        except Exception:  # no trace is worth a call
+            log.exception("call_not_traced")
+            return None
 
     async def _serve(self, call: IncomingCall, info: CallInfo, offered_at: float) -> None:
         dialled = self.settings.line(info.did)
@@ -341,6 +358,7 @@ class Service:
             waiting=self.waiting,
             meter=CallMeter(self.metrics),
             desks=self.desks,
+            trace=self._trace(info.call_id),
         )
         recording = recording_path(self._recordings, info.call_id)
         self._sessions[info.call_id] = session
@@ -403,6 +421,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         token = desk_token(settings)
         directory, notice_key = await records.duty_directory(), notice_secret(settings)
         service = Service(settings, engines, records, directory, token)
+        service.tracing = _open_tracing(settings)
         await asyncio.to_thread(service.seal_recordings)
         tasks = [
             asyncio.create_task(engines.pool.run()),
@@ -410,9 +429,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(service.callers.run()),
             asyncio.create_task(service.surge.run()),
             asyncio.create_task(service.incidents.run()),
-            asyncio.create_task(
-                OutboxWorker(records, token, link=open_links(settings).url).run()
-            ),
+            asyncio.create_task(OutboxWorker(records, token, link=open_links(settings).url).run()),
             asyncio.create_task(_exchange(settings, records).run()),
             *_reconciling(settings, records),
             asyncio.create_task(_follow_knowledge(knowledge, engines)),
@@ -432,6 +449,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         await asyncio.gather(*tasks, return_exceptions=True)
         if service is not None:
             await service.call_backs.close()
+            if service.tracing is not None:
+                await asyncio.to_thread(service.tracing.close)
         knowledge.close()
         await records.close()
 
@@ -440,6 +459,15 @@ def _reconciling(settings: Settings, records: Records) -> list[asyncio.Task[None
     if not settings.exchange.url or settings.exchange.reconcile_at is None:
         return []
     return [asyncio.create_task(DailyReconciliation(settings, records).run())]
+
+
+def _open_tracing(settings: Settings) -> Tracing | None:
+    """Where no collector is named, nothing is loaded for it."""
+    if not settings.tracing.url:
+        return None
+    from voicebot.tracing.service import Tracing
+
+    return Tracing(settings.tracing)
 
 
 def _exchange(settings: Settings, records: Records) -> EnvelopeWorker:

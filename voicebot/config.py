@@ -44,6 +44,7 @@ from voicebot.config_recordings import Recordings
 from voicebot.config_retention import Retention
 from voicebot.config_surge import Surge
 from voicebot.config_telephony import Admission, Asterisk, AudioSocket, Sip
+from voicebot.config_tracing import Tracing
 from voicebot.errors import VoicebotError
 from voicebot.exchange.address import unsafe
 
@@ -360,6 +361,7 @@ class Settings(BaseSettings):
     oidc: Oidc = Field(default_factory=lambda: Oidc.model_validate({}))
     database: Database = Field(default_factory=Database)
     log: Log = Field(default_factory=lambda: Log.model_validate({}))
+    tracing: Tracing = Field(default_factory=lambda: Tracing.model_validate({}))
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 

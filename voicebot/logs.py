@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _KEPT = frozenset({"timestamp", "level", "_record", "_from_structlog"})
 _HANDLER = "voicebot"
 
-QUIET = ("uvicorn.access", "httpx", "httpcore", "websockets", "asyncio", "numba", "alembic")
+QUIET = (
+    "uvicorn.access", "httpx", "httpcore", "websockets", "asyncio", "numba", "alembic", "urllib3",
+)  # fmt: skip
 """Loggers of libraries that speak only from WARNING up."""
 
 

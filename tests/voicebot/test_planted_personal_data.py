@@ -1,6 +1,6 @@
 """Personal data is planted in a call and in requests, and looked for where it must not be.
 
-Logs, metrics and error pages may be read by people who have nothing to do with a call.
+Logs, metrics, traces and error pages may be read by people who have nothing to do with a call.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from fastapi.testclient import TestClient
 from telephony.scripted import ScriptedLine
 from tests.voicebot import test_session as calls
 from tests.voicebot import test_web as web
+from tests.voicebot.otlp_receiver import Receiver, receiving
 from tests.voicebot.test_access_table import _OverAtOnce, routes
 from voicebot import logs
 from voicebot.config import Settings
+from voicebot.config_tracing import Tracing as TracingSettings
 from voicebot.metrics.exposition import exposition
+from voicebot.tracing.service import Tracing
 from voicebot.web.api import create_app
 
 engines, options, desk_url, service = calls.engines, calls.options, calls.desk_url, calls.service
@@ -102,9 +105,16 @@ class TestCalls:
         made: Settings = calls.settings.__wrapped__(tmp_path, desk_url, options)  # type: ignore[attr-defined]
         return made
 
+    @pytest.fixture
+    def collector(self, service: Any) -> Iterator[Receiver]:
+        """Of the service's traces."""
+        with receiving() as receiver:
+            service.tracing = Tracing(TracingSettings(url=receiver.url))
+            yield receiver
+
     @in_a_call
-    async def test_what_a_caller_says_is_in_no_log_and_no_metric(
-        self, log: io.StringIO, service: Any
+    async def test_what_a_caller_says_is_in_no_log_no_metric_and_no_trace(
+        self, log: io.StringIO, service: Any, collector: Receiver
     ) -> None:
         line = ScriptedLine(calls.offered(caller=NUMBERS["mobile"]))
         call = await calls.called(service, line)
@@ -119,6 +129,14 @@ class TestCalls:
         assert '"call_id": "c-1"' in text
         assert found(text) == []
         assert found(exposition(service.metrics, service.standing, None).decode()) == []
+        service.tracing.close()
+        names = {span.name for span in collector.spans}
+        assert names == {
+            "call", "turn", "recognition", "triage", "search", "speech", "handoff", "attempt",
+            "write",
+        }  # fmt: skip
+        for body in (*collector.bodies, str(collector.requests).encode()):
+            assert found(body.decode("utf-8", "replace")) == []
 
     @in_a_call
     async def test_an_error_that_holds_what_was_said_is_logged_without_its_numbers(

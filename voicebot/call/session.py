@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import structlog
@@ -56,6 +56,10 @@ from voicebot.config import Settings
 from voicebot.exchange.dossier import TranscriptTurn
 from voicebot.metrics.call import CallMeter
 from voicebot.records.duty import duty_lines
+from voicebot.tracing.current import TRACE
+
+if TYPE_CHECKING:
+    from voicebot.tracing.call import CallTrace
 
 log = structlog.get_logger()
 
@@ -78,6 +82,7 @@ class CallSession:
         waiting: which of all calls has a line to 110, and which waits for one.
         meter: counts what happens.
         desks: agents' desks in browsers, where seats may ring.
+        trace: its OpenTelemetry trace; None: there is none.
     """
 
     def __init__(
@@ -95,12 +100,14 @@ class CallSession:
         waiting: WaitingLines,
         meter: CallMeter,
         desks: AgentDesks,
+        trace: CallTrace | None = None,
     ) -> None:
         self._line, self._engines = line, engines
         self._start = replace(start, duty_lines=duty_lines(directory))
         self._journal, self._settings, self._policy = journal, settings, policy
         self._desk_token = desk_token
         self._call_backs, self._meter, self._desks = call_backs, meter, desks
+        self._trace = trace
         self._state = State()
         self._events = EventQueue()
         self._began = time.monotonic()
@@ -189,9 +196,12 @@ class CallSession:
             kept_as: the file that it will be afterwards, if another.
         """
         structlog.contextvars.bind_contextvars(call_id=self._start.call_id)
+        TRACE.set(self._trace)
         ears = self._ears = await self._open_ears()
         self._recorder = CallRecorder(recording, self._line.rate, self.now)
         self._began = time.monotonic()
+        if self._trace is not None:
+            self._trace.begin()
         await self._journal.start(self._start, str(kept_as or recording or ""))
         self._post(self._start)
         self._line.listen(self)
@@ -221,6 +231,7 @@ class CallSession:
             await asyncio.gather(*workers, return_exceptions=True)
             await self._wind_up(ears, self._recorder)
             self._meter.ended(self._state)
+            self._end_trace()
             structlog.contextvars.unbind_contextvars("call_id")
 
     async def _wind_up(self, ears: Ears, recorder: CallRecorder) -> None:
@@ -354,7 +365,10 @@ class CallSession:
             self._state, actions = await loop.run_in_executor(
                 self._engines.work_executor, step, self._state, event, self._policy
             )
-            self._meter.decided(time.monotonic() - began)
+            decided_s = time.monotonic() - began
+            self._meter.decided(decided_s)
+            if self._trace is not None:
+                self._trace.decided(decided_s)
         else:
             self._state, actions = step(self._state, event, self._policy)
         self._note(event, actions)
@@ -374,9 +388,19 @@ class CallSession:
             if isinstance(event, ev.TransferProgress):
                 self._journal.transfer(event)
             self._meter.note(event, actions, self._state, self.now())
+            if self._trace is not None:
+                self._trace.note(event, actions, self._state, self.now())
         except Exception:
             # What cannot be put on record is done all the same.
             log.exception("event_not_noted", kind=type(event).__name__)
+
+    def _end_trace(self) -> None:
+        TRACE.set(None)
+        try:
+            if self._trace is not None:
+                self._trace.ended(self._state, self.now())
+        except Exception:
+            log.exception("trace_not_ended")
 
     def _over(self, left: bool) -> None:
         self.left = left
@@ -410,9 +434,7 @@ class CallSession:
         """To a desk's own media WebSocket, else by the telephone endpoint of this call."""
         timeout_s = self._settings.handoff.answer_timeout_s
         if number.url.startswith(SCHEME):
-            return self._desks.new_leg(
-                number, self._start.call_id, answer_timeout_s=timeout_s
-            )
+            return self._desks.new_leg(number, self._start.call_id, answer_timeout_s=timeout_s)
         if trunk_address(number.url) is None:
             return WebSocketLeg(number.url, self._desk_token, answer_timeout_s=timeout_s)
         return self._line.new_leg(number, answer_timeout_s=timeout_s)

@@ -26,6 +26,7 @@ class Standing:
         lines, lines_room: outgoing lines in use, and how many there are.
         modes: of surge control, by the settings' lines.
         available: the database takes writes and nothing is left in the spool.
+        traces: spans by what became of them; empty without traces.
     """
 
     calls: int
@@ -40,6 +41,7 @@ class Standing:
     waiting_for_line: int = 0
     transcriber: Mapping[str, int] = field(default_factory=dict)
     modes: Mapping[str, Mode] = field(default_factory=dict)
+    traces: Mapping[str, int] = field(default_factory=dict)
 
 
 def families(standing: Standing, backlog: Backlog | None) -> Iterator[Metric]:
@@ -64,6 +66,13 @@ def families(standing: Standing, backlog: Backlog | None) -> Iterator[Metric]:
         "1 while the database takes writes and nothing waits in the spool.",
         standing.available,
     )
+    if standing.traces:
+        yield _counted(
+            "voicebot_trace_spans",
+            "Spans for the collector of traces: sent, failed or dropped.",
+            "outcome",
+            standing.traces,
+        )
     yield _one("voicebot_backlog_known", "1: what waits could be read.", backlog is not None)
     if backlog is not None:
         yield from _backlog(backlog)
@@ -134,14 +143,12 @@ def _recognition(standing: Standing) -> Iterator[Metric]:
     yield _one("voicebot_recogniser_utilisation", "Share of its time, 0..1.", pool.utilisation)
     if pool.room is not None:
         yield _one("voicebot_recogniser_room", "Calls it has room for, as measured.", pool.room)
-    lost = CounterMetricFamily(
+    yield _counted(
         "voicebot_transcriber_faults",
         "What did not go as it should with its processes.",
-        labels=("kind",),
+        "kind",
+        standing.transcriber,
     )
-    for kind, count in standing.transcriber.items():
-        lost.add_metric((kind,), count)
-    yield lost
 
 
 def _of(urgencies: Mapping[str, UrgencyFigures], attribute: str) -> dict[str, float]:
@@ -168,6 +175,13 @@ def _backlog(backlog: Backlog) -> Iterator[Metric]:
 
 def _one(name: str, help_: str, value: float) -> Metric:
     return GaugeMetricFamily(name, help_, value=float(value))
+
+
+def _counted(name: str, help_: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, help_, labels=(label,))
+    for key, count in counts.items():
+        family.add_metric((key,), count)
+    return family
 
 
 def _by(

@@ -29,6 +29,7 @@ from voicebot.records.readdressing import readdress
 from voicebot.records.spool import Operation, Spool
 from voicebot.records.writer import Write, Writer
 from voicebot.security import Principal, token_store
+from voicebot.tracing.current import TRACE
 
 log = structlog.get_logger()
 
@@ -417,7 +418,9 @@ class Records:
     ) -> Awaitable[bool]:
         write = Write({"op": operation, "args": args})
         queued = self._writer.submit(write)
-        return self._spawn(self._confirmed(write, queued, patience or self._ordinary))
+        confirmed = self._confirmed(write, queued, patience or self._ordinary)
+        trace = TRACE.get()
+        return self._spawn(confirmed if trace is None else trace.writing(operation, confirmed))
 
     async def _confirmed(self, write: Write, queued: bool, patience: tuple[float, float]) -> bool:
         """True as soon as either the database's thread or the spool has it."""
