@@ -106,16 +106,13 @@ class Paths(Section):
 
 
 class Server(Section):
-    """[server] Where the service listens."""
+    """Where a service listens."""
 
     host: str = "127.0.0.1"
     port: int = Field(8445, ge=1, le=65535)
     tls_certificate: str = ""
     """PEM file; with `tls_key` required as soon as `host` is not loopback."""
     tls_key: str = ""
-    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
-    """Addresses, or networks, of proxies before the service, whose X-Forwarded-For and
-    X-Forwarded-Proto are believed."""
 
     @model_validator(mode="after")
     def _encrypted_off_loopback(self) -> Server:
@@ -127,6 +124,14 @@ class Server(Section):
                 "this machine: set tls_certificate and tls_key, or host to 127.0.0.1"
             )
         return self
+
+
+class WebServer(Server):
+    """[server] The same, behind proxies."""
+
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses, or networks, of proxies before the service, whose X-Forwarded-For and
+    X-Forwarded-Proto are believed."""
 
 
 class Asr(Section):
@@ -337,7 +342,7 @@ class Settings(BaseSettings):
     )
 
     paths: Paths = Field(default_factory=lambda: Paths.model_validate({}))
-    server: Server = Field(default_factory=lambda: Server.model_validate({}))
+    server: WebServer = Field(default_factory=lambda: WebServer.model_validate({}))
     asr: Asr = Field(default_factory=lambda: Asr.model_validate({}))
     asr_service: AsrService = Field(default_factory=lambda: AsrService.model_validate({}))
     turn: Turn = Field(default_factory=lambda: Turn.model_validate({}))

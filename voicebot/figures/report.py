@@ -46,9 +46,13 @@ class Period:
     def __post_init__(self) -> None:
         """
         Raises:
-            PeriodError: the last day is before the first, or more than a year after it.
+            PeriodError: the last day is before the first, or more than a year after it, or no
+                hotline was there or will be.
         """
-        if not 0 <= (self.last - self.first).days < MOST_DAYS:
+        if (
+            not 2000 <= self.first.year <= self.last.year < 3000
+            or not 0 <= (self.last - self.first).days < MOST_DAYS
+        ):
             raise PeriodError(
                 f"{self.first} to {self.last}: give a first day and a later last one, "
                 f"at most {MOST_DAYS} days in all."

@@ -103,7 +103,36 @@ def _server_engine(url: str, patience_s: float, idle_s: float) -> Engine:
             "tcp_user_timeout": 10_000,
         }
         arguments = {name: value for name, value in ours.items() if name not in target.query}
-    return create_engine(url, pool_pre_ping=True, connect_args=arguments)
+    engine = create_engine(url, pool_pre_ping=True, connect_args=arguments)
+    event.listen(engine, "before_cursor_execute", _without_nul, retval=True)
+    return engine
+
+
+def _without_nul(
+    _: Any, __: Any, statement: str, parameters: Any, ___: Any, many: bool
+) -> tuple[str, Any]:
+    """What is asked for in the form in which it is stored (`voicebot.records.texts`).
+
+    PostgreSQL takes no NUL, and refuses the whole statement because of one in an id.
+    """
+    rows = parameters if many else [parameters]
+    if not any(isinstance(v, str) and "\0" in v for row in rows for v in _values(row)):
+        return statement, parameters
+    clean = [_clean(row) for row in rows]
+    return statement, clean if many else clean[0]
+
+
+def _values(row: Any) -> Any:
+    return row.values() if isinstance(row, dict) else row or ()
+
+
+def _clean(row: Any) -> Any:
+    def clean(value: Any) -> Any:
+        return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+
+    if isinstance(row, dict):
+        return {name: clean(value) for name, value in row.items()}
+    return tuple(map(clean, row))
 
 
 def sqlite_file(url: str) -> Path | None:

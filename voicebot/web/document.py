@@ -69,18 +69,21 @@ def _made(app: FastAPI) -> dict[str, Any]:
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
+            if method == "head":
+                operation["operationId"] += "_head"
             _complete(path, operation, changes=method not in ("get", "head"))
     return document
 
 
 def _complete(path: str, operation: dict[str, Any], *, changes: bool) -> None:
-    if not (path == SIGN_IN and "requestBody" in operation):
-        operation["security"] = [{"token": []}, {"session": []}]
+    opens = path.startswith(f"{SIGN_IN}/oidc") or (path == SIGN_IN and "requestBody" in operation)
+    operation["security"] = [] if opens else [{"token": []}, {"session": []}]
     answers = operation["responses"]
     for status in _usual(path, operation, changes=changes):
         answers.setdefault(str(status), {"description": _PROBLEMS[status][1]})
     for status, answer in answers.items():
-        if status.isdecimal() and int(status) >= 400:
+        # What is too large is refused before any endpoint, in plain text.
+        if status.isdecimal() and int(status) >= 400 and status != "413":
             answer["content"] = {
                 "application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}
             }

@@ -11,7 +11,6 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
-from pydantic import AwareDatetime
 
 from telephony.access import bearer_token
 from voicebot.clock import BEIJING, now
@@ -21,6 +20,7 @@ from voicebot.duty.notices.secret import notice_secret, token_fits
 from voicebot.duty.reporting import Answering, answering_now
 from voicebot.security import Principal
 from voicebot.web.access import WRONG_TOKEN, Refusal, authorise, require
+from voicebot.web.parameters import Moment
 
 if TYPE_CHECKING:
     from voicebot.web.service import Service
@@ -40,7 +40,7 @@ def add_duty(app: FastAPI, service: Service) -> None:
         request: Request,
         line: Annotated[str, Query(max_length=20)],
         region: Annotated[str, Query(max_length=20)] = "",
-        at: AwareDatetime | None = None,
+        at: Moment | None = None,
     ) -> dict[str, Any]:
         """Who answers a line for a place, and who is told after him."""
         known, place = read_line(line), read_region(region)

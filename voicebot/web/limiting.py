@@ -97,7 +97,7 @@ class RateLimited:
             return
         request = HTTPConnection(scope)
         address = network(request.client.host if request.client else "")
-        if scope["type"] == "http" and scope["method"] == "POST" and _within(scope, SIGN_IN):
+        if scope["type"] == "http" and signs_in(scope["method"], scope["path"]):
             await self._sign_in(address, scope, receive, send)
             return
         shown = _shown(request)
@@ -116,10 +116,14 @@ class RateLimited:
             await self._app(scope, receive, send)
 
     async def _sign_in(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Those that succeed do not count: a whole shift comes from one address."""
-        taken = self._sign_ins.take(address, self._clock())
+        """Those that succeed count as any request does: a whole shift comes from one address."""
+        now = self._clock()
+        why: Why = "client"
+        taken = self._requests.take((address, ""), now)
+        if not taken.wait_s:
+            why, taken = "sign_in", self._sign_ins.take(address, now)
         if taken.wait_s:
-            self._say("sign_in", None, address, scope["path"], taken.begins)
+            self._say(why, None, address, scope["path"], taken.begins)
             await too_many(taken.wait_s)(scope, receive, send)
             return
 
@@ -178,7 +182,12 @@ def teller(records: Records, metrics: Metrics) -> Tell:
 
 def unlimited(path: str) -> bool:
     """Nothing at this path is ever told to come later."""
-    return any(path == each or path.startswith(f"{each}/") for each in UNLIMITED)
+    return any(_within(path, each) for each in UNLIMITED)
+
+
+def signs_in(method: str, path: str) -> bool:
+    """A password, a token or the answer of an OIDC provider is tried."""
+    return (method == "POST" and _within(path, SIGN_IN)) or _within(path, f"{SIGN_IN}/oidc")
 
 
 def network(address: str) -> str:
@@ -201,8 +210,8 @@ def too_many(wait_s: float) -> JSONResponse:
     return JSONResponse(body, 429, {"Retry-After": str(seconds), "Cache-Control": "no-store"})
 
 
-def _within(scope: Scope, path: str) -> bool:
-    return bool(scope["path"] == path or scope["path"].startswith(f"{path}/"))
+def _within(path: str, above: str) -> bool:
+    return path == above or path.startswith(f"{above}/")
 
 
 def _shown(request: HTTPConnection) -> str:

@@ -31,6 +31,7 @@ from voicebot.web.knowledge.desk import (
     seen_version,
 )
 from voicebot.web.knowledge.models import ActModel, Change, Code, Id, Line, NewEntry
+from voicebot.web.parameters import MOST_ROWS
 
 MOST = 200
 LONGEST_LOOK_DAYS = 3660
@@ -91,8 +92,8 @@ def add_entries(app: FastAPI, desk: Desk) -> None:
     async def diff(
         entry_id: Id,
         _: Reader,
-        old: Annotated[int, Query(alias="from", ge=1)],
-        new: Annotated[int, Query(alias="to", ge=1)],
+        old: Annotated[int, Query(alias="from", ge=1, le=MOST_ROWS)],
+        new: Annotated[int, Query(alias="to", ge=1, le=MOST_ROWS)],
     ) -> dict[str, Any]:
         """The fields that differ; `pieces` went (removed), came (added) or stayed (same)."""
         with refused():
