@@ -7,6 +7,7 @@ account can be tried once in `forgiven_s`, however many machines do it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 FIRST_WAIT_S = 2.0
@@ -39,11 +40,15 @@ class Level:
 
 def wait_s(level: Level, now: float, rule: Rule) -> float:
     """Until the next password is looked at, seconds; 0: at once."""
-    over = level.value - rule.free
-    if over < 0:
+    if not brakes(level, rule):
         return 0.0
-    whole = min(FIRST_WAIT_S * 2.0 ** min(over, 32.0), MOST_WAIT_S)
-    return max(0.0, level.at + whole - now)
+    over = min(math.ceil(level.value) - rule.free, 32)
+    return max(0.0, level.at + min(FIRST_WAIT_S * 2.0**over, MOST_WAIT_S) - now)
+
+
+def brakes(level: Level, rule: Rule) -> bool:
+    """So many that they cost a wait; one that is partly forgiven counts."""
+    return math.ceil(level.value) >= rule.free
 
 
 def charged(level: Level, now: float, rule: Rule) -> Level:

@@ -13,7 +13,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -44,7 +44,7 @@ class Start:
         then: the page to go to afterwards, a path of ours.
     """
 
-    secret: str
+    secret: str = field(repr=False)
     then: str
 
     @classmethod

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from voicebot.accounts.brake import ADDRESS, NAME, Level, Rule, charged, lowered, wait_s
+from voicebot.accounts.brake import ADDRESS, NAME, Level, Rule, brakes, charged, lowered, wait_s
 from voicebot.accounts.errors import AccountsError, LoginRefused
 from voicebot.accounts.keeping import found, set_password
 from voicebot.accounts.names import key_of
@@ -38,7 +38,7 @@ class Known:
     """An account as it was when its password came. `hash` is None where no password fits."""
 
     opening: Opening
-    hash: str | None
+    hash: str | None = field(repr=False)
 
 
 class LogIn:
@@ -114,7 +114,7 @@ def try_on(session: Session, name: str, client: str, now: float) -> Known | None
         _refuse_while_waiting(before, now, rule)
         after = charged(before, now, rule)
         brake.level, brake.at = after.value, after.at
-        if after.value >= rule.free > after.value - 1:
+        if brakes(after, rule) and not brakes(before, rule):
             what = f"{row.id} {row.name}" if row is not None and rule is NAME else ""
             session.add(_braked(what, client, now))
     if row is None:

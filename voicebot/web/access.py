@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from contextlib import aclosing
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -24,6 +26,8 @@ from voicebot.records.store import Records
 from voicebot.security import Principal
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 COOKIE = "voicebot_session"
 CSRF_HEADER = "X-CSRF-Token"
@@ -103,6 +107,31 @@ async def until_refused(
         principal, _ = await _who(connection, records, active=False)
         if principal is None or principal.role not in roles:
             return
+
+
+async def while_allowed(
+    connection: HTTPConnection,
+    records: Records,
+    roles: Collection[str],
+    parts: AsyncGenerator[T, None],
+) -> AsyncGenerator[T, None]:
+    """`parts`, until whoever follows them may no longer (`until_refused`)."""
+    refused = asyncio.create_task(until_refused(connection, records, roles))
+    async with aclosing(parts):
+        coming = asyncio.ensure_future(anext(parts))
+        try:
+            while True:
+                await asyncio.wait({coming, refused}, return_when=asyncio.FIRST_COMPLETED)
+                if refused.done():
+                    return
+                yield await coming
+                coming = asyncio.ensure_future(anext(parts))
+        except StopAsyncIteration:
+            return
+        finally:
+            for each in (coming, refused):
+                each.cancel()
+            await asyncio.gather(coming, refused, return_exceptions=True)
 
 
 async def _who(

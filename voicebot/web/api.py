@@ -53,13 +53,20 @@ from voicebot.masking import mask_text
 from voicebot.records import receivers
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.security import ROLES, Principal
-from voicebot.web.access import Refusal, authorise_websocket, foreign_origin, require
+from voicebot.web.access import (
+    Refusal,
+    authorise_websocket,
+    foreign_origin,
+    require,
+    until_refused,
+    while_allowed,
+)
 from voicebot.web.answer_audio import add_answer_audio
 from voicebot.web.assist import add_assist
 from voicebot.web.audit import add_audit
 from voicebot.web.board import Board
 from voicebot.web.callers import add_callers
-from voicebot.web.carriers import MEDIA, add_carriers
+from voicebot.web.carriers import MEDIA, POLICY_VIOLATION, add_carriers
 from voicebot.web.console import add_console
 from voicebot.web.discretion import calls_for, confidential_among
 from voicebot.web.disputes import add_disputes
@@ -201,7 +208,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         await _may_read(principal, call_id)
         _audit(request, principal, "call.watch", call_id)
         return StreamingResponse(
-            follow(service.live, call_id, principal.role),
+            while_allowed(request, records, STAFF, follow(service.live, call_id, principal.role)),
             media_type="application/x-ndjson",
             headers={"Cache-Control": "no-store"},
         )
@@ -235,8 +242,13 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         await websocket.accept()
         async with asyncio.TaskGroup() as watching:
             sending = watching.create_task(_send_all(websocket, service, principal.role))
-            await _until_gone(websocket)
-            sending.cancel()
+            gone = watching.create_task(_until_gone(websocket))
+            refused = watching.create_task(until_refused(websocket, records, STAFF))
+            await asyncio.wait({gone, refused}, return_when=asyncio.FIRST_COMPLETED)
+            if refused.done():
+                await websocket.close(POLICY_VIOLATION)
+            for each in (sending, gone, refused):
+                each.cancel()
 
     @app.websocket("/media")
     async def media(websocket: WebSocket) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -15,7 +15,7 @@ from voicebot.caller_privacy import live as shown_to
 from voicebot.web.service import Live
 
 
-async def follow(live: Live, call_id: str, role: str) -> AsyncIterator[str]:
+async def follow(live: Live, call_id: str, role: str) -> AsyncGenerator[str, None]:
     """Lines of JSON until the call has ended, as this role may see them; the first,
     ``{"kind": "watching"}``, says that nothing published from now on is missed.
     """
