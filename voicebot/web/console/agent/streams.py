@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -184,7 +184,7 @@ async def call(
 
 async def _messages(
     service: Service, call_id: str, who: Principal
-) -> AsyncIterator[dict[str, Any]]:
+) -> AsyncGenerator[dict[str, Any], None]:
     """`watching`, then the live messages of one call, with `changed` for news of the desks, and
     beats between.
     """

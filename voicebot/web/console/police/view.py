@@ -14,19 +14,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy.orm import Session
 
 from voicebot.agents import words
 from voicebot.agents.links import LinkRefused, open_links
-from voicebot.recording_vault import SUFFIX
+from voicebot.recording_files import SUFFIX
 from voicebot.records.duty import region_names
 from voicebot.records.tables import CallRow, HandoffRow
 from voicebot.security import Principal
@@ -71,10 +71,20 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
     records = service.records
     links = open_links(service.settings)
 
+    async def held(handoff: str, request: Request) -> None:
+        """The request carries the hand-off's own link."""
+        try:
+            links.check(handoff, request.query_params, time.time())
+        except LinkRefused as refusal:
+            audit(request, "handoff.link.refused", handoff, allowed=False)
+            body = {"code": refusal.code, "message": str(refusal)}
+            raise Refusal(403, body) from None
+
+    by_link = [Depends(held)]
+
     # Before the page, whose id takes in whatever follows.
-    @app.get("/console/110/{handoff:path}/stream", include_in_schema=False)
-    async def follow(handoff: str, request: Request) -> StreamingResponse:
-        check(request, handoff)
+    @app.get("/console/110/{handoff:path}/stream", include_in_schema=False, dependencies=by_link)
+    async def follow(handoff: str) -> StreamingResponse:
         found = await known(handoff)
         return StreamingResponse(
             _follow(service, handoff, found),
@@ -82,9 +92,8 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    @app.get("/console/110/{handoff:path}/recording", include_in_schema=False)
+    @app.get("/console/110/{handoff:path}/recording", include_in_schema=False, dependencies=by_link)
     async def recording(handoff: str, request: Request) -> Response:
-        check(request, handoff)
         found = await known(handoff)
         audit(request, "handoff.link.recording", handoff)
         why = _no_recording(service, found)
@@ -92,9 +101,10 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
             raise Refusal(409, {"code": why, "message": NO_RECORDING[why]})
         return FileResponse(found["recording"], media_type="audio/wav")
 
-    @app.post("/console/110/{handoff:path}/acknowledge", include_in_schema=False)
+    @app.post(
+        "/console/110/{handoff:path}/acknowledge", include_in_schema=False, dependencies=by_link
+    )
     async def acknowledge(handoff: str, named: _Named, request: Request) -> dict[str, Any]:
-        check(request, handoff)
         found = await known(handoff)
 
         def work(session: Session) -> bool:
@@ -106,9 +116,8 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
         tell(found["call_id"], "acknowledged", named.who)
         return {"first": first, "words": await records.read(words.words, handoff)}
 
-    @app.post("/console/110/{handoff:path}/feedback", include_in_schema=False)
+    @app.post("/console/110/{handoff:path}/feedback", include_in_schema=False, dependencies=by_link)
     async def feed_back(handoff: str, given: _Feedback, request: Request) -> dict[str, Any]:
-        check(request, handoff)
         found = await known(handoff)
 
         def work(session: Session) -> str:
@@ -143,14 +152,6 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
             outcomes=words.OUTCOMES,
             no_recording=_no_recording(service, found),
         )
-
-    def check(request: Request, handoff: str) -> None:
-        try:
-            links.check(handoff, request.query_params, time.time())
-        except LinkRefused as refusal:
-            audit(request, "handoff.link.refused", handoff, allowed=False)
-            body = {"code": refusal.code, "message": str(refusal)}
-            raise Refusal(403, body) from None
 
     async def known(handoff: str) -> dict[str, Any]:
         found = await records.read(_read, handoff)
@@ -210,7 +211,7 @@ async def _follow(service: Service, handoff: str, found: dict[str, Any]) -> Asyn
                 yield ": beat\n\n"
 
 
-async def _live(service: Service, call_id: str) -> AsyncIterator[dict[str, Any]]:
+async def _live(service: Service, call_id: str) -> AsyncGenerator[dict[str, Any], None]:
     """`watching`, then the live messages of a call, with beats between."""
     async with aclosing(service.live.subscribe()) as feed:  # type: ignore[type-var]
         coming = asyncio.ensure_future(anext(feed))
