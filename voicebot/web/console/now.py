@@ -16,7 +16,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
 from voicebot.security import ROLES, Principal
-from voicebot.web.access import Refusal, authorise, until_refused
+from voicebot.web.access import Refusal, require, until_refused
 from voicebot.web.console.live import CALL, MOST_TOPICS, TOPICS, Reader
 from voicebot.web.console.shell import Console, NavEntry, Visitor, visitor
 from voicebot.web.console.visitors import NotForRole
@@ -25,6 +25,9 @@ from voicebot.web.service import Service
 
 STAFF = ("admin", "supervisor", "agent")
 HOME = "/console/"
+
+Anybody = Annotated[Visitor, Depends(visitor(*ROLES))]
+Staff = Annotated[Principal, Depends(require(*STAFF))]
 
 BAD_TOPICS = {
     "code": "bad_request",
@@ -43,7 +46,7 @@ def add_now(app: FastAPI, service: Service, console: Console) -> None:
     console.nav.append(NavEntry(HOME, "nav.board", "radio", STAFF, "now"))
 
     @app.get(HOME, include_in_schema=False)
-    async def home(request: Request, who: Annotated[Visitor, Depends(visitor(*ROLES))]) -> Response:
+    async def home(request: Request, who: Anybody) -> Response:
         if who.role not in STAFF:
             entries = console.entries(who.role)
             if not entries:
@@ -62,13 +65,10 @@ def add_now(app: FastAPI, service: Service, console: Console) -> None:
     async def login(request: Request, next: str = HOME) -> Response:
         return console.page(request, "login.html", next=next)
 
-    async def _reader(request: Request) -> Principal:
-        return await authorise(request, records, STAFF)
-
     @app.get("/console/live", include_in_schema=False)
     async def follow(
         request: Request,
-        principal: Annotated[Principal, Depends(_reader)],
+        principal: Staff,
         topics: Annotated[str, Query(max_length=2000)],
         after: int | None = None,
     ) -> Response:
