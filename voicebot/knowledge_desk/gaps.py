@@ -20,16 +20,18 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from kb import store, summary
+from kb import summary
 from kb.clusters import cluster
+from kb.index import Index
 from kb.tables import entries
+from kb.vectors import Floats
 from voicebot.asked import BAD, Asked, read_asked
-from voicebot.clock import now
 from voicebot.gap_list import GapLine, gap_lines
 from voicebot.records.tables import CallRow
 
 if TYPE_CHECKING:
-    from voicebot.embedder import SentenceEmbedder
+    from voicebot.call.engines import Engines
+    from voicebot.knowledge import Knowledge
     from voicebot.records.store import Records
 
 log = structlog.get_logger()
@@ -43,6 +45,8 @@ MOST_LINES = 200
 FRESH_S = 15 * 60.0
 """How long what was put together is not done again by itself."""
 BATCH = 16
+USUAL = 200
+"""Questions of a large knowledge base that stand for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +78,18 @@ class GapWatch:
     """Belongs to one event loop.
 
     Args:
-        embedder: the service's.
+        engines: the service's, as they are now.
         executor: goes through the calls and compares.
     """
 
     def __init__(
         self,
         records: Records,
-        embedder: Callable[[], SentenceEmbedder],
+        engines: Callable[[], Engines],
         executor: Executor,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._records, self._embedder, self._executor = records, embedder, executor
+        self._records, self._engines, self._executor = records, engines, executor
         self._clock = clock
         self._made: dict[int, GapList] = {}
         self._working: dict[int, asyncio.Task[None]] = {}
@@ -122,9 +126,9 @@ class GapWatch:
     async def _put_together(self, days: int) -> None:
         try:
             at = self._clock()
-            since, calls, asked, usual = await self._records.read(_asked, at - days * DAY_S, at)
+            since, calls, asked = await self._records.read(_asked, at - days * DAY_S, at)
             loop = asyncio.get_running_loop()
-            lines = await loop.run_in_executor(self._executor, self._lines, asked, usual)
+            lines = await loop.run_in_executor(self._executor, self._lines, asked)
             gaps = tuple(Gap(_key(line.question), line) for line in lines[:MOST_LINES])
             self._made[days] = GapList(gaps, since, at, calls)
         except Exception as error:
@@ -133,22 +137,32 @@ class GapWatch:
         finally:
             del self._working[days]
 
-    def _lines(self, asked: Sequence[Asked], usual: Sequence[str]) -> list[GapLine]:
-        embedder = self._embedder()
+    def _lines(self, asked: Sequence[Asked]) -> list[GapLine]:
+        engines = self._engines()
 
-        def embed(texts: Sequence[str]) -> Any:
+        def embed(texts: Sequence[str]) -> Floats:
             # Never `embed_corpus`: it keeps on disk what it embeds.
             starts = range(0, len(texts), BATCH)
-            return np.concatenate([embedder.embed(texts[at : at + BATCH]) for at in starts])
+            return np.concatenate([engines.embedder.embed(texts[at : at + BATCH]) for at in starts])
 
-        centre = embedder.embed_corpus(usual).mean(axis=0) if usual else None
+        centre = _centre(engines.knowledge, embed)
         return gap_lines(asked, cluster([each.query for each in asked], embed, centre))
 
 
-def _asked(
-    session: Session, since: float, until: float
-) -> tuple[float, int, list[Asked], list[str]]:
-    """Since when, how many calls, what was asked in vain, and ordinary questions."""
+def _centre(knowledge: Knowledge, embed: Callable[[Sequence[str]], Floats]) -> Floats | None:
+    """The middle of ordinary questions; None where nothing is published."""
+    index = knowledge.searcher.index if knowledge.searcher is not None else None
+    if index is None or not index.entries:
+        return None
+    if isinstance(index, Index):
+        middle: Floats = index.vectors[: len(index.wordings)].mean(axis=0)
+        return middle
+    some = index.entries[:: max(1, len(index.entries) // USUAL)]
+    return np.asarray(embed([entry.question for entry in some]).mean(axis=0), np.float32)
+
+
+def _asked(session: Session, since: float, until: float) -> tuple[float, int, list[Asked]]:
+    """Since when, how many calls, and what was asked in vain."""
     newest = sa.select(CallRow.started_at).where(CallRow.started_at >= since)
     oldest_taken = session.scalar(
         newest.order_by(CallRow.started_at.desc()).offset(MOST_CALLS).limit(1)
@@ -158,8 +172,7 @@ def _asked(
         sa.select(sa.func.count()).select_from(newest.where(CallRow.started_at >= since).subquery())
     )
     asked = [each for each in read_asked(session, since, until) if each.outcome in BAD]
-    usual = [entry.question for entry in store.published(session, now())]
-    return since, calls or 0, asked, usual
+    return since, calls or 0, asked
 
 
 def _written(session: Session, questions: Sequence[str]) -> dict[str, str]:

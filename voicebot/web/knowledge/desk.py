@@ -75,7 +75,7 @@ class Desk:
         records = service.records
         self.publications = Publications(records, lambda: service.engines, self._executor)
         self.imports = Imports(records, self._executor)
-        self.gaps = GapWatch(records, lambda: service.engines.embedder, self._executor)
+        self.gaps = GapWatch(records, lambda: service.engines, self._executor)
         self._searching = 0
 
     @property
