@@ -143,6 +143,6 @@ async function run() {
 }
 
 if (board) {
-  live(TOPICS, refreshBoard, Number(board.dataset.seq));
+  live(TOPICS, refreshBoard, { after: Number(board.dataset.seq) });
   setInterval(refreshBoard, AT_LEAST_EVERY_MS);
 }
