@@ -7,7 +7,7 @@ the catalogue (`messages_<desk>.toml`), which are found by where they lie.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -47,10 +47,10 @@ def add_console(app: FastAPI, service: Service, board: Board) -> None:
 
 
 def _while_app_runs(app: FastAPI, live: ConsoleLive) -> None:
-    others = app.router.lifespan_context
+    others: Any = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(running: Any) -> AsyncIterator[Mapping[str, Any] | None]:
+    async def lifespan(running: Any) -> AsyncIterator[Any]:
         async with AsyncExitStack() as stack:
             state = await stack.enter_async_context(others(running))
             await stack.enter_async_context(live.running())

@@ -202,9 +202,9 @@ def _also_as_page(
             answer: Response = await otherwise(request, error)
             return answer
         if isinstance(error, Refusal):
-            known = f"problem.{error.detail['code']}" in console.catalogue.keys
-            code = error.detail["code"] if known else "refused"
-            return console.problem(request, error.status_code, code)
+            said: Any = error.detail
+            known = f"problem.{said['code']}" in console.catalogue.keys
+            return console.problem(request, error.status_code, said["code"] if known else "refused")
         return console.problem(request, status, key)
 
     app.add_exception_handler(kind, handler)

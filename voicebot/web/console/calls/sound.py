@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from voicebot.recording_vault import SUFFIX
+from voicebot.recording_files import SUFFIX
 
 State = Literal["none", "running", "sealed", "gone", "closed", "here"]
 """``none``: nothing was recorded; ``running``: the call is not over; ``sealed``: with keys that are
