@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from flows.waiting_list import Claim
 from flows.waiting_risk import Risk
+from tests.voicebot.postgres import Postgres
 from tests.voicebot.test_web import _Service
 from tests.voicebot.ticket_desk import opened
 from voicebot.callers.tables import EvaluationRow, LimitRow, MissedCallRow, NuisanceCallRow
@@ -23,8 +24,6 @@ from voicebot.incidents.tables import IncidentMemberRow, IncidentRow
 from voicebot.records.operations import add_turn, notify_line, start_call, write_dossier
 from voicebot.records.store import Records
 from voicebot.web.api import create_app
-
-pytestmark = pytest.mark.usefixtures("database_url")
 
 NUMBER, NAME, WORDS = "13800138000", "张三丰", "我住三号楼"
 OTHER, OTHER_WORDS = "13900139000", "五号楼漏水"
@@ -101,8 +100,15 @@ def handed_off(session: Session, call: str, to: str, words: str) -> None:
     write_dossier(session, destination=to, dossier=dossier(call, words), at=NOW)
 
 
-@pytest.fixture
-def service(settings: Settings) -> _Service:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> _Service:
+    """One for all tests of a database: those that write stand at the end."""
+    state = tmp_path_factory.mktemp("privacy") / "state"
+    url = ""
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres_server")
+        url = server.url(server.create())
+    settings = Settings.model_validate({"paths": {"state": state}, "database": {"url": url}})
     made = _Service(settings, asyncio.run(_opened(settings)))
     made.live = Live()  # type: ignore[assignment]
     lines = made.waiting.of_call("C1", lambda grant: None)
@@ -117,7 +123,7 @@ async def _opened(settings: Settings) -> Records:
     return records
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(service: _Service) -> Iterator[TestClient]:
     with TestClient(create_app(service, service.announcements)) as client:
         yield client
@@ -125,7 +131,7 @@ def client(service: _Service) -> Iterator[TestClient]:
         client.portal.call(service.records.close)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ask(client: TestClient, service: _Service) -> Any:
     """``ask("agent", "/v1/tickets")``: the answer."""
     tokens: dict[tuple[str, str], str] = {}
@@ -160,6 +166,7 @@ LISTS = {
 }
 """By path: what it still tells agents, so that it is not empty."""
 
+
 @pytest.mark.parametrize("path", LISTS)
 def test_a_list_tells_an_agent_nothing_of_a_confidential_caller(ask: Any, path: str) -> None:
     answer = ask("agent", path)
@@ -182,28 +189,6 @@ def test_the_same_list_tells_supervisors(ask: Any, path: str, role: str) -> None
 def test_what_is_all_about_a_confidential_call_is_refused_to_agents(ask: Any, path: str) -> None:
     answer = ask("agent", path)
     assert (answer.status_code, answer.json()["code"]) == (403, "confidential")
-
-
-def test_a_confidential_ticket_is_not_found_by_its_number_nor_told_by_those_like_it(
-    ask: Any, client: TestClient, service: _Service
-) -> None:
-    def another(session: Session) -> None:
-        opened(session, "C2-t1", at=NOW, call_id="C2", number=NUMBER)
-
-    assert client.portal is not None
-    client.portal.call(service.records.transact, another)
-    found = ask("agent", f"/v1/tickets?number={NUMBER}").json()["tickets"]
-    assert [each["id"] for each in found] == ["C2-t1"]
-    for ticket in ("C1-t1", "C2-t1"):
-        assert "同一来电号码" not in ask("agent", f"/v1/tickets/{ticket}/duplicates").text
-        assert "同一来电号码" in ask("supervisor", f"/v1/tickets/{ticket}/duplicates").text
-
-
-def test_acts_answer_as_the_lists_do(ask: Any) -> None:
-    marked = {"call": "C1", "reason": "abuse"}
-    assert NUMBER not in ask("agent", "/v1/callers/nuisance", json=marked).text
-    done = {"call": "C9", "note": "已回拨"}
-    assert ask("agent", "/v1/callers/missed/done", json=done).json() == {"settled": ["C9"]}
 
 
 @pytest.mark.parametrize(("role", "told"), [("agent", False), ("supervisor", True)])
@@ -245,3 +230,25 @@ def test_a_dossier_is_read_by_whom_it_went_to(
 def test_there_is_no_hand_off_of_an_unknown_id_for_anybody(ask: Any) -> None:
     for role in ("110", "desk", "agent"):
         assert ask(role, "/api/handoffs/none").status_code == 404
+
+
+def test_a_confidential_ticket_is_not_found_by_its_number_nor_told_by_those_like_it(
+    ask: Any, client: TestClient, service: _Service
+) -> None:
+    def another(session: Session) -> None:
+        opened(session, "C2-t1", at=NOW, call_id="C2", number=NUMBER)
+
+    assert client.portal is not None
+    client.portal.call(service.records.transact, another)
+    found = ask("agent", f"/v1/tickets?number={NUMBER}").json()["tickets"]
+    assert [each["id"] for each in found] == ["C2-t1"]
+    for ticket in ("C1-t1", "C2-t1"):
+        assert "同一来电号码" not in ask("agent", f"/v1/tickets/{ticket}/duplicates").text
+        assert "同一来电号码" in ask("supervisor", f"/v1/tickets/{ticket}/duplicates").text
+
+
+def test_acts_answer_as_the_lists_do(ask: Any) -> None:
+    marked = {"call": "C1", "reason": "abuse"}
+    assert NUMBER not in ask("agent", "/v1/callers/nuisance", json=marked).text
+    done = {"call": "C9", "note": "已回拨"}
+    assert ask("agent", "/v1/callers/missed/done", json=done).json() == {"settled": ["C9"]}
