@@ -19,6 +19,8 @@ from tests.browser.console.stage import Stage
 
 FRAME = 160
 RATE = 8000
+PATIENCE_S = 60
+"""A busy machine is no fault of the service."""
 
 
 class Telephone:
@@ -56,13 +58,13 @@ class Telephone:
 
     async def hears(self, hertz: float) -> None:
         """Waits until this tone is what is heard."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while abs(self.loudest_hz() - hertz) > 15:  # noqa: ASYNC110 - a sound has no event
                 await asyncio.sleep(0.1)
 
     async def hears_mark(self, begins: str, has: str = "") -> None:
         """Waits for a mark of the bot's voice that begins like this and has this in it."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not any(mark.startswith(begins) and has in mark for mark in self.marks):
                 self._marked.clear()
                 await self._marked.wait()

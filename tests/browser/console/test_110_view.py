@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -20,22 +20,25 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def link(stage: Stage, handoff: str, *options: str) -> str:
     """As `voicebot handoff link` prints it, once the hand-off is on record."""
+    path = f"/api/handoffs/{quote(handoff, safe='')}"
     async with asyncio.timeout(60):
-        while True:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "voicebot.cli", "handoff", "link", handoff, *options),
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env={
-                    **os.environ,
-                    "VOICEBOT_PATHS__STATE": str(stage.running.state),
-                    "VOICEBOT_SERVER__PORT": str(stage.running.port),
-                },
-            )
-            told, _ = await process.communicate()
-            if process.returncode == 0:
-                return told.decode().strip()
+        while (await asyncio.to_thread(stage.running.get, path)).status_code != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+    told = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "voicebot.cli", "handoff", "link", handoff, *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={
+            **os.environ,
+            "VOICEBOT_PATHS__STATE": str(stage.running.state),
+            "VOICEBOT_SERVER__PORT": str(stage.running.port),
+        },
+    )
+    return told.stdout.strip()
 
 
 async def test_an_officer_reads_acknowledges_hears_and_answers(

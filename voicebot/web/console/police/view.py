@@ -13,6 +13,7 @@ the link is not valid, whatever is wrong with it. What is seen and said is in th
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -148,7 +149,7 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
             handoff=handoff,
             until=until,
             query=str(request.url.query),
-            found=found,
+            found={**found, **_shown(found)},
             outcomes=words.OUTCOMES,
             no_recording=_no_recording(service, found),
         )
@@ -258,6 +259,10 @@ def _shown(found: dict[str, Any]) -> dict[str, Any]:
     dossier = {name: found["dossier"].get(name) for name in SHOWN}
     if not dossier["region_name"] and dossier["region"]:
         dossier["region_name"] = region_names().get(dossier["region"], dossier["region"])
+    told = [each.partition("：") for each in dossier["evidence"] or ()]
+    dossier["evidence"] = [words or kind for kind, _, words in told if kind != "classifier"]
+    # Without what was said for and against them: as they stand in the caller's words.
+    dossier["danger"] = [re.sub("（.*", "", words) for kind, _, words in told if kind == "danger"]
     names = ("state", "destination", "requested_at", "connected_at", "ended_at", "words")
     return {"dossier": dossier, **{name: found[name] for name in names}}
 

@@ -169,8 +169,8 @@ function followCall() {
     snapshot: ({ turns, standing }) => {
       words.clear();
       turns.forEach((turn) => words.turn(turn));
-      words.toEnd();
       showStanding(standing);
+      words.toEnd();
       said(true);
     },
     turn: (turn) => {
@@ -211,9 +211,11 @@ function showStanding(standing) {
   element("running").dataset.since = String(standing.began);
   element("place").textContent = standing.place || "—";
   open.region = standing.region;
+  const stays = words.atEnd();
   showDanger(standing);
   showLegs(standing.handoff);
   showBar();
+  if (stays) words.toEnd();     // what is shown above the words takes of their room
   if (before && before.mine !== standing.mine) loadCard();
 }
 

@@ -53,8 +53,7 @@ function showDossier({ dossier, words: said }) {
     const text = Array.isArray(value) ? value.join(field.dataset.of === "lines" ? "、" : "；") : value;
     if (text) field.textContent = text;
   });
-  const evidence = (dossier.evidence ?? []).filter((each) => each.startsWith("danger"));
-  words.mark(evidence.map((each) => each.replace(/^\w+：/, "").replace(/（.*?）/g, "")));
+  words.mark(dossier.danger);
   showWords(said);
 }
 
