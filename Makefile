@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test test-browser screenshots bench-console audit lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets bench-metrics clean
+.PHONY: help setup setup-tests asterisk demo run test test-browser screenshots bench-console audit fuzz api-check lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets bench-metrics clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,7 +49,7 @@ contracts: ## who may import whom (docs/architecture.md)
 
 # A process for each folder: the engines of one (ONNX, Kaldi, CTranslate2, torch, LiteRT)
 # must not meet those of another while they are torn down. A folder that fails fails all.
-TEST_FOLDERS := flows asr kb telephony asterisk sip browser benchmarks voicebot end_to_end
+TEST_FOLDERS := flows asr kb telephony asterisk sip fuzz browser benchmarks voicebot end_to_end
 # Those with fixed ports run in a network namespace of their own where one can be made.
 ISOLATED := asterisk sip end_to_end
 
@@ -73,6 +73,20 @@ handoff-trial: setup-tests ## N hand-offs through a real Asterisk, with faults; 
 # Messages with 110 through faults: N=2000 of them; ARGS="--seed 7 --store postgresql".
 exchange-trial: setup ## N hand-offs and orders between 12345 and 110, with faults; ends with one JSON line
 	@$(BIN)/python -m benchmarks.exchange_trial --orders $(or $(N),2000) $(ARGS)
+
+# Every parser for MINUTES=20 each; ARGS="--only sip_proxy --seed 7" repeats one.
+fuzz: setup-tests ## every parser under random input, MINUTES each; ends with one JSON line
+	@scripts/isolated.sh $(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),20) $(ARGS)
+
+# The whole API as every role; the tools stay out of .venv. ARGS="--examples 200 --role agent".
+API_CHECK := .cache/api-check-venv
+$(API_CHECK)/ready: scripts/api-check-tools.lock
+	@$(BIN)/python -m venv --clear $(API_CHECK)
+	@$(API_CHECK)/bin/pip install -q --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+api-check: setup $(API_CHECK)/ready ## schemathesis on the running service, as every role
+	@$(BIN)/python -m benchmarks.api_check $(ARGS)
 
 soak: setup-tests ## MINUTES of CALLS simultaneous calls: memory, pacing, delay
 	@scripts/isolated.sh $(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),120) --calls $(or $(CALLS),8) $(ARGS)

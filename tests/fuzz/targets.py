@@ -1,0 +1,24 @@
+"""All parsers that are fuzzed, by name."""
+
+from __future__ import annotations
+
+from tests.fuzz import (
+    inbox,
+    media,
+    messages,
+    settings_files,
+    sip,
+    sound,
+    speech_services,
+    tables,
+    words,
+)
+from tests.fuzz.target import Target
+
+_MODULES = (sound, sip, media, tables, messages, inbox, settings_files, speech_services, words)
+
+TARGETS: dict[str, Target] = {
+    target.name: target for module in _MODULES for target in module.TARGETS
+}
+LIVE = "sip_and_rtp_of_the_service"
+"""`tests.fuzz.live_sip`: no parser of Python's, but the running front and PJSIP behind it."""
