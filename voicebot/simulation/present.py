@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from voicebot.simulation.people import Call
 from voicebot.simulation.scenario import DAY_S
 from voicebot.simulation.tally import Tally
 
@@ -35,8 +36,9 @@ class Present:
         if self.bot > self._tally.bot_most[self.half]:
             self._tally.bot_most[self.half] = self.bot
 
-    def line(self) -> None:
-        """An outgoing line is taken."""
+    def take_line(self, call: Call) -> None:
+        """A call takes an outgoing line."""
+        call.line = True
         self.lines += 1
         if self.lines > self._tally.lines_most[self.half]:
             self._tally.lines_most[self.half] = self.lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+from voicebot.simulation.people import Caller
 from voicebot.simulation.scenario import HALF_HOURS
 
 LONGEST_WAIT_S = 3600
@@ -92,6 +93,13 @@ class Tally:
             self.in_20_s[half] += 1
             if waited_s <= 15.0:
                 self.in_15_s[half] += 1
+
+    def reach(self, caller: Caller, now: float) -> None:
+        """Somebody has the caller, for the first time or again."""
+        if not caller.reached:
+            caller.reached = True
+            if caller.danger:
+                self.in_danger_wait_s += now - caller.first
 
     def handed_to_police(self, half: int, waited_s: float) -> None:
         """110 has a caller who waited for it so long."""
