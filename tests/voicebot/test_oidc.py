@@ -25,7 +25,7 @@ from voicebot.config_accounts import Oidc
 from voicebot.records.tables import AuditRow
 from voicebot.web.access import COOKIE
 from voicebot.web.api import create_app
-from voicebot.web.oidc import START_COOKIE
+from voicebot.web.oidc import FAULTS, START_COOKIE
 
 pytestmark = pytest.mark.usefixtures("quick_passwords")
 
@@ -90,6 +90,7 @@ def refused(answer: httpx.Response) -> str:
     location = urlsplit(answer.headers["location"])
     assert location.path == "/console/login"
     (code,) = parse_qs(location.query)["error"]
+    assert code in FAULTS
     return code
 
 
@@ -392,6 +393,17 @@ def test_without_settings_there_is_no_provider(settings: Settings) -> None:
             assert client.get(path).json()["code"] == "not_found"
         assert client.portal is not None
         client.portal.call(service.records.close)
+
+
+# ── the page to log in ────────────────────────────────────────────────────────────────
+
+
+def test_the_page_leads_to_the_provider_and_says_what_was_wrong(client: TestClient) -> None:
+    page = client.get("/console/login", params={"next": "/console/agent?a=1&b=2"}).text
+    assert 'href="/v1/session/oidc?next=/console/agent%3Fa%3D1%26b%3D2"' in page
+    pages = [client.get("/console/login", params={"error": code}).text for code in FAULTS]
+    assert len(set(pages)) == len(FAULTS)
+    assert "<b>" not in client.get("/console/login", params={"error": "<b>"}).text
 
 
 # ── pure ──────────────────────────────────────────────────────────────────────────────

@@ -34,6 +34,15 @@ LOGIN_PAGE = "/console/login"
 START_COOKIE = "voicebot_oidc"
 START_S = 600
 """How long a person may take at the provider."""
+FAULTS = (
+    "provider_unavailable",
+    "provider_refused",
+    "not_begun_here",
+    "no_role",
+    "disabled",
+    "name_taken",
+)
+"""What the page to log in has words of its own for."""
 NO_PROVIDER = {"code": "not_found", "message": "There is no log-in provider; see [oidc]."}
 
 Text = Annotated[str, Query(max_length=4096)]

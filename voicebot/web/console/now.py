@@ -21,6 +21,7 @@ from voicebot.web.console.live import CALL, MOST_TOPICS, TOPICS, Reader
 from voicebot.web.console.shell import Console, NavEntry, Visitor, visitor
 from voicebot.web.console.visitors import NotForRole
 from voicebot.web.discretion import confidential_among
+from voicebot.web.oidc import FAULTS
 from voicebot.web.service import Service
 
 STAFF = ("admin", "supervisor", "agent")
@@ -62,8 +63,10 @@ def add_now(app: FastAPI, service: Service, console: Console) -> None:
         )
 
     @app.get("/console/login", include_in_schema=False)
-    async def login(request: Request, next: str = HOME) -> Response:
-        return console.page(request, "login.html", next=next)
+    async def login(request: Request, next: str = HOME, error: str = "") -> Response:
+        refused = error if error in FAULTS else "other" if error else ""
+        provider = bool(service.settings.oidc.issuer)
+        return console.page(request, "login.html", next=next, refused=refused, provider=provider)
 
     @app.get("/console/live", include_in_schema=False)
     async def follow(
