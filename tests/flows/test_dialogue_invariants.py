@@ -83,9 +83,12 @@ class Watched:
         self.safe: set[str] = set()
         self.unconfirmed: Counter[str] = Counter()
         self.hung_up = 0
+        self.by_an_agent = False
+        """The newest event is what an agent has asked for."""
 
     def take(self, event: ev.Event) -> tuple[Action, ...]:
         before = self.state
+        self.by_an_agent = isinstance(event, ev.AgentAsked)
         texts_to_embed(before, event, POLICY)
         if isinstance(event, ev.Written):
             if event.ok:
@@ -138,12 +141,9 @@ class Watched:
                 self.hung_up += 1
                 assert self.hung_up == 1
                 assert self.state.phase is Phase.ENDED
-                released = (
-                    isinstance(event, ev.TransferProgress)
-                    and event.state is LegState.ENDED
-                    and before.handoff is not None
-                    and before.handoff.talking
-                )
+                gone = isinstance(event, ev.TransferProgress) and event.state is LegState.ENDED
+                left = isinstance(event, ev.AgentAsked) and event.act is ev.AgentAct.LEAVE
+                released = (gone or left) and before.handoff is not None and before.handoff.talking
                 had_it = before.handoff is not None and (
                     before.handoff.connected or before.handoff.released
                 )
@@ -264,6 +264,9 @@ class Watched:
             assert handoff.waiting, "110 hears it, and nobody talks into it"
             return
         assert not self.danger, "an answer after danger"
+        if self.by_an_agent:
+            assert handoff is None or not handoff.to_police
+            return
         assert handoff is None
         assert mark != "handoff"
         assert mark is None or self.denied, "not before a clear no"
@@ -462,6 +465,14 @@ EVENTS = st.one_of(
     st.builds(ev.TransferProgress, TIMES, REFS, DESTINATIONS, LEGS, REASONS, LINES),
     st.builds(ev.LineFree, TIMES, REFS, DESTINATIONS, st.booleans()),
     st.builds(ev.FarSideKey, TIMES, REFS, DESTINATIONS, st.sampled_from("*1#"), LINES),
+    st.builds(
+        ev.AgentAsked,
+        TIMES,
+        st.sampled_from(list(ev.AgentAct)),
+        st.just("王芳"),
+        st.sampled_from(["seat@a", "seat@b"]),
+        st.sampled_from(["a", "b"]),
+    ),
     st.builds(ev.TimePassed, TIMES),
     st.builds(
         ev.EngineFailed,
@@ -611,6 +622,18 @@ class AnyCall(RuleBasedStateMachine):
         if handoff is not None:
             destination = handoff.route.destination
             self.call.take(ev.FarSideKey(self.at(), handoff.id, destination, key, line))
+
+    @rule(act=st.sampled_from(list(ev.AgentAct)))
+    def agent_asks(self, act: ev.AgentAct) -> None:
+        self.call.take(ev.AgentAsked(self.at(), act, "王芳", "seat@a", "a"))
+
+    @rule(act=st.sampled_from(list(ev.AgentAct)))
+    def agent_has_the_call(self, act: ev.AgentAct) -> None:
+        """What takes random rules long to bring about."""
+        self.agent_asks(ev.AgentAct.TAKE)
+        self.handoff_written(ok=True)
+        self.leg(LegState.CONFIRMED, "")
+        self.agent_asks(act)
 
     @rule(seconds=st.sampled_from([1.0, 3.0, 6.0]))
     def time_passes(self, seconds: float) -> None:
