@@ -76,7 +76,7 @@ async def authorise(
     if principal is None:
         log.warning("refused", path=path, client=client, reason="wrong_token")
         raise Refusal(401, WRONG_TOKEN, {"WWW-Authenticate": "Bearer"})
-    refused = _not_ours(connection, visitor) if visitor is not None else None
+    refused = not_ours(connection, visitor.csrf) if visitor is not None else None
     if refused is None and principal.role not in roles:
         refused = WRONG_ROLE
     if refused is not None:
@@ -144,8 +144,12 @@ async def _who(
     return (visitor.principal if visitor else None), visitor
 
 
-def _not_ours(connection: HTTPConnection, visitor: Visitor) -> dict[str, str] | None:
-    """What speaks against a session's request having come from a page of ours."""
+def not_ours(connection: HTTPConnection, csrf: str) -> dict[str, str] | None:
+    """What speaks against a session's request having come from a page of ours.
+
+    Parameters:
+        csrf: what the session's pages say (`Visitor.csrf`).
+    """
     socket = connection.scope["type"] == "websocket"
     if not socket and connection.scope["method"] in SAFE:
         return None
@@ -153,7 +157,7 @@ def _not_ours(connection: HTTPConnection, visitor: Visitor) -> dict[str, str] | 
     if (origin is not None or socket) and not from_here(connection):
         return FOREIGN_ORIGIN
     given = connection.headers.get(CSRF_HEADER, "")
-    if not socket and not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
+    if not socket and not hmac.compare_digest(given.encode(), csrf.encode()):
         return WRONG_CSRF
     return None
 

@@ -11,6 +11,7 @@ from fastapi import Request
 from telephony.access import bearer_token
 from voicebot.records.store import Records
 from voicebot.security import Principal
+from voicebot.web.access import Refusal, not_ours
 from voicebot.web.console.catalogue import LANGUAGES, preferred
 from voicebot.web.sessions import page_principal
 
@@ -62,11 +63,12 @@ def visitor(*roles: str) -> Callable[..., Awaitable[Visitor]]:
         who = request.state.visitor = _visitor(request, found, csrf)
         if found is None:
             raise NotLoggedIn
-        if found.role not in roles:
+        foreign = not_ours(request, csrf) if csrf else None
+        if foreign is not None or found.role not in roles:
             records: Records = request.app.state.records
             client = request.client.host if request.client else ""
             records.audit(found, "refused", request.url.path, client, allowed=False)
-            raise NotForRole
+            raise NotForRole if foreign is None else Refusal(403, foreign)
         return who
 
     return dependency
