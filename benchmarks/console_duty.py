@@ -6,8 +6,10 @@
 
 About 11,000 calls a day, each with six turns; one in three has a ticket with four steps, one in ten
 a hand-off, one in thirty was refused or missed. Pages are asked of the application itself, in its
-process, with a supervisor's session. Prints one JSON object: for each page the median and the 95th
-percentile of `--passes` requests with other arguments each, in milliseconds. The goal is 200 ms.
+process, by a supervisor. Prints one JSON object: for each page the median and the 95th percentile
+of `--passes` requests with other arguments each, in milliseconds: by the clock, and of processor
+time (`cpu`: the application's and that of its connections in PostgreSQL, which works without
+helpers here), which says the same on a machine that has other things to do. The goal is 200 ms.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import asyncio
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -150,6 +153,7 @@ async def _asked(
     from tests.voicebot.test_web import _Service
 
     app = create_app(_Service(settings, records))
+    used = _Processors(settings.database_url)
     token = records.tokens.create("supervisor", "值班长")
     headers = {"Authorization": f"Bearer {token}", "Accept": "text/html"}
     ms: dict[str, dict[str, float]] = {}
@@ -158,21 +162,51 @@ async def _asked(
         for name, address in addresses(calls, Random(2)).items():
             if only and only not in name:
                 continue
-            times = []
+            times, cpu = [], []
             for _ in range(passes):
                 asked = address()
+                before = used.ms()
                 begun = time.perf_counter()
                 answer = await client.get(asked, headers=headers)
                 times.append((time.perf_counter() - begun) * 1000)
+                cpu.append(used.ms() - before)
                 if answer.status_code != 200:
                     raise SystemExit(f"{asked}: {answer.status_code} {answer.text[:500]}")
             ms[name] = {
                 "first": round(times[0], 1),
                 "p50": round(statistics.median(times), 1),
                 "p95": round(percentile(times, 95), 1),
+                "cpu_p50": round(statistics.median(cpu), 1),
+                "cpu_p95": round(percentile(cpu, 95), 1),
             }
-    worst = max(ms, key=lambda name: ms[name]["p95"])
+            print(name, ms[name], file=sys.stderr)
+    worst = max(ms, key=lambda name: ms[name]["cpu_p95"])
     return {"ms": ms, "worst": {"page": worst, **ms[worst]}, "met": ms[worst]["p95"] <= GOAL_MS}
+
+
+class _Processors:
+    """What this process and the backends of its database have used of the processors, in ms."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_engine(url)
+
+    def ms(self) -> float:
+        with self._engine.connect() as connection:
+            pids = connection.scalars(
+                text(
+                    "select pid from pg_stat_activity"
+                    " where datname = current_database() and pid <> pg_backend_pid()"
+                )
+            ).all()
+        nanoseconds = sum(_scheduled(pid) for pid in pids)
+        return 1000 * time.process_time() + nanoseconds / 1e6
+
+
+def _scheduled(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text("utf-8").split()[0])
+    except FileNotFoundError:
+        return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -191,6 +225,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(url: str, options: argparse.Namespace) -> None:
+    # Helpers' processor time would be lost: each query works by itself.
+    os.environ["PGOPTIONS"] = "-c max_parallel_workers_per_gather=0"
     begun = time.perf_counter()
     if not options.filled:
         migrate(url)

@@ -67,7 +67,8 @@ select id || '-t1', version, at + version * 3600,
 from one, generate_series(1, 4) as version where n % 3 = 0 and not refused;
 
 insert into evaluation (call_id, number, ticket, asked_at, score, via, given_at)
-select id, caller, '', at + 120, 1 + n % 3, 'key', at + 130 from one where n % 10 = 4;
+select id, caller, case when n % 3 = 0 then id || '-t1' else '' end, at + 120, 1 + n % 3, 'key', at + 130
+from one where n % 10 = 4;
 
 insert into missed_call
   (call_id, number, did, at, why, danger, state, tries, next_try_at, settled_at, settled_by, note)

@@ -17,7 +17,7 @@ class NuisanceCallRow(Base):
     number: Mapped[str] = mapped_column(String(64), index=True)
     reason: Mapped[str] = mapped_column(String(16))
     """A key of `voicebot.callers.nuisance.REASONS`."""
-    at: Mapped[float]
+    at: Mapped[float] = mapped_column(index=True)
     noted_by: Mapped[str] = mapped_column(String(64), default="")
     """Who marked it; "" for the call itself."""
 

@@ -123,11 +123,11 @@ def search_handoffs(
     driving = _between(at, query.since, query.until)
     if after is not None:
         driving.append(_before(at, HandoffRow.id, after))
+    if query.reason:
+        driving.append(HandoffRow.reason == query.reason)
     others: list[ColumnElement[bool]] = []
     if query.state:
         others.append(HandoffRow.state == query.state)
-    if query.reason:
-        others.append(HandoffRow.reason == query.reason)
     if query.destination:
         others.append(HandoffRow.destination.startswith(query.destination, autoescape=True))
     scanned = SCANNED if others else limit

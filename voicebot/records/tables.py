@@ -34,6 +34,11 @@ class CallRow(Base):
     """One call (通话)."""
 
     __tablename__ = "call"
+    # By what desks look for, the newest first (voicebot.records.searching).
+    __table_args__ = (
+        Index("ix_call_by_line", "did", "started_at", "id"),
+        Index("ix_call_by_outcome", "outcome", "started_at", "id"),
+    )
 
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
     caller: Mapped[str] = mapped_column(String(64), default="", index=True)
@@ -157,6 +162,7 @@ class HandoffRow(Base):
     """The transfer of a live call, with the newest state of its dossier."""
 
     __tablename__ = "handoff"
+    __table_args__ = (Index("ix_handoff_by_reason", "reason", "requested_at", "id"),)
 
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
     call_id: Mapped[str] = mapped_column(String(128), index=True)
