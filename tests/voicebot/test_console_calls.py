@@ -64,7 +64,7 @@ def event(at: float, kind: str, **payload: Any) -> dict[str, Any]:
 
 
 EVENTS = [
-    event(3.0, "Heard", turn=1, syllables=("chu2", "fang2"), end=3.0),
+    event(3.0, "Heard", turn=1, syllables=("chu2", "fang2"), start=2.0, end=3.0),
     event(4.0, "TransferProgress", handoff="H1", destination="110-460100", state="ringing"),
     event(6.0, "KeyPressed", key="1"),
     event(9.0, "HungUp", by="caller"),
@@ -111,6 +111,11 @@ def test_the_turn_in_which_danger_was_heard_is_marked_and_no_other() -> None:
     assert [each.text for each in told.moments if each.kind == "turn" and each.danger] == [
         "厨房着火了"
     ]
+
+
+def test_a_turn_of_the_callers_has_the_number_that_live_words_have() -> None:
+    turns = [each for each in story(RECORD, EVENTS).moments if each.kind == "turn"]
+    assert [each.number for each in turns] == [None, 1, None]
 
 
 def test_a_transfer_says_why_by_what_and_how_it_went() -> None:

@@ -97,7 +97,7 @@ def test_every_decision_of_the_core_has_a_name(catalogue: Catalogue) -> None:
 
 def test_a_key_that_is_missing_is_shown_and_said(catalogue: Catalogue) -> None:
     assert catalogue.text("zh", "no.such.key") == "no.such.key"
-    assert catalogue.name("zh", "outcome", "handed_off") == "已转110等"
+    assert catalogue.name("zh", "outcome", "handed_off") == "已转110"
     assert catalogue.name("zh", "outcome", "something_new") == "something_new"
 
 

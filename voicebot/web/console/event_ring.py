@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Event:
     topic: str
     data: Mapping[str, Any]
     shown: Shown
+    at: float
+    """time.monotonic()."""
     _written: dict[str, bytes] = field(default_factory=dict)
 
     def bytes_for(self, role: str) -> bytes:
@@ -65,10 +68,15 @@ class EventRing:
         return self._next - 1
 
     def add(self, topic: str, data: Mapping[str, Any], shown: Shown) -> Event:
-        event = Event(self._next, topic, data, shown)
+        event = Event(self._next, topic, data, shown, time.monotonic())
         self._events.append(event)
         self._next += 1
         return event
+
+    def before(self, at: float) -> int:
+        """Number of the newest event that is not younger than this (time.monotonic())."""
+        younger = itertools.takewhile(lambda event: event.at > at, reversed(self._events))
+        return self.newest - sum(1 for _ in younger)
 
     def reaches(self, after: int) -> bool:
         """Nothing that came after this number is lost."""

@@ -90,6 +90,12 @@ class ConsoleLive:
         """Number of the newest event; what a page shows is to be followed `after` it."""
         return self._ring.newest
 
+    def seq_ago(self, seconds: float) -> int:
+        """Number of the newest event of that time ago: for pages made of what is on record, which
+        comes a little after what is live. They show nothing twice that they have already.
+        """
+        return self._ring.before(time.monotonic() - seconds)
+
     @asynccontextmanager
     async def running(self, _: object = None) -> AsyncIterator[None]:
         """Follows the service until the block ends; the readers' streams end with it."""

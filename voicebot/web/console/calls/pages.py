@@ -37,6 +37,9 @@ CONFIDENTIAL = {
 NOT_FOUND = {"code": "not_found", "message": "There is no call of this id."}
 NO_SOUND = {"code": "no_recording", "message": "There is no recording of it that can be heard."}
 
+RECORDED_S = 3.0
+"""After this what is said in a call is on record (`Journal` writes four times a second)."""
+
 Staff = Annotated[Visitor, Depends(visitor(*STAFF))]
 Listener = Annotated[Visitor, Depends(visitor(*LISTENERS))]
 
@@ -60,7 +63,7 @@ def add_calls(app: FastAPI, service: Service, console: Console) -> None:
 
     @app.get("/console/calls/{call_id:path}", include_in_schema=False)
     async def call(call_id: str, who: Staff, request: Request) -> Response:
-        seq = console.live.seq  # what is on record was said before it
+        seq = console.live.seq_ago(RECORDED_S)
         running = console.live.board.row(call_id)
         record = await _record(call_id, _person(who), request, "call.read")
         events = await records.events(call_id)

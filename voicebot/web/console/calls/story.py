@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from voicebot.web.console.calls.word_times import anchors_by_turn, begins
+from voicebot.web.console.calls.word_times import anchors_by_turn, begins, turn_numbers
 
 Values = Mapping[str, Any]
 
@@ -59,6 +59,7 @@ class Moment:
         end: of a turn.
         times: when each character of a turn begins.
         evidence: a reason that is made of evidence, taken apart.
+        number: of the caller's turn, as live messages have it; None: not known.
     """
 
     at: float
@@ -72,6 +73,7 @@ class Moment:
     final: bool = True
     times: tuple[float, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def story(record: Values, events: Sequence[Values]) -> Story:
     ]
     decisions = [_decision(each) for each in record["decisions"]]
     moments = [
-        *_turns(record["turns"], anchors_by_turn(events), dangers),
+        *_turns(record["turns"], events, dangers),
         *decisions,
         *_others(events),
     ]
@@ -144,29 +146,26 @@ def evidence_of(text: str) -> Evidence:
 
 
 def _turns(
-    turns: Iterable[Values],
-    heard: Mapping[int, list[tuple[float, float]]],
-    dangers: Sequence[float],
+    turns: Iterable[Values], events: Sequence[Values], dangers: Sequence[float]
 ) -> Iterable[Moment]:
-    starts = {anchors[0][1]: anchors for anchors in heard.values()}
+    heard, numbers = anchors_by_turn(events), turn_numbers(events)
     for turn in turns:
         text, start, end = turn["text"], float(turn["start"]), float(turn["end"])
-        shares: list[tuple[float, float]] = []
-        if turn["side"] == "caller":
-            # Its number is not on record: it is the one whose first words fall within it.
-            first = next((at for at in sorted(starts) if start <= at <= end), None)
-            shares = starts[first] if first is not None else []
+        of_caller = turn["side"] == "caller"
+        number = numbers.get(start) if of_caller else None
+        shares = heard.get(number, []) if number is not None else []
         anchors = [(share * len(text), at) for share, at in shares]
         yield Moment(
             at=start,
             kind="turn",
             what=turn["side"],
             text=text,
-            danger=turn["side"] == "caller" and any(start <= at <= end + 1.0 for at in dangers),
+            danger=of_caller and any(start <= at <= end + 1.0 for at in dangers),
             entry=turn.get("entry") or "",
             end=end,
             final=bool(turn.get("final", True)),
             times=tuple(begins(len(text), start, end, anchors)),
+            number=number,
         )
 
 

@@ -45,6 +45,15 @@ def anchors_by_turn(events: Iterable[Mapping[str, Any]]) -> dict[int, list[Ancho
     return {turn: _shares(anchors) for turn, anchors in heard.items()}
 
 
+def turn_numbers(events: Iterable[Mapping[str, Any]]) -> dict[float, int]:
+    """The number of the caller's turn that begins at a time: the transcript has times alone."""
+    return {
+        float(row["payload"]["start"]): row["payload"]["turn"]
+        for row in events
+        if row["kind"] == "Heard"
+    }
+
+
 def _shares(anchors: list[Anchor]) -> list[Anchor]:
     """Syllables as shares of all: characters are not quite as many."""
     most = max(said for said, _ in anchors)

@@ -79,9 +79,16 @@ const duration = (seconds) => {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 };
 
-function add(className, by, at, text) {
+/** A stream begins a little before the page was made: what the page has is not added again. */
+const SAME_S = 0.6;
+const isShown = (what, at) => [...transcript.querySelectorAll(`[data-what="${CSS.escape(what)}"]`)]
+  .some((item) => Math.abs(Number(item.dataset.start) - at) < SAME_S);
+
+function add(className, by, at, text, what) {
+  if (what && isShown(what, at)) return null;
   const item = document.createElement("li");
   item.className = className;
+  Object.assign(item.dataset, { start: at, what: what ?? "" });
   const words = Object.assign(document.createElement("span"), { className: "said", textContent: text });
   if (by) {
     const line = Object.assign(document.createElement("span"), { className: "by" });
@@ -109,6 +116,8 @@ function heard({ turn, ear, text, final, at }) {
   item.classList.toggle("partial", !final);
 }
 
+const DANGER = ["hand_off_110", "danger_doubt", "ask_danger"];
+
 /** Evidence such as "danger：着火了（听音）", with its kind and route named. */
 function because(why) {
   return why.replace(/(^|；)([a-z_]+)：(\S+)/g, (_, before, kind, detail) =>
@@ -119,13 +128,21 @@ function happened(message) {
   const { kind, at } = message;
   switch (kind) {
     case "hypothesis": return heard(message);
-    case "say": return message.text && add("bot", nameOf("side", "bot"), at, message.text);
-    case "far_side": return add("bot", nameOf("side", message.side), at, message.text);
-    case "decision":
-      return add("event decision", "", at, `${duration(at)} ${nameOf("decision", message.what)} ${because(message.why)}`);
-    case "transfer":
-      return add("event", "", at, `${duration(at)} ${message.destination} ${nameOf("leg", message.state)}`);
-    case "ticket": return add("event", "", at, `${duration(at)} ${t("calls.ticket")} ${message.matter}`);
+    case "say": return message.text && add("bot", nameOf("side", "bot"), at, message.text, "bot");
+    case "far_side":
+      return add("bot", nameOf("side", message.side), message.start, message.text, message.side);
+    case "decision": {
+      const { what, why } = message;
+      const text = `${duration(at)} ${nameOf("decision", what)} ${because(why)}`;
+      return add(`event decision ${DANGER.includes(what) ? "danger" : ""}`, "", at, text, what);
+    }
+    case "transfer": {
+      const { state, destination } = message;
+      const text = `${duration(at)} ${destination} ${nameOf("leg", state)}`;
+      return add("event step", "", at, text, `${state}${destination}`);
+    }
+    case "ticket":
+      return add("event", "", at, `${duration(at)} ${t("calls.ticket")} ${message.matter}`, message.ticket);
     case "call": return message.state === "ended" && setTimeout(() => location.reload(), 1000);
     default: return undefined;
   }
