@@ -19,12 +19,12 @@ from voicebot.call.live import LiveFeed
 from voicebot.caller_privacy import HIDDEN
 from voicebot.config import Settings
 from voicebot.web.api import create_app
-from voicebot.web.console import live as module
 from voicebot.web.console.board import MOST, Board
 from voicebot.web.console.event_ring import EventRing, written
 from voicebot.web.console.live import ConsoleLive, Reader
 
 NOW = 1_790_000_000.0
+RING = 60
 
 
 def all_of_it(data: Any, _: str) -> Any:
@@ -220,7 +220,7 @@ async def service(settings: Settings) -> AsyncIterator[_Service]:
 
 @pytest.fixture
 async def live(service: _Service) -> AsyncIterator[ConsoleLive]:
-    live = ConsoleLive(service)  # type: ignore[arg-type]
+    live = ConsoleLive(service, RING)  # type: ignore[arg-type]
     async with live.running():
         await asyncio.sleep(0)  # it is subscribed once its task has begun
         await asyncio.sleep(0)
@@ -265,10 +265,10 @@ async def test_who_comes_back_goes_on_where_he_was(live: ConsoleLive, service: _
 
 
 async def test_who_was_away_too_long_is_told_to_look_anew(
-    live: ConsoleLive, service: _Service, monkeypatch: pytest.MonkeyPatch
+    live: ConsoleLive, service: _Service
 ) -> None:
     after = live.seq
-    for number in range(module.RING + 1):
+    for number in range(RING + 1):
         live._take(message(text=str(number)))
     async with following(live, ("call:C1",), after=after) as follower:
         (reset,) = await follower.until(1, "reset")
@@ -288,11 +288,13 @@ async def test_a_reader_that_does_not_read_holds_up_nobody(
     live: ConsoleLive, service: _Service
 ) -> None:
     async with following(live, ("call:C1",)) as slow, following(live, ("call:C1",)) as quick:
-        for number in range(module.RING + 100):
+        for number in range(RING + 100):
             live._take(message(text=str(number)))
-            if number % 1000 == 0:
-                await quick.until(number // 1000 + 1, "call:C1")
-        assert len(await quick.until(module.RING + 100, "call:C1")) == module.RING + 100
+            if number % 10 == 9:
+                await quick.until(number + 1, "call:C1")
+        assert [each.data["text"] for each in quick.of("call:C1")] == [
+            str(number) for number in range(RING + 100)
+        ]
         await slow.until(1, "reset")
     assert slow.of("reset")
 

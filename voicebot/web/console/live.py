@@ -72,12 +72,13 @@ class Reader:
 class ConsoleLive:
     """Parameters:
     service: whose live feed is read, for as long as `running`.
+    ring: how many events are kept for who comes back.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, ring: int = RING) -> None:
         self._service = service
         self._lines = sorted(line.did for line in service.settings.lines)
-        self._ring = EventRing(time.time_ns() // 1_000_000, RING)
+        self._ring = EventRing(time.time_ns() // 1_000_000, ring)
         self._readers: dict[str, set[Reader]] = defaultdict(set)
         self._told: dict[str, Any] = {}
         self._due: set[str] = set()
