@@ -17,9 +17,11 @@ def upgrade() -> None:
     op.create_index("ix_call_by_outcome", "call", ["outcome", "started_at", "id"])
     op.create_index("ix_handoff_by_reason", "handoff", ["reason", "requested_at", "id"])
     op.create_index("ix_caller_nuisance_at", "caller_nuisance", ["at"])
+    op.create_index("ix_ticket_step_by_act", "ticket_step", ["act", "at"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_ticket_step_by_act", "ticket_step")
     op.drop_index("ix_caller_nuisance_at", "caller_nuisance")
     op.drop_index("ix_handoff_by_reason", "handoff")
     op.drop_index("ix_call_by_outcome", "call")
