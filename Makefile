@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test test-browser screenshots bench-console audit fuzz api-check lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets bench-metrics clean
+.PHONY: help setup setup-tests asterisk demo run test test-browser screenshots bench-console audit fuzz api-check lint types contracts unit handoff-trial exchange-trial soak soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets bench-metrics dashboard-types clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -123,6 +123,9 @@ bench-kb: setup ## the search among 100,000 entries: recall, latency, memory, pu
 bench-tickets: setup ## a million tickets: every query of the console; what a call waits for its record
 	@$(BIN)/python -m benchmarks.record_path
 	@$(BIN)/python -m benchmarks.tickets_scale $(ARGS)
+
+dashboard-types: ## the Grafana dashboard against Grafana's own TypeScript types (node, npm)
+	@$(BIN)/python scripts/grafana_types.py
 
 # ARGS="--calls 100" for more calls at a time.
 bench-metrics: setup ## what metrics and traces cost, beside neither
