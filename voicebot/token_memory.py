@@ -46,5 +46,5 @@ def recall(file: Path) -> tuple[KnownToken, ...]:
     """The tokens last kept; none where there is no such file or it is damaged."""
     try:
         return tuple(KnownToken(**values) for values in json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return ()

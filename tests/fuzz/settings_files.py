@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.mutation import mutated
 from tests.fuzz.target import Target, tells
-from voicebot.auditing.checking import AuditError, read_anchors
+from voicebot.auditing.checking import AuditError, check_file, read_anchors
 from voicebot.config import ConfigError, explain, load_settings
 from voicebot.config_exchange import ExchangeKey
 from voicebot.exchange.keys import KeyUnusable, read_keys
@@ -81,16 +81,19 @@ def _state(data: bytes) -> None:
     recall(path)
     for operation in read_operations(path):
         assert isinstance(operation["args"], dict)
-    try:
-        read_anchors(path)
-    except AuditError as error:
-        tells(error, str(path))
+    for read in (read_anchors, check_file):
+        try:
+            read(path)
+        except AuditError as error:
+            tells(error, str(path))
 
 
 _STATE = (
     b'[{"name": "a", "role": "agent", "token_id": "1", "hash": "00"}]',
     b'{"op": "audit", "args": {"at": 1.0}}\n{"op": "turn", "args": {}}\n{"op": "au',
     b'{"id": 1, "hash": "00", "at": 1.0}\n',
+    b'{"id": 1, "at": 1.0, "principal": "a", "role": "agent", "action": "x", "subject": "", '
+    b'"client": "", "allowed": true, "previous": "00", "hash": "00"}\n',
 )
 _SCENARIOS = [path.read_bytes() for path in delivered().values()]
 _NO_NUL = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
@@ -115,5 +118,5 @@ TARGETS = (
         mutated([b"A" * 44, b"cGFzc3dvcmRwYXNzd29yZHBhc3N3b3JkcGFzc3dvcmQ=\n"]),
         _key,
     ),
-    Target("state_files", mutated(_STATE), _state),
+    Target("state_files", mutated(_STATE) | st.just(b"[" * 50_000), _state),
 )

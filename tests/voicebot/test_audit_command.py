@@ -74,10 +74,23 @@ def test_an_export_is_checked_without_the_database(voicebot: Voicebot, tmp_path:
     assert voicebot("audit", "export", str(out)).returncode == 1
 
 
-@pytest.mark.parametrize("line", ["x", "{}", "[]", '{"id": 1}'])
-def test_a_file_that_is_no_export_is_said_to_be_none(tmp_path: Path, line: str) -> None:
+ROW = (
+    b'{"id": 1, "at": 1.0, "principal": "a", "role": "agent", "action": "x", "subject": "", '
+    b'"client": "", "allowed": true, "previous": "00", "hash": "00"}'
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"x", b"{}", b"[]", b'{"id": 1}', b"\xff", b"[" * 50_000,
+        ROW.replace(b'"id": 1', b'"id": "1"'), ROW.replace(b'"at": 1.0', b'"at": NaN'),
+        ROW.replace(b'"x"', b'"\\ud800"'), ROW.replace(b'"agent"', b"null"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_export_is_said_to_be_none(tmp_path: Path, line: bytes) -> None:
     file = tmp_path / "audit.jsonl"
-    file.write_text(line, "utf-8")
+    file.write_bytes(line)
     with pytest.raises(AuditError, match="line 1, is no row of an exported audit"):
         check_file(file)
 
@@ -93,6 +106,7 @@ def test_anchors_are_their_owners_alone(tmp_path: Path) -> None:
     keep_anchor(file, Anchor(5, "b" * 64), 2.5)
     assert read_anchors(file) == [Anchor(3, "a" * 64), Anchor(5, "b" * 64)]
     assert file.stat().st_mode & 0o777 == 0o600
-    file.write_text("x")
-    with pytest.raises(AuditError, match="no anchor"):
-        read_anchors(file)
+    for damaged in (b"x", b"\x80", b"[" * 50_000, b'{"id": Infinity, "hash": ""}'):
+        file.write_bytes(damaged)
+        with pytest.raises(AuditError, match="no anchor"):
+            read_anchors(file)

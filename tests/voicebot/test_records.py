@@ -429,7 +429,8 @@ async def test_a_torn_spool_line_spoils_nothing_else(settings: Settings, tmp_pat
     spool.mkdir(parents=True)
     call = {"call_id": "C1", "caller": "1", "did": "12345", "started_at": NOW, "recording": ""}
     whole = json.dumps({"op": "start_call", "args": call})
-    (spool / "records.jsonl").write_text(whole + "\n" + whole[:20])
+    deep = "[" * 50_000
+    (spool / "records.jsonl").write_text("\n".join((deep, whole, whole[:20])))
     records = await Records.open(settings)
     assert await records.known("C1")
     await records.close()

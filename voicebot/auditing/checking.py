@@ -8,17 +8,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from voicebot.auditing.chain import GENESIS, Anchor, Fault, Finding, Link, faults
+from voicebot.auditing.chain import GENESIS, Anchor, Fault, Finding, Link, digest, faults
 from voicebot.errors import VoicebotError
 from voicebot.records.tables import AuditHeadRow, AuditRow
 from voicebot.state_folder import make_private
 
 _COLUMNS = tuple(getattr(AuditRow, field.name) for field in fields(Link))
+_KINDS = get_type_hints(Link)
 _PAGE = 1000
 
 
@@ -75,7 +76,7 @@ def check_file(file: Path, anchors: Sequence[Anchor] = ()) -> Checked:
         AuditError: the file is not an export.
         OSError: it cannot be read.
     """
-    with file.open(encoding="utf-8") as lines:
+    with file.open("rb") as lines:
         counted = _Counted(_read(file, lines))
         found = tuple(faults(counted, None, anchors))
     return Checked(counted.count, counted.last, found)
@@ -114,12 +115,12 @@ def read_anchors(file: Path) -> list[Anchor]:
         AuditError: a line is not an anchor.
     """
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = file.read_bytes().splitlines()
     except FileNotFoundError:
         return []
     try:
         return [Anchor(int(each["id"]), str(each["hash"])) for each in map(json.loads, lines)]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise AuditError(
             f"{file} holds a line that is no anchor; compare it with a copy."
         ) from None
@@ -145,10 +146,21 @@ class _Counted:
             yield link
 
 
-def _read(file: Path, lines: Iterable[str]) -> Iterator[Link]:
+def _read(file: Path, lines: Iterable[bytes]) -> Iterator[Link]:
     for number, line in enumerate(lines, 1):
         try:
-            values: dict[str, Any] = json.loads(line)
-            yield Link(**values)
-        except (ValueError, TypeError):
+            link = _link(line)
+        except (ValueError, TypeError, RecursionError):
             raise AuditError(f"{file}, line {number}, is no row of an exported audit.") from None
+        yield link
+
+
+def _link(line: bytes) -> Link:
+    """Raises ValueError, TypeError or RecursionError: the line is no row."""
+    values: dict[str, Any] = json.loads(line)
+    link = Link(**values)
+    for name, kind in _KINDS.items():
+        if type(values[name]) not in (kind, int if kind is float else kind):
+            raise TypeError(name)
+    digest(values)
+    return link

@@ -100,7 +100,7 @@ def read_operations(file: Path) -> list[Operation]:
         try:
             operation = json.loads(line)
             operations.append({"op": str(operation["op"]), "args": dict(operation["args"])})
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             log.warning("spool_line_unreadable", file=file.name, line=number)
     return operations
 
