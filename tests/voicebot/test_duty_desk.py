@@ -110,6 +110,11 @@ class Desk:
         return " ".join(re.sub(r"<[^>]*>", " ", page).split())
 
 
+@pytest.fixture(autouse=True)
+def _figures_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicebot.web.figures_kept.WAITED_S", 60.0)
+
+
 @pytest.fixture(scope="module")
 def desk_of_day(module_settings: Settings) -> Iterator[Desk]:
     service = _Service(module_settings, asyncio.run(_opened(module_settings)))
@@ -212,6 +217,17 @@ def test_what_is_not_there_is_a_page_that_says_so(desk_of_day: Desk) -> None:
 )  # fmt: skip
 def test_what_makes_no_sense_in_an_address_is_left_out(desk_of_day: Desk, path: str) -> None:
     desk_of_day("supervisor", path)
+
+
+def test_figures_that_take_long_come_by_themselves(
+    desk_of_day: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebot.web.figures_kept.WAITED_S", 0.0)
+    path = "figures?first=2026-01-01&last=2026-01-31&by=region"
+    page = desk_of_day("supervisor", path)
+    assert 'data-again-after="1000"' in page
+    monkeypatch.setattr("voicebot.web.figures_kept.WAITED_S", 60.0)
+    assert 'id="figures-table"' in desk_of_day("supervisor", path)
 
 
 # ── the catalogue ─────────────────────────────────────────────────────────────────

@@ -11,6 +11,8 @@ from voicebot.figures.report import Period, Report, report
 from voicebot.web.service import Service
 
 KEPT_S = 300.0
+WAITED_S = 0.12
+"""A page comes without its figures rather than later."""
 MOST = 64
 """Reports; those that were asked for the longest ago go first."""
 
@@ -26,8 +28,9 @@ class KeptReports:
         self._service = service
         self._kept: OrderedDict[_Key, tuple[float, asyncio.Task[Report]]] = OrderedDict()
 
-    async def report(self, period: Period, by: By) -> tuple[Report, float]:
-        """The report, and when it was counted: at most `KEPT_S` ago.
+    async def report(self, period: Period, by: By) -> tuple[Report, float] | None:
+        """The report, and when it was counted: at most `KEPT_S` ago; None: it is being counted,
+        and will be there when it is asked for again.
 
         Raises:
             RecordsUnavailable: the database cannot be read.
@@ -41,8 +44,9 @@ class KeptReports:
         self._kept.move_to_end(key)
         while len(self._kept) > MOST:
             self._kept.popitem(last=False)
-        # Who leaves while it is counted leaves the others their report.
-        return await asyncio.shield(known[1]), known[0]
+        # Whoever leaves meanwhile leaves the others their report.
+        done, _ = await asyncio.wait({known[1]}, timeout=WAITED_S)
+        return (known[1].result(), known[0]) if done else None
 
 
 def _failed(task: asyncio.Task[Report]) -> bool:

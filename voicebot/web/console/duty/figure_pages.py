@@ -40,7 +40,17 @@ def add_figure_pages(desk: Desk) -> None:
         named = span or ("" if first or last else "yesterday")
         period = period_of(named, first, last, today())
         divided: By = by if by in BY else "line"
-        found, at = await kept.report(period, divided)
+        days: dict[str, Any] = {
+            "period": period,
+            "span": named,
+            "spans": ("today", *SPANS),
+            "by": divided,
+            "ways": BY_NAMES,
+        }
+        counted = await kept.report(period, divided)
+        if counted is None:
+            return console.page(request, "duty/figures_counting.html", **days)
+        found, at = counted
         rows: list[dict[str, Any]] = [
             {"label": row.label, "key": row.key, "cells": cells(row, found.divided)}
             for row in found.rows
@@ -48,11 +58,7 @@ def add_figure_pages(desk: Desk) -> None:
         return console.page(
             request,
             "duty/figures.html",
-            period=period,
-            span=named,
-            spans=("today", *SPANS),
-            by=divided,
-            ways=BY_NAMES,
+            **days,
             glance=glance(found),
             divided=found.divided,
             rows=rows,

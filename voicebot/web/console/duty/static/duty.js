@@ -102,6 +102,11 @@ document.querySelectorAll("[data-chooses]").forEach((select) => {
   choose(select);
 });
 
+// ── what is still being counted ─────────────────────────────────────────────────────
+
+const counting = document.querySelector("[data-again-after]");
+if (counting) setTimeout(() => location.reload(), Number(counting.dataset.againAfter));
+
 // ── the board ───────────────────────────────────────────────────────────────────────
 
 const TOPICS = ["calls", "handoffs", "queue", "surge"];
