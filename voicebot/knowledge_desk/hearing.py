@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,17 @@ SHORTEST_S = 0.3
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
 PIECE = RATE // 5
 """Samples that the listener hears at a time: a few milliseconds of work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What was made of a question: the transcriber's readings, best first, and the listener's
+    syllables; `intelligible` is how far it can be taken for what was said, 0..1."""
+
+    text: str
+    alternatives: tuple[str, ...]
+    syllables: tuple[str, ...]
+    intelligible: float
 
 
 class NoRecogniser(VoicebotError):
@@ -67,7 +79,7 @@ def read_audio(data: bytes) -> Pcm:
     return as_pcm(np.asarray(soxr.resample(heard, rate, RATE), np.float32))
 
 
-async def hear(engines: Engines, pcm: Pcm) -> Hypothesis:
+async def hear(engines: Engines, pcm: Pcm) -> Words:
     """What both recognisers make of it, fused as in a call.
 
     Raises:
@@ -79,16 +91,20 @@ async def hear(engines: Engines, pcm: Pcm) -> Hypothesis:
         raise NoRecogniser("There is no recogniser on this machine; type the question.")
     syllables = await _listened(engines, listener, pcm) if listener is not None else ()
     if transcriber is None:
-        return written(Hypothesis("listener", syllables=syllables, final=True))
-    found = await engines.pool.decode(
+        found = written(Hypothesis("listener", syllables=syllables, final=True))
+        return Words(found.text, found.alternatives, syllables, found.intelligible)
+    transcribed = await engines.pool.decode(
         object(),
         partial(_transcribed, transcriber, pcm),
         Urgency.PARTIAL,
         audio_s=len(pcm) / RATE,
     )
-    if found is None:
+    if transcribed is None:
         raise RecogniserBusy("Calls need the recogniser just now; say it again in a moment.")
-    return judged(found, syllables, engines.knowledge.words) if listener is not None else found
+    found = transcribed
+    if listener is not None:
+        found = judged(transcribed, syllables, engines.knowledge.words)
+    return Words(found.text, found.alternatives, syllables, found.intelligible)
 
 
 async def _listened(engines: Engines, listener: Recognizer, pcm: Pcm) -> tuple[str, ...]:

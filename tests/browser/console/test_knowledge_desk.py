@@ -15,12 +15,12 @@ from tests.voicebot.call_logs import record_in, unanswered
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-QUESTION = "小区充电桩坏了找谁修"
-ANSWER = "请把充电桩上的编号告诉物业，物业会在两天内派人来修。"
+QUESTION = "公园的饮水机坏了找谁修"
+ANSWER = "请把饮水机上的编号告诉公园管理处，管理处会在两天内派人来修。"
 KNOWN = "社保卡丢了怎么补办"
 
 SPEAK_INTO_THE_MICROPHONE = """
-// The microphone gives what is in this file, once.
+// The microphone gives what is in this file when `speak` is called.
 navigator.mediaDevices.getUserMedia = async () => {
   const context = new AudioContext();
   const bytes = Uint8Array.from(atob("%s"), (c) => c.charCodeAt(0));
@@ -30,7 +30,7 @@ navigator.mediaDevices.getUserMedia = async () => {
   const out = context.createMediaStreamDestination();
   source.connect(out);
   source.addEventListener("ended", () => { window.said = true; });
-  source.start();
+  window.speak = () => source.start();
   return out.stream;
 };
 """
@@ -62,8 +62,8 @@ async def test_a_newcomer_answers_what_callers_asked_in_vain_and_the_bot_says_it
         await row.get_by_role("link", name="写一条答复").click()
         await expect(page.locator('[name="question"]')).to_have_value(QUESTION)
         await page.fill('[name="answer"]', ANSWER)
-        await page.fill('[name="department"]', "省住房城乡建设厅")
-        await page.fill('[name="category"]', "住房/充电桩")
+        await page.fill('[name="department"]', "市园林局")
+        await page.fill('[name="category"]', "城市管理/公园")
         await page.click("[data-listen-form]")
         await editor.see("[data-listening] audio")
         await page.click("text=保存并提交审核")
@@ -115,7 +115,7 @@ async def test_who_saves_second_sees_what_the_first_has_changed(stage: Stage) ->
         await second.page.fill('[name="channel"]', "海易办App")
         await second.page.click("text=只存草稿")
         conflict = await second.see("[data-conflict]", "editor-1 刚保存了")
-        assert "省人社厅通知" in await conflict.locator("ins").inner_text()
+        assert "省人社厅通知" in await conflict.locator("dl").inner_text()
         await expect(second.page.locator('[name="channel"]')).to_have_value("海易办App")
         await second.page.click("[data-keep-mine]")
         await saved(second)
@@ -143,6 +143,7 @@ async def test_a_phrase_is_asked_aloud(stage: Stage) -> None:
         await page.evaluate(SPEAK_INTO_THE_MICROPHONE % spoken)
         await page.click("#aloud")
         await editor.see("#hearing")
+        await page.evaluate("() => window.speak()")
         await page.wait_for_function("() => window.said", timeout=30_000)
         await page.click("#aloud")
         heard = await (await editor.see("#heard")).inner_text()
