@@ -70,6 +70,21 @@ function wordsOf(xhr) {
   return text.slice(0, 300) || t("failed");
 }
 
+// ── what scrolls can be scrolled with the keyboard ──────────────────────────────────
+
+function reachable() {
+  document.querySelectorAll(".scroll").forEach((element) => {
+    const hidden = element.scrollWidth > element.clientWidth
+      || element.scrollHeight > element.clientHeight;
+    if (hidden) element.tabIndex = 0;
+    else element.removeAttribute("tabindex");
+  });
+}
+
+addEventListener("resize", reachable);
+document.body.addEventListener("htmx:afterSettle", reachable);
+reachable();
+
 // ── dialogs: <button data-opens="id">, and <button data-closes> within ───────────────
 
 document.addEventListener("click", ({ target }) => {
