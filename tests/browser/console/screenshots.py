@@ -35,6 +35,7 @@ from tests.browser.console.stage import (
     nav_of,
     prepared,
 )
+from tests.browser.console.test_110_view import link
 from tests.end_to_end.conftest import ROOT, Running, start_service, stop_service
 from tests.end_to_end.parties import desk
 from voicebot.call.speech import open_synthesizer
@@ -140,6 +141,7 @@ async def _while_calling(stage: Stage, camera: Camera) -> None:
         await other.page.goto("/console/calls/shown-2")
         await other.see(".transcript .danger, .transcript .decision")
         await camera.take(other, "call-running")
+        await _others_read_along(stage, camera)
         await asyncio.gather(*calls, return_exceptions=True)
     for call_id in ("shown-1", "shown-2", "shown-3"):
         await stage.record(call_id)
@@ -150,7 +152,27 @@ async def _while_calling(stage: Stage, camera: Camera) -> None:
         await camera.take(person, "call-answered")
 
 
+async def _others_read_along(stage: Stage, camera: Camera) -> None:
+    """An agent's desk, and what 110 is sent a link to."""
+    async with stage.person("agent", "/console/agent") as agent:
+        await (
+            await agent.see(
+                '#calls li[data-id="shown-1"] button, #calls li[data-id="shown-3"] button'
+            )
+        ).click()
+        await agent.see("#transcript li")
+        await agent.page.wait_for_timeout(1500)
+        await camera.take(agent, "agent")
+    async with stage.person(None, await link(stage, "shown-2-h1"), size=PHONE) as officer:
+        await officer.see("#transcript li")
+        await camera.take(officer, "110")
+
+
 async def _of_other_shapes(stage: Stage, camera: Camera) -> None:
+    async with stage.person("reviewer", "/console/knowledge/gaps") as person:
+        await (await person.see("a", "写一条答复")).click()
+        await person.see("form")
+        await camera.take(person, "knowledge-write")
     async with stage.person("supervisor", "/console/calls/shown-2", dark=True) as person:
         await camera.take(person, "call-dark")
         await person.page.goto("/console/duty/")

@@ -21,7 +21,7 @@ Speak = Callable[[str], Path]
 
 OFFICE = {"width": 1366, "height": 768}
 PHONE = {"width": 390, "height": 844}
-FOUND_MS = 30_000
+FOUND_MS = 60_000
 """How long a page may take to show what it is waited for; a busy machine is no fault of a page."""
 
 OFFICER = "您好，这里是一一零报警服务台，请讲。"
