@@ -49,7 +49,7 @@ def card(
     """
     hidden = sight.confidential and (wishes or bool(confidential_calls(session, [call_id])))
     if hidden:
-        empty = {"limit": None, "nuisance": None, "calls": [], "tickets": []}
+        empty: dict[str, Any] = {"limit": None, "nuisance": None, "calls": [], "tickets": []}
         return {"number": HIDDEN, "confidential": True, **empty}
     return {
         "number": number if sight.full else mask_number(number),

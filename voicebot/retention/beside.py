@@ -81,7 +81,8 @@ def envelopes_held(
 
 def envelopes(table: EnvelopeTable, session: Session, numbers: Collection[int]) -> Counter[str]:
     """What was told in these; that it was, when, about which order, and its hash stay."""
-    rows = session.scalars(select(table).where(table.number.in_(numbers))).all()
+    found = session.scalars(select(table).where(table.number.in_(numbers)))
+    rows = [row for row in found if isinstance(row, EnvelopeRow | InboxRow)]
     for row in rows:
         row.envelope = {**row.envelope, "body": {}}
         setattr(row, _mark(table).key, REMOVED)

@@ -162,10 +162,8 @@ class Run:
                     beside.envelope_over(table),
                     beside.envelope_due(table, cutoff),
                 )
-                held, remove = (
-                    partial(f, table) for f in (beside.envelopes_held, beside.envelopes)
-                )
-                self._sweep("exchange", cutoff, what, held, remove)
+                held = partial(beside.envelopes_held, table)
+                self._sweep("exchange", cutoff, what, held, partial(beside.envelopes, table))
         if rules.limits:
             cutoff = self._cutoff(rules.limits)
             limits = (LimitRow.id, beside.LIMIT_OVER, beside.limit_due(cutoff))
