@@ -14,7 +14,7 @@ from flows.triage.assessment import LINES, ROUTES
 from flows.triage.errors import ExampleError
 
 DATA = Path(__file__).parent / "data"
-TRAINING = tuple(DATA / f"train_{part}.tsv" for part in "abcdefghijklmnopqrstuvw")
+TRAINING = tuple(DATA / f"train_{part}.tsv" for part in "abcdefghijklmnopqrstuvwx")
 RECOGNISED = DATA / "recognised_train.tsv"
 """Training lines spoken, telephoned and recognised."""
 GATE = DATA / "gate.tsv"

@@ -1,7 +1,8 @@
 """Training the classifier: one reproducible function, run by ``voicebot triage train``.
 
 From the labelled lines (``data/train_*.tsv``) come noisy copies, beginnings and pairs
-(`flows.triage.noise`); three models are fitted (`flows.triage.fitting`), and the blind gate
+(`flows.triage.noise`), and copies in what callers put around any matter
+(`flows.triage.framed`); three models are fitted (`flows.triage.fitting`), and the blind gate
 (``data/gate.tsv``), which no example or phrase was made from, sets temperatures and thresholds
 (`flows.triage.calibration`).
 """
@@ -22,6 +23,7 @@ from flows.triage.calibration import calibrate, harmless, is_brief
 from flows.triage.classifier import VARIANTS, Classifier
 from flows.triage.examples import DATA, GATE, RECOGNISED, TRAINING, Example, read_examples
 from flows.triage.fitting import fit
+from flows.triage.framed import bare, framed, load_frames
 from flows.triage.noise import (
     Names,
     cries,
@@ -41,6 +43,8 @@ MADE_WEIGHT = 0.15
 """How much a made-up example counts beside one that was written; there are two to one."""
 PLAIN_WEIGHT = 0.3
 """How much a phrase in a frame counts: the written lines are hard ones, and 着火了 is certain."""
+FRAMED_WEIGHT = 0.3
+"""How much a line in a frame counts."""
 BRIEF_WEIGHT = 0.3
 """How much a short harmless line counts: there are many, of few words, and sentences must not be
 judged by them (recall on the gate 0.939 instead of 0.936)."""
@@ -105,8 +109,13 @@ def train(
         *read_examples(*recognised),
     )
     plain = phrase_lines(book, SEED + 3)
-    examples = (*written, *made, *plain)
-    weights = np.repeat([1.0, MADE_WEIGHT, PLAIN_WEIGHT], [len(written), len(made), len(plain)])
+    frames = load_frames()
+    around = (*framed(written, frames, SEED + 5), *bare(frames, SEED + 6))
+    examples = (*written, *made, *plain, *around)
+    weights = np.repeat(
+        [1.0, MADE_WEIGHT, PLAIN_WEIGHT, FRAMED_WEIGHT],
+        [len(written), len(made), len(plain), len(around)],
+    )
     weights *= [BRIEF_WEIGHT if harmless(e) and is_brief(e.text) else 1.0 for e in examples]
     progress(f"embedding {len(examples)} lines")
     embeddings = embed([example.text for example in examples])
@@ -124,7 +133,9 @@ def train(
     calibration = calibrate(Classifier.load(path, reader.names), reader, embed, blind)
     calibration.save(folder / "calibration.json")
     size = path.stat().st_size
-    return TrainingReport(len(written), len(made) + len(plain), path, size, calibration.measured)
+    return TrainingReport(
+        len(written), len(examples) - len(written), path, size, calibration.measured
+    )
 
 
 def made_up(

@@ -18,6 +18,7 @@ from flows.triage.examples import (
     Example,
     read_examples,
 )
+from flows.triage.framed import LEAST, SHARE, bare, framed, load_frames
 from flows.triage.noise import (
     Homophones,
     misheard_syllables,
@@ -29,8 +30,10 @@ from flows.triage.noise import (
 )
 from flows.triage.phrase_lines import phrase_lines
 from flows.triage.phrasebook import load_phrasebook
-from flows.triage.training import made_up, train
+from flows.triage.reading import PhraseReader
+from flows.triage.training import CRY, made_up, train
 
+FRAMES = load_frames()
 NEAR_COPY = 90
 SMALL = TRAINING[3]
 """A file with lines of every route."""
@@ -147,3 +150,43 @@ def test_a_wrong_training_file_is_named(tmp_path: Path):
     bad.write_text("north\t\t\t\t\t喂", "utf-8")
     with pytest.raises(ExampleError, match=r"bad\.tsv, line 1"):
         train(embed_by_length, folder=tmp_path, training=(bad,))  # type: ignore[arg-type]
+
+
+def test_lines_of_every_route_stand_in_the_same_frames():
+    written = read_examples(SMALL)
+
+    made = framed(written, FRAMES, 3)
+
+    assert framed(written, FRAMES, 3) == made
+    assert {e.route for e in made} == {e.route for e in written}
+    long = sum(len(e.text) >= LEAST for e in written)
+    assert 0.7 * SHARE * long < len(made) < 1.3 * SHARE * long
+
+
+def test_a_framed_line_keeps_its_words_and_its_labels():
+    written = {e.text.rstrip("。！？，"): e for e in read_examples(SMALL)}
+
+    for example in framed(tuple(written.values()), FRAMES, 3):
+        text = max((text for text in written if text in example.text), key=len)
+        assert example.text != text
+        assert written[text].accept == example.accept
+
+
+def test_a_frame_of_any_line_is_the_same_when_lines_are_added():
+    written = read_examples(SMALL)
+
+    assert set(framed(written[:50], FRAMES, 3)) <= set(framed(written, FRAMES, 3))
+
+
+def test_bare_frames_are_lines_without_a_matter():
+    lines = bare(FRAMES, 3)
+
+    assert {e.text for e in lines} >= {*FRAMES.openings, *FRAMES.places, *FRAMES.closings}
+    assert all(e.accept == {"12345", "neither"} for e in lines)
+
+
+def test_no_frame_is_a_cry():
+    reader = PhraseReader(load_phrasebook())
+
+    for piece in (*FRAMES.openings, *FRAMES.places, *FRAMES.closings, *FRAMES.hesitations):
+        assert not reader.read(Turn("caller", piece)).named("danger", least=CRY), piece
