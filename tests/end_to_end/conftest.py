@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 Int16 = NDArray[np.int16]
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_S = 180
+READY_S = 300
 
 
 def free_port() -> int:
