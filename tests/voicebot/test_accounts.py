@@ -66,7 +66,7 @@ async def test_a_name_with_its_password_lets_in(records: Records, enter: LogIn) 
     assert opening.principal.token_id == opening.account == account
 
 
-@pytest.mark.parametrize("name", [" 王芳 ", "王 芳", "王芳"])
+@pytest.mark.parametrize("name", [" 王芳 ", "王 芳", "王\u3000芳"])
 async def test_a_name_may_be_written_in_other_ways(
     records: Records, enter: LogIn, name: str
 ) -> None:
@@ -75,7 +75,8 @@ async def test_a_name_may_be_written_in_other_ways(
 
 
 @pytest.mark.parametrize(
-    ("name", "password"), [("王芳", "wrong"), ("王芳", GOOD + "x"), ("李明", GOOD), ("李明", "x")]
+    ("name", "password"),
+    [("王芳", "wrong"), ("王芳", GOOD + "x"), ("李明", GOOD), ("王\0芳", GOOD), ("", "")],
 )
 async def test_any_other_pair_is_refused_in_the_same_words(
     records: Records, enter: LogIn, name: str, password: str
@@ -450,7 +451,7 @@ async def test_what_is_no_cookie_is_nobody(records: Records, cookie: str) -> Non
 # ── which accounts ────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("name", ["王芳", " 王 芳", "王芳 "])
+@pytest.mark.parametrize("name", ["王芳", " 王 芳", "王\u3000芳 "])
 async def test_a_name_is_given_once(records: Records, name: str) -> None:
     await make(records)
     with pytest.raises(AccountsError, match="There is an account"):

@@ -240,6 +240,7 @@ def spoilt(**claims: Any) -> Callable[[Provider], None]:
         spoilt(sub=""),
         spoilt(sub=["4711"]),
         spoilt(sub="x" * 256),
+        spoilt(sub="a\0b"),
         spoilt(preferred_username=None),
         spoilt(preferred_username=["王芳"]),
         spoilt(preferred_username="a\nb"),

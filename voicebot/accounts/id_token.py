@@ -173,8 +173,8 @@ def identity_of(claims: Mapping[str, Any], settings: Oidc) -> Identity:
     Raises:
         LoginRefused: provider_refused: no usable name; no_role: none of his values is a role here.
     """
-    if len(claims["sub"]) > MOST_SUBJECT:
-        raise refused_by_provider("its name for you is too long")
+    if len(claims["sub"]) > MOST_SUBJECT or not claims["sub"].isprintable():
+        raise refused_by_provider("its name for you is none")
     name, said = claims.get(settings.name_claim), _within(claims, settings.role_claim)
     try:
         called = checked_name(name if isinstance(name, str) else "")

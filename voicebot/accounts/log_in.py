@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+import unicodedata
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, update
@@ -57,6 +58,9 @@ class LogIn:
             LoginRefused: wrong_login, too_many_tries, or busy.
             RecordsUnavailable: the database cannot be read or written.
         """
+        name = unicodedata.normalize("NFKC", name)
+        if not name.isprintable():  # nobody's name, and what not every database can compare
+            name = ""
         with self._bench.place():
             # Read before it is written: who has to wait costs the database next to nothing.
             await self._records.read(held_up, name, client, time.time())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import get_args
 
 from kb.rules import person
@@ -10,20 +11,17 @@ from voicebot.config_accounts import PersonRole
 from voicebot.security import MOST_NAME
 
 PEOPLE: tuple[PersonRole, ...] = get_args(PersonRole)
-MOST_KEY = 192
 
 
 def checked_name(name: str) -> str:
-    """A name without the space around it.
+    """A name as it is kept: one spelling (NFKC), without the space around it.
 
     Raises:
         AccountsError: it is empty, too long, or holds what cannot be seen.
     """
-    name = name.strip()
+    name = unicodedata.normalize("NFKC", name).strip()
     if not name or len(name) > MOST_NAME or not name.isprintable():
         raise AccountsError(f"A name has 1 to {MOST_NAME} characters that can be seen.")
-    if len(key_of(name)) > MOST_KEY:
-        raise AccountsError("Write the name in simpler characters.")
     return name
 
 

@@ -18,7 +18,8 @@ class AccountRow(Base):
     name: Mapped[str] = mapped_column(String(64))
     """As it was written; the person's name in the audit and in the knowledge base."""
     key: Mapped[str] = mapped_column(String(192), unique=True)
-    """The name as names are compared (`voicebot.accounts.names.key_of`)."""
+    """The name as names are compared (`voicebot.accounts.names.key_of`): longer by its letters
+    without case, three for one at most."""
     role: Mapped[str] = mapped_column(String(16))
     password: Mapped[str | None] = mapped_column(Text)
     """argon2id, in PHC's form; None for who logs in at a provider."""
