@@ -187,6 +187,18 @@ def test_callers_in_danger_without_a_line_stand_on_the_board_by_risk(
         waiting.leave("high")
 
 
+@pytest.mark.parametrize("role", ["supervisor", "agent"])
+def test_an_incident_shows_its_callers_and_to_supervisors_what_can_be_done(
+    desk_of_day: Desk, role: str
+) -> None:
+    for language in ("zh", "en"):
+        (path,) = set(re.findall(r'href="/console/duty/(incidents/i[^"]+)"',
+                                 desk_of_day(role, "incidents", language)))  # fmt: skip
+        page = desk_of_day(role, path, language)
+        assert page.count('href="/console/calls/') == 3
+        assert ('data-opens="announce"' in page) is (role == "supervisor")
+
+
 def test_each_alarm_says_where_it_is_seen_to(desk_of_day: Desk) -> None:
     page = desk_of_day("supervisor", "alarms")
     found = re.findall(r'data-alarm="(\w+)"', page)
