@@ -242,7 +242,7 @@ async def test_who_was_refused_for_want_of_room_is_missed(
 ) -> None:
     service(settings, records).turned_away(CallInfo("C1", "+8613800138000", "12345"), why)
     await settled(records)
-    found = await records.read(missed.listed)
+    found = await records.read(missed.listed, time.time())
     assert [(each["number"], each["why"]) for each in found] == [(NUMBER, "refused")] * listed
 
 
@@ -501,7 +501,7 @@ async def test_what_a_call_decides_about_its_caller_is_on_record_when_it_is_over
     await settled(records)
     (judged,) = await records.read(evaluations.listed)
     assert (judged["call_id"], judged["score"]) == ("C1", 1)
-    (lost,) = await records.read(missed.listed)
+    (lost,) = await records.read(missed.listed, time.time())
     assert (lost["call_id"], lost["did"], lost["why"]) == ("C1", "12333", "queue")
 
 
@@ -536,4 +536,4 @@ async def test_the_service_tells_each_call_what_is_known_of_its_caller_and_its_l
     serving._admission.stop()
     await serving.take(ScriptedLine(CallInfo("C3", "13900139000", "12345")))
     await settled(records)
-    assert [each["call_id"] for each in await records.read(missed.listed)] == ["C3"]
+    assert [each["call_id"] for each in await records.read(missed.listed, time.time())] == ["C3"]

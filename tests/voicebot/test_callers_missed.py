@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from datetime import time as clock
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,11 +24,20 @@ from telephony.scripted import ScriptedLine
 from voicebot.callers import missed, on_call
 from voicebot.callers.calling import MISSED, CallingBack
 from voicebot.callers.errors import NotKnown
-from voicebot.callers.missed_rules import Missed, Window, first_try, next_try, of_call
+from voicebot.callers.missed_rules import (
+    LOST_S,
+    QUEUED,
+    Missed,
+    Window,
+    first_try,
+    next_try,
+    of_call,
+)
 from voicebot.clock import BEIJING
 from voicebot.config import Settings
 from voicebot.records.database import migrate, open_engine
 from voicebot.records.errors import RecordsUnavailable
+from voicebot.records.operations import note_diverted
 from voicebot.records.store import Records
 from voicebot.records.tables import CallRow
 from voicebot.retention.mark import REMOVED
@@ -156,7 +166,7 @@ def test_danger_goes_first_then_who_has_waited_longest(session: Session) -> None
     miss(session, "C2", "13800000002", NOON - 100)
     miss(session, "C3", "13800000003", NOON, danger=True)
     assert numbers(session, NOON + 61) == ["13800000003", "13800000002", "13800000001"]
-    assert [each["call_id"] for each in missed.listed(session)] == ["C3", "C2", "C1"]
+    assert [each["call_id"] for each in missed.listed(session, NOON)] == ["C3", "C2", "C1"]
 
 
 def test_several_missed_calls_of_a_number_are_one_call_back(session: Session) -> None:
@@ -165,15 +175,15 @@ def test_several_missed_calls_of_a_number_are_one_call_back(session: Session) ->
     assert numbers(session, NOON + 61) == [], "not while the newest is quite fresh"
     assert numbers(session, NOON + 111) == [NUMBER]
     missed.reached(session, NUMBER, at=NOON + 130)
-    assert missed.listed(session) == []
-    assert {each["state"] for each in missed.listed(session, everything=True)} == {"reached"}
+    assert missed.listed(session, NOON) == []
+    assert {each["state"] for each in missed.listed(session, NOON, everything=True)} == {"reached"}
 
 
 def test_a_call_that_is_told_twice_is_listed_once_and_keeps_what_was_done(session: Session) -> None:
     miss(session, "C1", NUMBER, NOON)
     missed.done(session, "C1", who="坐席7", note="已回电", at=NOON + 10)
     miss(session, "C1", NUMBER, NOON)
-    assert missed.listed(session) == []
+    assert missed.listed(session, NOON) == []
 
 
 @pytest.mark.parametrize(
@@ -187,7 +197,7 @@ def test_who_called_again_and_got_through_is_not_called(
     session.add(CallRow(id="C2", caller=NUMBER, started_at=NOON + 5, outcome=outcome))
     session.flush()
     assert missed.settle_called_again(session, NOON + 70) == int(settled)
-    assert (missed.listed(session) == []) == settled
+    assert (missed.listed(session, NOON) == []) == settled
 
 
 def test_what_an_agent_has_settled_is_off_the_list_with_name_and_note(session: Session) -> None:
@@ -198,8 +208,8 @@ def test_what_an_agent_has_settled_is_off_the_list_with_name_and_note(session: S
         "C1",
         "C2",
     ]
-    assert [each["call_id"] for each in missed.listed(session)] == ["C3"]
-    (settled,) = (e for e in missed.listed(session, everything=True) if e["call_id"] == "C1")
+    assert [each["call_id"] for each in missed.listed(session, NOON)] == ["C3"]
+    (settled,) = (e for e in missed.listed(session, NOON, everything=True) if e["call_id"] == "C1")
     assert (settled["settled_by"], settled["note"]) == ("坐席7", "已登记")
     with pytest.raises(NotKnown):
         missed.done(session, "C9", who="坐席7", note="", at=NOON)
@@ -210,7 +220,7 @@ def test_two_whose_numbers_are_not_there_are_not_one_caller(session: Session, ma
     miss(session, "C1", mark, NOON)
     miss(session, "C2", mark, NOON)
     assert missed.done(session, "C1", who="坐席7", note="", at=NOON + 9) == ["C1"]
-    assert [each["call_id"] for each in missed.listed(session)] == ["C2"]
+    assert [each["call_id"] for each in missed.listed(session, NOON)] == ["C2"]
 
 
 def test_who_was_called_in_vain_often_enough_stays_on_the_list_for_a_person(
@@ -222,8 +232,71 @@ def test_who_was_called_in_vain_often_enough_stays_on_the_list_for_a_person(
     assert numbers(session, NOON + 401) == [NUMBER]
     assert missed.begin(session, NUMBER, tries=2, next_try_at=None, at=NOON + 420)
     assert numbers(session, NOON + 9999) == []
-    (left,) = missed.listed(session)
+    (left,) = missed.listed(session, NOON)
     assert (left["state"], left["tries"]) == ("given_up", 2)
+
+
+# ── who waits in a queue ──────────────────────────────────────────────────────────
+
+
+def queue(session: Session, call: str, when: float) -> None:
+    """As it is put down before the caller is there."""
+    row: dict[str, Any] = {"call_id": call, "number": NUMBER, "did": "12345", "danger": False}
+    missed.note(session, **row, at=when, why=QUEUED, next_try_at=when + LOST_S)
+    session.flush()
+
+
+def became(session: Session, call: str, what: str, when: float) -> None:
+    note_diverted(
+        session, call_id=call, did="12345", at=when, call_back=False, became=what, became_at=when
+    )
+    session.flush()
+
+
+def shown(session: Session, when: float) -> list[tuple[str, str]]:
+    return [(each["call_id"], each["why"]) for each in missed.listed(session, when)]
+
+
+def test_who_waits_in_a_queue_is_not_listed_until_he_counts_as_lost(session: Session) -> None:
+    queue(session, "C1", NOON)
+    assert shown(session, NOON + LOST_S - 1) == []
+    assert missed.page(session, at=NOON + LOST_S - 1) == []
+    assert numbers(session, NOON + LOST_S - 1) == []
+    assert shown(session, NOON + LOST_S) == [("C1", QUEUED)]
+    assert len(missed.page(session, at=NOON + LOST_S)) == 1
+    assert numbers(session, NOON + LOST_S) == [NUMBER]
+
+
+@pytest.mark.parametrize("what", ["met", "returned"])
+def test_who_has_a_person_or_comes_back_was_not_missed_though_it_is_told_late(
+    session: Session, what: str
+) -> None:
+    queue(session, "C1", NOON)
+    became(session, "C1", what, NOON + 20)
+    assert shown(session, NOON + LOST_S) == []
+    queue(session, "C1", NOON)  # once more, from the spool
+    assert shown(session, NOON + LOST_S) == []
+    queue(session, "C1", NOON + 21)  # he waits again
+    assert shown(session, NOON + 21 + LOST_S) == [("C1", QUEUED)]
+
+
+def test_who_hangs_up_in_the_queue_is_called_as_soon_as_others_are(session: Session) -> None:
+    queue(session, "C1", NOON)
+    became(session, "C1", "gone", NOON + 20)
+    miss(session, "C1", NUMBER, NOON + 20)
+    assert shown(session, NOON + 21) == [("C1", "queue")]
+    assert numbers(session, NOON + 81) == [NUMBER]
+    queue(session, "C1", NOON)
+    assert shown(session, NOON + 21) == [("C1", "queue")]
+
+
+def test_what_an_agent_has_settled_meanwhile_stays_settled(session: Session) -> None:
+    queue(session, "C1", NOON)
+    missed.done(session, "C1", who="坐席7", note="已回电", at=NOON + 10)
+    became(session, "C1", "met", NOON + 20)
+    miss(session, "C1", NUMBER, NOON + 30)
+    (kept,) = missed.listed(session, NOON, everything=True)
+    assert (kept["state"], kept["why"]) == ("done", QUEUED)
 
 
 # ── calling ───────────────────────────────────────────────────────────────────────
@@ -266,7 +339,7 @@ class Desk:
         return [number for _, number, _, _ in self.line.calls_out]
 
     async def states(self) -> dict[str, str]:
-        found = await self.records.read(missed.listed, everything=True)
+        found = await self.records.read(missed.listed, time.time(), everything=True)
         return {each["call_id"]: each["state"] for each in found}
 
 
@@ -298,7 +371,7 @@ async def test_the_answered_call_itself_says_whether_anybody_was_reached(
     call = State(call_id="C2", caller=NUMBER, calling="missed", turns=turns)
     on_call.ended(records, call, "12345", ALWAYS, time.time())
     await asyncio.gather(*records._tasks)
-    (found,) = await records.read(missed.listed, everything=True)
+    (found,) = await records.read(missed.listed, time.time(), everything=True)
     assert (found["state"], found["tries"], found["note"]) == (state, 1, note)
     await desk.calling.once(time.time())
     assert desk.called() == [NUMBER], "not again before its time"
@@ -312,7 +385,7 @@ async def test_a_call_back_is_on_record_before_it_rings_and_is_not_made_again_af
     ringing: list[int] = []
 
     async def killed(*_: str, ring_s: float) -> None:
-        ringing.extend(each["tries"] for each in await records.read(missed.listed))
+        ringing.extend(each["tries"] for each in await records.read(missed.listed, time.time()))
         raise asyncio.CancelledError
 
     monkeypatch.setattr(desk.line, "call_out", killed)
@@ -353,7 +426,7 @@ async def test_after_the_last_try_in_vain_a_person_decides(records: Records) -> 
     assert await desk.states() == {"C1": "waiting"}
     await desk.calling.once(time.time() + 3600)
     assert await desk.states() == {"C1": "given_up"}
-    (left,) = await records.read(missed.listed)
+    (left,) = await records.read(missed.listed, time.time())
     assert left["note"] == "第2次回拨：无人接听"
 
 

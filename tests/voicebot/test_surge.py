@@ -20,6 +20,7 @@ from voicebot.admission import Room
 from voicebot.app import Service
 from voicebot.call_backs import CallBacks
 from voicebot.callers import missed
+from voicebot.callers.missed_rules import LOST_S
 from voicebot.config import ConfigError, Settings, load_settings
 from voicebot.figures.tables import DivertedCallRow
 from voicebot.records.store import Records
@@ -107,7 +108,7 @@ class Desk:
 
     async def missed(self) -> list[tuple[str, str, str]]:
         await asyncio.gather(*self.records._tasks)
-        found = await self.records.read(lambda s: missed.listed(s, everything=True))
+        found = await self.records.read(lambda s: missed.listed(s, time.time(), everything=True))
         return [(each["call_id"], each["why"], each["state"]) for each in found]
 
 
@@ -161,7 +162,7 @@ async def test_a_free_seat_takes_the_call_and_the_bot_what_would_wait(
     assert seat.diverted == ("agents", HAIKOU, False)
     decided = await desk.decided(bot)
     assert decided is not None
-    assert decided["because"] == ("坐席已满，预计等待77秒，超过20秒上限，由机器人接听。")
+    assert decided["because"] == ("坐席已满，预计等待77秒，超过10秒上限，由机器人接听。")
     for line in (seat, bot):
         await desk.end(line)
 
@@ -184,7 +185,7 @@ async def test_a_burst_does_not_take_the_same_seats_twice(
     assert [each and each["destination"] for each in decided] == [
         "local_seat",
         "local_seat",
-        "queue",
+        "bot",
     ]
     for line in lines:
         await desk.end(line)
@@ -282,6 +283,58 @@ async def test_who_hangs_up_in_the_queue_was_missed(open_desk: Callable[..., Des
     assert await desk.became() == [("c-0", False, "gone")]
 
 
+async def test_whom_a_process_that_dies_leaves_in_the_queue_is_called_back_later(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk()
+    began = time.time()
+    await desk.call("13800138000", agents=SOME_FREE)
+    desk.tasks[0].cancel()
+    await asyncio.gather(*desk.tasks, return_exceptions=True)
+    assert await desk.missed() == [("c-0", "queued", "waiting")]
+
+    async def open_at(seconds: float) -> list[str]:
+        found = await desk.records.read(missed.listed, began + seconds)
+        return [each["call_id"] for each in found]
+
+    assert await open_at(LOST_S - 60) == [], "perhaps a seat has answered, or is about to"
+    assert await open_at(86_400) == ["c-0"]
+    (due,) = await desk.records.read(missed.due, began + 86_400)
+    assert (due.number, due.call_id) == ("13800138000", "c-0")
+
+
+async def test_nobody_is_in_the_queue_whose_number_is_not_on_record(
+    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = open_desk()
+    before: list[list[tuple[str, str, str]]] = []
+
+    async def divert(line: ScriptedLine, queue: str, region: str, *, call_back: bool) -> None:
+        before.append(await desk.missed())
+        line.diverted = queue, region, call_back
+
+    monkeypatch.setattr(ScriptedLine, "divert", divert)
+    line = await desk.call(agents=SOME_FREE)
+    assert before == [[("c-0", "queued", "waiting")]]
+    line.person_answers()
+    await desk.end(line)
+
+
+async def test_a_hidden_number_waits_in_the_queue_and_is_on_no_list(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk()
+    line = ScriptedLine(CallInfo("c-0", "", LINE))
+    line.queues = {"agents": SOME_FREE}
+    task = asyncio.create_task(desk.service.take(line))
+    while not line.diverted:  # noqa: ASYNC110 - see Desk.call
+        await asyncio.sleep(0.01)
+    assert await desk.missed() == []
+    line.caller_hangs_up()
+    await task
+    assert await desk.missed() == []
+
+
 async def test_whom_no_seat_has_answered_the_bot_answers(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk()
     line = await desk.call(agents=SOME_FREE)
@@ -325,6 +378,53 @@ async def test_a_call_back_is_on_record_before_it_is_offered_and_off_it_when_ser
     await desk.end(line)
     assert await desk.missed() == [("c-1", "surge", "reached")]
     assert await desk.became() == [("c-1", True, "met")]
+    await desk.end(bot)
+
+
+async def test_a_call_back_is_told_once_however_often_the_caller_waits(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk("[admission]\ncalls = 1\n" + QUEUES)
+    full = QueueState(2, 0, 40)
+    bot = await desk.call(agents=full)
+    line = await desk.call(agents=full)
+    told = [line.diverted]
+    for _ in range(2):
+        line.nobody_answers()
+        await desk.tasks[-1]
+        line = ScriptedLine(replace(line.info, waited=True))
+        line.queues = {"agents": full}
+        desk.tasks.append(asyncio.create_task(desk.service.take(line)))
+        while not line.diverted:  # noqa: ASYNC110 - see Desk.call
+            await asyncio.sleep(0.01)
+        told.append(line.diverted)
+    assert told == [("agents", "", True), ("agents", "", False), ("agents", "", False)]
+    assert await desk.missed() == [("c-1", "surge", "waiting")], "what was promised stands"
+    line.person_answers()
+    line.caller_hangs_up()
+    await desk.tasks[-1]
+    assert await desk.missed() == [("c-1", "surge", "reached")]
+    await desk.end(bot)
+
+
+async def test_who_first_expected_a_short_wait_is_told_when_it_has_become_long(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk("[admission]\ncalls = 1\n" + QUEUES)
+    bot = await desk.call(agents=QueueState(2, 0, 40))
+    line = await desk.call(agents=SOME_FREE)
+    assert line.diverted == ("agents", HAIKOU, False)
+    line.nobody_answers()
+    await desk.tasks[-1]
+    again = ScriptedLine(replace(line.info, waited=True))
+    again.queues = {"agents": QueueState(2, 0, 40)}
+    task = asyncio.create_task(desk.service.take(again))
+    while not again.diverted:  # noqa: ASYNC110 - see Desk.call
+        await asyncio.sleep(0.01)
+    assert again.diverted == ("agents", "", True)
+    again.caller_hangs_up()
+    await task
+    assert await desk.missed() == [("c-1", "surge", "waiting")]
     await desk.end(bot)
 
 
@@ -442,6 +542,14 @@ def test_service_and_patience_are_measured() -> None:
         measured.waited(LINE, 10, gave_up=True)
     assert measured.service_s(LINE) == pytest.approx(60, rel=0.01)
     assert measured.patience_s(LINE) == pytest.approx(20, rel=0.01)
+
+
+def test_a_day_on_which_hardly_anybody_waits_tells_nothing_of_patience() -> None:
+    measured = Measured(180, 120)
+    for _ in range(10_000):
+        measured.waited(LINE, 0, gave_up=False)
+    measured.waited(LINE, 3, gave_up=False)
+    assert measured.patience_s(LINE) == pytest.approx(120, rel=0.01)
 
 
 # ── settings ─────────────────────────────────────────────────────────────────────────

@@ -6,16 +6,19 @@ number.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from voicebot.callers.errors import NotKnown
 from voicebot.callers.limits import name_of
+from voicebot.callers.missed_rules import QUEUED
 from voicebot.callers.tables import MissedCallRow
+from voicebot.figures.tables import DivertedCallRow
 from voicebot.records.tables import CallRow
 from voicebot.retention.mark import REMOVED
 
@@ -49,8 +52,16 @@ def note(
     danger: bool,
     next_try_at: float,
 ) -> None:
-    """Put a missed call on the list; one that is there stays as it is."""
-    if session.get(MissedCallRow, call_id) is None:
+    """Put a missed call on the list; one that is there stays as it is.
+
+    A caller who is only in the queue yet (`QUEUED`) becomes what is noted of him next.
+    """
+    row = session.get(MissedCallRow, call_id)
+    if why == QUEUED and _left(session, call_id, at):
+        return
+    if row is not None and row.why == QUEUED and row.state == "waiting" and why != QUEUED:
+        row.at, row.why, row.next_try_at = at, why, next_try_at
+    elif row is None:
         session.add(
             MissedCallRow(
                 call_id=call_id,
@@ -62,6 +73,18 @@ def note(
                 next_try_at=next_try_at,
             )
         )
+
+
+def left_queue(session: Session, call_id: str, *, at: float) -> None:
+    """Who was in the queue has a person, or is offered to us again: nobody was missed."""
+    session.execute(
+        delete(MissedCallRow).where(
+            MissedCallRow.call_id == call_id,
+            MissedCallRow.why == QUEUED,
+            MissedCallRow.state == "waiting",
+            MissedCallRow.at <= at,
+        )
+    )
 
 
 def called_again(session: Session) -> list[str]:
@@ -177,11 +200,16 @@ def done(session: Session, call_id: str, *, who: str, note: str, at: float) -> l
     return [each.call_id for each in rows]
 
 
-def listed(session: Session, *, everything: bool = False, most: int = 1000) -> list[dict[str, Any]]:
-    """Open missed calls, danger first and the oldest before the newest; `everything`: all."""
+def listed(
+    session: Session, at: float, *, everything: bool = False, most: int = 1000
+) -> list[dict[str, Any]]:
+    """Open missed calls, danger first and the oldest before the newest; `everything`: all.
+
+    Who waits in a queue at `at`, as far as is known, is not among the open ones.
+    """
     chosen = select(MissedCallRow)
     if not everything:
-        chosen = chosen.where(MissedCallRow.state.in_(OPEN))
+        chosen = chosen.where(MissedCallRow.state.in_(OPEN), ~_in_queue(at))
     rows = session.scalars(
         chosen.order_by(MissedCallRow.danger.desc(), MissedCallRow.at, MissedCallRow.call_id).limit(
             most
@@ -196,12 +224,13 @@ def listed(session: Session, *, everything: bool = False, most: int = 1000) -> l
 def page(
     session: Session,
     *,
+    at: float | None = None,
     everything: bool = False,
     after: tuple[float, str] | None = None,
     most: int = 50,
 ) -> list[dict[str, Any]]:
     """A page of `listed`, after the `page_key` of the last of the page before; `everything`: all,
-    the newest first.
+    the newest first. `at`: None for now.
     """
     chosen = select(MissedCallRow)
     place = tuple_(MissedCallRow.at, MissedCallRow.call_id)
@@ -210,7 +239,8 @@ def page(
             chosen = chosen.where(MissedCallRow.at <= after[0], place < (after[0], after[1][1:]))
         chosen = chosen.order_by(MissedCallRow.at.desc(), MissedCallRow.call_id.desc())
     else:
-        chosen = chosen.where(MissedCallRow.state.in_(OPEN))
+        now = time.time() if at is None else at
+        chosen = chosen.where(MissedCallRow.state.in_(OPEN), ~_in_queue(now))
         if after is not None:
             later = place > (after[0], after[1][1:])
             calm = MissedCallRow.danger.is_(False)
@@ -230,6 +260,16 @@ def page(
 def page_key(missed: Mapping[str, Any]) -> tuple[float, str]:
     """Where the page after this missed call begins."""
     return missed["at"], f"{int(missed['danger'])}{missed['call_id']}"
+
+
+def _in_queue(at: float) -> ColumnElement[bool]:
+    return and_(MissedCallRow.why == QUEUED, MissedCallRow.next_try_at > at)
+
+
+def _left(session: Session, call_id: str, at: float) -> bool:
+    """What was noted at `at` comes late: the caller has left that queue since."""
+    diverted = session.get(DivertedCallRow, call_id)
+    return diverted is not None and diverted.became_at is not None and diverted.became_at >= at
 
 
 def _waiting(number: str, at: float) -> ColumnElement[bool]:

@@ -15,10 +15,14 @@ from flows.pending import HandoffState
 from flows.state import State
 from voicebot.callers.days import local
 
+QUEUED = "queued"
+"""Why a caller is on the list who was given to a queue, until it is known what became of that."""
+
 WHY: Mapping[str, str] = {
     "danger": "险情中断",
     "police": "公安事项中断",
     "queue": "排队时挂断",
+    QUEUED: "排队中失去联系",
     "no_seat": "没有空闲座席",
     "closed": "非服务时间",
     "refused": "线路全忙未接",
@@ -29,6 +33,8 @@ FIRST_S = 60.0
 """Until a number is called back: who wants to call again has done so by then."""
 DANGER_FIRST_S = 120.0
 """The calls at once of `voicebot.call_backs` are over by then."""
+LOST_S = 600.0
+"""Until who was in the queue counts as lost, where nobody was left to see what became of it."""
 _AGAIN_S = (300.0, 1800.0, 7200.0)
 """Pauses after the first try, the second, and all others."""
 
@@ -83,7 +89,9 @@ def _danger(state: State, handoff: HandoffState) -> bool:
 
 def first_try(missed: Missed, at: float, window: Window) -> float:
     """When the number is called for the first time; seconds since the epoch."""
-    return at + DANGER_FIRST_S if missed.danger else window.first_open(at + FIRST_S)
+    if missed.danger:
+        return at + DANGER_FIRST_S
+    return window.first_open(at + (LOST_S if missed.why == QUEUED else FIRST_S))
 
 
 def next_try(tries: int, most: int, at: float, *, danger: bool, window: Window) -> float | None:

@@ -26,7 +26,10 @@ def list_missed(everything: Everything = False, as_json: AsJson = False) -> None
     from voicebot.callers import missed
     from voicebot.callers.missed_rules import WHY
 
-    found = audited("callers.missed.read", "", lambda s: missed.listed(s, everything=everything))
+    at = time.time()
+    found = audited(
+        "callers.missed.read", "", lambda s: missed.listed(s, at, everything=everything)
+    )
     if not found and not as_json:
         typer.echo("No missed call is open.")
     for each in found:

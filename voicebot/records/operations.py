@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from voicebot.accounts.sessions import touch_session
 from voicebot.auditing.keeping import waits
+from voicebot.callers.missed import left_queue
 from voicebot.callers.operations import (
     appeal_limit,
     called_back,
@@ -101,6 +102,8 @@ def note_diverted(
     row.at, row.call_back = min(row.at, at), row.call_back or call_back
     if became_at is not None and (row.became_at is None or row.became_at < became_at):
         row.became, row.became_at = became, became_at
+        if became != "gone":
+            left_queue(session, call_id, at=became_at)
 
 
 def finish_call(

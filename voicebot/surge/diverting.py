@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from functools import partial
 
@@ -9,11 +11,14 @@ import structlog
 
 from flows.surge import Destination
 from telephony.call_control import CallInfo, Diversion, DivertibleCall, IncomingCall, Trunk
-from voicebot.callers.missed_rules import Missed, Window, first_try
+from voicebot.callers.missed_rules import QUEUED, Missed, Window, first_try
 from voicebot.records.store import Records
 from voicebot.surge.control import Routed, SurgeControl
 
 log = structlog.get_logger()
+
+NOTED_S = 0.5
+"""How long a caller who is promised nothing waits for his number to be on record."""
 
 
 class Diverting:
@@ -23,23 +28,29 @@ class Diverting:
 
     def __init__(self, records: Records, control: SurgeControl, window: Window) -> None:
         self._records, self._control, self._window = records, control, window
+        self._told: set[str] = set()
+        """Calls that came back from the queue and have heard that they will be called back."""
 
     async def give(
         self, call: IncomingCall, info: CallInfo, routed: Routed, offered_at: float
     ) -> None:
         """To the end of the call; `offered_at` is when it rang, seconds since the epoch.
 
-        Who hangs up before a person is there was missed, and is called back. Where callers
-        are told so, the number is on record before (nothing is announced that is not written).
+        The number is on the list of missed calls before the caller is in the queue, so that who
+        is there when this process dies is not lost; whoever meets a person, or comes back, is
+        taken off. What callers are told is on record first, and told once.
         """
         assert isinstance(call, DivertibleCall)
         decision, began = routed.decision, time.time()
-        noted = decision.destination is Destination.CALL_BACK and await self._note(info, "surge")
+        told = info.call_id in self._told
+        promised = decision.destination is Destination.CALL_BACK and await self._note(info, "surge")
+        if not promised:
+            await self._note(info, QUEUED)
         self._control.gone_to_people(info.did, decision.region if routed.outside else "")
         log.info("call_to_people", destination=decision.destination.value)
-        await call.divert(routed.queue, decision.region, call_back=noted)
+        await call.divert(routed.queue, decision.region, call_back=promised and not told)
         diverted = partial(
-            self._records.note_diverted, info.call_id, info.did, offered_at, call_back=noted
+            self._records.note_diverted, info.call_id, info.did, offered_at, call_back=promised
         )
         diverted()
         became = await call.diverted_to()
@@ -47,27 +58,45 @@ class Diverting:
         diverted(became=became.value, became_at=answered)
         gave_up = became is Diversion.GONE
         self._control.measured.waited(info.did, answered - began, gave_up=gave_up)
+        promised = promised or told
+        if became is Diversion.RETURNED:
+            if promised:
+                self._told.add(info.call_id)
+            return
+        self._told.discard(info.call_id)
         if became is Diversion.MET:
-            if noted:
+            if promised:
                 await self._records.called_back(info.caller, answered, heard=True)
             await call.closed()
             self._control.measured.talked(info.did, time.time() - answered)
-        elif gave_up and not noted:
+        elif not promised:
             await self._note(info, "queue")
 
+    def forget(self, call_id: str) -> None:
+        """The bot has the call, or it was turned away."""
+        self._told.discard(call_id)
+
     async def _note(self, info: CallInfo, why: str) -> bool:
-        """The number is on the list of missed calls."""
+        """The number is on the list of missed calls; of one in the queue it may be so later."""
         if not info.caller or info.trunk is not Trunk.PUBLIC:
             return False
         at = time.time()
-        return await self._records.note_missed(
-            {
-                "call_id": info.call_id,
-                "number": info.caller,
-                "did": info.did,
-                "at": at,
-                "why": why,
-                "danger": False,
-                "next_try_at": first_try(Missed(why), at, self._window),
-            }
+        noted = asyncio.ensure_future(
+            self._records.note_missed(
+                {
+                    "call_id": info.call_id,
+                    "number": info.caller,
+                    "did": info.did,
+                    "at": at,
+                    "why": why,
+                    "danger": False,
+                    "next_try_at": first_try(Missed(why), at, self._window),
+                }
+            )
         )
+        if why == QUEUED:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(NOTED_S):
+                    return await asyncio.shield(noted)
+            return False
+        return await noted
