@@ -4,14 +4,16 @@ Local seats first, then seats of other regions (R9 异地座席), then the bot (
 call-back. `decide` is one call's destination; the mode of the line behind it changes
 with hysteresis, so that noise about a limit does not make the service flap:
 
-    NORMAL ── outlook > enter_wait_s ──▶ SURGE
+    NORMAL ── outlook > enter_wait_s for hold_s ──▶ SURGE
     SURGE  ── outlook < leave_wait_s for hold_s ──▶ NORMAL
 
 The outlook is the wait that a caller would meet after `look_ahead_s` if arrivals go on as
 they are: calls that the bot takes do not make it look calm, so it stays in surge until
-the arrivals themselves fit the seats again.
+the arrivals themselves fit the seats again. Of counted arrivals only as many are held
+against the seats as chance does not explain.
 
-In NORMAL a caller without a free seat waits in the queue, in SURGE the bot answers. An
+In NORMAL a caller without a free seat waits in the queue, unless the outlook is beyond
+`enter_wait_s` at this moment: then the bot answers. In SURGE the bot answers all of them. An
 ordinary call never takes one of the lines and places kept for hand-offs. Nobody is
 dropped: who has neither seat nor bot is queued, or is offered a call-back.
 """
@@ -56,6 +58,10 @@ __all__ = [
 ]
 
 
+COUNTED_S = 300.0
+"""Arrivals are taken as counted over so long: of n, about √n are chance."""
+
+
 def expected_wait(ahead: int | float, staffed: int, service_s: float, patience_s: float) -> float:
     """Wait (s) until `ahead` calls have left the queue, `staffed` seats being busy.
 
@@ -90,7 +96,7 @@ def waits(figures: Figures, policy: Policy) -> tuple[float, float] | None:
     now = expected_wait(ahead, staffed, seats.service_s, seats.patience_s)
     if ahead > 0 and seats.oldest_wait_s > now:
         now = seats.oldest_wait_s  # the head of the queue has proved it
-    rate = max(seats.arrivals_per_min, figures.expected_per_min) / 60.0
+    rate = max(_beyond_chance(seats.arrivals_per_min), figures.expected_per_min) / 60.0
     growth = (rate - staffed / seats.service_s) * policy.look_ahead_s
     if growth <= 0:
         return now, now
@@ -104,15 +110,19 @@ def observe(
     """The line's mode after an outlook (None: unknown, which changes no mode)."""
     if force is Force.NORMAL:
         return state if state.mode is Mode.NORMAL else State(Mode.NORMAL, now)
-    if state.mode is Mode.NORMAL:
-        surge = outlook_s is not None and outlook_s > policy.enter_wait_s
-        return State(Mode.SURGE, now) if surge else state
-    if outlook_s is None or outlook_s >= policy.leave_wait_s:
-        return state if state.calm_since is None else replace(state, calm_since=None)
-    if state.calm_since is None:
-        return replace(state, calm_since=now)
-    calm = now - state.calm_since >= policy.hold_s
-    return State(Mode.NORMAL, now) if calm else state
+    normal = state.mode is Mode.NORMAL
+    if outlook_s is None:
+        crossed = False
+    elif normal:
+        crossed = outlook_s > policy.enter_wait_s
+    else:
+        crossed = outlook_s < policy.leave_wait_s
+    if not crossed:
+        return state if state.crossed_since is None else replace(state, crossed_since=None)
+    since = now if state.crossed_since is None else state.crossed_since
+    if now - since >= policy.hold_s:
+        return State(Mode.SURGE if normal else Mode.NORMAL, now)
+    return replace(state, crossed_since=since)
 
 
 def decide(
@@ -143,7 +153,7 @@ def decide(
     wait, outlook = known if known is not None else (None, None)
     state = observe(state, outlook, policy, now, force)
     destination, reason, region = _destination(
-        state.mode, figures, policy, wait, kind, number_known, divertible, waited, force
+        state.mode, figures, policy, wait, outlook, kind, number_known, divertible, waited, force
     )
     return state, Decision(destination, reason, state.mode, wait, outlook, region, override)
 
@@ -153,6 +163,7 @@ def _destination(
     figures: Figures,
     policy: Policy,
     wait: float | None,
+    outlook: float | None,
     kind: Kind,
     number_known: bool,
     divertible: bool,
@@ -197,13 +208,20 @@ def _destination(
         return Destination.REMOTE_SEAT, Reason.REMOTE_SEAT_FREE, remote.region
     if force is Force.SEATS:
         return Destination.QUEUE, Reason.FORCED, ""
-    if mode is Mode.NORMAL and wait <= policy.enter_wait_s:
+    expected = wait if force is Force.NORMAL or outlook is None else outlook
+    if mode is Mode.NORMAL and expected <= policy.enter_wait_s:
         return Destination.QUEUE, Reason.SHORT_WAIT, ""
     if bot:
         return Destination.BOT, Reason.LONG_WAIT, ""
     if policy.call_back and number_known and wait >= policy.call_back_wait_s:
         return Destination.CALL_BACK, refused, ""
     return Destination.QUEUE, refused, ""
+
+
+def _beyond_chance(per_min: float) -> float:
+    """The rate that is there for certain, of one that was counted."""
+    counted = per_min * COUNTED_S / 60.0
+    return max(0.0, counted - math.sqrt(counted)) * 60.0 / COUNTED_S
 
 
 def _most_free(groups: tuple[SeatGroup, ...], *, local: bool) -> SeatGroup | None:

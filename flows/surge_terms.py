@@ -137,8 +137,9 @@ class Policy:
     """The settings of one line.
 
     Parameters:
-        enter_wait_s: an outlook beyond it begins a surge.
-        leave_wait_s: an outlook below it, for `hold_s`, ends it.
+        enter_wait_s: an outlook beyond it, for `hold_s`, begins a surge; until then the bot
+            takes the calls of those moments alone.
+        leave_wait_s: an outlook below it, for `hold_s`, ends the surge.
         call_back_wait_s: from this expected wait on a call-back is offered.
         look_ahead_s: how far the outlook looks.
         stale_after_s: older figures of seats count as unknown.
@@ -150,7 +151,7 @@ class Policy:
         bot_first: the bot answers every call, whatever the figures say.
     """
 
-    enter_wait_s: float = 20.0
+    enter_wait_s: float = 10.0
     leave_wait_s: float = 5.0
     hold_s: float = 120.0
     call_back_wait_s: float = 180.0
@@ -191,12 +192,13 @@ class State:
     Parameters:
         mode: NORMAL or SURGE.
         since: when it began.
-        calm_since: in a surge, since when the outlook has been below the lower limit.
+        crossed_since: since when the outlook has been beyond the limit of the other mode
+            without a break.
     """
 
     mode: Mode = Mode.NORMAL
     since: float = 0.0
-    calm_since: float | None = None
+    crossed_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

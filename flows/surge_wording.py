@@ -69,6 +69,11 @@ def _long(decision: Decision, policy: Policy) -> str:
         return "本线路没有人工在席"
     if decision.wait_s is not None and decision.wait_s > policy.enter_wait_s:
         return f"坐席已满，预计等待{wait}，超过{limit}"
+    if decision.mode is Mode.NORMAL:
+        return (
+            f"坐席已满，照目前的来电，{policy.look_ahead_s:g}秒后预计等待"
+            f"{seconds(decision.outlook_s)}，超过{limit}"
+        )
     return (
         f"线路处于高峰（预计等待{wait}，前景{seconds(decision.outlook_s)}；"
         f"低于{policy.leave_wait_s:g}秒并保持{policy.hold_s:g}秒后才恢复）"

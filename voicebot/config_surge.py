@@ -48,12 +48,13 @@ class Surge(Section):
     Without figures of seats the bot answers every call.
     """
 
-    enter_wait_s: float = Field(20.0, gt=0)
-    """A longer expected wait for a seat begins a surge: the bot takes what would wait."""
+    enter_wait_s: float = Field(10.0, gt=0)
+    """The bot takes a call while a longer wait for a seat is to be expected. For `hold_s`, that
+    begins a surge: the bot takes all that would wait."""
     leave_wait_s: float = Field(5.0, ge=0)
-    """A shorter one …"""
+    """A shorter wait, expected for `hold_s`, ends it."""
     hold_s: float = Field(120.0, ge=0)
-    """… for so long ends it."""
+    """How long either must hold without a break."""
     call_back_wait_s: float = Field(180.0, gt=0)
     """Where the bot is full as well: from this expected wait on callers are called back."""
     look_ahead_s: float = Field(120.0, ge=0)

@@ -24,15 +24,17 @@ from flows.surge import (
     expected_wait,
     waits,
 )
+from flows.surge_wording import explain
 
 HAIKOU, SANYA = "460100", "460200"
 POLICY = Policy()
 CALM = SeatFigures(
-    (SeatGroup(HAIKOU, True, 30, 4),), arrivals_per_min=5, service_s=180, patience_s=90
+    (SeatGroup(HAIKOU, True, 60, 4),), arrivals_per_min=5, service_s=180, patience_s=90
 )
-BUSY = replace(CALM, groups=(SeatGroup(HAIKOU, True, 30, 0),), waiting=1)
+BUSY = replace(CALM, groups=(SeatGroup(HAIKOU, True, 60, 0),), waiting=1)
 FULL = replace(BUSY, waiting=20, oldest_wait_s=60)
 NORMAL, SURGE = State(), State(Mode.SURGE)
+ABOUT_TO_SURGE = State(crossed_since=0.0)
 
 
 def figures(seats: SeatFigures | None = CALM, **changes: float) -> Figures:
@@ -62,7 +64,7 @@ def test_a_free_local_seat_takes_the_call() -> None:
 
 
 def test_a_seat_that_a_waiting_caller_will_get_is_not_free() -> None:
-    seats = replace(CALM, groups=(SeatGroup(HAIKOU, True, 30, 2),), waiting=2)
+    seats = replace(CALM, groups=(SeatGroup(HAIKOU, True, 60, 2),), waiting=2)
     assert go(figures(seats)).destination is Destination.QUEUE
 
 
@@ -89,13 +91,27 @@ def test_a_remote_seat_needs_a_line_that_is_not_kept_for_hand_offs() -> None:
 def test_a_short_wait_is_waited_for() -> None:
     decision = go(figures(BUSY))
     assert (decision.destination, decision.reason) == (Destination.QUEUE, Reason.SHORT_WAIT)
-    assert decision.wait_s == pytest.approx(12, abs=2)  # two seats of thirty, 180 s a call
+    assert decision.wait_s == pytest.approx(6, abs=1)  # two seats of sixty, 180 s a call
 
 
-def test_a_wait_beyond_the_upper_limit_begins_a_surge_and_the_bot_answers() -> None:
+def test_the_bot_takes_a_call_that_would_wait_too_long_and_that_alone_is_no_surge() -> None:
     state, decision = decide(State(), figures(FULL), POLICY, 100.0)
-    assert state == State(Mode.SURGE, since=100.0)
     assert (decision.destination, decision.reason) == (Destination.BOT, Reason.LONG_WAIT)
+    assert state == State(Mode.NORMAL, crossed_since=100.0)
+    state, decision = decide(state, figures(BUSY), POLICY, 150.0)
+    assert (decision.destination, decision.reason) == (Destination.QUEUE, Reason.SHORT_WAIT)
+    assert state == State(Mode.NORMAL)
+
+
+def test_an_outlook_beyond_the_upper_limit_for_the_hold_time_begins_a_surge() -> None:
+    state = State()
+    for now in (100.0, 160.0, 219.0):
+        state, decision = decide(state, figures(FULL), POLICY, now)
+        assert state.mode is Mode.NORMAL
+        assert decision.destination is Destination.BOT
+    state, _ = decide(state, figures(FULL), POLICY, 220.0)
+    assert state == State(Mode.SURGE, since=220.0)
+    assert go(figures(BUSY), state, now=230.0).destination is Destination.BOT
 
 
 def test_arrivals_that_outrun_the_seats_begin_the_surge_before_the_queue_is_long() -> None:
@@ -103,10 +119,28 @@ def test_arrivals_that_outrun_the_seats_begin_the_surge_before_the_queue_is_long
     wait, outlook = waits(figures(flood), POLICY) or (0, 0)
     assert wait < POLICY.enter_wait_s < outlook
     assert go(figures(flood)).destination is Destination.BOT
+    assert go(figures(flood), ABOUT_TO_SURGE, now=120.0).mode is Mode.SURGE
+
+
+def test_the_desk_is_told_that_it_is_the_outlook_and_no_surge() -> None:
+    decision = go(figures(replace(BUSY, arrivals_per_min=60)))
+    assert explain(decision, POLICY) == (
+        "坐席已满，照目前的来电，120秒后预计等待113秒，超过10秒上限，由机器人接听。"
+    )
+
+
+def test_arrivals_that_chance_explains_are_not_held_against_the_seats() -> None:
+    """Sixty seats of 180 s get through twenty calls a minute: a hundred in five minutes, ten
+    of which more or less are chance."""
+    now, outlook = waits(figures(replace(BUSY, arrivals_per_min=22)), POLICY) or (0, 0)
+    assert outlook == now
+    now, outlook = waits(figures(replace(BUSY, arrivals_per_min=23)), POLICY) or (0, 0)
+    assert outlook > now
 
 
 def test_a_forecast_counts_like_arrivals() -> None:
-    assert go(figures(BUSY, expected_per_min=60)).mode is Mode.SURGE
+    forecast = figures(BUSY, expected_per_min=60)
+    assert go(forecast, ABOUT_TO_SURGE, now=120.0).mode is Mode.SURGE
 
 
 def test_the_surge_ends_only_after_the_outlook_was_low_for_the_hold_time() -> None:
@@ -128,7 +162,7 @@ def test_a_relapse_begins_the_hold_time_anew() -> None:
 
 
 def test_in_surge_a_seat_is_kept_for_callers_whom_the_bot_hands_over() -> None:
-    one = replace(CALM, groups=(SeatGroup(HAIKOU, True, 30, 1),))
+    one = replace(CALM, groups=(SeatGroup(HAIKOU, True, 60, 1),))
     assert go(figures(one), SURGE).destination is Destination.BOT
     assert go(figures(CALM), SURGE).destination is Destination.LOCAL_SEAT
 
@@ -159,10 +193,9 @@ def test_unknown_or_stale_figures_mean_the_bot_as_without_surge_control(at: Figu
     assert go(replace(at, bot_calls=8)).destination is Destination.QUEUE
 
 
-def test_unknown_figures_change_no_mode() -> None:
-    assert decide(State(Mode.SURGE, 5.0, 7.0), figures(None), POLICY, 500.0)[0] == State(
-        Mode.SURGE, 5.0
-    )
+@pytest.mark.parametrize("mode", Mode)
+def test_unknown_figures_change_no_mode(mode: Mode) -> None:
+    assert decide(State(mode, 5.0, 7.0), figures(None), POLICY, 500.0)[0] == State(mode, 5.0)
 
 
 def test_an_urgent_call_uses_the_reserve_whatever_is_ordered() -> None:
@@ -205,6 +238,7 @@ def test_a_supervisor_orders_the_bot_seats_or_normal_until_an_hour() -> None:
     assert ordered(Force.SEATS, figures(FULL)) is Destination.QUEUE
     assert ordered(Force.SEATS, figures(None)) is Destination.QUEUE
     assert ordered(Force.NORMAL, figures(BUSY)) is Destination.QUEUE
+    assert ordered(Force.NORMAL, figures(replace(BUSY, arrivals_per_min=60))) is Destination.QUEUE
     assert ordered(Force.NORMAL, figures(FULL)) is Destination.BOT
     assert ordered(Force.BOT, figures(CALM), now=60.0) is Destination.LOCAL_SEAT
 

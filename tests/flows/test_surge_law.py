@@ -67,9 +67,7 @@ policies = st.builds(
     call_back=st.booleans(),
     bot_first=st.booleans(),
 )
-states = st.sampled_from(
-    [State(), State(Mode.SURGE), State(Mode.SURGE, 0.0, 0.0), State(Mode.SURGE, 0.0, 90.0)]
-)
+states = st.builds(State, st.sampled_from(Mode), st.just(0.0), st.sampled_from([None, 0.0, 90.0]))
 overrides = st.none() | st.builds(
     Override, st.sampled_from(Force), st.just(200.0), st.just("王班长"), st.just("演练")
 )
@@ -168,7 +166,7 @@ def test_a_busier_bot_or_fewer_lines_give_nobody_a_seat(
 
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(0, 80)), max_size=200))
-def test_whatever_comes_the_mode_changes_at_most_twice_in_a_hold_time(
+def test_whatever_comes_the_mode_changes_at_most_once_in_a_hold_time(
     arrivals: list[tuple[float, int]],
 ) -> None:
     policy, state, now, changes = Policy(), State(), 0.0, 0
@@ -178,14 +176,14 @@ def test_whatever_comes_the_mode_changes_at_most_twice_in_a_hold_time(
         new, _ = decide(state, Figures(0, 8, 16, 0, seats), policy, now)
         changes += new.mode is not state.mode
         state = new
-    assert changes <= 2 * (now // policy.hold_s) + 1
+    assert changes <= now // policy.hold_s
 
 
 @given(st.lists(st.integers(1, 2), max_size=200), st.sampled_from(Mode))
 def test_noise_between_the_limits_changes_no_mode(waiting: list[int], mode: Mode) -> None:
     state, start = State(mode), State(mode)
     for now, length in enumerate(waiting):
-        seats = SeatFigures((SeatGroup("460100", True, 30, 0),), length)
+        seats = SeatFigures((SeatGroup("460100", True, 60, 0),), length)
         state, decision = decide(state, Figures(0, 8, 16, 0, seats), Policy(), now * 60.0)
         assert Policy().leave_wait_s < (decision.outlook_s or 0) < Policy().enter_wait_s
     assert state == start

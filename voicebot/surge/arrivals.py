@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-WINDOW_S = 300.0
+from flows.surge import COUNTED_S
+
 SHORTEST_S = 60.0
 """A service that has just begun has seen no five minutes; a rate of seconds says nothing."""
 
@@ -27,6 +28,6 @@ class Arrivals:
         times = self._times.get(line)
         if times is None:
             return 0.0
-        while times and times[0] < at - WINDOW_S:
+        while times and times[0] < at - COUNTED_S:
             times.popleft()
-        return 60.0 * len(times) / min(WINDOW_S, max(SHORTEST_S, at - self._began))
+        return 60.0 * len(times) / min(COUNTED_S, max(SHORTEST_S, at - self._began))

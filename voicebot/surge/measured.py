@@ -15,9 +15,10 @@ class _Sum:
     seconds: float
     calls: float
 
-    def add(self, seconds: float, calls: float) -> None:
+    def add(self, seconds: float) -> None:
+        """One more call, for which older ones count less."""
         keep = 1 - 1 / MEMORY
-        self.seconds, self.calls = keep * self.seconds + seconds, keep * self.calls + calls
+        self.seconds, self.calls = keep * self.seconds + seconds, keep * self.calls + 1
 
     @property
     def mean(self) -> float:
@@ -36,15 +37,21 @@ class Measured:
 
     def talked(self, line: str, seconds: float) -> None:
         """A call at a seat is over."""
-        self._of(self._service, line, 0).add(seconds, 1)
+        self._of(self._service, line, 0).add(seconds)
 
     def waited(self, line: str, seconds: float, *, gave_up: bool) -> None:
         """A caller has waited, for a person or in vain.
 
         The time of all over the number of those who gave up is the estimate of greatest
-        likelihood of an exponential patience, of which answered calls tell a part.
+        likelihood of an exponential patience, of which answered calls tell a part. So only who
+        gives up makes older ones count less: a day on which hardly anybody waits tells little,
+        and forgets nothing.
         """
-        self._of(self._patience, line, 1).add(seconds, int(gave_up))
+        found = self._of(self._patience, line, 1)
+        if gave_up:
+            found.add(seconds)
+        else:
+            found.seconds += seconds
 
     def service_s(self, line: str) -> float:
         return self._of(self._service, line, 0).mean
