@@ -14,7 +14,7 @@ from typing import Literal
 
 Kind = Literal["same", "removed", "added"]
 
-SHORTEST_ISLAND = 2
+SHORTEST_ISLAND = 3
 """Unchanged characters between two changes that are worth showing as such; fewer only disturb."""
 _UNITS = re.compile(r"[0-9]+(?:[.:][0-9]+)*|[A-Za-z]+|\s+|.", re.DOTALL)
 

@@ -180,7 +180,8 @@ def test_who_saves_second_sees_what_the_first_has_changed_and_loses_nothing(room
     assert told["both"] == ["answer", "source"]
     (answer,) = [change for change in told["theirs"] if change["field"] == "answer"]
     assert {"kind": "added", "text": "先打电话12333挂失"} in answer["pieces"]
-    again = room.client.put(path, json=other, headers=second | {"If-Match": '"2"'})
+    assert told["merged"]["answer"] == "先打电话12345挂失。"
+    again = room.client.put(path, json=told["merged"], headers=second | {"If-Match": '"2"'})
     assert again.json()["version"] == 3
     versions = room.client.get(path, headers=first).json()["versions"]
     assert [version["who"] for version in versions] == ["小张", "小王", "甲"]

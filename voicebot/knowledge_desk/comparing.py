@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kb.entry import Entry
-from kb.entry_form import values_of
+from kb.entry_form import Values, values_of
 from kb.word_diff import Piece, list_diff, word_diff
 
 
@@ -29,12 +29,14 @@ class Conflict:
     """Somebody else wrote a version after the one that was changed.
 
     `theirs` is what he has changed since, `both` the fields that both have changed, not alike.
+    `merged` holds both people's work: mine where I have changed a field, else what is there now.
     """
 
     version: int
     who: str
     theirs: tuple[FieldChange, ...]
     both: tuple[str, ...]
+    merged: Values
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -42,6 +44,7 @@ class Conflict:
             "who": self.who,
             "theirs": [change.as_dict() for change in self.theirs],
             "both": list(self.both),
+            "merged": self.merged,
         }
 
 
@@ -54,11 +57,12 @@ def changes(before: Entry, after: Entry) -> tuple[FieldChange, ...]:
 def conflict(seen: Entry, theirs: Entry, mine: Entry, who: str) -> Conflict:
     """What has to be looked at before `mine`, made from `seen`, can follow `theirs` of `who`."""
     their_changes = changes(seen, theirs)
-    own = {each.field for each in changes(seen, mine)} & {
-        each.field for each in changes(theirs, mine)
-    }
-    both = tuple(change.field for change in their_changes if change.field in own)
-    return Conflict(theirs.version, who, their_changes, both)
+    own = {each.field for each in changes(seen, mine)}
+    apart = {each.field for each in changes(theirs, mine)}
+    both = tuple(each.field for each in their_changes if each.field in own & apart)
+    now, written = values_of(theirs), values_of(mine)
+    merged = {name: written[name] if name in own else now[name] for name in now}
+    return Conflict(theirs.version, who, their_changes, both, merged)
 
 
 def _change(name: str, old: str | Sequence[str], new: str | Sequence[str]) -> FieldChange:

@@ -77,6 +77,7 @@ async def test_a_newcomer_answers_what_callers_asked_in_vain_and_the_bot_says_it
         page = reviewer.page
         await page.click(f"text={QUESTION}")
         await page.click('[data-act="approve"]')
+        await saved(reviewer)
         await page.click("[data-publish]")
         await reviewer.see(".head .badge.ok", "正在播报第1版")
         await page.click("text=用这句话试问")
@@ -121,6 +122,7 @@ async def test_who_saves_second_sees_what_the_first_has_changed(stage: Stage) ->
         await saved(second)
         await second.page.click("[data-compare] >> nth=0")
         await second.see("#compared ins", "海易办App")
+        await expect(second.page.locator('[name="source"]')).to_have_value("省人社厅通知")
 
 
 async def test_a_field_that_cannot_be_used_is_named_beside_it(stage: Stage) -> None:

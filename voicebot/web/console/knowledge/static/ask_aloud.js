@@ -14,6 +14,7 @@ const told = document.getElementById("told");
 let recording = null;
 
 button.addEventListener("click", () => (recording ? recording.stop() : begin()));
+button.disabled = false;
 
 async function begin() {
   button.disabled = true;

@@ -80,6 +80,13 @@ async function save(submit, version) {
   return goAndSay(`/console/knowledge/entries/${encodeURIComponent(told.id)}`, t("kb.saved"));
 }
 
+function fill(values) {
+  for (const [name, value] of Object.entries(values)) {
+    const field = form.elements[name];
+    field.value = Array.isArray(value) ? value.join("\n") : value;
+  }
+}
+
 function showConflict(told, submit, seen) {
   const box = form.querySelector("[data-conflict]");
   const head = element("p", t("kb.changed_meanwhile", { who: told.who, version: told.version, seen }), "strong");
@@ -97,7 +104,10 @@ function showConflict(told, submit, seen) {
   const mine = element("button", t("kb.keep_mine", { version: told.version }), "button primary");
   mine.type = "button";
   mine.dataset.keepMine = "";
-  mine.addEventListener("click", () => attempt(mine, () => save(submit, told.version)));
+  mine.addEventListener("click", () => attempt(mine, () => {
+    fill(told.merged);
+    return save(submit, told.version);
+  }));
   const theirs = element("button", t("kb.see_theirs"), "button");
   theirs.type = "button";
   theirs.addEventListener("click", () => location.reload());
@@ -268,3 +278,6 @@ document.addEventListener("click", ({ target }) => {
     document.getElementById("compare").showModal();
   }
 });
+
+// Until here nobody was listening.
+document.querySelectorAll("[data-js]").forEach((each) => { each.disabled = false; });
