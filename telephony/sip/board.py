@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import Any
 
 import pjsua2 as pj
@@ -56,6 +57,9 @@ class Board:
         Where one of them is destroyed PJSUA2 hangs up the call of its id, and that may be
         the next caller's by then: it goes only while nobody else has the id.
         """
+        self._refusing: list[tuple[Room, int, dict[str, str]]] = []
+        """Calls that are refused as they come; answered once PJSIP's callback is over: within it,
+        an INVITE without an offer leaves PJSIP with nothing to free, and it aborts."""
         self._last = 0
         self.agent: Agent | None = None
         self.caretaker = Caretaker(settings, self.dial)
@@ -113,7 +117,7 @@ class Board:
         except Exception:
             log.exception("a call cannot be offered")
             if room := self.rooms.get(self._last):
-                room.reject(500, {})  # nobody rings for ever
+                self._refusing.append((room, 500, {}))  # nobody rings for ever
 
     def _offered(self, call_id: int, text: str, source: str) -> None:
         message = headers.parse(text)
@@ -126,9 +130,9 @@ class Board:
         room_left = self.callers_left(new=1)
         self.rooms[room.index] = room
         if (self._front and source != self._front) or not self.settings.is_peer(peer):
-            room.reject(403, {})
+            self._refusing.append((room, 403, {}))
         elif not self.taking or not room_left:
-            room.reject(503, {"Retry-After": str(RETRY_AFTER_S)})
+            self._refusing.append((room, 503, {"Retry-After": str(RETRY_AFTER_S)}))
         else:
             police = self.settings.is_police(peer)
             order = headers.user_to_user(message.first("user-to-user")) if police else ""
@@ -209,9 +213,12 @@ class Board:
 
     def tick(self, now: float) -> None:
         """What time brings; called every 20 ms or so."""
-        for task in (self.caretaker.tick, *(room.tick for room in self.rooms.values())):
+        tasks = [partial(room.reject, code, named) for room, code, named in self._refusing]
+        self._refusing.clear()
+        others = (self.caretaker.tick, *(room.tick for room in self.rooms.values()))
+        for task in (*tasks, *(partial(each, now) for each in others)):
             try:
-                task(now)
+                task()
             except Exception:
                 log.exception("a call is in trouble; the others go on")
         self._ending = [each for each in self._ending if not each.over or is_up(each.slot)]

@@ -51,6 +51,21 @@ def read(data: bytes) -> Datagram | None:
     return message
 
 
+def malformed(message: Datagram) -> bool:
+    """A request that must not reach PJSIP, which aborts on some of these with all its calls.
+
+    Its CSeq is of another method (RFC 3261, 8.1.1.5): an assertion in a confirmed transaction. An
+    ACK names no response, for which its To has a tag (17.1.1.3, 13.2.2.4): PJSIP would answer
+    it. A line end or NUL within a line: PJSIP ends the line there, and reads another message.
+    """
+    number, _, method = message.first("cseq").partition(" ")
+    if method.strip() != message.method or not (number.isdecimal() and int(number) < 2**31):
+        return True
+    if message.method == "ACK" and not has_dialog(message):
+        return True
+    return any(end in line for line in (message.start, *message.lines) for end in "\r\n\0")
+
+
 def forwarded(message: Datagram, own: str, source: tuple[str, int]) -> Datagram | None:
     """A request on its way in; None when it has come through too many hops.
 

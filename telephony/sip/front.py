@@ -15,7 +15,15 @@ from typing import cast
 
 import structlog
 
-from telephony.sip.datagram import Datagram, forwarded, has_dialog, read, reply, returned
+from telephony.sip.datagram import (
+    Datagram,
+    forwarded,
+    has_dialog,
+    malformed,
+    read,
+    reply,
+    returned,
+)
 from telephony.sip.settings import SipSettings
 
 log = structlog.get_logger()
@@ -107,6 +115,9 @@ class Front(asyncio.DatagramProtocol):
         if message.method not in _METHODS:
             allow = "Allow: " + ", ".join(sorted(_METHODS | {"OPTIONS"}))
             self._refuse(message, source, 405, "Method Not Allowed", allow)
+            return
+        if malformed(message):
+            self._refuse(message, source, 400, "Bad Request")
             return
         out = forwarded(message, self._own, source)
         if out is None:

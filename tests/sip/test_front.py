@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telephony.call_control import Rejection
-from telephony.sip.datagram import forwarded, read, reply, returned
+from telephony.sip.datagram import forwarded, malformed, read, reply, returned
 from telephony.sip.front import Front
 from telephony.sip.settings import SipSettings
 from tests.sip.bot import running
@@ -119,6 +119,52 @@ async def test_a_call_waits_for_a_process_that_is_being_started(coming, answer):
         assert bye.startswith("SIP/2.0 481")
     finally:
         front.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "bad"),
+    [
+        (method("INVITE"), False),
+        (invite(CSeq="1 REFER"), True),
+        (invite(CSeq="1"), True),
+        (invite(CSeq="2147483648 INVITE"), True),
+        (invite(Via="SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKa\r~Max-Forwards: 70"), True),
+        (invite(From="<sip:1@x>\n;tag=f"), True),
+        (invite(Subject="a\0b"), True),
+        (method("ACK"), True),
+        (method("ACK").replace(b"To: <sip:12345@y>", b"To: <sip:12345@y>;tag=t"), False),
+    ],
+)
+def test_what_pjsip_would_abort_on_is_told_from_the_rest(data, bad):
+    assert malformed(read(data)) is bad
+
+
+async def test_no_datagram_takes_a_process_with_it():
+    """Each of these ended one: an ACK that names no response, a method that is not its CSeq's,
+    and an INVITE without an offer that is refused within PJSIP's callback."""
+    answers = {}
+
+    async def refuse(call):
+        await call.reject(Rejection.FULL)
+        return True
+
+    async with running() as bot:
+        bot.decide = refuse
+        process = bot.endpoint.processes[0]
+        fields = {"Contact": "<sip:1@127.0.0.1:9>", "Content-Length": "0"}
+        plain = invite(**fields).replace(b"body", b"")
+        for name, data, port in (
+            ("first", plain, bot.endpoint.port),
+            ("ack", method("ACK").replace(b"z9hG4bKabc", b"z9hG4bKother"), bot.endpoint.port),
+            ("cseq", invite(**fields, CSeq="1 INFO").replace(b"body", b""), bot.endpoint.port),
+            ("stranger", plain.replace(b"id@x", b"other@x"), process.port),
+        ):
+            patience = 0.5 if name == "ack" else 20.0
+            answers[name] = await asyncio.to_thread(ask, port, data, patience)
+        await asyncio.sleep(0.5)
+        assert bot.endpoint.processes == [process]
+    assert answers["cseq"] == "SIP/2.0 400 Bad Request"
+    assert answers["stranger"]
 
 
 async def test_what_pjsip_would_cut_is_refused():
