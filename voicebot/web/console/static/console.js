@@ -72,18 +72,22 @@ function wordsOf(xhr) {
 
 // ── what scrolls can be scrolled with the keyboard ──────────────────────────────────
 
-function reachable() {
-  document.querySelectorAll(".scroll").forEach((element) => {
+const scrolls = new ResizeObserver((entries) => {
+  for (const element of new Set(entries.map(({ target }) => target.closest(".scroll")))) {
+    if (element === null) continue;  // gone from the page
     const hidden = element.scrollWidth > element.clientWidth
       || element.scrollHeight > element.clientHeight;
     if (hidden) element.tabIndex = 0;
     else element.removeAttribute("tabindex");
-  });
+  }
+});
+
+function watchScrolls() {
+  document.querySelectorAll(".scroll, .scroll > *").forEach((element) => scrolls.observe(element));
 }
 
-addEventListener("resize", reachable);
-document.body.addEventListener("htmx:afterSettle", reachable);
-reachable();
+document.body.addEventListener("htmx:afterSettle", watchScrolls);
+watchScrolls();
 
 // ── dialogs: <button data-opens="id">, and <button data-closes> within ───────────────
 
