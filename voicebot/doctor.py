@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voicebot import doctor_records as records
+from voicebot.doctor_recordings import recordings
 from voicebot.encoders import e5_runs_here
 from voicebot.finding import Check
 from voicebot.models import ModelState, check_models
@@ -65,6 +66,8 @@ def run_checks(settings: Settings, *, deep: bool = True) -> list[Check]:
         ("port", lambda: port(settings.server.host, settings.server.port)),
         ("disk", lambda: disk(paths.state)),
     ]
+    if settings.recordings.encrypt_to or settings.recordings.kms_url:
+        checks.append(("recordings", lambda: recordings(settings)))
     return [_guarded(name, check) for name, check in checks]
 
 

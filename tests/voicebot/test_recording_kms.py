@@ -1,6 +1,7 @@
 """Recordings whose keys a KMS keeps, over HTTP; what happens while it is away; rotation."""
 
 import json
+import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from structlog.testing import capture_logs
 
 from tests.voicebot.conftest import VoicebotHere
 from tests.voicebot.transit_stand_in import Transit, serving
+from voicebot.config import Settings
 from voicebot.config_recordings import Recordings
+from voicebot.doctor_recordings import recordings
 from voicebot.recording_files import beside_of, keep_beside, key_file, open_sealed
 from voicebot.recording_keys.files import FileKeys, new_key
 from voicebot.recording_keys.provider import KeysUnavailable, RecordingVaultError
@@ -325,6 +328,21 @@ def test_by_command_it_is_opened_rewrapped_and_on_record(
             ("recording.rewrap", "rewrapped 1"),
         ]
     engine.dispose()
+
+
+def test_the_doctor_says_whether_the_kms_seals_and_what_waits(
+    recording: Path, transit: Transit, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text(SERVICE)
+    given = {"kms_url": transit.url, "kms_token_file": tmp_path / "token"}
+    settings = Settings.model_validate({"paths": {"state": tmp_path}, "recordings": given})
+    assert recordings(settings).ok is True
+    assert transit.asked == ["encrypt"]
+    os.utime(recording, (0, 0))
+    assert "1 are not sealed yet" in recordings(settings).detail
+    transit.sealed = True
+    found = recordings(settings)
+    assert (found.ok, "503" in found.detail) == (None, True)
 
 
 def test_rotation_without_a_kms_says_what_to_give(voicebot_here: VoicebotHere) -> None:
