@@ -47,10 +47,16 @@ class Desk:
 
 
 @asynccontextmanager
-async def working(records: Records, desk: Callable[[httpx.Request], Any]) -> AsyncIterator[None]:
+async def working(
+    records: Records, desk: Callable[[httpx.Request], Any], **options: Any
+) -> AsyncIterator[None]:
     clock, epoch = asyncio.get_running_loop().time, time.time()
     worker = OutboxWorker(
-        records, "secret", transport=httpx.MockTransport(desk), clock=lambda: epoch + clock()
+        records,
+        "secret",
+        transport=httpx.MockTransport(desk),
+        clock=lambda: epoch + clock(),
+        **options,
     )
     task = asyncio.create_task(worker.run())
     try:
@@ -90,6 +96,15 @@ async def test_a_dossier_is_delivered_at_once_with_key_and_token(records: Record
     assert request.headers["idempotency-key"] == "H1:1"
     assert request.headers["authorization"] == "Bearer secret"
     assert Dossier.read(request.content).caller == "13800138000"
+
+
+async def test_the_link_of_the_110_view_goes_with_each_dossier(records: Records) -> None:
+    desk = Desk()
+    async with working(records, desk, link="https://12345.example/console/110/{}?key=x".format):
+        await records.open_handoff({"destination": "110-460100", "requested_at": 1.0}, dossier())
+        await delivered(records)
+    told = desk.requests[0].headers["Link"]
+    assert told.startswith("<https://12345.example/console/110/H1?key=x>; rel=")
 
 
 async def test_it_is_tried_again_with_the_same_key_and_body(records: Records) -> None:
