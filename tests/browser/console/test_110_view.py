@@ -53,7 +53,8 @@ async def test_an_officer_reads_acknowledges_hears_and_answers(
             page = officer.page
             await officer.see("#caller", "13800138031")
             await officer.see('[data-of="region_name"]', "海口")
-            await officer.see("#transcript li.caller mark")
+            evidence = await officer.see('[data-of="evidence"]')
+            assert await evidence.inner_text() != "—"
             await officer.see("#transcript li", "报警服务台")
             assert await violations(officer) == []
             wide = await page.evaluate("() => document.documentElement.scrollWidth")

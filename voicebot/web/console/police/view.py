@@ -45,6 +45,17 @@ SHOWN = (
     "caller", "region", "region_name", "place", "category", "category_name", "lines",
     "line_states", "flags", "reason", "evidence", "notes", "incident", "order", "did",
 )  # fmt: skip
+KINDS = {
+    "danger": "",
+    "police_request": "要求接110：",
+    "human_request": "要求人工：",
+    "police_matter": "公安事项：",
+    "classifier": "语义判断：",
+    "negation": "否认：",
+    "refusal": "拒绝：",
+    "retraction": "改口：",
+}
+"""What evidence of triage is called for people; what is danger speaks for itself."""
 NO_RECORDING = {
     "recording.running": "The recording can be heard when the call is over.",
     "recording.sealed": "This recording is encrypted; who holds its key opens it "
@@ -260,7 +271,7 @@ def _shown(found: dict[str, Any]) -> dict[str, Any]:
     if not dossier["region_name"] and dossier["region"]:
         dossier["region_name"] = region_names().get(dossier["region"], dossier["region"])
     told = [each.partition("：") for each in dossier["evidence"] or ()]
-    dossier["evidence"] = [words or kind for kind, _, words in told if kind != "classifier"]
+    dossier["evidence"] = [KINDS.get(kind, kind + "：") + words for kind, _, words in told]
     # Without what was said for and against them: as they stand in the caller's words.
     dossier["danger"] = [re.sub("（.*", "", words) for kind, _, words in told if kind == "danger"]
     names = ("state", "destination", "requested_at", "connected_at", "ended_at", "words")
