@@ -1,7 +1,11 @@
-"""How often a client may ask: token buckets, of bounded number. Pure; time is an argument."""
+"""How often a client may ask: token buckets, of bounded number; what counts as one address.
+
+Pure; time is an argument.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -78,3 +82,16 @@ class Buckets(Generic[K]):
         if bucket.level >= self._rate.burst:
             bucket.refusing = False
         return bucket
+
+
+def network(address: str) -> str:
+    """What counts as one address: IPv6 gives each customer 2⁶⁴ of them."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
+    return str(parsed)

@@ -184,6 +184,15 @@ async def test_an_address_waits_whatever_names_it_tries(records: Records, enter:
     assert (await enter("王芳", GOOD, SEAT)).principal.name == "王芳"
 
 
+async def test_the_network_of_one_ipv6_customer_is_one_address(
+    records: Records, enter: LogIn
+) -> None:
+    for number in range(ADDRESS.free):
+        await refusal(enter, f"name {number}", "wrong", f"2001:db8::{number:x}")
+    assert (await refusal(enter, "nobody", "wrong", "2001:db8::ffff")).code == "too_many_tries"
+    assert (await refusal(enter, "nobody", "wrong", "2001:db8:1::1")).code == "wrong_login"
+
+
 async def test_strangers_keep_nobody_out_from_where_he_logged_in_last(
     records: Records, enter: LogIn
 ) -> None:

@@ -25,6 +25,7 @@ from voicebot.accounts.passwords import Bench, Checked, check, checked_password,
 from voicebot.accounts.sessions import Opening, Visitor, act
 from voicebot.accounts.tables import AccountRow, BrakeRow
 from voicebot.config_accounts import Accounts
+from voicebot.rate_limiting import network
 from voicebot.records.store import Records
 from voicebot.records.tables import AuditRow
 from voicebot.security import Principal
@@ -165,10 +166,11 @@ def _keys(session: Session, name: str, client: str) -> tuple[tuple[str, Rule], t
     do not keep him out.
     """
     row = found(session, name)
-    trusted = row is not None and row.address == client
-    digest = hashlib.sha256(key_of(name).encode()).hexdigest()[:32]
-    own = f"name:{digest}{f'@{client}' if trusted else ''}"
-    return (own[:96], NAME), (f"address:{client}"[:96], ADDRESS)
+    address = network(client)
+    trusted = row is not None and bool(row.address) and network(row.address) == address
+    digest = hashlib.sha256(key_of(name).encode()).hexdigest()[:24]
+    own = f"name:{digest}{f'@{address}' if trusted else ''}"
+    return (own, NAME), (f"address:{address}", ADDRESS)
 
 
 def _locked(session: Session, key: str, now: float) -> BrakeRow:

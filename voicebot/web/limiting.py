@@ -7,7 +7,6 @@ address alone. What bears danger is never counted: `UNLIMITED`.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
 import time
 from collections import OrderedDict
@@ -22,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from telephony.access import bearer_token
 from voicebot.config_limits import RateLimits
 from voicebot.metrics.instruments import Metrics
-from voicebot.rate_limiting import Buckets, Rate
+from voicebot.rate_limiting import Buckets, Rate, network
 from voicebot.records.store import Records
 from voicebot.security import Principal
 from voicebot.web.access import COOKIE, session_of
@@ -188,19 +187,6 @@ def unlimited(path: str) -> bool:
 def signs_in(method: str, path: str) -> bool:
     """A password, a token or the answer of an OIDC provider is tried."""
     return (method == "POST" and _within(path, SIGN_IN)) or _within(path, f"{SIGN_IN}/oidc")
-
-
-def network(address: str) -> str:
-    """What counts as one address: IPv6 gives each customer 2⁶⁴ of them."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:64]
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
-    return str(parsed)
 
 
 def too_many(wait_s: float) -> JSONResponse:
