@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,7 @@ def main() -> int:
         sys.exit("schemathesis is not there: run `make api-check`.")
     seed = given.seed if given.seed is not None else secrets.randbelow(10**9)
     OUT.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the service is not left behind
     say(f"seed {seed}")
     report: dict[str, Any] = {}
     with _database(given.postgresql) as url, tempfile.TemporaryDirectory() as folder:
@@ -162,7 +164,12 @@ def _ask(
                 str(junit), "--no-color", *endless,
             ],
             cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=False,
-            env={**os.environ, "NO_PROXY": "127.0.0.1"},
+            env={
+                **os.environ,
+                "NO_PROXY": "127.0.0.1",
+                "SCHEMATHESIS_HOOKS": "benchmarks.api_check_hooks",
+                "PYTHONPATH": str(ROOT),
+            },
         )  # fmt: skip
     if done.returncode not in (0, 1) or not junit.exists():
         sys.exit(f"schemathesis did not do its work: {folder / 'output.txt'}")

@@ -70,7 +70,7 @@ from voicebot.web.carriers import MEDIA, POLICY_VIOLATION, add_carriers
 from voicebot.web.console import add_console
 from voicebot.web.discretion import calls_for, confidential_among
 from voicebot.web.disputes import add_disputes
-from voicebot.web.document import documented, problem
+from voicebot.web.document import as_it_happens, documented, problem
 from voicebot.web.duty import add_duty
 from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
@@ -198,12 +198,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
             raise _not_found("call")
         return found
 
-    @app.get(
-        "/api/calls/{call_id:path}/live",
-        response_class=StreamingResponse,
-        responses={200: {"content": {"application/x-ndjson": {}}}},
-        openapi_extra={"x-endless": True},
-    )
+    @app.get("/api/calls/{call_id:path}/live", **as_it_happens("application/x-ndjson"))
     async def watch(call_id: str, principal: Staff, request: Request) -> StreamingResponse:
         await _may_read(principal, call_id)
         _audit(request, principal, "call.watch", call_id)

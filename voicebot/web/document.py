@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import StreamingResponse
 
 from voicebot.web.access import COOKIE, CSRF_HEADER
 from voicebot.web.limiting import SIGN_IN, unlimited
@@ -36,6 +37,15 @@ _PROBLEMS = {
 _RETRY_AFTER = {
     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
 }
+
+
+def as_it_happens(media_type: str) -> dict[str, Any]:
+    """What a route says of itself whose answer lasts as long as a call, or a page."""
+    return {
+        "response_class": StreamingResponse,
+        "responses": {200: {"content": {media_type: {}}}},
+        "openapi_extra": {"x-endless": True},
+    }
 
 
 def problem(status: int) -> dict[str, str]:

@@ -30,6 +30,7 @@ from voicebot.web.access import Refusal, authorise_websocket, require
 from voicebot.web.console.agent import streams
 from voicebot.web.console.agent.refusals import NO_CALL, refuse
 from voicebot.web.console.agent.standing import may_follow, refused
+from voicebot.web.document import as_it_happens
 
 if TYPE_CHECKING:
     from voicebot.call.session import CallSession
@@ -64,7 +65,7 @@ def add_acts(app: FastAPI, service: Service) -> None:
     """Adds the endpoints above."""
     records = service.records
 
-    @app.get("/v1/agent/stream")
+    @app.get("/v1/agent/stream", **as_it_happens("text/event-stream"))
     async def follow_desk(who: Staff) -> StreamingResponse:
         return _events(streams.desk(service, who))
 
@@ -89,7 +90,7 @@ def add_acts(app: FastAPI, service: Service) -> None:
         return {"destinations": [*agents, *seats]}
 
     # Before what follows: an id may hold "/" as well.
-    @app.get("/v1/agent/calls/{call_id:path}/stream")
+    @app.get("/v1/agent/calls/{call_id:path}/stream", **as_it_happens("text/event-stream"))
     async def follow_call(call_id: str, who: Staff, request: Request) -> StreamingResponse:
         session = running(call_id, who)
         _audit(request, who, "agent.follow", call_id)
