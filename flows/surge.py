@@ -9,8 +9,8 @@ with hysteresis, so that noise about a limit does not make the service flap:
 
 The outlook is the wait that a caller would meet after `look_ahead_s` if arrivals go on as
 they are: calls that the bot takes do not make it look calm, so it stays in surge until
-the arrivals themselves fit the seats again. Of counted arrivals only as many are held
-against the seats as chance does not explain.
+the arrivals themselves fit the seats again. What chance explains of the counted
+arrivals begins no surge, and ends none.
 
 In NORMAL a caller without a free seat waits in the queue, unless the outlook is beyond
 `enter_wait_s` at this moment: then the bot answers. In SURGE the bot answers all of them. An
@@ -78,8 +78,12 @@ def expected_wait(ahead: int | float, staffed: int, service_s: float, patience_s
     return patience_s * math.log1p(ahead / (patience_s * pace))
 
 
-def waits(figures: Figures, policy: Policy) -> tuple[float, float] | None:
-    """The wait now and the outlook (s); None while the figures of seats are unknown."""
+def waits(figures: Figures, policy: Policy, mode: Mode = Mode.NORMAL) -> tuple[float, float] | None:
+    """The wait now and the outlook (s); None while the figures of seats are unknown.
+
+    Parameters:
+        mode: of the line. While it is NORMAL, arrivals count beyond what chance explains.
+    """
     seats = figures.seats
     if seats is None or figures.seats_age_s > policy.stale_after_s:
         return None
@@ -96,7 +100,10 @@ def waits(figures: Figures, policy: Policy) -> tuple[float, float] | None:
     now = expected_wait(ahead, staffed, seats.service_s, seats.patience_s)
     if ahead > 0 and seats.oldest_wait_s > now:
         now = seats.oldest_wait_s  # the head of the queue has proved it
-    rate = max(_beyond_chance(seats.arrivals_per_min), figures.expected_per_min) / 60.0
+    counted = seats.arrivals_per_min
+    if mode is Mode.NORMAL:
+        counted = _beyond_chance(counted)
+    rate = max(counted, figures.expected_per_min) / 60.0
     growth = (rate - staffed / seats.service_s) * policy.look_ahead_s
     if growth <= 0:
         return now, now
@@ -149,7 +156,7 @@ def decide(
     if override is not None and now >= override.until:
         override = None
     force = override.force if override is not None else None
-    known = waits(figures, policy)
+    known = waits(figures, policy, state.mode)
     wait, outlook = known if known is not None else (None, None)
     state = observe(state, outlook, policy, now, force)
     destination, reason, region = _destination(

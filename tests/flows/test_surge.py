@@ -132,8 +132,11 @@ def test_the_desk_is_told_that_it_is_the_outlook_and_no_surge() -> None:
 def test_arrivals_that_chance_explains_are_not_held_against_the_seats() -> None:
     """Sixty seats of 180 s get through twenty calls a minute: a hundred in five minutes, ten
     of which more or less are chance."""
-    now, outlook = waits(figures(replace(BUSY, arrivals_per_min=22)), POLICY) or (0, 0)
+    chance = figures(replace(BUSY, arrivals_per_min=22))
+    now, outlook = waits(chance, POLICY) or (0, 0)
     assert outlook == now
+    now, outlook = waits(chance, POLICY, Mode.SURGE) or (0, 0)
+    assert outlook > now, "nor do they end a surge"
     now, outlook = waits(figures(replace(BUSY, arrivals_per_min=23)), POLICY) or (0, 0)
     assert outlook > now
 
