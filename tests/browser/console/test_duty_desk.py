@@ -115,16 +115,16 @@ async def test_a_surge_is_seen_at_a_glance_and_overridden_with_a_reason(stage: S
 async def test_a_supervisor_finds_why_the_bot_transferred_a_call_and_hand_offs_move_live(
     stage: Stage, police: object
 ) -> None:
-    async with (
-        stage.person("supervisor", "/console/duty/") as person,
-        stage.caller(FIRE, number="13800138077", call_id="duty-why", quiet_s=8.0) as calling,
-    ):
-        # Without a reload: it is called, and then somebody of 110 is there.
-        row = '[data-handoff^="duty-why"]'
-        await person.page.wait_for_selector(row, timeout=HEARD_MS)
-        await person.page.wait_for_selector(f"{row} .badge.ok", timeout=HEARD_MS)
-        assert "险情" in await person.page.inner_text(row)
-        await calling
+    async with stage.person("supervisor", "/console/duty/") as person:
+        async with stage.caller(
+            FIRE, number="13800138077", call_id="duty-why", quiet_s=90.0, max_s=240.0
+        ):
+            # Without a reload: it is called, and then somebody of 110 is there.
+            row = '[data-handoff^="duty-why"]'
+            await person.page.wait_for_selector(row, timeout=HEARD_MS)
+            assert "险情" in await person.page.inner_text(row)
+            await person.page.wait_for_selector(f"{row} .badge.ok", timeout=HEARD_MS)
+            assert "有人接听" in await person.page.inner_text(row)
         await stage.record("duty-why")
         await person.page.goto("/console/duty/")
         await person.page.click('.rail a[href="/console/duty/calls"]')
