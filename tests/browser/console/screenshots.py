@@ -1,15 +1,17 @@
 """One picture for each page of the console: `make screenshots`.
 
-The service is real, and so are the three calls that are placed while the pictures are taken; the
-days before are made up (`past`).
+The service is real, and so are the calls: those of `voicebot demo` before, and two that are placed
+while pictures are taken. The days before are made up (`past`).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -21,12 +23,10 @@ from typing import Any
 import soundfile
 from playwright.async_api import async_playwright
 
-from telephony.call_report import CallReport
 from tests.browser.console.past import write_past
 from tests.browser.console.stage import (
     CONSULTATION,
     FIRE,
-    MATTER,
     OFFICER,
     PHONE,
     Person,
@@ -57,9 +57,31 @@ def speaking(folder: Path) -> Speak:
     return speak
 
 
-def write_days(state: Path) -> None:
-    """The days before today."""
+DEMO = ROOT / "var" / "demo" / "state"
+
+
+def fill(state: Path) -> None:
+    """The demonstration's calls with their recordings, and the days before today."""
+    if not (DEMO / "voicebot.db").exists():
+        raise SystemExit("There are no calls to show yet; run `make demo` first.")
+    shutil.copytree(DEMO / "recordings", state / "recordings", dirs_exist_ok=True)
+    with (
+        contextlib.closing(sqlite3.connect(DEMO / "voicebot.db")) as source,
+        contextlib.closing(sqlite3.connect(state / "voicebot.db")) as target,
+    ):
+        source.backup(target)
+        target.execute("DELETE FROM access_token")
+        target.commit()
     write_past(prepared(state), time.time())
+
+
+def demo_call(state: Path, name: str) -> str:
+    """The id of a call of the demonstration (``2-danger``)."""
+    with contextlib.closing(sqlite3.connect(state / "voicebot.db")) as database:
+        found = database.execute(
+            "SELECT id FROM call WHERE id LIKE ? ORDER BY started_at DESC", (f"demo-{name}%",)
+        ).fetchone()
+    return str(found[0])
 
 
 class Camera:
@@ -72,6 +94,7 @@ class Camera:
         self.taken: list[str] = []
 
     async def take(self, person: Person, name: str) -> None:
+        await person.gone("[data-again-after]")  # figures that are still being counted
         await person.page.evaluate("() => document.fonts.ready")
         await person.page.wait_for_timeout(400)  # charts are drawn in frames of their own
         await person.page.screenshot(path=self._out / f"{name}.png", animations="disabled")
@@ -107,77 +130,78 @@ async def chromium() -> AsyncIterator[Any]:
 
 
 async def pictures(running: Running, out: Path, folder: Path) -> list[str]:
+    """Names of the pictures.
+
+    Raises:
+        ExceptionGroup: a part could not be taken; the others were.
+    """
     speak = speaking(folder)
     async with chromium() as browser, desk(running, folder / "desk", speak(OFFICER)):
         stage = Stage(running, browser, speak)
         camera = Camera(stage, out)
         async with stage.person(None, "/console/login") as person:
             await camera.take(person, "login")
-        await _while_calling(stage, camera)
-        for role in ("supervisor", "agent", "reviewer", "admin"):
-            await camera.all_of(role)
-        await _of_other_shapes(stage, camera)
+        failed: list[Exception] = []
+        for part in (_while_calling, _afterwards, _navigation):
+            try:
+                await part(stage, camera)
+            except Exception as error:  # the other pictures are worth having
+                failed.append(error)
         stage.close()
+        if failed:
+            raise ExceptionGroup(f"{len(camera.taken)} pictures were taken", failed)
         return camera.taken
 
 
+async def _navigation(stage: Stage, camera: Camera) -> None:
+    for role in ("supervisor", "agent", "reviewer", "admin"):
+        await camera.all_of(role)
+
+
 async def _while_calling(stage: Stage, camera: Camera) -> None:
-    """The board and a call's page while people speak; then what is to be read of it."""
-    calls: list[asyncio.Task[CallReport]] = []
+    """The board, a call's page, an agent's desk and 110's view while people speak."""
     async with (
         stage.person("supervisor") as person,
         stage.person("supervisor") as other,
         stage.caller(
-            MATTER, "在海口市人民公园东门旁边。", "我姓陈。", "对的，就是这个号码。",
-            number="13800138003", call_id="shown-3", max_s=150.0, quiet_s=9.0,
-        ) as ticket,
-        stage.caller(CONSULTATION, number="13800138001", call_id="shown-1", quiet_s=14.0) as asked,
-        stage.caller(FIRE, number="13800138002", call_id="shown-2", quiet_s=6.0) as danger,
-    ):  # fmt: skip
-        calls += [ticket, asked, danger]
+            CONSULTATION, number="13800138001", call_id="shown-1", quiet_s=90.0, max_s=240.0
+        ),
+        stage.caller(FIRE, number="13800138002", call_id="shown-2", quiet_s=90.0, max_s=240.0),
+    ):
         await person.see('[data-call="shown-2"].danger')
-        await person.page.wait_for_timeout(2500)
+        await person.see('[data-call="shown-2"] [data-field="leg"].ok')
         await camera.take(person, "now")
         await other.page.goto("/console/calls/shown-2")
-        await other.see(".transcript .danger, .transcript .decision")
+        await other.see(".transcript .decision")
         await camera.take(other, "call-running")
-        await _others_read_along(stage, camera)
-        await asyncio.gather(*calls, return_exceptions=True)
-    for call_id in ("shown-1", "shown-2", "shown-3"):
-        await stage.record(call_id)
-    async with stage.person("supervisor", "/console/calls/shown-2") as person:
+        async with stage.person("agent", "/console/agent") as agent:
+            await (await agent.see('#calls li[data-id="shown-1"] button')).click()
+            await agent.see("#transcript li.caller")
+            await camera.take(agent, "agent")
+        async with stage.person(None, await link(stage, "shown-2-h1"), size=PHONE) as officer:
+            await officer.see("#transcript li")
+            await camera.take(officer, "110")
+
+
+async def _afterwards(stage: Stage, camera: Camera) -> None:
+    danger, answered = (
+        f"/console/calls/{demo_call(stage.running.state, name)}"
+        for name in ("2-danger", "1-question")
+    )
+    async with stage.person("supervisor", danger) as person:
         await person.see(".word")
         await camera.take(person, "call-danger")
-        await person.page.goto("/console/calls/shown-1")
+        await person.page.goto(answered)
         await camera.take(person, "call-answered")
-
-
-async def _others_read_along(stage: Stage, camera: Camera) -> None:
-    """An agent's desk, and what 110 is sent a link to."""
-    async with stage.person("agent", "/console/agent") as agent:
-        await (
-            await agent.see(
-                '#calls li[data-id="shown-1"] button, #calls li[data-id="shown-3"] button'
-            )
-        ).click()
-        await agent.see("#transcript li")
-        await agent.page.wait_for_timeout(1500)
-        await camera.take(agent, "agent")
-    async with stage.person(None, await link(stage, "shown-2-h1"), size=PHONE) as officer:
-        await officer.see("#transcript li")
-        await camera.take(officer, "110")
-
-
-async def _of_other_shapes(stage: Stage, camera: Camera) -> None:
     async with stage.person("reviewer", "/console/knowledge/gaps") as person:
         await (await person.see("a", "写一条答复")).click()
         await person.see("form")
         await camera.take(person, "knowledge-write")
-    async with stage.person("supervisor", "/console/calls/shown-2", dark=True) as person:
+    async with stage.person("supervisor", danger, dark=True) as person:
         await camera.take(person, "call-dark")
         await person.page.goto("/console/duty/")
         await camera.take(person, "duty-dark")
-    async with stage.person("supervisor", "/console/calls/shown-2", size=PHONE) as person:
+    async with stage.person("supervisor", danger, size=PHONE) as person:
         await camera.take(person, "call-phone")
     async with stage.person("supervisor", "/console/duty/", language="en-GB") as person:
         await camera.take(person, "duty-english")
@@ -194,7 +218,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "state"
         state.mkdir()
-        running = start_service(state, {}, fill=write_days)
+        running = start_service(state, {}, fill=fill)
         try:
             taken = asyncio.run(pictures(running, out, Path(folder)))
         finally:
