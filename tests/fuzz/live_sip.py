@@ -70,6 +70,7 @@ async def fuzz_live(
             up = await call(bot.endpoint.port)
             served = await bot.call()
             speaking = asyncio.create_task(up.speak())
+            began = time.monotonic()
             while time.monotonic() - began < seconds:
                 sent.clear()
                 for ports in (_ports(bot), up.media):
