@@ -12,6 +12,7 @@ from flows.events import AgentAct
 from flows.state import Phase
 from telephony import messages
 from telephony.browser_leg import BrowserLeg
+from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.scripted import ScriptedLine
 from tests.voicebot import test_session as calls
 from tests.voicebot.test_session import (
@@ -146,6 +147,36 @@ async def test_the_dossier_of_a_desk_is_posted_nowhere(service: Service, browser
     await browser.hangs_up()
     await call.over()
     assert (await handoff(service))["messages"] == []
+
+
+def at_the_console(service: Service) -> None:
+    """Seats have no telephone but the console (`handoff.seat_url = "console:"`)."""
+    others = [number for number in service.directory if number.number != "seat"]
+    seat = DutyNumber("seat", "seat", "", "console:", "人工座席")
+    service.take_directory(DutyDirectory((*others, seat)))
+
+
+async def test_a_caller_who_wants_a_person_rings_at_the_desks(
+    service: Service, browser: Browser
+) -> None:
+    at_the_console(service)
+    line = ScriptedLine(offered())
+    call = await called(service, line)
+    line.press("0")
+    await browser.answers()
+    await call.in_phase(Phase.CONNECTED)
+    assert (await call.hung_up())["outcome"] == "human"
+    assert (await handoff(service))["reason"] == "requested_human"
+
+
+async def test_where_no_desk_is_open_the_matter_becomes_a_ticket(service: Service) -> None:
+    at_the_console(service)
+    line = ScriptedLine(offered())
+    call = await called(service, line)
+    line.press("0")
+    await call.in_phase(Phase.TICKET_MATTER)
+    assert line.hang_ups == 0
+    await call.hung_up()
 
 
 async def test_hold_is_the_endpoints_own(service: Service, browser: Browser) -> None:

@@ -45,6 +45,9 @@ class Telephone:
             self._saying.put_nowait(pcm[at : at + FRAME])
         await self._saying.join()
 
+    async def presses(self, key: str) -> None:
+        await self._socket.send(messages.dtmf(self._stream, key))
+
     def loudest_hz(self, seconds: float = 1.0) -> float:
         """The strongest frequency of the last seconds heard; 0 where it was quiet."""
         frames = [pcm for _, pcm in self.heard][-round(50 * seconds) :]

@@ -45,7 +45,8 @@ async def test_an_officer_reads_acknowledges_hears_and_answers(
     stage: Stage, police: object
 ) -> None:
     async with telephone(stage, "view-fire", caller="13800138031") as phone:
-        await phone.hears_mark("end:prompt")
+        await phone.hears_mark("begin:")
+        await phone.presses("1")  # to 110, however busy the machine is that is to understand him
         await phone.says(stage.speak(FIRE))
         url = await link(stage, "view-fire-h1")
         assert url.startswith(stage.url)
@@ -53,8 +54,6 @@ async def test_an_officer_reads_acknowledges_hears_and_answers(
             page = officer.page
             await officer.see("#caller", "13800138031")
             await officer.see('[data-of="region_name"]', "海口")
-            evidence = await officer.see('[data-of="evidence"]')
-            assert await evidence.inner_text() != "—"
             await officer.see("#transcript li", "报警服务台")
             assert await violations(officer) == []
             wide = await page.evaluate("() => document.documentElement.scrollWidth")
@@ -91,8 +90,8 @@ async def test_an_officer_reads_acknowledges_hears_and_answers(
 
 async def test_a_forged_changed_or_expired_link_is_refused(stage: Stage) -> None:
     async with telephone(stage, "view-refused", caller="13800138032") as phone:
-        await phone.hears_mark("end:prompt")
-        await phone.says(stage.speak(FIRE))
+        await phone.hears_mark("begin:")
+        await phone.presses("1")
         url = await link(stage, "view-refused-h1", "--hours", "0.1")
     split = urlsplit(url)
     wrong = {
