@@ -292,7 +292,8 @@ class HandoffSettings(Section):
     """Line of the duty desks: a media WebSocket, or `trunk:NAME/{number}`."""
     desk_http: str = "http://127.0.0.1:8446"
     seat_url: str = ""
-    """Line of the human seats; empty: the desk's."""
+    """Line of the human seats; empty: the desk's. `console:` rings at the agents' desks in their
+    browsers (/console/agent)."""
     seat_http: str = ""
     call_back_trunk: str = ""
     """One of `asterisk.trunks`, towards the public network, over which callers are called back
