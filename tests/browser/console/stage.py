@@ -45,12 +45,12 @@ class Person:
     role: str
     complaints: list[str] = field(default_factory=list)
 
-    async def see(self, selector: str, text: str = "") -> Any:
+    async def see(self, selector: str, text: str = "", *, within_ms: float = FOUND_MS) -> Any:
         """Until this is on the page; gives the first such element."""
         found = self.page.locator(selector)
         if text:
             found = found.filter(has_text=text)
-        await found.first.wait_for(state="visible", timeout=FOUND_MS)
+        await found.first.wait_for(state="visible", timeout=within_ms)
         return found.first
 
     async def gone(self, selector: str) -> None:
