@@ -128,3 +128,19 @@ def test_nothing_that_is_posted_may_be_of_any_size(
             }
             answer = client.request(method, path, headers=sent, content=b"{}")
             assert answer.status_code == 413, path
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/session", {"GET", "POST", "DELETE"}),
+        ("/v1/dispatch-rules", {"GET", "POST"}),
+        ("/v1/tickets/T1/acts", {"POST"}),
+    ],
+)
+def test_what_can_be_done_at_an_address_is_named_whole(
+    client: TestClient, service: _Service, path: str, allowed: set[str]
+) -> None:
+    answer = client.patch(path, headers=bearer(service, "admin"))
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == allowed

@@ -84,11 +84,18 @@ def test_a_number_that_no_row_can_have_is_refused(
         "/v1/topics?from=0001-01-01",
         "/v1/duty/now?line=119&at=9999-12-31T23:59:59Z",
         "/v1/duty/now?line=119&at=0001-01-01T00:00:00%2B14:00",
+        "/v1/duty/now?line=119&at=1790000000",
+        "/v1/figures?from=1790000000",
     ],
 )
-def test_a_day_at_the_end_of_the_calendar_is_refused(
+def test_a_day_at_the_end_of_the_calendar_or_in_seconds_is_refused(
     client: TestClient, service: _Service, path: str
 ) -> None:
     answer = client.get(path, headers=bearer(service, "supervisor"))
     assert answer.status_code == 422
     assert {"code", "message"} <= answer.json().keys()
+
+
+def test_the_day_of_a_ledger_is_a_day(client: TestClient, service: _Service) -> None:
+    answer = client.get("/v1/exchange/ledger?day=0", headers=bearer(service, "supervisor"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_request")

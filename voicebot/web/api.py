@@ -70,7 +70,7 @@ from voicebot.web.carriers import MEDIA, POLICY_VIOLATION, add_carriers
 from voicebot.web.console import add_console
 from voicebot.web.discretion import calls_for, confidential_among
 from voicebot.web.disputes import add_disputes
-from voicebot.web.document import as_it_happens, documented, problem
+from voicebot.web.document import as_it_happens, documented, methods_at, problem
 from voicebot.web.duty import add_duty
 from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
@@ -142,8 +142,11 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         return JSONResponse(masked, refusal.status_code, refusal.headers)
 
     @app.exception_handler(HTTPException)
-    async def not_taken(_: Request, error: HTTPException) -> JSONResponse:
-        return JSONResponse(problem(error.status_code), error.status_code, error.headers)
+    async def not_taken(request: Request, error: HTTPException) -> JSONResponse:
+        headers = error.headers
+        if error.status_code == 405:
+            headers = {"Allow": ", ".join(methods_at(app, request.url.path))}
+        return JSONResponse(problem(error.status_code), error.status_code, headers)
 
     @app.exception_handler(RecordsUnavailable)
     async def unavailable(_: Request, error: RecordsUnavailable) -> JSONResponse:

@@ -24,7 +24,7 @@ from voicebot.tickets import rules
 from voicebot.tickets.disputes import disputes
 from voicebot.tickets.disputes_workbook import workbook
 from voicebot.web.access import Refusal, require
-from voicebot.web.parameters import RowNumber
+from voicebot.web.parameters import Day, RowNumber
 from voicebot.web.tickets import STAFF, Code, Name, Words, audit_row, refused
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 Staff = Annotated[Principal, Depends(require(*STAFF))]
 Supervisor = Annotated[Principal, Depends(require("supervisor", "admin"))]
-First = Annotated[date | None, Query(alias="from", description=f"First day; {DAYS} days ago.")]
-Last = Annotated[date | None, Query(alias="to", description="Last day, included; today.")]
+First = Annotated[Day | None, Query(alias="from", description=f"First day; {DAYS} days ago.")]
+Last = Annotated[Day | None, Query(alias="to", description="Last day, included; today.")]
 
 BAD_PERIOD = {
     "code": "bad_request",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import StreamingResponse
+from starlette.routing import Route
 
 from voicebot.web.access import COOKIE, CSRF_HEADER
 from voicebot.web.limiting import SIGN_IN, unlimited
@@ -52,6 +54,26 @@ def problem(status: int) -> dict[str, str]:
     """What is said where an endpoint has not said it itself."""
     code, message = _PROBLEMS.get(status, ("error", "It cannot be done."))
     return {"code": code, "message": message}
+
+
+def methods_at(app: FastAPI, path: str) -> list[str]:
+    """What can be done at a path: of every route of its form, where Starlette names the first's.
+
+    A form that takes in what stands before the end of another is less exact than that one.
+    """
+    fitting = [
+        route
+        for route in app.routes
+        if isinstance(route, Route) and route.path_regex.match(path) is not None
+    ]
+    exact = max((len(re.sub(r"{[^}]*}", "", route.path)) for route in fitting), default=0)
+    methods = [
+        method
+        for route in fitting
+        if len(re.sub(r"{[^}]*}", "", route.path)) == exact
+        for method in route.methods or ()
+    ]
+    return sorted(set(methods))
 
 
 def documented(app: FastAPI) -> dict[str, Any]:

@@ -16,7 +16,6 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from typing import Annotated, Any
 
 import structlog
@@ -35,7 +34,7 @@ from voicebot.exchange.schema.envelope import MAX_BYTES
 from voicebot.exchange.signing import SignatureRefused, Verified, Verifier
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, require
-from voicebot.web.parameters import MOST_ROWS, RowNumber
+from voicebot.web.parameters import MOST_ROWS, Day, RowNumber
 from voicebot.web.service import Service
 
 log = structlog.get_logger()
@@ -127,7 +126,7 @@ def add_exchange(app: FastAPI, service: Service) -> None:
     async def ledger(
         request: Request,
         principal: Reader,
-        day: Annotated[date | None, Query(description="In Hainan; today by default.")] = None,
+        day: Annotated[Day | None, Query(description="In Hainan; today by default.")] = None,
         after: Annotated[
             int, Query(ge=0, le=MOST_ROWS, description="`next` of the page before.")
         ] = 0,

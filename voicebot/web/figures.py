@@ -21,13 +21,14 @@ from voicebot.figures.report import Period, PeriodError, as_csv, report
 from voicebot.figures.topic_list import MOST, topic_lines
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, require
+from voicebot.web.parameters import Day
 
 if TYPE_CHECKING:
     from voicebot.web.service import Service
 
 Supervisor = Annotated[Principal, Depends(require("admin", "supervisor"))]
-First = Annotated[date | None, Query(alias="from", description="First day; yesterday.")]
-Last = Annotated[date | None, Query(alias="to", description="Last day, included; the first.")]
+First = Annotated[Day | None, Query(alias="from", description="First day; yesterday.")]
+Last = Annotated[Day | None, Query(alias="to", description="Last day, included; the first.")]
 
 
 def add_figures(app: FastAPI, service: Service) -> None:

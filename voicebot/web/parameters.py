@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 MOST_ROWS = 2**31 - 1
 """Columns of numbers are 32 bits wide on PostgreSQL."""
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
 RowNumber = Annotated[int, Path(ge=0, le=MOST_ROWS)]
 """The number of a limit, a rule, a reconciliation."""
+
+
+def _day_written_out(value: object) -> object:
+    """pydantic takes seconds since the epoch for a day as well."""
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise ValueError("is no day such as 2026-11-26")
+    return value
+
+
+def _moment_written_out(value: object) -> object:
+    if isinstance(value, str) and not _DAY.match(value):
+        raise ValueError("is no moment such as 2026-11-26T09:30:00+08:00")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day_written_out)]
+"""Such as 2026-11-26."""
 
 
 def _of_ours(moment: datetime) -> datetime:
@@ -22,5 +42,5 @@ def _of_ours(moment: datetime) -> datetime:
     return moment
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_of_ours)]
+Moment = Annotated[AwareDatetime, AfterValidator(_of_ours), BeforeValidator(_moment_written_out)]
 """With its zone, such as 2026-11-26T09:30:00+08:00."""
