@@ -76,15 +76,29 @@ make_environment() {
     fail "The environment $VENV cannot be made; install the Debian package python3-venv and retry."
 }
 
+pip_install() {
+  "$VENV/bin/python" -m pip install --disable-pip-version-check --progress-bar on "$@" ||
+    fail "The Python packages could not be installed; see pip's message above."
+}
+
+# The torch of PyPI for Linux on x86-64 cannot be imported without its CUDA libraries.
+needs_cuda() {
+  "$VENV/bin/python" -c 'import platform as p, sys; from importlib.metadata import version
+sys.exit((p.system(), p.machine()) != ("Linux", "x86_64") or "+cpu" in version("torch"))'
+}
+
+# No file is installed that is not known by its hash: one that was changed is refused.
 install_python_packages() {
   local stamp
-  stamp=$("$VENV/bin/python" -V; sha256sum pyproject.toml requirements.lock)
+  stamp=$("$VENV/bin/python" -V; sha256sum pyproject.toml requirements.lock requirements-cuda.lock)
   [[ -f $STAMP && $(<"$STAMP") == "$stamp" && -x $VENV/bin/voicebot ]] && return
   say "Python packages (about 2 GB the first time)"
-  "$VENV/bin/python" -m pip install --disable-pip-version-check --progress-bar on \
-    ${VOICEBOT_TORCH_INDEX:+--extra-index-url "$VOICEBOT_TORCH_INDEX"} \
-    -c requirements.lock -e '.[dev]' ||
-    fail "The Python packages could not be installed; see pip's message above."
+  pip_install ${VOICEBOT_TORCH_INDEX:+--extra-index-url "$VOICEBOT_TORCH_INDEX"} \
+    --require-hashes --no-deps -r requirements.lock
+  if needs_cuda; then pip_install --require-hashes --no-deps -r requirements-cuda.lock; fi
+  pip_install --no-deps --no-build-isolation -e .
+  "$VENV/bin/python" -m pip check --disable-pip-version-check ||
+    fail "requirements.lock lacks what pip names above; scripts/lock.sh writes it anew."
   printf '%s\n' "$stamp" >"$STAMP"
 }
 
