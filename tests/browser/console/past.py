@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from flows.answering import NO_ANSWER
 from voicebot.callers.tables import EvaluationRow
 from voicebot.clock import BEIJING
 from voicebot.records import operations as write
@@ -194,7 +195,7 @@ class Past:
             [
                 (9.1, "out", "Search", search),
                 (9.2, "in", "SearchResult", found),
-                (9.3, "out", "Decide", {"what": "ticket", "why": "没有经过批准的答案"}),
+                (9.3, "out", "Decide", {"what": "ticket", "why": NO_ANSWER}),
                 (9.3, "out", "Say", say),
             ],
         )
