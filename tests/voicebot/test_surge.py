@@ -177,8 +177,9 @@ async def test_seats_of_another_region_have_a_queue_of_their_own(
 
 
 async def test_a_burst_does_not_take_the_same_seats_twice(
-    open_desk: Callable[..., Desk],
+    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("voicebot.surge.control.QUEUE_SETTLES_S", 60.0)
     desk = open_desk()
     lines = [await desk.call(agents=QueueState(10, 2, 0)) for _ in range(3)]
     decided = [await desk.decided(line) for line in lines]

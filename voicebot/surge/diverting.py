@@ -17,8 +17,9 @@ from voicebot.surge.control import Routed, SurgeControl
 
 log = structlog.get_logger()
 
-NOTED_S = 0.5
-"""How long a caller who is promised nothing waits for his number to be on record."""
+NOTED_S = 0.1
+"""How long a caller who is promised nothing waits for his number to be on record; longer, and
+the figures of a queue could be taken to have him already (`control.QUEUE_SETTLES_S`)."""
 
 
 class Diverting:
@@ -43,10 +44,10 @@ class Diverting:
         assert isinstance(call, DivertibleCall)
         decision, began = routed.decision, time.time()
         told = info.call_id in self._told
+        self._control.gone_to_people(info.did, decision.region if routed.outside else "")
         promised = decision.destination is Destination.CALL_BACK and await self._note(info, "surge")
         if not promised:
             await self._note(info, QUEUED)
-        self._control.gone_to_people(info.did, decision.region if routed.outside else "")
         log.info("call_to_people", destination=decision.destination.value)
         await call.divert(routed.queue, decision.region, call_back=promised and not told)
         diverted = partial(
