@@ -216,10 +216,10 @@ PARTS = {"calling": _while_calling, "calls": _afterwards, "navigation": _navigat
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the pictures")
-    parser.add_argument("--only", choices=PARTS, help="a part of them")
+    parser.add_argument("--only", choices=PARTS, nargs="+", help="some parts of them")
     given = parser.parse_args()
     out: Path = given.out
-    parts = [given.only] if given.only else list(PARTS)
+    parts = given.only or list(PARTS)
     fonts = subprocess.run(["fc-list", ":lang=zh"], capture_output=True, text=True).stdout
     if not fonts.strip():
         raise SystemExit("There is no Chinese font here; run `apt-get install fonts-noto-cjk`.")
