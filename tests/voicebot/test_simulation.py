@@ -211,6 +211,21 @@ def test_a_published_day_without_the_bot_is_connected_as_it_was_published() -> N
     assert connected == pytest.approx(0.9409, abs=0.012)
 
 
+def test_an_ordinary_day_is_in_surge_a_few_times_and_not_at_each_crowded_moment() -> None:
+    """Moments in which all seats are busy are the bot's all the same."""
+    ordinary = side([simulated(read(find("haikou-1x")), days=8)]).totals
+    assert 1 < ordinary.surges < 9
+    assert ordinary.answered_15_s > 0.99
+    assert ordinary.by_bot < 0.09
+
+
+def test_a_day_of_three_times_the_calls_is_one_surge_but_for_the_night() -> None:
+    crowded = side([simulated(read(find("haikou-3x")), days=2)]).totals
+    assert crowded.surges < 10
+    assert crowded.connected > 0.999
+    assert crowded.by_bot > 0.9
+
+
 def test_the_bot_halves_the_seats_that_a_half_hour_needs() -> None:
     table = needs(read(find("haikou-3x")))
     assert len(table) == 48
