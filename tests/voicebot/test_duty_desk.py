@@ -112,7 +112,7 @@ class Desk:
 
 @pytest.fixture(autouse=True)
 def _figures_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicebot.web.figures_kept.WAITED_S", 60.0)
+    monkeypatch.setattr("voicebot.web.kept.WAITED_S", 60.0)
 
 
 @pytest.fixture(scope="module")
@@ -234,11 +234,11 @@ def test_what_makes_no_sense_in_an_address_is_left_out(desk_of_day: Desk, path: 
 def test_figures_that_take_long_come_by_themselves(
     desk_of_day: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicebot.web.figures_kept.WAITED_S", 0.0)
+    monkeypatch.setattr("voicebot.web.kept.WAITED_S", 0.0)
     path = "figures?first=2026-01-01&last=2026-01-31&by=region"
     page = desk_of_day("supervisor", path)
     assert 'data-again-after="1000"' in page
-    monkeypatch.setattr("voicebot.web.figures_kept.WAITED_S", 60.0)
+    monkeypatch.setattr("voicebot.web.kept.WAITED_S", 60.0)
     assert 'id="figures-table"' in desk_of_day("supervisor", path)
 
 

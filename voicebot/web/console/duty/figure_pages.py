@@ -14,11 +14,11 @@ from fastapi import Request, Response
 from voicebot.clock import today
 from voicebot.figures.counting import BY, By
 from voicebot.figures.indicators import INDICATORS
-from voicebot.figures.report import BY_NAMES
-from voicebot.figures.topic_list import topic_lines
+from voicebot.figures.report import BY_NAMES, Report, report
+from voicebot.figures.topic_list import TopicLine, topic_lines
 from voicebot.web.console.duty.desk import Desk, Supervisor, Text
 from voicebot.web.console.duty.figure_view import SPANS, cells, glance, period_of
-from voicebot.web.figures_kept import KeptReports
+from voicebot.web.kept import Kept
 
 CHARTED = ("connection", "human_connection", "response", "resolution", "satisfaction")
 """Shares that are drawn over days, hours or groups."""
@@ -26,7 +26,8 @@ CHARTED = ("connection", "human_connection", "response", "resolution", "satisfac
 
 def add_figure_pages(desk: Desk) -> None:
     console, records = desk.console, desk.records
-    kept = KeptReports(desk.service)
+    reports: Kept[Report] = Kept()
+    kept_topics: Kept[list[TopicLine]] = Kept()
 
     @desk.app.get("/console/duty/figures", include_in_schema=False)
     async def figures(
@@ -47,9 +48,12 @@ def add_figure_pages(desk: Desk) -> None:
             "by": divided,
             "ways": BY_NAMES,
         }
-        counted = await kept.report(period, divided)
+        counted = await reports.get(
+            (period, divided),
+            lambda: records.read(report, period, divided, time.time(), desk.lines),
+        )
         if counted is None:
-            return console.page(request, "duty/figures_counting.html", **days)
+            return console.page(request, "duty/counting.html", title="duty.nav.figures", **days)
         found, at = counted
         rows: list[dict[str, Any]] = [
             {"label": row.label, "key": row.key, "cells": cells(row, found.divided)}
@@ -75,15 +79,11 @@ def add_figure_pages(desk: Desk) -> None:
     ) -> Response:
         named = span or ("" if first or last else "week")
         period = period_of(named, first, last, today())
-        found = await records.read(topic_lines, period)
+        days: dict[str, Any] = {"period": period, "span": named, "spans": ("today", *SPANS)}
+        counted = await kept_topics.get(period, lambda: records.read(topic_lines, period))
         desk.audit(request, who, "topics.read", str(period))
+        if counted is None:
+            return console.page(request, "duty/counting.html", title="duty.nav.topics", **days)
         return console.page(
-            request,
-            "duty/topics.html",
-            topics=found,
-            period=period,
-            days=period.days,
-            span=named,
-            spans=("today", *SPANS),
-            now_at=time.time(),
+            request, "duty/topics.html", topics=counted[0], days=period.days, **days
         )
