@@ -2,8 +2,8 @@
 
 Only the packages that ours need, directly or through others, with their versions; local
 version labels (torch 2.13.0+cpu) are left out, so that any index can serve them. The hashes are
-those of all files of a version, for any machine, and of the file with the local label that is
-installed here. requirements-cuda.lock is what the torch of PyPI needs besides.
+those of all files of a version, for any machine. requirements-cpu.lock is the torch with the local
+label that is installed here, requirements-cuda.lock what the torch of PyPI needs besides.
 
     scripts/lock.py PATH-OF-UV
 """
@@ -33,6 +33,10 @@ HEADING = """\
 CUDA_HEADING = """\
 # What the torch of PyPI needs besides requirements.lock, on Linux and x86-64; scripts/setup.sh
 # leaves it out where torch is the one for processors alone (+cpu).
+"""
+CPU_HEADING = """\
+# The torch for processors alone, of Python 3.11 on Linux and x86-64; where pip finds it,
+# scripts/setup.sh takes it before that of PyPI.
 """
 PLATFORM = "x86_64-manylinux_2_28"
 
@@ -126,13 +130,14 @@ def main() -> None:
     missing = {re.sub(r"\[.*", "", each) for each in pins} - set(entries)
     if missing or not all(entries.values()):
         sys.exit(f"No hashes were found of {', '.join(sorted(missing)) or 'some packages'}.")
+    cpu: dict[str, list[str]] = {}
     cuda: dict[str, list[str]] = {}
     for name, version in versions.items():
         if version.local:
-            pin = f"{name}=={version.public}"
-            entries[pin].append(local_hash(name, version))
-            cuda |= with_libraries(uv, pin, pins)
+            cpu[f"{name}=={version}"] = [local_hash(name, version)]
+            cuda |= with_libraries(uv, f"{name}=={version.public}", pins)
     write(ROOT / "requirements.lock", HEADING, entries)
+    write(ROOT / "requirements-cpu.lock", CPU_HEADING, cpu)
     write(ROOT / "requirements-cuda.lock", CUDA_HEADING, cuda)
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes requirements.lock and requirements-cuda.lock anew from the environment in .venv, with the
-# hashes of all files of each version as the package index has them (asked for by uv).
+# Writes requirements.lock, and what torch needs besides, anew from the environment in .venv, with
+# the hashes of all files of each version as the package index has them (asked for by uv).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

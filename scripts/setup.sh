@@ -90,11 +90,13 @@ sys.exit((p.system(), p.machine()) != ("Linux", "x86_64") or "+cpu" in version("
 # No file is installed that is not known by its hash: one that was changed is refused.
 install_python_packages() {
   local stamp
-  stamp=$("$VENV/bin/python" -V; sha256sum pyproject.toml requirements.lock requirements-cuda.lock)
+  stamp=$("$VENV/bin/python" -V; sha256sum pyproject.toml requirements*.lock)
   [[ -f $STAMP && $(<"$STAMP") == "$stamp" && -x $VENV/bin/voicebot ]] && return
   say "Python packages (about 2 GB the first time)"
-  pip_install ${VOICEBOT_TORCH_INDEX:+--extra-index-url "$VOICEBOT_TORCH_INDEX"} \
-    --require-hashes --no-deps -r requirements.lock
+  "$VENV/bin/python" -m pip install -q --disable-pip-version-check --require-hashes --no-deps \
+    ${VOICEBOT_TORCH_INDEX:+--extra-index-url "$VOICEBOT_TORCH_INDEX"} \
+    -r requirements-cpu.lock 2>/dev/null || say "The torch of PyPI, with CUDA, is taken."
+  pip_install --require-hashes --no-deps -r requirements.lock
   if needs_cuda; then pip_install --require-hashes --no-deps -r requirements-cuda.lock; fi
   pip_install --no-deps --no-build-isolation -e .
   "$VENV/bin/python" -m pip check --disable-pip-version-check ||

@@ -26,7 +26,7 @@ def locked(name: str = "requirements.lock") -> dict[str, tuple[str, list[str]]]:
 
 
 def test_every_library_has_one_version_and_the_hashes_of_its_files() -> None:
-    for name in ("requirements.lock", "requirements-cuda.lock"):
+    for name in ("requirements.lock", "requirements-cpu.lock", "requirements-cuda.lock"):
         entries = locked(name)
         assert entries
         for package, (version, hashes) in entries.items():
@@ -67,8 +67,9 @@ def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:
 
 def test_the_setup_installs_nothing_without_its_hash() -> None:
     script = (ROOT / "scripts" / "setup.sh").read_text("utf-8").replace("\\\n", " ")
-    (function,) = re.findall(r"pip install [^|]*", script)
+    function, cpu = sorted(re.findall(r"pip install [^|]*", script), key=len)
     assert function.rstrip().endswith('"$@"')
+    assert "--require-hashes --no-deps" in cpu
     calls = re.findall(r"pip_install (?!\{)[^;\n]*", script.replace("pip_install()", ""))
     assert len(calls) == 3
     for each in calls:
