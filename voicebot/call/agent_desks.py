@@ -157,6 +157,10 @@ class AgentDesks:
         """The agent has the call, or was the last who had it: what is left to do is his."""
         return agent in (self._holders.get(call_id), self._had.get(call_id))
 
+    def in_browser(self, call_id: str) -> bool:
+        """The call's agent talks in his browser: it is known here when that ends."""
+        return call_id in self._legs
+
     def held(self, call_id: str) -> bool:
         """The caller waits with music."""
         return call_id in self._held

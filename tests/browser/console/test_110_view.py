@@ -17,6 +17,11 @@ from tests.end_to_end.conftest import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+OLD_PEOPLE = "三楼还有两个老人没有下来。"
+SAID = """() => [...document.querySelectorAll('#transcript li.caller .said')]
+  .map((each) => each.innerText).join('').length"""
+"""Characters of the caller's that are on the page."""
+
 
 async def link(stage: Stage, handoff: str, *options: str) -> str:
     """As `voicebot handoff link` prints it, once the hand-off is on record."""
@@ -53,15 +58,15 @@ async def test_an_officer_reads_acknowledges_hears_and_answers(
         async with stage.person(None, url, size=PHONE) as officer:
             page = officer.page
             await officer.see("#caller", "13800138031")
-            await officer.see('[data-of="region_name"]', "海口")
-            await officer.see("#transcript li", "报警服务台")
+            await officer.see("#transcript li.caller")
             assert await violations(officer) == []
             wide = await page.evaluate("() => document.documentElement.scrollWidth")
             assert wide <= PHONE["width"]
 
             # Words that come while he reads.
-            await phone.says(stage.speak("三楼还有两个老人没有下来。"))
-            await officer.see("#transcript li.caller", "老人")
+            before = await page.evaluate(SAID)
+            await phone.says(stage.speak(OLD_PEOPLE))
+            await page.wait_for_function(f"before => ({SAID})() > before", arg=before)
 
             await page.fill("#who", "警号0123")
             await page.click("#acknowledge button")

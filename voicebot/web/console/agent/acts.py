@@ -14,7 +14,9 @@ in the audit.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Request, WebSocket, WebSocketDisconnect
@@ -26,7 +28,7 @@ from flows.routes import SEAT
 from voicebot.call.agent_desks import PREFIX, Presence
 from voicebot.clock import now
 from voicebot.security import Principal
-from voicebot.web.access import Refusal, authorise_websocket, require
+from voicebot.web.access import Refusal, authorise_websocket, require, until_refused
 from voicebot.web.console.agent import streams
 from voicebot.web.console.agent.refusals import NO_CALL, refuse
 from voicebot.web.console.agent.standing import may_follow, refused
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
 STAFF = ("agent", "supervisor", "admin")
 Staff = Annotated[Principal, Depends(require(*STAFF))]
 Name = Annotated[str, StringConstraints(max_length=64)]
+
+
+_LEAVES = frozenset({AgentAct.LEAVE, AgentAct.POLICE, AgentAct.TRANSFER})
+"""With these the agent who asks for it is no longer on the line."""
 
 
 class PresenceModel(BaseModel):
@@ -66,8 +72,8 @@ def add_acts(app: FastAPI, service: Service) -> None:
     records = service.records
 
     @app.get("/v1/agent/stream", **as_it_happens("text/event-stream"))
-    async def follow_desk(who: Staff) -> StreamingResponse:
-        return _events(streams.desk(service, who))
+    async def follow_desk(who: Staff, request: Request) -> StreamingResponse:
+        return events(streams.desk(service, who), request)
 
     @app.put("/v1/agent/presence")
     async def present(wanted: PresenceModel, who: Staff, request: Request) -> dict[str, str]:
@@ -94,7 +100,7 @@ def add_acts(app: FastAPI, service: Service) -> None:
     async def follow_call(call_id: str, who: Staff, request: Request) -> StreamingResponse:
         session = running(call_id, who)
         _audit(request, who, "agent.follow", call_id)
-        return _events(streams.call(service, call_id, session, who))
+        return events(streams.call(service, call_id, session, who), request)
 
     @app.post("/v1/agent/calls/{call_id:path}/acts", status_code=202)
     async def act(call_id: str, asked: ActModel, who: Staff, request: Request) -> dict[str, str]:
@@ -111,6 +117,8 @@ def add_acts(app: FastAPI, service: Service) -> None:
         if asked.act in (AgentAct.HOLD, AgentAct.RESUME):
             service.desks.hold(call_id, asked.act is AgentAct.HOLD)
         session.ask(asked.act, who.name, destination=destination, entry=asked.entry)
+        if asked.act in _LEAVES and not service.desks.in_browser(call_id):
+            service.desks.leave(call_id)
         _audit(request, who, f"agent.{asked.act.value}", f"{call_id} {asked.entry}".strip())
         return {"act": asked.act.value, "destination": destination}
 
@@ -149,6 +157,27 @@ def add_acts(app: FastAPI, service: Service) -> None:
             await websocket.close(1000)
         except (RuntimeError, WebSocketDisconnect):
             return  # the browser has closed it itself
+
+    def events(stream: AsyncGenerator[str, None], request: Request) -> StreamingResponse:
+        return StreamingResponse(
+            _while_allowed(stream, request),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    async def _while_allowed(
+        stream: AsyncGenerator[str, None], request: Request
+    ) -> AsyncIterator[str]:
+        """Until whoever follows may no longer; that is looked at with each event and beat."""
+        refused = asyncio.create_task(until_refused(request, records, STAFF))
+        try:
+            async with aclosing(stream) as coming:
+                async for event in coming:
+                    if refused.done():
+                        return
+                    yield event
+        finally:
+            refused.cancel()
 
     def running(call_id: str, who: Principal) -> CallSession:
         session = service.sessions.get(call_id)
@@ -189,11 +218,3 @@ def add_acts(app: FastAPI, service: Service) -> None:
     def _audit(request: Request | WebSocket, who: Principal, action: str, subject: str) -> None:
         client = request.client.host if request.client else ""
         records.audit(who, action, subject, client)
-
-
-def _events(stream: AsyncIterator[str]) -> StreamingResponse:
-    return StreamingResponse(
-        stream,
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ def event(name: str, data: Any) -> str:
     return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-async def desk(service: Service, who: Principal) -> AsyncIterator[str]:
+async def desk(service: Service, who: Principal) -> AsyncGenerator[str, None]:
     """`calls`: the running calls; `offers`: what rings here; `presence`. Until it is closed."""
     desks, changed = service.desks, asyncio.Event()
     told: dict[str, str] = {}
@@ -146,7 +146,7 @@ class Words:
 
 async def call(
     service: Service, call_id: str, session: CallSession, who: Principal
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """`snapshot`, then `turn`, `standing`, `note`, at last `ended`."""
     words = Words(service.engines.transcriber is not None)
     words.all_settled(session.transcript)

@@ -96,10 +96,11 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
 
     # Before the page, whose id takes in whatever follows.
     @app.get("/console/110/{handoff:path}/stream", include_in_schema=False, dependencies=by_link)
-    async def follow(handoff: str) -> StreamingResponse:
+    async def follow(handoff: str, request: Request) -> StreamingResponse:
         found = await known(handoff)
+        until = float(request.query_params["until"])
         return StreamingResponse(
-            _follow(service, handoff, found),
+            _follow(service, handoff, found, until),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -190,8 +191,12 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
         return audit_row(_holder(who), action, handoff, _client(request), at)
 
 
-async def _follow(service: Service, handoff: str, found: dict[str, Any]) -> AsyncIterator[str]:
-    """`snapshot`, then `turn` and `dossier` while the call is running, at last `ended`."""
+async def _follow(
+    service: Service, handoff: str, found: dict[str, Any], until: float
+) -> AsyncIterator[str]:
+    """`snapshot`, then `turn` and `dossier` while the call is running and the link holds, at last
+    `ended`.
+    """
     call_id = found["call_id"]
     session = service.sessions.get(call_id)
     if session is None:
@@ -205,6 +210,8 @@ async def _follow(service: Service, handoff: str, found: dict[str, Any]) -> Asyn
         yield event("snapshot", {"turns": said.news(session.transcript), **_shown(found)})
         revision, looked = found["revision"], time.monotonic()
         async for message in messages:
+            if time.time() >= until:
+                return
             if message["kind"] == "hypothesis":
                 said.heard(message)
             for turn in said.news(session.transcript):
