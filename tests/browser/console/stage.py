@@ -23,6 +23,8 @@ OFFICE = {"width": 1366, "height": 768}
 PHONE = {"width": 390, "height": 844}
 FOUND_MS = 60_000
 """How long a page may take to show what it is waited for; a busy machine is no fault of a page."""
+SPOKEN_MS = 180_000
+"""How long it may take until what is being said is recognised, and acted on."""
 
 OFFICER = "您好，这里是一一零报警服务台，请讲。"
 FIRE = (

@@ -35,6 +35,7 @@ document.addEventListener("keydown", (event) => {
 // ── the session ─────────────────────────────────────────────────────────────────────
 
 document.querySelector("[data-log-out]")?.addEventListener("click", async () => {
+  document.dispatchEvent(new Event("leaving"));  // live streams need not find out by themselves
   try {
     await call("DELETE", "/v1/session");
     location.assign("/console/login");

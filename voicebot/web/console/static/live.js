@@ -72,6 +72,7 @@ export function live(topics, handler, { after, always = false } = {}) {
 
   // A page that is put away and brought back (bfcache) has a dead stream.
   addEventListener("pagehide", stop, { once: true });
+  document.addEventListener("leaving", stop, { once: true });
   addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
   open();
   return stop;
