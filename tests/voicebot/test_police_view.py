@@ -15,9 +15,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from tests.voicebot.test_access_table import _OverAtOnce
-from tests.voicebot.test_agent_web import events
+from tests.voicebot.test_agent_web import Session, events
 from tests.voicebot.test_web import _Service as Service
 from voicebot.agents.links import open_links
+from voicebot.call.live import LiveFeed
 from voicebot.config import Settings
 from voicebot.exchange.dossier import Dossier, TranscriptTurn
 from voicebot.records.operations import finish_call, start_call, write_dossier
@@ -25,6 +26,7 @@ from voicebot.records.reading import plain
 from voicebot.records.store import Records
 from voicebot.records.tables import AuditRow, HandoffRow, TicketRow
 from voicebot.web.api import create_app
+from voicebot.web.console.police.view import _follow, _read
 
 HANDOFF, CALL, NUMBER = "CA/1-h1", "CA/1", "13812345678"
 
@@ -211,3 +213,48 @@ def test_what_is_seen_and_said_is_in_the_audit(view: View) -> None:
 
 def test_a_hand_off_that_is_not_there(view: View) -> None:
     assert view.client.get(view.url(handoff="none")).status_code == 404
+
+
+async def test_an_officer_follows_words_and_dossier_as_they_grow(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebot.web.console.police.view.DOSSIER_EVERY_S", 0.0)
+    records = await Records.open(settings)
+    feed, session = LiveFeed(), Session()
+    service = SimpleNamespace(
+        records=records,
+        live=feed,
+        sessions={CALL: session},
+        engines=SimpleNamespace(transcriber=None),
+    )
+    await records.transact(
+        lambda each: write_dossier(each, destination="110-460106", dossier=dossier(), at=1e9)
+    )
+    found = await records.read(_read, HANDOFF)
+    assert found is not None
+    following = _follow(service, HANDOFF, found, time.time() + 60)  # type: ignore[arg-type]
+    try:
+        assert (await anext(following)).startswith("event: snapshot")
+        said = TranscriptTurn(side="caller", text="三楼还有老人", start=9, end=10)
+        session.transcript = (*session.transcript, ("turn9", said))
+        message = {"call_id": CALL, "at": 10.0, "turn": 9, "ear": "listener", "final": True}
+        feed.publish({**message, "kind": "hypothesis", "text": ""})
+        turn = await anext(following)
+        assert turn.startswith("event: turn")
+        assert "三楼还有老人" in turn
+        newer = {**dossier(), "revision": 2, "notes": ["地点：国贸路28号"]}
+        await records.transact(
+            lambda each: write_dossier(each, destination="", dossier=newer, at=1e9 + 1)
+        )
+        feed.publish({"call_id": CALL, "at": 11.0, "kind": "decision"})
+        async with asyncio.timeout(20):
+            while not (event := await anext(following)).startswith("event: dossier"):
+                pass
+        assert "国贸路28号" in event
+        feed.publish({"call_id": CALL, "at": 12.0, "kind": "call", "state": "ended"})
+        async with asyncio.timeout(20):
+            rest = [each async for each in following]
+        assert rest[-1].startswith("event: ended")
+    finally:
+        await following.aclose()
+        await records.close()

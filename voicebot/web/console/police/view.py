@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -193,7 +193,7 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
 
 async def _follow(
     service: Service, handoff: str, found: dict[str, Any], until: float
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """`snapshot`, then `turn` and `dossier` while the call is running and the link holds, at last
     `ended`.
     """
