@@ -77,8 +77,9 @@ def rising(at: float) -> TopicAlarmRow:
 
 
 def run(began_at: float, ended_at: float | None) -> ReconciliationRow:
-    return ReconciliationRow(first_day="2026-11-25", last_day="2026-11-25", began_at=began_at, ended_at=ended_at,
-                             principal="", ours=0, theirs=0, found={}, unsettled=0)  # fmt: skip
+    return ReconciliationRow(first_day="2026-11-25", last_day="2026-11-25", began_at=began_at,
+                             ended_at=ended_at, principal="", ours=0, theirs=0, found={},
+                             unsettled=0)  # fmt: skip
 
 
 @pytest.mark.parametrize(

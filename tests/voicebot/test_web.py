@@ -39,6 +39,8 @@ IDENTITY = "40325ec2-5efd-4bd3-805f-53576e581d13"
 
 
 class _Live:
+    def publish(self, message: dict[str, Any]) -> None: ...
+
     async def subscribe(self) -> AsyncIterator[dict[str, Any]]:
         yield {"call_id": "C1", "kind": "call"}
         await asyncio.Event().wait()
