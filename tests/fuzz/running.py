@@ -55,19 +55,23 @@ def fuzz(
     """
     began = time.monotonic()
     until = began + seconds
-    examples = 0
+    examples, failing = 0, False
 
     def over() -> bool:
         return time.monotonic() >= until or examples >= most
 
     def case(value: Any) -> None:
-        nonlocal examples
-        if over():
+        nonlocal examples, failing
+        if over() and not failing:  # what failed is made smaller, however long that takes
             return
         examples += 1
         told(examples)
-        with _cpu_time(CASE_S):
-            target.run(value)
+        try:
+            with _cpu_time(CASE_S):
+                target.run(value)
+        except Exception:
+            failing = True
+            raise
 
     for number in itertools.count(first_seed):
         before = examples
