@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from tests.browser.console.stage import CONSULTATION, FIRE, FOUND_MS, Person, Stage
 from tests.voicebot.test_incidents import handed_off
 from tests.voicebot.test_searching import call, handed
+from voicebot.callers.tables import LimitRow
 from voicebot.records.database import open_engine
 from voicebot.records.tables import CallRow, HandoffRow
 from voicebot.tickets import opening
@@ -219,6 +220,41 @@ async def test_a_late_ticket_gets_supervision_with_a_reason(stage: Stage) -> Non
         await agent.see("#history li", "三次催办没有回音")
         assert await agent.page.locator('[data-opens="supervise"]').count() == 0
     assert person.complaints == []
+
+
+async def test_a_proposed_limit_is_set_by_one_supervisor_and_reviewed_by_another(
+    stage: Stage,
+) -> None:
+    def proposed(session: Session) -> None:
+        call(session, "duty-silent", time.time() - 600.0, caller="13700137000")
+        session.add(
+            LimitRow(
+                number="13700137000",
+                state="proposed",
+                reason="silent",
+                evidence=["duty-silent"],
+                proposed_at=time.time(),
+            )
+        )
+
+    await written(stage, proposed)
+    async with (
+        stage.person("supervisor", "/console/duty/limits") as first,
+        stage.person(None, "/console/login") as second,
+    ):
+        await first.see('[data-state="proposed"]', "13700137000")
+        await first.page.click('[data-opens="set-proposed"]')
+        await submit(first, "set-proposed", why="一小时内十次无声")
+        limited = await first.see('[data-state="in_force"]', "13700137000")
+        assert "须由另一人复核" in await limited.inner_text()
+        await colleague(stage, second, "/console/duty/limits")
+        await second.page.click('[data-opens="review"]')
+        await second.page.check('#review [name="lift"][value="1"]')
+        await submit(second, "review", why="来电人说明了情况")
+        await second.page.goto("/console/duty/limits?which=all")
+        await second.see('[data-state="lifted"]', "13700137000")
+    assert first.complaints == []
+    assert second.complaints == []
 
 
 async def test_charts_of_figures_are_drawn_and_their_numbers_stand_in_a_table(

@@ -23,12 +23,17 @@ function body(form) {
   const values = {};
   for (const field of form.elements) {
     const { name, type, value, checked, disabled, required } = field;
-    if (!name || disabled || ((type === "checkbox" || type === "radio") && !checked)) continue;
+    if (!name || disabled || "inPath" in field.dataset || ((type === "checkbox" || type === "radio") && !checked)) continue;
     const kind = field.dataset.as;
     if (kind === "list") (values[name] ??= []).push(value);
     else if (value !== "" || required || kind === "bool") values[name] = (READ[kind] ?? String)(value);
   }
   return values;
+}
+
+/** Where the form goes: "{limit}" is the value of its field with data-in-path of this name. */
+function pathOf(form) {
+  return form.dataset.path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(form.elements[name].value));
 }
 
 function headers(form) {
@@ -42,8 +47,8 @@ async function act(form) {
   fault.hidden = true;
   button.disabled = true;
   try {
-    const { method, path, done, then } = form.dataset;
-    const answer = await call(method, path, body(form), headers(form));
+    const { method, done, then } = form.dataset;
+    const answer = await call(method, pathOf(form), body(form), headers(form));
     if (then === "board") {
       button.blur();
       toast(done, "ok");
