@@ -90,9 +90,9 @@ def is_empty(session: Session) -> bool:
 
 def newest(session: Session, name: str | None = None) -> dict[str, Entry]:
     """The last version of every entry, or of one, with the status of its last step."""
-    last = sa.select(versions.c.id, sa.func.max(versions.c.version).label("version"))
     if name is not None:
-        last = last.where(versions.c.id == name)
+        return newest_of(session, [name])
+    last = sa.select(versions.c.id, sa.func.max(versions.c.version).label("version"))
     last_version = last.group_by(versions.c.id).subquery()
     rows = session.execute(_with_status().join(last_version, _same(versions, last_version)))
     return {row.id: as_entry(row, Status(row.status)) for row in rows}
