@@ -246,9 +246,7 @@ def add_callers(app: FastAPI, service: Service) -> None:
         everything: bool = False,
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     ) -> dict[str, Any]:
-        found = await records.read(
-            missed.listed, time.time(), everything=everything, most=limit
-        )
+        found = await records.read(missed.listed, time.time(), everything=everything, most=limit)
         audit(request, who, "callers.missed.read")
         return {"missed": await calls_for(records, who, found)}
 
