@@ -90,12 +90,15 @@ def changed(sample: Any, changes: Sequence[Change]) -> Any:
         if not found:
             return odd
         container, key = found[where % len(found)]
+        odd = copy.deepcopy(odd)  # hypothesis gives the same object again
         if kind == 0:
             container[key] = odd
         elif kind == 1:
             del container[key]
         elif isinstance(container, dict):
-            container[odd if kind == 2 and isinstance(odd, str) else f"{key}x"] = container[key]
+            container[odd if kind == 2 and isinstance(odd, str) else f"{key}x"] = copy.deepcopy(
+                container[key]
+            )
         else:
             container.insert(key, odd)
     return value

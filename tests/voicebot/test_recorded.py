@@ -74,6 +74,12 @@ def test_what_cannot_be_played_is_told_by_file_with_what_to_do(
     assert name in str(error.value)
 
 
+def test_a_file_whose_chunks_go_beyond_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "greeting.wav").write_bytes(b"RIFF\x14\0\0\0WAVELIST\xff\xff\xff\x0f" + bytes(20))
+    with pytest.raises(RecordingInvalid, match=r"greeting\.wav: cannot be read as WAV"):
+        opened(tmp_path)
+
+
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     write(tmp_path / "greeting.wav", tone(0.1))
     (tmp_path / "goodbye.wav").write_bytes(b"RIFF and no more")

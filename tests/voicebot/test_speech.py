@@ -279,11 +279,15 @@ def test_preparing_renders_each_text_once_for_all_rates_and_tells_progress(tmp_p
     assert voice.rendered == ["甲", "乙"]
 
 
-def test_a_damaged_file_is_rendered_again(tmp_path: Path) -> None:
+CHUNK_BEYOND_ITS_FILE = b"RIFF\x14\0\0\0WAVELIST\xff\xff\xff\x0f" + bytes(20)
+
+
+@pytest.mark.parametrize("damaged", [None, CHUNK_BEYOND_ITS_FILE])
+def test_a_damaged_file_is_rendered_again(tmp_path: Path, damaged: bytes | None) -> None:
     voice = FakeVoice()
     AudioLibrary(tmp_path, voice).get("你好")
     (file,) = tmp_path.rglob("*.wav")
-    file.write_bytes(file.read_bytes()[:100])
+    file.write_bytes(damaged or file.read_bytes()[:100])
     assert AudioLibrary(tmp_path, voice).get("你好").seconds > 0.1
     assert voice.rendered == ["你好", "你好"]
 

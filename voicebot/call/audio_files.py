@@ -58,7 +58,7 @@ def read_wav(path: Path, voice: str) -> Speech | None:
             if len(data) != file.getnframes() * 2 or not data:
                 return None
             return Speech(np.frombuffer(data, "<i2"), file.getframerate(), voice)
-    except (OSError, EOFError, wave.Error):
+    except (OSError, EOFError, wave.Error, RuntimeError):
         return None
 
 

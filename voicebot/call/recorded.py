@@ -125,7 +125,7 @@ def _read(path: Path) -> Speech:
         with wave.open(str(path), "rb") as file:
             channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
             data = file.readframes(file.getnframes())
-    except (OSError, EOFError, wave.Error) as error:
+    except (OSError, EOFError, wave.Error, RuntimeError) as error:
         raise ValueError(f"cannot be read as WAV ({error}); save it as PCM") from None
     if channels != 1 or width != 2 or rate not in RATES:
         raise ValueError(
