@@ -167,7 +167,7 @@ class Past:
             self.session.add(
                 EvaluationRow(
                     call_id=call_id, number=number, ticket="", asked_at=at + 20,
-                    score=self.chance.choice((5, 5, 5, 4, 4, 3, 2)), given_at=at + 23,
+                    score=self.chance.choice((1, 1, 1, 2, 2, 3, 4)), given_at=at + 23,
                 )
             )  # fmt: skip
 

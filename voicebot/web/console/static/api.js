@@ -32,7 +32,8 @@ export async function call(method, path, body, headers = {}) {
   } catch {
     throw new Refused(0, { code: "away", message: t("away") });
   }
-  const known = (answer.headers.get("Content-Type") ?? "").includes("json")
+  // Nothing comes with 204, whatever type it is said to have.
+  const known = answer.status !== 204 && (answer.headers.get("Content-Type") ?? "").includes("json")
     ? await answer.json() : {};
   if (answer.status === 401) logIn();
   if (!answer.ok) throw new Refused(answer.status, known);
