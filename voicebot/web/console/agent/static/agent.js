@@ -216,7 +216,10 @@ function showStanding(standing) {
   showLegs(standing.handoff);
   showBar();
   if (stays) words.toEnd();     // what is shown above the words takes of their room
-  if (before && before.mine !== standing.mine) loadCard();
+  if (before && before.mine !== standing.mine) {
+    loadCard();                 // who has the call may see the number
+    form.load();
+  }
 }
 
 function showDanger({ danger, evidence }) {

@@ -19,6 +19,7 @@ export class TicketForm {
 
   reset() {
     clearTimeout(this.timer);
+    this.timer = 0;
     this.typed = {};
     this.version = 0;
     this.form.reset();
