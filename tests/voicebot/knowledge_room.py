@@ -132,7 +132,7 @@ def opened(settings: Settings, *entries: Entry, at: datetime | None = None) -> I
 
 def put_in(settings: Settings, *entries: Entry) -> None:
     """Entries that are spoken now."""
-    engine = open_engine(settings.database_url, writes=True)
+    engine = open_engine(settings.database_url, writes=True, patience_s=60.0)
     with Session(engine) as session, session.begin():
         store.import_entries(session, entries, "甲", at=now(), reviewed_by="乙", publish=True)
     engine.dispose()

@@ -106,8 +106,6 @@ def _listed(
         found = entries.listed(session, wanted, now(), order=order, after=after)
     except ValueError:  # an address of another order
         found = entries.listed(session, wanted, now(), order=order)
-    counts = {
-        show: summary.count(session, wanted_of(show, wanted.department, wanted.region, wanted.text))
-        for show in COUNTED
-    }
+    # Of all entries: counting those that hold some words would read every entry once more.
+    counts = {show: summary.count(session, wanted_of(show, "", None, "")) for show in COUNTED}
     return found, counts, summary.departments(session)
