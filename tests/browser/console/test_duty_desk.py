@@ -251,6 +251,7 @@ async def test_a_proposed_limit_is_set_by_one_supervisor_and_reviewed_by_another
         await second.page.click('[data-opens="review"]')
         await second.page.check('#review [name="lift"][value="1"]')
         await submit(second, "review", why="来电人说明了情况")
+        await second.see(".toasts", "已记录")
         await second.page.goto("/console/duty/limits?which=all")
         await second.see('[data-state="lifted"]', "13700137000")
     assert first.complaints == []
