@@ -5,6 +5,7 @@ from __future__ import annotations
 from voicebot.callers.days import local
 from voicebot.records.duty import region_names
 
+SEAT = "seat"
 VISIBLE = 4
 """Digits of a masked number that stay at its end."""
 
@@ -48,6 +49,8 @@ def masked_number(number: str) -> str:
 
 def party(destination: str) -> str:
     """A number of the duty directory as people call it: 110-460100 is 海口市110."""
+    if destination == SEAT:
+        return "人工座席"
     line, _, code = destination.partition("-")
     place = region_names().get(code, "")
     return f"{place}{line}" if place else destination

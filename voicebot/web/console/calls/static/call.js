@@ -108,10 +108,10 @@ function add(className, by, at, text, what) {
 /** One line for each of the caller's turns, growing; characters replace syllables. */
 function heard({ turn, ear, text, final, at }) {
   if (!text) return;
-  const known = transcript.querySelector(`[data-live="${Number(turn)}"]`);
+  const known = transcript.querySelector(`[data-number="${Number(turn)}"]`);
   if (known?.dataset.ear === "transcriber" && ear !== "transcriber") return;
   const item = known ?? add("caller", nameOf("side", "caller"), at, "");
-  Object.assign(item.dataset, { live: Number(turn), ear });
+  Object.assign(item.dataset, { number: Number(turn), ear });
   item.querySelector(".said").textContent = text;
   item.classList.toggle("partial", !final);
 }
