@@ -60,11 +60,13 @@ _PLACE_WORDS = re.compile(
 )
 """What the name of a place ends in; in the middle of a sentence they tell little."""
 _WHERE = re.compile(
-    r"(?:喂|你好|您好|嗯|呃|那个|就是|啊)*(?:(?:我们?|人|现在|就|正|是)*(?:在|到|位于|住))?(?P<where>.{2,20})"
+    r"(?:喂|你好|您好|嗯|呃|那个|就是|啊)*(?:(?:我们?人?|现在|就|正|是)*(?:在|到|位于|住))?(?P<where>.{2,20})"
 )
 _ENDS_AS_PLACE = re.compile(rf"{_PLACE_WORDS.pattern}|(?:镇|村|乡|街|巷|大道)$")
-_MATTER = re.compile(r"[了过着没不有要想会能被把给让来做办修交坏停漏丢找领报买卖租问查开钱证费]")
-"""Characters that tell of more than a place."""
+_MATTER = re.compile(
+    r"[了过着没不有要想会能被把给让来做办修交坏停漏丢找领报买卖租问查开钱证费他她谁在]|人(?!民)"
+)
+"""What tells of more than a place, or of somebody else's."""
 _QUESTION = re.compile(
     r"怎么|怎样|如何|哪里|哪儿|哪个|在哪|什么|多少|几[点天号年个]|多久|[吗么]$|能不能|可不可以"
     r"|是不是|要不要|有没有|会不会|算不算|为什么|为啥|谁"

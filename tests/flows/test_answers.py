@@ -218,7 +218,7 @@ def test_where_somebody_is_tells_nothing_of_what_is_wanted(text: str) -> None:
     [
         "市政务服务中心", "我在海口交社保", "我在龙华区办社保卡", "海口市政务服务中心在哪里",
         "我在三亚路灯坏了", "海口的公积金", "居住证", "异地就医备案", "违章停车", "小区门口垃圾",
-        "我在海口的房子漏水", "三亚市人民医院", "",
+        "我在海口的房子漏水", "三亚市人民医院", "那个人在门口", "他在楼下", "有人在路边", "",
     ],
 )  # fmt: skip
 def test_a_matter_with_a_place_is_more_than_a_place(text: str) -> None:
