@@ -1,7 +1,7 @@
 """`make fuzz`: every parser under random input for MINUTES each, ends with one JSON line.
 
-Each runs in a process of its own, so that a crash of native code is one too. What crashed is kept
-in .hypothesis/fuzz, and tried first the next time; its traceback is in var/fuzz. Exit code 1 for
+Each runs in a process of its own, so that a crash of native code is one too. The
+traceback of what crashed is in var/fuzz, and its seed repeats it. Exit code 1 for
 any crash.
 """
 

@@ -121,7 +121,7 @@ def _signature(case: tuple[list[tuple[str, str]], bytes, str, str]) -> None:
     except SignatureRefused as error:
         tells(error)
         return
-    assert (verified.owner, method, url, body) == ("110", "POST", URL, b"{}")
+    assert (verified.owner, method.upper(), url, body) == ("110", "POST", URL, b"{}")
 
 
 BODIES: list[tuple[type[BaseModel], Any]] = [
