@@ -50,8 +50,6 @@ def test_an_operation_asks_for_a_token_or_a_session_where_the_access_table_does(
 ) -> None:
     table = documented()
     for method, path, operation in operations(document):
-        if method == "head":
-            continue
         # The table has the path with its convertor, {call_id:path}.
         (marks,) = [
             row for route, row in table.items()
@@ -59,6 +57,11 @@ def test_an_operation_asks_for_a_token_or_a_session_where_the_access_table_does(
         ]  # fmt: skip
         asked = [{"token": []}, {"session": []}]
         assert operation["security"] == ([] if marks["none"] == OPEN else asked), path
+
+
+def test_every_operation_has_an_id_of_its_own(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names))
 
 
 def test_every_refusal_is_documented_with_code_and_message(document: dict[str, Any]) -> None:

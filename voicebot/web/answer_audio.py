@@ -1,6 +1,6 @@
 """The audio of approved answers, by the hash that names it.
 
-    GET, HEAD /v1/knowledge/audio/{hash}    admin, supervisor, agent, editor, reviewer: WAV, by ranges
+    GET, HEAD /v1/knowledge/audio/{hash}    admin, supervisor, agent, editor, reviewer: WAV (ranges)
 
 What a hash names never changes, so that browsers may keep it. The folder holds prompts and
 answers alone: nothing with a caller's number or name is ever written there.
@@ -8,7 +8,7 @@ answers alone: nothing with a caller's number or name is ever written there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import FileResponse
@@ -25,6 +25,12 @@ LISTENERS = ("admin", "supervisor", "agent", *EDITORS)
 PATH = "/v1/knowledge/audio/"
 KEEP_S = 365 * 24 * 3600
 
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    206: {"description": "The part that Range names."},
+    304: {"description": "What If-None-Match names."},
+    404: {"description": "No such audio."},
+    416: {"description": "No such range."},
+}
 NOT_FOUND = {"code": "not_found", "message": "There is no audio of this name."}
 
 Listener = Annotated[Principal, Depends(require(*LISTENERS))]
@@ -39,17 +45,8 @@ def add_answer_audio(app: FastAPI, service: Service) -> None:
     """Adds GET and HEAD /v1/knowledge/audio/{hash}."""
     folder = audio_folder(service.settings)
 
-    @app.api_route(
-        PATH + "{name}",
-        methods=["GET", "HEAD"],
-        response_class=FileResponse,
-        responses={
-            206: {"description": "The part that Range names."},
-            304: {"description": "What If-None-Match names."},
-            404: {"description": "No such audio."},
-            416: {"description": "No such range."},
-        },
-    )
+    @app.get(PATH + "{name}", response_class=FileResponse, responses=ANSWERS)
+    @app.head(PATH + "{name}", response_class=FileResponse, responses=ANSWERS)
     async def answer_audio(name: str, _: Listener, request: Request) -> Response:
         """An approved answer as callers hear it."""
         try:

@@ -101,8 +101,6 @@ def _made(app: FastAPI) -> dict[str, Any]:
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            if method == "head":
-                operation["operationId"] += "_head"
             _complete(path, operation, changes=method not in ("get", "head"))
     return document
 
