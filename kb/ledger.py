@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from kb import summary
 from kb.entry import Entry, Safety, Status
 from kb.reading import moment
-from kb.tables import revisions, steps, versions
+from kb.tables import publications, revisions, steps, versions
 
 CONTENT = (
     "category", "department", "region", "lines", "audience", "safety", "question", "variants",
@@ -110,6 +110,14 @@ def newest_of(session: Session, names: Collection[str]) -> dict[str, Entry]:
     return found
 
 
+def newest_by(session: Session, number: int) -> list[Entry]:
+    """The version of every entry that was its newest when the step of that number was taken."""
+    last = sa.select(steps.c.id, sa.func.max(steps.c.version).label("version"))
+    last_version = last.where(steps.c.number <= number).group_by(steps.c.id).subquery()
+    rows = session.execute(_with_status().join(last_version, _same(versions, last_version)))
+    return [as_entry(row, Status(row.status)) for row in rows]
+
+
 def standing(session: Session, status: Status) -> list[Entry]:
     """All versions whose last step is this one, in the order of ids and versions."""
     rows = session.execute(_with_status().where(steps.c.status == status.value))
@@ -161,18 +169,36 @@ def append(
     written: Sequence[dict[str, object]],
     taken: Sequence[dict[str, object]],
 ) -> None:
-    """Put versions and steps on record, in their order, and let services know."""
+    """Put versions and steps on record, in their order, and count them.
+
+    Running services hear of the steps that decide what is spoken, and of no other.
+    """
     if written:
         session.execute(sa.insert(versions), written)
     if taken:
         session.execute(sa.insert(steps), taken)
     if written or taken:
         summary.renew(session, {str(row["id"]) for row in (*written, *taken)})
-        announce(session)
+        if any(row["effective_at"] is not None for row in taken):
+            announce_published(session)
+        else:
+            announce(session)
+
+
+def announce_published(session: Session) -> None:
+    """Let services know that what they search in has changed: they look each second.
+
+    Only who has claimed the record may (`claim`), so that `step` never goes back.
+    """
+    announce(session)
+    last = sa.select(sa.func.coalesce(sa.func.max(steps.c.number), 0)).scalar_subquery()
+    moved = sa.update(publications).values(number=publications.c.number + 1, step=last)
+    if not getattr(session.execute(moved), "rowcount", 0):
+        session.execute(sa.insert(publications).values(singleton=1, number=1, step=last))
 
 
 def announce(session: Session) -> None:
-    """Move the revision on: services look at it each second."""
+    """Move the revision on."""
     counted = session.execute(sa.update(revisions).values(number=revisions.c.number + 1))
     if not getattr(counted, "rowcount", 0):
         session.execute(sa.insert(revisions).values(singleton=1, number=1))

@@ -45,7 +45,7 @@ def import_slots(session: Session, slots: Iterable[Slot], act: Act, reviewed_by:
                 "reason": act.why,
             }
             session.execute(sa.insert(slot_values), [_row(slot) | signed for slot in new])
-            ledger.announce(session)
+            ledger.announce_published(session)
     return len(new)
 
 

@@ -18,12 +18,12 @@ from kb.entry import Entry, Status
 from kb.importing import Stored as Stored
 from kb.importing import import_entries as import_entries
 from kb.ledger import Version as Version
-from kb.ledger import announce, as_entry, as_utc, aware
+from kb.ledger import announce_published, as_entry, as_utc, aware, claim
 from kb.ledger import history as history
 from kb.reading import in_force, moment
 from kb.rules import DECIDES
 from kb.slot_store import with_slots
-from kb.tables import gap_questions, phrasings, revisions, steps, versions
+from kb.tables import gap_questions, phrasings, publications, revisions, steps, versions
 from kb.tables import metadata as metadata
 
 
@@ -111,6 +111,7 @@ def import_phrasings(
     at: datetime | None = None,
 ) -> int:
     """Add extra phrasings to entries; how many were new. Ids need not exist yet."""
+    claim(session)
     known = _phrasings(session)
     rows = [
         {"entry_id": name, "phrasing": text, "position": position,
@@ -121,7 +122,7 @@ def import_phrasings(
     if rows:
         with session.begin_nested():
             session.execute(sa.insert(phrasings), rows)
-            announce(session)
+            announce_published(session)
     return len(rows)
 
 
@@ -138,6 +139,7 @@ def import_gaps(
     session: Session, questions: Iterable[str], who: str, *, at: datetime | None = None
 ) -> int:
     """Add questions known to have no entry (知识缺口); how many were new."""
+    claim(session)
     rows = [
         {"question": question, "added_at": at or datetime.now(UTC), "added_by": who}
         for question in new_gaps(session, questions)
@@ -145,7 +147,7 @@ def import_gaps(
     if rows:
         with session.begin_nested():
             session.execute(sa.insert(gap_questions), rows)
-            announce(session)
+            announce_published(session)
     return len(rows)
 
 
@@ -157,13 +159,14 @@ def new_gaps(session: Session, questions: Iterable[str]) -> list[str]:
 
 def close_gap(session: Session, question: str) -> bool:
     """Take a question off the list of gaps, because an entry now answers it; was it there?"""
+    claim(session)
     with session.begin_nested():
         removed = session.execute(
             sa.delete(gap_questions).where(gap_questions.c.question == question)
         )
         found = bool(getattr(removed, "rowcount", 0))
         if found:
-            announce(session)
+            announce_published(session)
     return found
 
 
@@ -171,20 +174,32 @@ def gaps(session: Session, at: date | None = None) -> tuple[str, ...]:
     """The questions known to have no entry, in a fixed order.
 
     With a moment, also the wordings of entries that may not be spoken then (drafts, expired
-    ones): who asks exactly that is better not given a neighbouring answer.
+    ones): who asks exactly that is better not given a neighbouring answer. What was drafted since
+    the last change that `published_revision` counts waits for the next one.
     """
     found = set(session.scalars(sa.select(gap_questions.c.question)))
     if at is not None:
         spoken = {entry.id for entry in published(session, at)}
-        for entry in newest(session):
+        extra = _phrasings(session)
+        last_step = session.scalar(sa.select(publications.c.step)) or 0
+        for entry in ledger.newest_by(session, last_step):
             if entry.id not in spoken:
-                found.update(entry.wordings)
+                found.update(replace(entry, phrasings=extra.get(entry.id, ())).wordings)
     return tuple(sorted(found))
 
 
 def revision(session: Session) -> int:
-    """A number that grows with every change; services compare it each second or two."""
+    """A number that grows with every change of anything on record."""
     return session.scalar(sa.select(revisions.c.number)) or 0
+
+
+def published_revision(session: Session) -> int:
+    """A number that grows with every change of what calls search in and are told.
+
+    Those are steps that decide what is spoken, phrasings, gaps and values of slots; drafts and
+    reviews are none. Services compare it each second or two.
+    """
+    return session.scalar(sa.select(publications.c.number)) or 0
 
 
 def _phrasings(session: Session) -> dict[str, tuple[str, ...]]:

@@ -128,3 +128,14 @@ revisions = sa.Table(
     sa.Column("number", sa.Integer, nullable=False),
     sa.CheckConstraint("singleton = 1", name="kb_revision_singleton"),
 )
+"""Counts every change."""
+publications = sa.Table(
+    "kb_publication",
+    metadata,
+    sa.Column("singleton", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.CheckConstraint("singleton = 1", name="kb_publication_singleton"),
+)
+"""Counts the changes of what services search in; `step` is the last one taken by then, 0 if none.
+"""

@@ -208,7 +208,7 @@ class KnowledgeBase:
         """
         at = now()
         with Session(self._engine) as session:
-            revision = store.revision(session)
+            revision = store.published_revision(session)
             entries = store.published(session, at)
             gaps = store.gaps(session, at)
             planned = store.next_step(session, at)
@@ -249,13 +249,13 @@ class KnowledgeBase:
     def changed(self) -> dict[str, Entry] | None:
         """The entries that may be spoken now, if others may than at the last opening; else None.
 
-        Others may after a change on record, and when a planned minute or the end of an entry's
+        Others may after a published change, and when a planned minute or the end of an entry's
         validity has come. They are there at once, where an index of many new ones takes a while;
         they are read once until they change again.
         """
         at = now()
         with Session(self._engine) as session:
-            revision = store.revision(session)
+            revision = store.published_revision(session)
             due = self._due is not None and at >= self._due
             if not due and revision == self._revision:
                 self._read = None

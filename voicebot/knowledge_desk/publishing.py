@@ -203,7 +203,7 @@ def approved(session: Session, names: Sequence[str]) -> list[Entry]:
 def _decide(
     session: Session, names: Sequence[str], act: Act, audit: AuditRow, at: datetime | None
 ) -> tuple[datetime, int]:
-    """When the last of them is spoken from, and the revision that this has made."""
+    """When the last of them is spoken from, and the published revision that this has made."""
     effective = act.at
     for name in names:
         entry = lifecycle.publish(session, name, act, effective_at=at)
@@ -220,4 +220,4 @@ def _decide(
             )
         )
     session.flush()
-    return effective, store.revision(session)
+    return effective, store.published_revision(session)
