@@ -44,6 +44,7 @@ from voicebot.duty.following import follow_directory
 from voicebot.duty.notices.secret import notice_secret
 from voicebot.duty.notices.worker import NoticeWorker
 from voicebot.embedder import SentenceEmbedder
+from voicebot.endpoints import Endpoint
 from voicebot.exchange.outbox import OutboxWorker
 from voicebot.exchange.platform import Platform
 from voicebot.exchange.reconciliation.daily import DailyReconciliation
@@ -55,6 +56,7 @@ from voicebot.loop_lag import LoopLag
 from voicebot.metrics.call import CallMeter
 from voicebot.metrics.instruments import NOT_ANSWERED, Metrics
 from voicebot.metrics.standing import Standing
+from voicebot.readiness import Readiness, readiness
 from voicebot.recording_vault import open_vault
 from voicebot.records.store import Records
 from voicebot.retention.daily import DailyRetention
@@ -100,6 +102,8 @@ class Service:
         self.metrics = Metrics()
         self.tracing: Tracing | None = None
         """Of calls that begin from now on."""
+        self.endpoints: Mapping[str, Endpoint] = {}
+        """The telephone endpoints that run beside it."""
         self._directory, self._desk_token = directory, desk_token
         self._policy = Policy(
             engines.triage,
@@ -176,6 +180,14 @@ class Service:
             self.transcriber_counts,
             {line.did: self.surge.state(line.did).mode for line in self.settings.lines},
             self.tracing.counts if self.tracing is not None else {},
+        )
+
+    @property
+    def readiness(self) -> Readiness:
+        """Whether new calls should be sent here."""
+        return readiness(
+            stopping=self.occupancy.stopping,
+            endpoints={name: each.up() for name, each in self.endpoints.items()},
         )
 
     @property

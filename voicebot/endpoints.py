@@ -43,10 +43,12 @@ class Endpoint:
         run: serves until cancelled.
         started: set once calls are answered, where that takes a while by itself; what hangs
             on another server, such as a PBX, is not waited for.
+        up: it answers calls now.
     """
 
     run: Run
     started: asyncio.Event | None = None
+    up: Callable[[], bool] = bool
 
 
 def endpoints(settings: Settings, take: Take, announcements: Announcements) -> dict[str, Endpoint]:
@@ -62,7 +64,7 @@ def endpoints(settings: Settings, take: Take, announcements: Announcements) -> d
     found: dict[str, Endpoint] = {}
     if settings.asterisk.url:
         asterisk = AsteriskEndpoint(asterisk_access(settings.asterisk), take)
-        found["asterisk"] = Endpoint(asterisk.run)
+        found["asterisk"] = Endpoint(asterisk.run, up=asterisk.connected.is_set)
     if settings.sip.enabled:
         try:
             sip = SipSettings(
@@ -72,11 +74,11 @@ def endpoints(settings: Settings, take: Take, announcements: Announcements) -> d
         except TelephonyError as error:
             raise EndpointError(f"sip: {error.message}") from None
         direct = SipEndpoint(sip, take)
-        found["sip"] = Endpoint(direct.run, direct.started)
+        found["sip"] = Endpoint(direct.run, direct.started, lambda: direct.up)
     audio = settings.audio_socket
     if audio.port:
         socket = AudioSocketEndpoint(audio.host, audio.port, take, announcements)
-        found["audio_socket"] = Endpoint(socket.run)
+        found["audio_socket"] = Endpoint(socket.run, up=socket.started.is_set)
     return found
 
 

@@ -52,7 +52,8 @@ async def _serve(settings: Settings) -> int:
                 server = _Server(server_config(service, announcements))
                 stopping.server = server
                 draining = asyncio.create_task(_drain(stopping, service, server))
-                async with running(endpoints(settings, service.take, announcements)):
+                service.endpoints = endpoints(settings, service.take, announcements)
+                async with running(service.endpoints):
                     secure = "s" if settings.server.tls_certificate else ""
                     address = f"{host}:{bound.getsockname()[1]}"
                     log.info(

@@ -58,6 +58,11 @@ class SipEndpoint:
         return [each for each in self._processes if each is not None]
 
     @property
+    def up(self) -> bool:
+        """At least one process takes calls."""
+        return any(process.ready for process in self.processes)
+
+    @property
     def room(self) -> int:
         """Callers that can be taken at this moment."""
         return sum(max(0, process.room) for process in self.processes)

@@ -29,6 +29,7 @@ from voicebot.config import Settings
 from voicebot.loop_lag import LoopLag
 from voicebot.metrics.instruments import Metrics
 from voicebot.metrics.standing import Standing
+from voicebot.readiness import Readiness
 from voicebot.records.store import Records
 from voicebot.surge.control import SurgeControl
 from voicebot.web.api import MAX_BODY_BYTES, create_app
@@ -52,6 +53,7 @@ class _Service:
     engines: Any = None
     loop_lag = LoopLag()
     transcriber_counts: ClassVar = {"restarts": 1}
+    readiness = Readiness("", {"sip": True})
     recognition = DecodePool(ThreadPoolExecutor(1)).figures(0.9, 1.5)
 
     def __init__(self, settings: Settings, records: Records) -> None:

@@ -2,6 +2,7 @@
 
     GET /call                       the call page: files without data, for anybody (web.pages)
     GET /health                     any role
+    GET /ready                      any role: 503 when no new call should be sent here
     GET /api/lines                  any role: the dialled numbers, and what the token may do
     GET /api/calls                  admin, supervisor, agent
     GET /api/calls/{id}             the same: everything on record about a call
@@ -42,7 +43,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request, WebSocket, WebSocketDisconnect
+from fastapi import Depends, FastAPI, Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
@@ -171,6 +172,12 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
             "transcriber": service.transcriber_counts,
             "uptime_s": round(time.time() - service.started_at, 1),
         }
+
+    @app.get("/ready")
+    async def ready(_: Anybody, response: Response) -> dict[str, Any]:
+        found = service.readiness
+        response.status_code = 200 if found.ready else 503
+        return {"ready": found.ready, "why": found.why, "endpoints": dict(found.endpoints)}
 
     @app.get("/api/lines")
     async def lines(principal: Anybody) -> dict[str, Any]:

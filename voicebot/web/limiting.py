@@ -30,6 +30,7 @@ log = structlog.get_logger()
 
 UNLIMITED = (
     "/health",
+    "/ready",
     "/media",
     "/api/audiosocket",
     "/api/handoffs",

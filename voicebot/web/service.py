@@ -13,6 +13,7 @@ from voicebot.config import Settings
 from voicebot.loop_lag import LoopLag
 from voicebot.metrics.instruments import Metrics
 from voicebot.metrics.standing import Standing
+from voicebot.readiness import Readiness
 from voicebot.records.store import Records
 from voicebot.surge.control import SurgeControl
 
@@ -79,6 +80,11 @@ class Service(Protocol):
     @property
     def standing(self) -> Standing:
         """What can be read off the service now, for the metrics."""
+        ...
+
+    @property
+    def readiness(self) -> Readiness:
+        """Whether new calls should be sent here."""
         ...
 
     @property
