@@ -1,7 +1,8 @@
 """The tables of the exchange with 110: what goes out, what came in, and a ledger of both.
 
 No row here but nonces is ever deleted: both sides must first agree that they have the same
-(reconciliation, R14). What an old envelope told may be (`voicebot.retention.beside`). Times are seconds since the epoch.
+(reconciliation, R14). What an old envelope told may be (`voicebot.retention.beside`). Times are
+seconds since the epoch.
 """
 
 from __future__ import annotations

@@ -43,7 +43,6 @@ from voicebot.records.texts import fitted_row
 from voicebot.surge import decisions
 from voicebot.tickets import opening
 
-
 AT_A_DESK = "seat@"
 """Of a destination that is an agent's desk in a browser (`voicebot.call.agent_desks`)."""
 
