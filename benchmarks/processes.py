@@ -11,7 +11,8 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def _children(pid: int) -> Iterator[Path]:
+def children(pid: int) -> Iterator[Path]:
+    """The folders in /proc of the processes that a process has started itself."""
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in file.read_text("ascii").split():
             yield Path("/proc") / child
@@ -20,7 +21,7 @@ def _children(pid: int) -> Iterator[Path]:
 def processor_seconds() -> float:
     """Of all threads, since each began; a child that has ended does not count."""
     seconds = time.process_time()
-    for child in _children(os.getpid()):
+    for child in children(os.getpid()):
         fields = (child / "stat").read_text("utf-8").rpartition(")")[2].split()
         seconds += (int(fields[11]) + int(fields[12])) / _TICKS
     return seconds
@@ -29,7 +30,7 @@ def processor_seconds() -> float:
 def megabytes(pid: int) -> float:
     """Resident memory of a process and those that it started; 0 for one that has ended."""
     kilobytes = 0
-    for process in (Path(f"/proc/{pid}"), *_children(pid)):
+    for process in (Path(f"/proc/{pid}"), *children(pid)):
         with contextlib.suppress(OSError):
             status = (process / "status").read_text("utf-8")
             kilobytes += int(status.partition("VmRSS:")[2].split()[0]) if "VmRSS:" in status else 0

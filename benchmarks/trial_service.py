@@ -51,7 +51,7 @@ class TrialService:
         settings = load_settings()
         if not (settings.paths.state / "voicebot.db").exists():
             raise TrialError("The knowledge base is not published; run `make setup`.")
-        self._own = fill(settings, folder / "state")
+        self.settings = fill(settings, folder / "state")
         self._environment = {
             **os.environ,
             "OMP_WAIT_POLICY": "PASSIVE",
@@ -60,7 +60,7 @@ class TrialService:
             "VOICEBOT_SIP__ENABLED": "false",
             **variables,
         }
-        self._token = local_token(self._own, "admin") or ""
+        self._token = local_token(self.settings, "admin") or ""
         self._process: subprocess.Popen[bytes] | None = None
         self._others: list[subprocess.Popen[bytes]] = []
         self.told: list[tuple[float, dict[str, Any]]] = []
@@ -111,13 +111,15 @@ class TrialService:
             None,
         )
 
-    def close(self) -> None:
+    def close(self, *, keep: bool = False) -> None:
+        """`keep`: its state folder stays."""
         self._stopped = True
         for process in (self._process, *self._others):
             if process is not None and process.poll() is None:
                 process.kill()
                 process.wait()
-        shutil.rmtree(self.folder / "state", ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.folder / "state", ignore_errors=True)
 
     def _spawn(self, command: str, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
         with log.open("ab") as out:

@@ -1,0 +1,97 @@
+"""What is on record after a run: the database, the spool, the desks' folders."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from benchmarks.chaos.desks import DeskProcess
+from benchmarks.chaos.judging import CallOnRecord, Found, HandoffOnRecord
+from flows.call_back import INTERRUPTED
+from voicebot.records.database import open_engine
+from voicebot.records.tables import (
+    CallEventRow,
+    CallRow,
+    HandoffRow,
+    OutboxRow,
+    TicketRow,
+    TurnRow,
+)
+
+
+def read(url: str, spool: Path, desks: Sequence[DeskProcess]) -> Found:
+    """Everything on record.
+
+    Raises:
+        SQLAlchemyError: the database cannot be read.
+    """
+    engine = open_engine(url, patience_s=10)
+    try:
+        with Session(engine) as session:
+            turns: dict[tuple[str, str], int] = {
+                (call, side): count
+                for call, side, count in session.execute(
+                    select(TurnRow.call_id, TurnRow.side, func.count()).group_by(
+                        TurnRow.call_id, TurnRow.side
+                    )
+                )
+            }
+            handoffs, tickets = _decided(session, "Handoff"), _decided(session, "OpenTicket")
+            calls = {
+                row.id: CallOnRecord(
+                    row.ended_at is None,
+                    turns.get((row.id, "bot"), 0),
+                    turns.get((row.id, "caller"), 0),
+                    frozenset(handoffs[row.id]),
+                    frozenset(tickets[row.id]),
+                )
+                for row in session.scalars(select(CallRow).where(CallRow.started_at.is_not(None)))
+            }
+            return Found(
+                calls,
+                {row.id: _handoff(row) for row in session.scalars(select(HandoffRow))},
+                {row.id: row.call_id for row in session.scalars(select(TicketRow))},
+                session.scalars(
+                    select(func.count()).select_from(OutboxRow).where(OutboxRow.state == "waiting")
+                ).one(),
+                _lines(spool, "records.jsonl") + _lines(spool, "replay-*.jsonl"),
+                _lines(spool, "rejected.jsonl"),
+                frozenset().union(*(desk.handoffs() for desk in desks)),
+                frozenset().union(*(desk.dossiers() for desk in desks)),
+            )
+    finally:
+        engine.dispose()
+
+
+def settled(found: Found, calls: Collection[str]) -> bool:
+    """Nothing is on its way any more; `calls` are known to be over."""
+    return (
+        not found.waiting
+        and not found.spooled
+        and all(call in found.calls and not found.calls[call].open for call in calls)
+    )
+
+
+def _decided(session: Session, kind: str) -> defaultdict[str, set[str]]:
+    """By call: the ids that its actions of a kind name."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    name = {"Handoff": "handoff", "OpenTicket": "ticket"}[kind]
+    for row in session.scalars(select(CallEventRow).where(CallEventRow.kind == kind)):
+        found[row.call_id].add(str(row.payload[name]))
+    return found
+
+
+def _handoff(row: HandoffRow) -> HandoffOnRecord:
+    for_110 = (row.first_destination or row.destination).startswith("110")
+    connected = row.connected_at is not None
+    return HandoffOnRecord(
+        row.call_id, connected, connected or not for_110 or INTERRUPTED in row.flags
+    )
+
+
+def _lines(folder: Path, pattern: str) -> int:
+    return sum(len(path.read_bytes().splitlines()) for path in folder.glob(pattern))

@@ -1,0 +1,227 @@
+"""What the chaos trial draws, and what it finds broken."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.chaos.__main__ import summary
+from benchmarks.chaos.drawing import KINDS, WITH_POSTGRESQL, draw, plans
+from benchmarks.chaos.faults import LossyNetwork
+from benchmarks.chaos.judging import (
+    DANGER,
+    MATTER,
+    CallOnRecord,
+    Found,
+    HandoffOnRecord,
+    Told,
+    broken,
+    longest_silence,
+)
+
+TOLD = Told(
+    "CA-danger-1",
+    DANGER,
+    answered=True,
+    ended_at=130.0,
+    spoke_until=110.0,
+    utterances=(104.0, 115.0),
+    person_s=3.0,
+)
+RECORD = CallOnRecord(open=False, bot_turns=2, caller_turns=1, handoffs=frozenset({"H1"}))
+FOUND = Found(
+    calls={"CA-danger-1": RECORD},
+    handoffs={"H1": HandoffOnRecord("CA-danger-1", connected=True, settled=True)},
+    desk=frozenset({"H1"}),
+    dossiers=frozenset({"H1"}),
+)
+
+
+def names(told: list[Told], found: Found, died_at: float | None = None) -> set[str]:
+    return {each.partition(":")[0] for each in broken(told, found, died_at)}
+
+
+# ── drawing ──────────────────────────────────────────────────────────────────────────────
+
+
+@given(st.integers(0, 10**6), st.integers(1, 4))
+def test_each_kind_comes_so_often_and_the_seed_repeats_it(seed: int, count: int) -> None:
+    drawn = plans(count, seed)
+    assert [sum(each.kind == kind for each in drawn) for kind in KINDS] == [count] * len(KINDS)
+    assert drawn == plans(count, seed)
+    assert len({each.name for each in drawn}) == len(drawn)
+
+
+@given(st.integers(0, 10**6), st.sampled_from(KINDS))
+def test_a_kind_alone_is_drawn_as_among_others(seed: int, kind: str) -> None:
+    assert plans(1, seed, [kind]) == [each for each in plans(1, seed) if each.kind == kind]
+
+
+@given(st.integers(0, 10**6), st.sampled_from(KINDS))
+def test_only_kinds_that_can_are_drawn_on_postgresql(seed: int, kind: str) -> None:
+    plan = draw(kind, 1, seed)
+    assert not plan.postgresql or kind in WITH_POSTGRESQL
+    assert plan.postgresql or kind != "postgresql_killed"
+
+
+# ── judging ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_run_in_which_all_is_well_breaks_nothing() -> None:
+    assert broken([TOLD], FOUND) == []
+
+
+def test_a_call_that_was_not_answered_need_not_be_on_record() -> None:
+    refused = Told("CA-matter-1", MATTER, answered=False)
+    assert broken([TOLD, refused], FOUND) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "name"),
+    [
+        (replace(FOUND, calls={}), "call_lost"),
+        (replace(FOUND, calls={"CA-danger-1": replace(RECORD, open=True)}), "call_left_open"),
+        (replace(FOUND, calls={"CA-danger-1": replace(RECORD, bot_turns=1)}), "transcript_lost"),
+        (replace(FOUND, calls={"CA-danger-1": replace(RECORD, caller_turns=0)}), "transcript_lost"),
+        (replace(FOUND, handoffs={}), "handoff_lost"),
+        (replace(FOUND, desk=frozenset({"H1", "H2"})), "handoff_lost"),
+        (replace(FOUND, dossiers=frozenset()), "dossier_lost"),
+        (
+            replace(FOUND, handoffs={"H1": HandoffOnRecord("CA-danger-1", False, False)}),
+            "handoff_forgotten",
+        ),
+        (
+            replace(FOUND, calls={"CA-danger-1": replace(RECORD, tickets=frozenset({"T1"}))}),
+            "ticket_lost",
+        ),
+        (replace(FOUND, waiting=1), "message_lost"),
+        (replace(FOUND, spooled=2), "spool_left"),
+        (replace(FOUND, rejected=1), "write_rejected"),
+    ],
+)
+def test_what_is_not_on_record_is_named(found: Found, name: str) -> None:
+    assert names([TOLD], found) == {name}
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (replace(TOLD, person_s=0.0), {"danger_unreached"}),
+        (replace(TOLD, person_s=0.0, broke=True), {"danger_unreached", "hung_up"}),
+        (replace(TOLD, silence_s=4.5), {"silent"}),
+    ],
+)
+def test_what_the_caller_suffered_is_named(told: Told, expected: set[str]) -> None:
+    assert names([told], FOUND) == expected
+
+
+def test_a_caller_who_is_cut_off_by_the_services_death_reaches_somebody_by_the_next_call() -> None:
+    cut_off = replace(TOLD, person_s=0.0, broke=True)
+    again = replace(TOLD, call="CA-danger-2")
+    calls = {"CA-danger-1": RECORD, "CA-danger-2": RECORD}
+    assert broken([cut_off, again], replace(FOUND, calls=calls), died_at=130.0) == []
+    assert names([cut_off], FOUND, died_at=130.0) == {"danger_unreached"}
+
+
+def test_what_was_said_in_the_moment_of_the_services_death_may_be_gone() -> None:
+    found = replace(FOUND, calls={"CA-danger-1": replace(RECORD, bot_turns=1)})
+    assert broken([TOLD], found, died_at=116.0) == []
+    assert names([TOLD], found, died_at=118.0) == {"transcript_lost"}
+
+
+# ── silence ──────────────────────────────────────────────────────────────────────────────
+
+
+def sound(*spans: tuple[int, int], seconds: int = 20) -> np.ndarray:
+    loud = np.zeros(seconds * 50, bool)
+    for begin, end in spans:
+        loud[begin * 50 : end * 50] = True
+    return loud
+
+
+NOBODY = sound()
+
+
+def test_silence_is_the_longest_time_in_which_neither_is_heard() -> None:
+    found = longest_silence(sound((4, 6)), sound((0, 3), (12, 15)), person=False)
+    assert found == pytest.approx(6.0, abs=0.05)
+
+
+def test_silence_after_the_callers_last_word_counts_until_a_person_is_there() -> None:
+    said, heard = sound((3, 6)), sound((0, 2))
+    assert longest_silence(said, heard, person=False) == pytest.approx(14.0, abs=0.05)
+    assert longest_silence(said, heard, person=True) == pytest.approx(1.0, abs=0.05)
+
+
+def test_silence_after_the_bots_last_word_is_the_callers() -> None:
+    assert longest_silence(NOBODY, sound((0, 2)), person=False) < 0.1
+
+
+def test_a_call_in_which_nothing_is_heard_is_silent_throughout() -> None:
+    assert longest_silence(NOBODY, NOBODY, person=False) == pytest.approx(20.0)
+
+
+def test_only_what_is_not_excused_counts() -> None:
+    said, heard = NOBODY, sound((0, 2), (14, 16))
+    kept = longest_silence(said, heard, person=False, excused=[(4.0, 11.0)])
+    assert kept == pytest.approx(3.0, abs=0.05)
+
+
+@given(
+    st.lists(st.tuples(st.floats(-5, 25), st.floats(0, 10)), max_size=5),
+    st.integers(1, 18),
+)
+def test_excuses_never_lengthen_a_silence(spans: list[tuple[float, float]], at: int) -> None:
+    heard = sound((at, at + 1))
+    excused = [(begin, begin + length) for begin, length in spans]
+    without = longest_silence(NOBODY, heard, person=False)
+    assert 0.0 <= longest_silence(NOBODY, heard, person=False, excused=excused) <= without
+
+
+# ── the lossy line, the last line ────────────────────────────────────────────────────────
+
+
+async def test_a_lossy_line_delivers_all_in_order() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1000):
+            writer.write(data)
+        writer.close()
+
+    async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
+        line = LossyNetwork(
+            server.sockets[0].getsockname()[1], Random(1), loss=0.2, delay_s=0.001, jitter_s=0.002
+        )
+        reader, writer = await asyncio.open_connection("127.0.0.1", await line.open())
+        sent = bytes(Random(2).randbytes(50_000))
+        writer.write(sent)
+        writer.write_eof()
+        async with asyncio.timeout(60):
+            assert await reader.read() == sent
+        writer.close()
+        line.close()
+
+
+def test_what_is_lost_comes_as_late_as_it_takes_to_send_it_again() -> None:
+    line = LossyNetwork(0, Random(3), loss=0.5, delay_s=0.05, jitter_s=0.0)
+    late = {round(line.late_by(), 2) for _ in range(200)}
+    assert {0.05, 0.25, 0.65} <= late
+
+
+def test_the_last_line_counts_runs_and_those_that_broke() -> None:
+    first, second = plans(2, 7, ["desk_killed"])
+    (other,) = plans(1, 7, ["disk_full"])
+    assert summary([(first, []), (second, ["silent: x", "call_lost: y"]), (other, [])], 7) == {
+        "runs": 3,
+        "broken": 1,
+        "kinds": {
+            "desk_killed": {"runs": 2, "broken": 1},
+            "disk_full": {"runs": 1, "broken": 0},
+        },
+        "seed": 7,
+    }
