@@ -62,7 +62,12 @@ _PLACE_WORDS = re.compile(
 _WHERE = re.compile(
     r"(?:喂|你好|您好|嗯|呃|那个|就是|啊)*(?:(?:我们?人?|现在|就|正|是)*(?:在|到|位于|住))?(?P<where>.{2,20})"
 )
-_ENDS_AS_PLACE = re.compile(rf"{_PLACE_WORDS.pattern}|(?:镇|村|乡|街|巷|大道)$")
+_ENDS_AS_PLACE = re.compile(
+    rf"{_PLACE_WORDS.pattern}|(?:镇|村|乡|街|巷|大道|湾|门口|小区|花园|大厦|广场|公园|大学|中学|小学|医院"
+    r"|市场|超市|车站|码头|机场|农场|中心|国贸)$"
+)
+_AWAY = re.compile(r"(?:[市县区镇村乡路街巷]|大道|旁边|门口|附近|对面|这[边里])$")
+"""What ends a place that is nothing to ask after, as 三亚市人民医院 may be."""
 _MATTER = re.compile(
     r"[了过着没不有要想会能被把给让来做办修交坏停漏丢找领报买卖租问查开钱证费他她谁在]|人(?!民)"
 )
@@ -188,8 +193,13 @@ def where_only(text: str) -> bool:
     found = _WHERE.fullmatch(said) if len(said) <= 2 * LONGEST_REPLY else None
     if found is None or question(text) or _MATTER.search(found["where"]):
         return False
+    where = found["where"]
+    if not (_ENDS_AS_PLACE.search(where) or jurisdiction.resolve(where[-2:])):
+        return False
     situated = said[: found.start("where")].endswith(("在", "到", "于", "住"))
-    return place(found["where"]) and (situated or bool(_ENDS_AS_PLACE.search(found["where"])))
+    if situated:
+        return place(where)
+    return bool(_AWAY.search(where)) and jurisdiction.resolve(where[:3]) is not None
 
 
 def place_unknown(text: str) -> bool:

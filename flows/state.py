@@ -135,6 +135,8 @@ class State:
     nudges: int = 0
     answered: int = 0
     guided: int = 0
+    asked_matter: bool = False
+    """Who only said where he is was asked what it is about."""
     progress: Progress | None = None
     queries: int = 0
     """Searches for tickets so far."""

@@ -162,6 +162,15 @@ def test_who_only_says_where_he_is_is_asked_what_it_is_about(call: RealCall) -> 
     assert prompts(call.hears("公积金怎么提取")) == ["entry:gjj-001"]
 
 
+def test_who_says_where_he_is_and_falls_silent_gets_a_human(call: RealCall) -> None:
+    call.hears("我在琼海嘉积菜市场门口")
+    done: list[str] = []
+    for _ in range(4):
+        call.hear_out()
+        done += [h.reason for h in every(Handoff, call.is_silent())]
+    assert done == ["silent_caller"]
+
+
 def test_a_place_said_again_is_searched(call: RealCall) -> None:
     call.hears("我在琼海嘉积菜市场门口")
     assert prompts(call.hears("我在琼海嘉积菜市场门口")) == ["entry:zw-004"]
