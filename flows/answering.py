@@ -155,8 +155,8 @@ def conclude(state: State, turn: CallerTurn, result: SearchResult | None, policy
         best is None or probability(state, "110") >= policy.limits.police_over_answer
     ):
         return police_offer.offer(state, turn)
-    first = not state.asked_matter and state.phase is Phase.LISTENING
-    if first and answers.where_only(turn.transcript):
+    may_ask = not state.asked_matter and state.phase is Phase.LISTENING
+    if may_ask and answers.where_only(turn.transcript):
         state = replace(settled(state, turn), asked_matter=True)
         state, question = say(state, "ticket_matter")
         return state, (Decide("guide", "只说了地点"), question)
