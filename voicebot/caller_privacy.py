@@ -8,6 +8,7 @@ Values are plain JSON, as the lists have them; what is given back is a copy.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from telephony.masking import mask_number
@@ -32,17 +33,31 @@ def may_know(role: str, *, confidential: bool, danger: bool = False) -> bool:
     return not confidential or danger or role in KNOW_ALL
 
 
-def may_read_dossier(role: str, own: str, sent_to: Collection[str]) -> bool:
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """Whom the dossier of a hand-off was for.
+
+    Parameters:
+        numbers: of the directory, and the desks of single agents.
+        lines: their lines: ``110``, ``seat``, ``power``.
+    """
+
+    numbers: frozenset[str] = frozenset()
+    lines: frozenset[str] = frozenset()
+
+
+def may_read_dossier(role: str, own: str, sent_to: Receivers) -> bool:
     """Whether 110, or a duty desk, may read the dossier of a hand-off: only one that it had.
 
     Parameters:
         own: the line, or the number of the directory, that a desk's token is for; "": any but
             the seats.
-        sent_to: the numbers and the lines of the directory that the hand-off went to.
     """
     if role == "110":
-        return "110" in sent_to
-    return own in sent_to if own else any(each != SEAT for each in sent_to)
+        return "110" in sent_to.lines
+    if own:
+        return own in sent_to.lines or own in sent_to.numbers
+    return any(each != SEAT for each in sent_to.lines)
 
 
 def call(values: Mapping[str, Any], role: str, confidential: Collection[str]) -> Values:

@@ -122,23 +122,27 @@ def test_how_far_a_confidential_call_is_stays_in_the_live_view() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "own", "sent_to", "reads"),
+    ("role", "own", "numbers", "lines", "reads"),
     [
-        ("110", "", {"seat"}, False),
-        ("110", "", {"110-460100", "110"}, True),
-        ("110", "", {"seat", "119"}, False),
-        ("110", "", set(), False),
-        ("desk", "", {"seat"}, False),
-        ("desk", "", {"110-460100", "110"}, True),
-        ("desk", "", {"seat", "119"}, True),
-        ("desk", "", set(), False),
-        ("desk", "119", {"110-460100", "110"}, False),
-        ("desk", "119", {"110-460100", "110", "119"}, True),
-        ("desk", "110-460100", {"110-460200", "110"}, False),
-        ("desk", "seat", {"seat"}, True),
+        ("110", "", {"seat"}, {"seat"}, False),
+        ("110", "", {"110-460100"}, {"110"}, True),
+        ("110", "", {"seat"}, {"seat", "119"}, False),
+        ("110", "", set(), set(), False),
+        ("desk", "", {"seat"}, {"seat"}, False),
+        ("desk", "", {"seat@u-1a2b", "seat-2"}, {"seat"}, False),
+        ("desk", "", {"110-460100"}, {"110"}, True),
+        ("desk", "", {"seat"}, {"seat", "119"}, True),
+        ("desk", "", set(), set(), False),
+        ("desk", "119", {"110-460100"}, {"110"}, False),
+        ("desk", "119", {"110-460100"}, {"110", "119"}, True),
+        ("desk", "110-460100", {"110-460200"}, {"110"}, False),
+        ("desk", "seat", {"seat@u-1a2b"}, {"seat"}, True),
+        ("desk", "seat-2", {"seat-2"}, {"seat"}, True),
+        ("desk", "seat-2", {"seat-3"}, {"seat"}, False),
     ],
 )
 def test_110_and_the_desks_read_the_hand_offs_that_went_to_them(
-    role: str, own: str, sent_to: set[str], reads: bool
+    role: str, own: str, numbers: set[str], lines: set[str], reads: bool
 ) -> None:
+    sent_to = privacy.Receivers(frozenset(numbers), frozenset(lines))
     assert privacy.may_read_dossier(role, own, sent_to) is reads

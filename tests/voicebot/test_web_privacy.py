@@ -23,6 +23,7 @@ from voicebot.config import Settings
 from voicebot.incidents.tables import IncidentMemberRow, IncidentRow
 from voicebot.records.operations import add_turn, notify_line, start_call, write_dossier
 from voicebot.records.store import Records
+from voicebot.records.tables import DutyNumberRow
 from voicebot.web.api import create_app
 
 NUMBER, NAME, WORDS = "13800138000", "张三丰", "我住三号楼"
@@ -83,6 +84,9 @@ def put(session: Session) -> None:
         )  # fmt: skip
     handed_off(session, "C3", "seat", "")
     handed_off(session, "C4", "seat", "")
+    handed_off(session, "C5", "seat@u-1a2b", "")
+    session.add(DutyNumberRow(number="02166", kind="seat", name="", url="", http_url=""))
+    handed_off(session, "C6", "02166", "")
     session.flush()
     notify_line(session, line="119", handoff="C4-h1", dossier=dossier("C4", ""), at=NOW)
 
@@ -215,6 +219,12 @@ def test_the_live_view_keeps_a_confidential_callers_words_from_agents(
         ("desk", "110-460100", "C1-h1", 200),
         ("desk", "110-460200", "C1-h1", 403),
         ("desk", "seat", "C3-h1", 200),
+        ("110", "", "C5-h1", 403),
+        ("desk", "", "C5-h1", 403),
+        ("desk", "seat", "C5-h1", 200),
+        ("desk", "", "C6-h1", 403),
+        ("desk", "02166", "C6-h1", 200),
+        ("desk", "seat", "C6-h1", 200),
         ("agent", "", "C3-h1", 200),
     ],
 )
