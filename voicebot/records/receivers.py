@@ -31,7 +31,7 @@ def sent_to(session: Session, handoff: str) -> Receivers:
             lines.add(key.rpartition("/")[2])
     tried = frozenset(each for each in numbers if each)
     listed = select(DutyNumberRow.number, DutyNumberRow.kind).where(DutyNumberRow.number.in_(tried))
-    kinds: dict[str, str] = {number: kind for number, kind in session.execute(listed)}
+    kinds = {row.number: row.kind for row in session.execute(listed)}
     lines.update(kinds.get(each) or _line_of(each) for each in tried)
     return Receivers(tried, frozenset(lines))
 
