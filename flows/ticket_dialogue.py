@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows import answers, numbers, small_talk, ticket_number, ticket_slots
-from flows.actions import Action, Decide
+from flows.actions import Action, Decide, OpenTicket
 from flows.policy import Step
 from flows.speaking import hush, say
 from flows.state import CallerTurn, Phase, State, Ticket
@@ -110,13 +110,19 @@ def resume(state: State, matter: str) -> Step:
 
 def courtesy(state: State, turn: CallerTurn) -> Step | None:
     """Words that are no reply to the question: no more of it, goodbye, yes, a correction."""
+    done = _courtesy(state, turn)
+    return None if done is None else _on_record(state, done)
+
+
+def _courtesy(state: State, turn: CallerTurn) -> Step | None:
+    besides = ticket_slots.heard(state, turn)
+    state = ticket_slots.wished(state, turn)
     ticket = state.ticket
     assert ticket is not None
     text = turn.transcript
     wrong = answers.correction(text)
     if wrong is not None:
         return _correct(state, ticket, wrong)
-    besides = ticket_slots.heard(state, turn)
     if besides is not None and not besides.rest:
         return _besides(besides)
     at_number = state.phase is Phase.TICKET_NUMBER
@@ -133,6 +139,18 @@ def courtesy(state: State, turn: CallerTurn) -> Step | None:
     if small_talk.agreed(text) or small_talk.contentless(text) or small_talk.more(text):
         return unanswered(state) if state.quiet else (state, ())
     return None
+
+
+def _on_record(before: State, done: Step) -> Step:
+    """A new wish for confidentiality is written at once: lists go by what is on record."""
+    state, actions = done
+    if state.ticket is None or before.ticket is None:
+        return done
+    same = state.ticket.confidential == before.ticket.confidential
+    if same or any(isinstance(each, OpenTicket) for each in actions):
+        return done
+    state, written = write(state)
+    return state, (*actions, written)
 
 
 def _besides(heard: ticket_slots.Heard) -> Step:
@@ -183,13 +201,13 @@ def _correct_time(state: State, ticket: Ticket, value: str, hushed: tuple[Action
 
 def take_down(state: State, turn: CallerTurn) -> Step:
     """The caller's reply to the present question, and what is said of the matter with it."""
-    state = replace(state, awaiting=None)
+    before = state = replace(state, awaiting=None)
     besides = ticket_slots.heard(state, turn)
     if besides is None:
         return _reply(state, turn)
     state, told = ticket_slots.acknowledged(besides.state, besides)
     state, actions = _reply(state, replace(turn, transcript=besides.rest))
-    return state, (*told, *actions)
+    return _on_record(before, (state, (*told, *actions)))
 
 
 def _reply(state: State, turn: CallerTurn) -> Step:

@@ -83,6 +83,14 @@ def taken(state: State, ticket: Ticket, text: str) -> Ticket:
     )
 
 
+def wished(state: State, turn: CallerTurn) -> State:
+    """The same with what the turn says of confidentiality in its ticket, if it says any."""
+    ticket, secret = state.ticket, confidential(turn.transcript)
+    if ticket is None or secret is None:
+        return state
+    return replace(state, ticket=replace(ticket, confidential=secret))
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """A turn that says when it was, or who may know of it."""

@@ -254,6 +254,29 @@ def test_a_caller_may_stay_anonymous(call: Call) -> None:
     assert call.state.ticket.name == "匿名"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "请替我保密",
+        "海口龙华区，请替我保密",
+        "地址说错了，是龙华区，请替我保密",
+        "请替我保密，就这样吧再见",
+    ],
+)
+def test_a_wish_for_confidentiality_is_written_in_the_turn_that_says_it(
+    call: Call, said: str
+) -> None:
+    assert only(OpenTicket, call.says(said)).confidential
+    call.hear_out()
+    assert all(ticket.confidential for ticket in every(OpenTicket, call.says("你好")))
+
+
+def test_a_wish_that_is_taken_back_is_written_as_well(call: Call) -> None:
+    call.says("请替我保密")
+    call.hear_out()
+    assert not only(OpenTicket, call.says("不用保密了")).confidential
+
+
 def test_a_ticket_is_written_with_the_place_s_code(monkeypatch: pytest.MonkeyPatch) -> None:
     from flows import jurisdiction
     from tests.flows.scripted_call import resolve_place

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from flows.actions import Decide, Handoff, OpenTicket, ReleaseLeg, Route, UpdateDossier
-from flows.events import CallStarted, FarSideKey, LegState, TimePassed, TransferProgress
+from flows.events import CallStarted, FarSideKey, KeyPressed, LegState, TimePassed, TransferProgress
 from flows.release import HANDED_BACK
-from flows.state import HandoffState, State
+from flows.state import HandoffState, State, Ticket
 from voicebot.call.journal import Journal
 
 
@@ -49,7 +50,11 @@ async def test_a_withdrawn_ticket_is_kept_and_marked(withdrawn: bool) -> None:
 
 
 class Unwatched:
-    def publish(self, message: Mapping[str, Any]) -> None: ...
+    def __init__(self) -> None:
+        self.seen: list[Mapping[str, Any]] = []
+
+    def publish(self, message: Mapping[str, Any]) -> None:
+        self.seen.append(message)
 
 
 async def started(saved: Saved, **known: Any) -> Journal:
@@ -132,3 +137,15 @@ async def test_a_dossier_stays_as_it_was_when_the_call_goes_on() -> None:
     assert (grown["region"], grown["category"]) == ("460200", 4)
     assert list(grown["lines"]) == ["119"]
     assert saved.states == ["seat"]
+
+
+async def test_the_live_view_knows_of_a_wish_with_the_words_that_say_it() -> None:
+    live = Unwatched()
+    journal = Journal(cast(Any, Saved()), cast(Any, live), str)
+    asked = Ticket("c1-t1", "路灯坏了")
+    journal.note(KeyPressed(1.0, "1"), (), State(ticket=asked))
+    wished = State(ticket=replace(asked, confidential=True))
+    journal.note(KeyPressed(2.0, "2"), (Decide("name", "匿名"),), wished)
+    journal.note(KeyPressed(3.0, "3"), (), State())
+    hidden = [(each["at"], each.get("confidential", False)) for each in live.seen]
+    assert hidden == [(1.0, False), (2.0, True), (2.0, True), (3.0, True)]

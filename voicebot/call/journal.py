@@ -131,6 +131,7 @@ class Journal:
     def note(self, event: ev.Event, actions: Sequence[act.Action], state: State) -> None:
         """An event was taken and these actions decided; called for each, in order."""
         self._state = state
+        self._confidential |= state.ticket is not None and state.ticket.confidential
         if state.handoff is not None:
             self._known[state.handoff.id] = state.handoff
         self._row(event.at, "in", event)
@@ -255,7 +256,6 @@ class Journal:
                     region=action.region,
                 )
             case act.OpenTicket():
-                self._confidential |= action.confidential
                 self._publish(at, "ticket", ticket=action.ticket, matter=_matter(action))
             case _:
                 pass
