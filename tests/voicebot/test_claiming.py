@@ -1,6 +1,7 @@
 """Several processes share an outbox in PostgreSQL: each message is one's at a time."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from voicebot.config import Settings, load_settings
 from voicebot.exchange.dossier import Dossier
 from voicebot.exchange.outbox import OutboxWorker
 from voicebot.records.claiming import LEASE_S
-from voicebot.records.store import Records
+from voicebot.records.store import ACTS, Records
 
 SOON = 1.0
 
@@ -69,6 +70,20 @@ async def test_a_process_keeps_seeing_what_is_its_own(two: tuple[Records, Record
     await opened(one, "H1")
     now = time.time() + SOON
     assert names(await one.outbox(now)) == names(await one.outbox(now)) == {"H1"}
+
+
+async def test_peoples_acts_hold_up_no_message(two: tuple[Records, Records]) -> None:
+    one, _ = two
+    await opened(one, "H1")
+    over = threading.Event()
+    acts = [asyncio.ensure_future(one.transact(lambda _: over.wait())) for _ in range(ACTS)]
+    try:
+        await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            assert names(await one.outbox(time.time() + SOON)) == {"H1"}
+    finally:
+        over.set()
+        await asyncio.gather(*acts)
 
 
 async def test_what_a_dead_process_had_goes_to_another(two: tuple[Records, Records]) -> None:

@@ -18,7 +18,7 @@ from tests.voicebot.postgres import sqlite_only
 from voicebot.config import Settings
 from voicebot.exchange.dossier import Dossier, TranscriptTurn
 from voicebot.records.database import open_engine
-from voicebot.records.store import Records
+from voicebot.records.store import COUNTERS, READERS, Records
 from voicebot.records.tables import AuditRow, CallRow, DutyNumberRow
 
 pytestmark = pytest.mark.usefixtures("database_url")
@@ -505,6 +505,38 @@ async def test_an_act_wakes_who_waits_for_writes(records: Records) -> None:
     records.on_written(woken.set)
     await records.transact(lambda session: None)
     assert woken.is_set()
+
+
+@contextmanager
+def held_up(times: int, ask: Any) -> Iterator[None]:
+    """So many queries that take as long as the block does."""
+    over = threading.Event()
+    asked = [asyncio.ensure_future(ask(lambda _: over.wait())) for _ in range(times)]
+    try:
+        yield
+    finally:
+        over.set()
+        for each in asked:
+            each.cancel()
+
+
+async def test_figures_that_take_long_hold_up_no_call(records: Records) -> None:
+    await written(records.start_call("C1", "13800138000", "12345", NOW))
+    with held_up(READERS + COUNTERS, records.count):
+        await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            assert await records.known("C1")
+
+
+async def test_a_slow_database_keeps_nobody_waiting_whose_token_was_read_before(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebot.records.store.ASKED_S", 0.01)
+    token = records.tokens.create("media")
+    with held_up(READERS, records.read):
+        await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            assert await records.token_fits(token, ["media"])
 
 
 async def test_opening_a_hand_off_asks_the_database_little(records: Records) -> None:

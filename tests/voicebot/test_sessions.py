@@ -335,3 +335,18 @@ def test_while_the_database_is_away_who_was_seen_before_goes_on(
     client.cookies.clear()
     client.cookies.set(COOKIE, "A" * 43)
     assert client.get("/v1/session").status_code == 401
+
+
+def test_a_slow_database_keeps_nobody_waiting_who_was_seen_before(
+    client: TestClient, service: _Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account(client, service)
+    log_in(client)
+    assert client.get("/v1/session").status_code == 200
+    monkeypatch.setattr("voicebot.records.store.ASKED_S", 0.01)
+
+    async def hangs(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(service.records, "read", hangs)
+    assert client.get("/v1/session").status_code == 200

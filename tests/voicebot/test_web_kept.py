@@ -87,3 +87,17 @@ async def test_a_page_is_not_kept_waiting_for_a_long_count(
     monkeypatch.setattr(kept, "WAITED_S", 60.0)
     assert await counter.get() == "report 1"
     assert counter.asked == 1
+
+
+async def test_not_more_are_counted_at_once_than_the_database_bears(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kept, "WAITED_S", 0.0)
+    monkeypatch.setattr(kept, "RUNNING", 1)
+    counter = Counter()
+    counter.ready.clear()
+    assert [await counter.get(), await counter.get("other")] == [None, None]
+    assert counter.asked == 1
+    counter.ready.set()
+    monkeypatch.setattr(kept, "WAITED_S", 60.0)
+    assert [await counter.get(), await counter.get("other")] == ["report 1", "report 2"]

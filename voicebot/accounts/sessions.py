@@ -67,7 +67,7 @@ class Opening:
 class Sessions:
     """The sessions of `records`; for the event loop.
 
-    While the database is away those that were seen before go on, as tokens do.
+    While the database is away, or slow, those that were seen before go on, as tokens do.
     """
 
     def __init__(self, records: Records, settings: Accounts) -> None:
@@ -84,10 +84,12 @@ class Sessions:
             return None
         key, now = session_key(cookie), time.time()
         before = self._known.get(key)
+        goes_on = before if before and not over(before, now, self._settings.idle_s) else None
         try:
-            found = await self._records.read(find, cookie, now, self._settings.idle_s)
+            asked = self._records.read(find, cookie, now, self._settings.idle_s)
+            found = await self._records.unless_slow(asked, goes_on)
         except RecordsUnavailable:
-            found = before if before and not over(before, now, self._settings.idle_s) else None
+            found = goes_on
         if found is None:
             self._known.pop(key, None)
             return None

@@ -46,8 +46,9 @@ OPEN_TIMEOUT_S = 10.0
 TRANSACT_S = 5.0
 """How long an act of a person waits for other writers."""
 
-READERS, ACTS = 8, 4
-"""Threads that read, and that do people's acts; the connections of their engines suffice."""
+READERS, COUNTERS, ACTS, CLAIMS = 8, 2, 4, 1
+"""Threads that read, that count for seconds, that do people's acts, and that claim messages of the
+outbox; the connections of their engines suffice."""
 
 ASKED_S = 1.0
 """How long a call that is offered waits for what the database knows of it."""
@@ -75,9 +76,11 @@ class Records:
         # Apart from the writer's thread, which a hanging database may hold.
         self._spooler = ThreadPoolExecutor(1, thread_name_prefix="spool")
         # Apart from each other and from the loop's own threads, which name servers may hold: a
-        # call waits neither for people's acts nor for the network.
+        # call waits neither for people's acts and figures nor for the network.
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="records-read")
+        self._counting = ThreadPoolExecutor(COUNTERS, thread_name_prefix="records-count")
         self._acting = ThreadPoolExecutor(ACTS, thread_name_prefix="records-act")
+        self._claiming = ThreadPoolExecutor(CLAIMS, thread_name_prefix="records-claim")
         self._tasks: set[asyncio.Task[bool]] = set()
         self._on_written: list[Callable[[], None]] = []
         self._process = uuid.uuid4().hex
@@ -99,7 +102,7 @@ class Records:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._writer.stop)
         self._spooler.shutdown()
-        for threads in (self._readers, self._acting):
+        for threads in (self._readers, self._counting, self._acting, self._claiming):
             threads.shutdown(wait=False)
         self._reader.dispose()
         self._transactions.dispose()
@@ -170,6 +173,10 @@ class Records:
         return self._write(
             "finish_call", call_id=call_id, outcome=outcome, ended_at=ended_at, region=region
         )
+
+    def break_off_call(self, call_id: str, at: float) -> Awaitable[bool]:
+        """The end of a call whose service was killed; `at` is now, seconds since the epoch."""
+        return self._write("break_off_call", call_id=call_id, at=at)
 
     def append(self, call_id: str, rows: Sequence[Mapping[str, Any]]) -> Awaitable[bool]:
         """Rows of the event log: ``{"seq", "at", "direction", "kind", "payload"}``.
@@ -313,7 +320,7 @@ class Records:
             RecordsUnavailable: the database could not be written within `TRANSACT_S`.
         """
 
-        done = await self._act(work, *arguments, **named)
+        done = await self._act(self._acting, work, *arguments, **named)
         self._tell_written()
         return done
 
@@ -324,6 +331,21 @@ class Records:
     ) -> T:
         """`query(session, …)`, of an area that has tables of its own; it can write nothing."""
         return await self._read(query, *arguments, **named)
+
+    async def count(
+        self, query: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """As `read`, of what takes seconds: figures wait for each other, and nothing for them."""
+        return await self._in_threads(self._counting, query, *arguments, **named)
+
+    @staticmethod
+    async def unless_slow(asked: Awaitable[T], known: T | None) -> T | None:
+        """What is asked for; after `ASKED_S` what is known of it already, if anything is."""
+        try:
+            async with asyncio.timeout(ASKED_S if known is not None else None):
+                return await asked
+        except TimeoutError:
+            return known
 
     async def call(self, call_id: str) -> dict[str, Any] | None:
         """The complete record of a call (`voicebot.records.reading.call`); None: not known."""
@@ -367,7 +389,7 @@ class Records:
         due = await self._read(reading.outbox, now, skip, per_address)
         if not due or self._reader.dialect.name == "sqlite":
             return due
-        return await self._act(claim, now, skip, per_address, self._process)
+        return await self._act(self._claiming, claim, now, skip, per_address, self._process)
 
     async def duty_directory(self) -> DutyDirectory:
         """The numbers that may be dialled; as delivered, where the database is away.
@@ -385,10 +407,14 @@ class Records:
         return await self._read(reading.duty_numbers)
 
     async def principal(self, token: str | None) -> Principal | None:
-        """Whose token this is; None for no valid token."""
-        return await asyncio.get_running_loop().run_in_executor(
+        """Whose token this is; None for no valid token.
+
+        Of a database that is slow nobody is kept waiting whose token was read before.
+        """
+        asked = asyncio.get_running_loop().run_in_executor(
             self._readers, self.tokens.principal, token
         )
+        return await self.unless_slow(asked, self.tokens.remembered(token))
 
     async def token_fits(self, token: str, roles: Collection[str]) -> bool:
         """The token is valid and has one of these roles."""
@@ -398,16 +424,20 @@ class Records:
     # ── how ───────────────────────────────────────────────────────────────────────
 
     async def _act(
-        self, work: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
+        self,
+        threads: ThreadPoolExecutor,
+        work: Callable[Concatenate[Session, P], T],
+        *arguments: P.args,
+        **named: P.kwargs,
     ) -> T:
-        """As `transact`, and tells nobody."""
+        """As `transact`, by one of these threads, and tells nobody."""
 
         def run() -> T:
             with Session(self._transactions) as session, session.begin():
                 return work(session, *arguments, **named)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._acting, run)
+            return await asyncio.get_running_loop().run_in_executor(threads, run)
         except SQLAlchemyError as error:
             raise RecordsUnavailable(
                 f"The database cannot be written just now: {reason(error)}."
@@ -457,12 +487,21 @@ class Records:
     async def _read(
         self, query: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
     ) -> T:
+        return await self._in_threads(self._readers, query, *arguments, **named)
+
+    async def _in_threads(
+        self,
+        threads: ThreadPoolExecutor,
+        query: Callable[Concatenate[Session, P], T],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
         def run() -> T:
             with Session(self._reader) as session, session.begin():
                 return query(session, *arguments, **named)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+            return await asyncio.get_running_loop().run_in_executor(threads, run)
         except SQLAlchemyError as error:
             raise RecordsUnavailable(
                 f"The database cannot be read just now: {reason(error)}."

@@ -49,7 +49,7 @@ def add_figures(app: FastAPI, service: Service) -> None:
         """The figures of whole days in Hainan, divided by line, region, department, hour or day."""
         period = _period(first, last)
         lines = {line.did: line.name for line in service.settings.lines}
-        found = await service.records.read(report, period, by, time.time(), lines)
+        found = await service.records.count(report, period, by, time.time(), lines)
         if format == "csv":
             name = f"figures-{period.first}-{period.last}-{by}.csv"
             return Response(
@@ -76,7 +76,7 @@ def add_figures(app: FastAPI, service: Service) -> None:
     ) -> list[dict[str, Any]]:
         """What callers called about, rising topics first; wordings are theirs, masked."""
         period = _period(first, last)
-        found = await service.records.read(topic_lines, period, limit)
+        found = await service.records.count(topic_lines, period, limit)
         client = request.client.host if request.client else ""
         service.records.audit(principal, "topics.read", str(period), client)
         return [line.as_dict() for line in found]

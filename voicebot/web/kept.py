@@ -15,6 +15,8 @@ WAITED_S = 0.12
 """A page comes without its figures rather than later."""
 MOST = 64
 """Counts; those that were asked for the longest ago go first."""
+RUNNING = 4
+"""Counts under way; what is asked for beside them is begun when it is asked for again."""
 
 
 class Kept(Generic[T]):
@@ -32,6 +34,8 @@ class Kept(Generic[T]):
         at = time.time()
         known = self._kept.get(key)
         if known is None or at - known[0] >= KEPT_S or _failed(known[1]):
+            if sum(not task.done() for _, task in self._kept.values()) >= RUNNING:
+                return None
             known = self._kept[key] = at, asyncio.create_task(count())
         self._kept.move_to_end(key)
         while len(self._kept) > MOST:

@@ -50,7 +50,7 @@ def add_figure_pages(desk: Desk) -> None:
         }
         counted = await reports.get(
             (period, divided),
-            lambda: records.read(report, period, divided, time.time(), desk.lines),
+            lambda: records.count(report, period, divided, time.time(), desk.lines),
         )
         if counted is None:
             return console.page(request, "duty/counting.html", title="duty.nav.figures", **days)
@@ -80,7 +80,7 @@ def add_figure_pages(desk: Desk) -> None:
         named = span or ("" if first or last else "week")
         period = period_of(named, first, last, today())
         days: dict[str, Any] = {"period": period, "span": named, "spans": ("today", *SPANS)}
-        counted = await kept_topics.get(period, lambda: records.read(topic_lines, period))
+        counted = await kept_topics.get(period, lambda: records.count(topic_lines, period))
         desk.audit(request, who, "topics.read", str(period))
         if counted is None:
             return console.page(request, "duty/counting.html", title="duty.nav.topics", **days)
