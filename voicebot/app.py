@@ -52,6 +52,7 @@ from voicebot.exchange.worker import EnvelopeWorker
 from voicebot.figures.topic_watch import TopicWatch
 from voicebot.incidents.watch import IncidentWatch
 from voicebot.knowledge import Knowledge, KnowledgeBase, open_embedder, unreadable
+from voicebot.left_open import RunningCalls, close_left_open
 from voicebot.loop_lag import LoopLag
 from voicebot.metrics.call import CallMeter
 from voicebot.metrics.instruments import NOT_ANSWERED, Metrics
@@ -113,6 +114,7 @@ class Service:
         )
         self._recordings = settings.paths.state / "recordings"
         self.vault = open_vault(settings)
+        self.running_calls = RunningCalls(settings.paths.state / "running")
         self._sessions: dict[str, CallSession] = {}
         self._admission = Admission(
             settings.admission,
@@ -391,6 +393,7 @@ class Service:
 async def _ended_by_others(call: IncomingCall) -> bool:
     """Who has the caller ends our part of the call; we do so only if that does not come."""
     try:
+        noting = asyncio.create_task(asyncio.to_thread(self.running_calls.begin, info.call_id))
         async with asyncio.timeout(LEAVING_S):
             await call.closed()
     except TimeoutError:
@@ -401,6 +404,8 @@ async def _ended_by_others(call: IncomingCall) -> bool:
 
 async def _ended_by_us(line: CallControl, call: IncomingCall) -> None:
     try:
+            await noting
+            await asyncio.to_thread(self.running_calls.end, info.call_id)
         async with asyncio.timeout(LEAVING_S):
             await line.hang_up()
     except Exception:
@@ -452,9 +457,11 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(NoticeWorker(records, settings.notices, notice_key).run()),
             asyncio.create_task(follow_directory(records, directory, service.take_directory)),
         ]
+        left_open = await asyncio.to_thread(service.running_calls.left)
         settle()
         yield service
     finally:
+            asyncio.create_task(close_left_open(service.running_calls, left_open, records)),
         gc.unfreeze()
         for task in tasks:
             task.cancel()

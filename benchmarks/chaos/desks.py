@@ -70,8 +70,9 @@ class DeskProcess:
         return any(event.get("event") == "ringing" for event in self._events())
 
     def handoffs(self) -> frozenset[str]:
-        """Of all that it ever got."""
-        return frozenset(str(each["handoff"]) for each in self._events() if each.get("handoff"))
+        """Of all that it ever got, also for a line beside 110 (``H1/119``)."""
+        names = (str(each.get("handoff", "")).partition("/")[0] for each in self._events())
+        return frozenset(filter(None, names))
 
     def dossiers(self) -> frozenset[str]:
         """Of which hand-offs it has one."""

@@ -9,8 +9,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-SILENT_S = 4.0
-"""Longer than this without a sound is silence (DESIGN.md, Hand-off)."""
+SILENT_S = 4.5
+"""Longer than this without a sound is silence: 4 s (DESIGN.md, Hand-off), after which the
+dialogue speaks, and the moment that a prompt takes to be heard."""
 PERSON_S = 0.5
 """A person was heard by the caller for at least so long."""
 AFTER_S = 2.0

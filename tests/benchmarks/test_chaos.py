@@ -114,7 +114,7 @@ def test_what_is_not_on_record_is_named(found: Found, name: str) -> None:
     [
         (replace(TOLD, person_s=0.0), {"danger_unreached"}),
         (replace(TOLD, person_s=0.0, broke=True), {"danger_unreached", "hung_up"}),
-        (replace(TOLD, silence_s=4.5), {"silent"}),
+        (replace(TOLD, silence_s=4.6), {"silent"}),
     ],
 )
 def test_what_the_caller_suffered_is_named(told: Told, expected: set[str]) -> None:

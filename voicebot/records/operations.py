@@ -28,6 +28,7 @@ from voicebot.clock import BEIJING
 from voicebot.duty.directory import notice_address
 from voicebot.duty.notices.opening import open_notice
 from voicebot.figures.tables import DivertedCallRow, RefusedCallRow
+from voicebot.records import breaking_off
 from voicebot.records.readdressing import address
 from voicebot.records.tables import (
     AuditRow,
@@ -110,6 +111,11 @@ def finish_call(
 ) -> None:
     call = _call(session, call_id)
     call.ended_at, call.outcome, call.region = ended_at, outcome, region
+
+
+def break_off_call(session: Session, *, call_id: str, at: float) -> None:
+    """The end of a call whose service was killed; nothing for one that has an end."""
+    breaking_off.break_off_call(session, call_id=call_id, at=at, update=update_dossier)
 
 
 def append(session: Session, *, call_id: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -291,6 +297,7 @@ OPERATIONS: Mapping[str, Callable[..., None]] = {
         refuse_call,
         note_diverted,
         finish_call,
+        break_off_call,
         append,
         add_turn,
         save_ticket,
