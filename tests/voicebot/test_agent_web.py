@@ -379,17 +379,43 @@ def test_a_ticket_without_a_matter_says_what_is_missing(web: Web) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "draft.refused")
 
 
-def test_a_call_that_is_over_can_be_finished_and_leaves_no_words_in_the_form(web: Web) -> None:
+def closed(web: Web, disposition: str, role: str = "agent") -> Any:
+    version = web.ask("GET", "draft", role).json()["version"]
+    return web.ask("POST", "close", role, json={"disposition": disposition, "version": version})
+
+
+def test_a_call_that_is_over_can_be_finished_and_its_form_stays(web: Web) -> None:
     mine(web)
     form(web, matter="路灯不亮", name="王女士", note="回电13812345678")
     web.service.sessions.clear()
     web.service.desks.leave(CALL)
     assert web.ask("GET", "card").json()["number"] == NUMBER, "it was his"
-    closed = web.ask("POST", "close", json={"disposition": "no_matter"})
-    assert closed.status_code == 200
+    typed = {"matter": "路灯不亮", "name": "王女士", "note": "回电13812345678"}
+    assert closed(web, "no_matter").json() == {"disposition": "no_matter", "version": 2}
     (row,) = web.rows(select(AgentDraftRow))
-    assert (row.disposition, row.typed) == ("no_matter", {"note": "回电***5678"})
-    assert web.ask("POST", "close", json={"disposition": "?"}).status_code == 409
+    assert (row.disposition, row.typed) == ("no_matter", typed)
+    assert closed(web, "?").status_code == 409
+
+
+def test_a_call_is_not_closed_as_registered_without_its_ticket(web: Web) -> None:
+    form(web, matter="路灯不亮")
+    refused = closed(web, "ticket")
+    assert (refused.status_code, refused.json()["code"]) == (409, "draft.no_ticket")
+    assert web.ask("POST", "ticket", json={}).status_code == 200
+    assert closed(web, "ticket").status_code == 200
+
+
+def test_a_colleagues_call_is_not_closed_and_neither_is_a_form_that_has_changed(web: Web) -> None:
+    form(web, matter="路灯不亮")
+    mine(web)
+    for over in (False, True):
+        if over:
+            web.service.desks.leave(CALL)
+        refused = closed(web, "answered", "agent-2")
+        assert (refused.status_code, refused.json()["code"]) == (409, "agent.not_yours")
+    late = web.ask("POST", "close", json={"disposition": "answered", "version": 0})
+    assert (late.status_code, late.json()["code"]) == (409, "draft.changed")
+    assert closed(web, "answered", "supervisor").status_code == 200
 
 
 def test_the_page_is_for_people_of_the_hotline(web: Web) -> None:

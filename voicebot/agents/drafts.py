@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from voicebot.agents.tables import AgentDraftRow
 from voicebot.errors import VoicebotError
-from voicebot.masking import mask_text
 from voicebot.records.tables import CallRow, TicketRow
 from voicebot.tickets import opening
 from voicebot.tickets.acts import perform
@@ -50,6 +49,15 @@ class DraftChanged(DraftError):
     """Somebody else has typed in this form meanwhile; load it again."""
 
     code = "draft.changed"
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__ or "")
+
+
+class NoTicket(DraftError):
+    """No ticket is registered of this form; register it, or close the call as something else."""
+
+    code = "draft.no_ticket"
 
     def __init__(self) -> None:
         super().__init__(self.__doc__ or "")
@@ -162,23 +170,35 @@ def submit(
     return ticket
 
 
-def close(session: Session, call_id: str, *, agent: str, disposition: str, at: float) -> None:
-    """The agent is done with a call (话后处理); of a form without a ticket its note stays, masked.
+def close(
+    session: Session, call_id: str, *, agent: str, disposition: str, version: int, at: float
+) -> int:
+    """The agent is done with a call (话后处理); the form's new version.
+
+    What was typed stays as it is, also beside a ticket, until retention removes it.
+
+    Parameters:
+        version: of the form as the agent sees it.
 
     Raises:
+        DraftChanged: it is at another version.
+        NoTicket: closed as registered, and no ticket is.
         DraftError: there is no such way of closing one.
     """
     if disposition not in DISPOSITIONS:
         raise DraftError(f"Close a call as one of {', '.join(DISPOSITIONS)}.")
     row = session.get(AgentDraftRow, call_id, with_for_update=True)
     if row is None:
-        row = AgentDraftRow(call_id=call_id, typed={}, version=0)
+        row = AgentDraftRow(call_id=call_id, typed={}, version=0, ticket="")
         session.add(row)
-    note = mask_text(str(row.typed.get("note", "")))
-    row.typed = {"note": note} if note and not row.ticket else {}
+    if row.version != version:
+        raise DraftChanged
+    if disposition == "ticket" and not row.ticket:
+        raise NoTicket
     row.agent, row.updated_at = agent[:64], at
     row.version += 1
     row.disposition, row.closed_at = disposition, at
+    return row.version
 
 
 def _take_in(session: Session, call_id: str, ticket: str, by: Actor, at: float) -> None:

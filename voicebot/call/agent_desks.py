@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from telephony.browser_leg import BrowserLeg
 from telephony.dialing import DutyNumber
+from telephony.leg_state import LegState
 
 SCHEME = "console:"
 """Of a line that ends at the desks: ``console:`` at all of them, ``console:ID`` at one agent's."""
@@ -134,6 +135,9 @@ class AgentDesks:
     def answer(self, leg_id: str, agent: str) -> Offer | None:
         """The agent has it from now on; None: another has, or nobody rings any more."""
         offer = next((each for each in self.offers(agent) if each.leg.id == leg_id), None)
+        present = self._legs.get(offer.call_id) if offer is not None else None
+        if present is not None and present.state is not LegState.ENDED:
+            return None
         if offer is not None:
             del self._offers[leg_id]
             offer.leg.answered_by = agent
@@ -152,6 +156,10 @@ class AgentDesks:
     def holder(self, call_id: str) -> str:
         """Who has the call; "" for nobody."""
         return self._holders.get(call_id, "")
+
+    def last_holder(self, call_id: str) -> str:
+        """Who has the call, or was the last who had it; "" for nobody."""
+        return self._holders.get(call_id) or self._had.get(call_id, "")
 
     def has(self, call_id: str, agent: str) -> bool:
         """The agent has the call, or was the last who had it: what is left to do is his."""

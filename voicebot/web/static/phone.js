@@ -62,7 +62,13 @@ export class Phone extends EventTarget {
   }
 
   hangUp() {
+    this.send({ event: "stop", stop: {} });
     this.finish({ by: "us" });
+  }
+
+  /** Is gone without having hung up, as a line that breaks. */
+  vanish(code) {
+    this.finish(fault(code));
   }
 
   // ── audio ──────────────────────────────────────────────────────────────────────────
@@ -204,7 +210,6 @@ export class Phone extends EventTarget {
 
   finish(how) {
     if (this.over) return;
-    this.send({ event: "stop", stop: {} });
     this.close();
     this.tell("ended", how);
   }

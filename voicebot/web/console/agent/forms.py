@@ -90,6 +90,8 @@ class Closing(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     disposition: Annotated[str, StringConstraints(max_length=16)]
+    version: Annotated[int, Field(ge=0)]
+    """Of the form, as it was last read or kept."""
 
 
 class Sending(BaseModel):
@@ -183,17 +185,28 @@ def add_forms(app: FastAPI, service: Service) -> None:
             return {"ticket": await records.transact(work)}
 
     @app.post("/v1/agent/calls/{call_id:path}/close")
-    async def close(call_id: str, closing: Closing, who: Staff, request: Request) -> dict[str, str]:
+    async def close(call_id: str, closing: Closing, who: Staff, request: Request) -> dict[str, Any]:
+        """By who has the call, or was the last who had it; one that nobody had by any agent."""
         _may(call_id, await _known(call_id), who)
+        last = service.desks.last_holder(call_id)
+        if who.role not in KNOW_ALL and last not in ("", who.token_id):
+            raise refuse("not_yours")
 
-        def work(session: Session) -> None:
+        def work(session: Session) -> int:
             at = time.time()
             session.add(audit_row(who, "agent.close", call_id, _client(request), at))
-            drafts.close(session, call_id, agent=who.name, disposition=closing.disposition, at=at)
+            return drafts.close(
+                session,
+                call_id,
+                agent=who.name,
+                disposition=closing.disposition,
+                version=closing.version,
+                at=at,
+            )
 
         with _refused():
-            await records.transact(work)
-        return {"disposition": closing.disposition}
+            version = await records.transact(work)
+        return {"disposition": closing.disposition, "version": version}
 
     @app.post("/v1/agent/calls/{call_id:path}/link")
     async def send_link(

@@ -175,7 +175,9 @@ async def call(
             if (text := json.dumps(now)) != shown:
                 shown = text
                 yield event("standing", now)
-            if kind == "call" and message.get("state") == "ended":
+            ended = kind == "call" and message.get("state") == "ended"
+            # Where so much was said that the message of its end was lost, the call is gone.
+            if ended or service.sessions.get(call_id) is not session:
                 yield event("ended", {"outcome": message.get("outcome", "")})
                 return
             if kind == "beat":

@@ -40,6 +40,8 @@ export async function call(method, path, body, headers = {}) {
   return known;
 }
 
+/** Leaves for the log-in, unless who listens to "login" has reason to stay. */
 export function logIn() {
+  if (!document.dispatchEvent(new Event("login", { cancelable: true }))) return;
   location.assign(`/console/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }

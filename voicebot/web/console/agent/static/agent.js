@@ -11,18 +11,20 @@ import { FAULTS } from "/call/words.js";
 const RECOMMEND_MS = 500;       // after the caller's last words; a settled turn asks at once
 const FORM_MS = 1500;
 const AGAIN_MS = 1000;
+const LOGGED_OUT_MS = 10_000;
 const LEAST_WORDS = 4;          // characters: less asks for nothing
 
 const element = (id) => document.getElementById(id);
 const desk = element("desk");
 const words = new Transcript(element("transcript"));
-const form = new TicketForm(element("form"), () => open.id);
+const form = new TicketForm(element("form"));
 const line = new DeskLine(lineChanged);
 
 const open = { id: "", source: null, standing: null, region: "", over: false };
 let calls = [];
 let offers = [];
 let me = "";
+let told = false;               // that the session is over, while the line is on
 let wanted = "";                // a call that this page has asked to take: it is answered by itself
 
 // ── the desk's own stream: calls, what rings, presence ──────────────────────────────
@@ -50,8 +52,9 @@ function followDesk() {
     },
   }, async () => {
     alive("off");
-    if (await loggedOut()) return logIn();
-    return setTimeout(followDesk, AGAIN_MS);
+    const out = await loggedOut();
+    if (out) logIn();
+    setTimeout(followDesk, out ? LOGGED_OUT_MS : AGAIN_MS);
   });
 }
 
@@ -137,6 +140,7 @@ function lineChanged(state, code = "") {
   document.body.dataset.line = state;
   if (state === "off") {
     element("mute").setAttribute("aria-pressed", "false");
+    told = false;
     if (code) toast(t("agent.line_gone", { code: FAULTS[code]?.join("：") ?? code }), "danger");
   }
   showBar();
@@ -152,7 +156,7 @@ function choose(id) {
   history.replaceState(null, "", `/console/agent?call=${encodeURIComponent(id)}`);
   words.clear();
   words.mark([]);
-  form.reset();
+  form.show(id);
   element("ticket").hidden = true;
   showAnswers([]);
   showCalls(calls);
@@ -296,7 +300,7 @@ async function press(button) {
   if (button.id === "mute") return mute();
   if (button.id === "claim") return attempt(() => call("POST", ofCall("claim")).then(loadCard));
   if (button.id === "transfer") return chooseDestination();
-  if (button.dataset.act === "leave" && line.on) return line.hangUp();
+  if (button.dataset.act === "leave" && line.on && open.standing.mine) return line.hangUp();
   return ask({ act: button.dataset.act, by: button.dataset.by ?? "browser" });
 }
 
@@ -309,8 +313,9 @@ async function attempt(work) {
   try {
     return await work();
   } catch (fault) {
-    const code = fault.code?.startsWith("agent.") ? name("agent.why", fault.code.slice(6)) : "";
-    element("why-not").textContent = code && code !== fault.code?.slice(6) ? code : fault.message;
+    const code = fault.code?.replace(/^(agent|draft)\./, "");
+    const why = name("agent.why", code);
+    element("why-not").textContent = why !== code ? why : fault.message;
     toast(element("why-not").textContent, "danger");
     return undefined;
   }
@@ -464,9 +469,7 @@ async function register(dispatch) {
 async function close() {
   if (!open.id) return toast(t("agent.choose_first"), "warn");
   const disposition = element("disposition").value;
-  await form.keep();
-  const done = await attempt(() => call("POST", ofCall("close"), { disposition }));
-  if (!done) return undefined;
+  if (!(await attempt(() => form.close(disposition)))) return undefined;
   toast(t("agent.closed"), "ok");
   return setPresence("ready");
 }
@@ -534,7 +537,13 @@ element("form").addEventListener("submit", (event) => {
 element("dispatch").addEventListener("click", () => register(true));
 element("close").addEventListener("click", close);
 element("mark").addEventListener("click", mark);
-addEventListener("pagehide", () => line.hangUp());
+addEventListener("pagehide", () => line.vanish());
+document.addEventListener("login", (event) => {
+  if (!line.on) return;
+  event.preventDefault();       // whoever talks goes on talking; the log-in comes after it
+  if (!told) toast(t("agent.logged_out"), "danger");
+  told = true;
+});
 
 showBar();
 followDesk();

@@ -1,4 +1,5 @@
 // The agent's telephone in this browser: the media WebSocket of a call that rings at the desk.
+// `stop` is said for the key to hang up alone: whatever else ends the line hands the caller on.
 
 import { Phone, PhoneFault } from "/call/phone.js";
 
@@ -43,6 +44,11 @@ export class DeskLine {
 
   hangUp() {
     this.phone?.hangUp();
+  }
+
+  /** The page goes, and with it the line. */
+  vanish() {
+    this.phone?.vanish("lost");
   }
 
   over(phone, code = "") {
