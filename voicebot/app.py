@@ -376,6 +376,7 @@ class Service:
         )
         recording = recording_path(self._recordings, info.call_id)
         self._sessions[info.call_id] = session
+        noting = asyncio.create_task(asyncio.to_thread(self.running_calls.begin, info.call_id))
         try:
             await session.run(recording, self.vault.kept_as(recording))
         except BaseException:
@@ -386,6 +387,8 @@ class Service:
         else:
             if not (session.left and await _ended_by_others(call)):
                 await _ended_by_us(line, call)
+            await noting
+            await asyncio.to_thread(self.running_calls.end, info.call_id)
         finally:
             await asyncio.to_thread(self.vault.seal, recording)
 
@@ -393,7 +396,6 @@ class Service:
 async def _ended_by_others(call: IncomingCall) -> bool:
     """Who has the caller ends our part of the call; we do so only if that does not come."""
     try:
-        noting = asyncio.create_task(asyncio.to_thread(self.running_calls.begin, info.call_id))
         async with asyncio.timeout(LEAVING_S):
             await call.closed()
     except TimeoutError:
@@ -404,8 +406,6 @@ async def _ended_by_others(call: IncomingCall) -> bool:
 
 async def _ended_by_us(line: CallControl, call: IncomingCall) -> None:
     try:
-            await noting
-            await asyncio.to_thread(self.running_calls.end, info.call_id)
         async with asyncio.timeout(LEAVING_S):
             await line.hang_up()
     except Exception:
@@ -440,9 +440,11 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         service = Service(settings, engines, records, directory, token)
         service.tracing = _open_tracing(settings)
         await asyncio.to_thread(service.seal_recordings)
+        left_open = await asyncio.to_thread(service.running_calls.left)
         tasks = [
             asyncio.create_task(engines.pool.run()),
             asyncio.create_task(service.loop_lag.run()),
+            asyncio.create_task(close_left_open(service.running_calls, left_open, records)),
             asyncio.create_task(service.callers.run()),
             asyncio.create_task(service.surge.run()),
             asyncio.create_task(service.incidents.run()),
@@ -457,11 +459,9 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(NoticeWorker(records, settings.notices, notice_key).run()),
             asyncio.create_task(follow_directory(records, directory, service.take_directory)),
         ]
-        left_open = await asyncio.to_thread(service.running_calls.left)
         settle()
         yield service
     finally:
-            asyncio.create_task(close_left_open(service.running_calls, left_open, records)),
         gc.unfreeze()
         for task in tasks:
             task.cancel()
