@@ -129,8 +129,10 @@ class KeepBeside:
     """The leg of the chain, a seat's, stays on the line: as the leg to `line` of a new hand-off."""
 
     handoff: str
-    """The new one."""
+    """The new one, or the same."""
     line: str
+    destination: str
+    """Where the leg goes to: it may be gone by now, which is reported of that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from flows import handoff as opening
 from flows import judging, seatless
-from flows.actions import Decide, DialLine, DialRoute, Hold, ReleaseLeg, Route
+from flows.actions import Action, Decide, DialLine, DialRoute, Hold, ReleaseLeg, Route
 from flows.events import AgentAct, AgentAsked, LegState, TransferProgress
 from flows.pending import HandoffState, Side
 from flows.policy import Policy, Step
@@ -55,20 +55,42 @@ def refusal(state: State, act: AgentAct) -> str:
         case AgentAct.TAKE:
             return "agent_on_the_line" if seat is not None else ""
         case AgentAct.POLICE | AgentAct.JOIN_POLICE:
-            called = handoff is not None and handoff.to_police
-            return "police_called" if called else ""
+            return "police_called" if _police_comes(handoff) else ""
         case AgentAct.TRANSFER:
             if seat is None:
                 return "no_agent"
             return "" if isinstance(seat, HandoffState) and not seat.to_police else "police_called"
-        case AgentAct.LEAVE | AgentAct.HOLD | AgentAct.RESUME:
+        case AgentAct.LEAVE | AgentAct.RESUME:
             return "" if seat is not None else "no_agent"
+        case AgentAct.HOLD:
+            return _not_held(handoff) if seat is not None else "no_agent"
         case AgentAct.SAY:
             if _dangerous(state):
                 return "danger"
             return "" if state.phase in _LEADS else "bot_asks"
         case AgentAct.HUSH:
             return "quiet" if state.quiet or state.protected else ""
+
+
+def _police_comes(handoff: HandoffState | None) -> bool:
+    """110 has the call or is being called; not once it has left, or a seat answers in its place."""
+    if handoff is None or not handoff.to_police or handoff.released:
+        return False
+    return not (handoff.connected and handoff.route.kind == SEAT)
+
+
+def _not_held(handoff: HandoffState | None) -> str:
+    """Why the caller must be heard; "" if he may wait with music."""
+    if handoff is not None and handoff.to_police:
+        return "police_called"
+    return "danger" if handoff is not None and handoff.alarmed else ""
+
+
+def off_hold(state: State, actions: tuple[Action, ...]) -> Step:
+    """Nobody waits with music for an agent who is gone, or while 110 or danger is there."""
+    if not state.held or (seat_of(state) is not None and not _not_held(state.handoff)):
+        return state, actions
+    return replace(state, held=False), (Hold(False), *actions)
 
 
 def asked(state: State, event: AgentAsked, policy: Policy) -> Step:
@@ -89,6 +111,8 @@ def _done(state: State, event: AgentAsked, policy: Policy) -> Step:
         case AgentAct.JOIN_POLICE:
             if seat_of(state) is None:
                 return _police(state)
+            if state.handoff is not None and state.handoff.to_police:
+                return opening.police_again(state, seat_stays=True)
             return opening.police_beside(state, _reason(state))
         case AgentAct.TRANSFER:
             return _pass_on(state, event.destination)
@@ -101,7 +125,8 @@ def _done(state: State, event: AgentAsked, policy: Policy) -> Step:
         case AgentAct.HUSH:
             return hush(state)
         case AgentAct.HOLD | AgentAct.RESUME:
-            return state, (Hold(event.act is AgentAct.HOLD),)
+            on = event.act is AgentAct.HOLD
+            return replace(state, held=on), (Hold(on),)
 
 
 def _take(state: State, destination: str) -> Step:
@@ -119,16 +144,29 @@ def _take(state: State, destination: str) -> Step:
 
 
 def _join(state: State, handoff: HandoffState, seat: Side) -> Step:
-    """Beside 110, in place of a seat that was called and has not come."""
+    """Beside 110, in place of any seat that was called and has not come: one agent has the call."""
     others = tuple(side for side in handoff.sides if side.line != SEAT)
+    chain: tuple[Action, ...] = ()
+    rest = tuple(route for route in handoff.routes if route.kind != SEAT)
+    if handoff.released:  # nothing of the chain is dialled any more
+        pass
+    elif handoff.route.kind != SEAT:
+        handoff = replace(handoff, routes=rest, index=rest.index(handoff.route))
+    else:  # it rings at the seats, who give way
+        after = handoff.routes[handoff.index + 1 :]
+        index = rest.index(after[0]) if after else 0
+        handoff = replace(handoff, routes=rest, index=index, leg=LegState.REQUESTED)
+        chain = (ReleaseLeg(handoff.id), DialRoute(handoff.id, handoff.route))
     handoff = replace(handoff, sides=(*others, seat))
     dialled = DialLine(handoff.id, SEAT, seat.route)
-    return replace(state, handoff=handoff), (dialled,)
+    return replace(state, handoff=handoff), (*chain, dialled)
 
 
 def _police(state: State) -> Step:
     """To 110; a seat that has the call, or is being called, is left, and the bot goes on."""
     reason, before = _reason(state), state.handoff
+    if before is not None and before.to_police:
+        return opening.police_again(state, seat_stays=False)
     released = () if before is None else (ReleaseLeg(before.id),)
     state, actions = opening.to_police(state, reason)
     return state, (*released, *actions)

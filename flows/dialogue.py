@@ -127,7 +127,7 @@ def step(state: State, event: Event, policy: Policy) -> Step:
         return state, actions
     # Afterwards: news of a leg that comes now is of the one before, and passed over.
     state, redialled = legs.redial(state)
-    return state, (*actions, *redialled)
+    return agent.off_hold(state, (*actions, *redialled))
 
 
 def _dispatch(state: State, event: Event, policy: Policy) -> Step:

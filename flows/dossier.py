@@ -42,9 +42,8 @@ def locate(state: State, turn: CallerTurn, event: Heard, before: Assessment | No
     updated = UpdateDossier(handoff.id, code, handoff.lines, handoff.flags, note=f"地点：{name}")
     dialled: tuple[Action, ...] = ()
     if handoff.to_police and not (handoff.connected or handoff.released):
-        handoff, dialled = _reroute(
-            handoff, opening.routes_to_police(code, handoff.reason), moved=moved
-        )
+        seat = sides.chain_has_seat(handoff)
+        handoff, dialled = _reroute(handoff, opening.routes_to_police(code, seat=seat), moved=moved)
         handoff, beside = sides.rerouted(handoff, state.duty_lines)
         dialled += beside
     return replace(state, handoff=handoff), (decided, updated, *dialled)

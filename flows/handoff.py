@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows import sides
-from flows.actions import Action, Decide, Handoff, KeepBeside, Route
+from flows.actions import Action, Decide, DialRoute, Handoff, KeepBeside, ReleaseLeg, Route
 from flows.announcing import UNDECIDED, WORK_ORDER, handling_order, police_prompt
 from flows.events import LegState, Written
 from flows.pending import Side
@@ -38,7 +38,7 @@ def to_police(state: State, reason: str) -> Step:
     evidence = _evidence(state)
     assessment = state.assessment
     state, hushed = hush(state)
-    routes = routes_to_police(state.region, reason)
+    routes = routes_to_police(state.region, seat=reason != UNDECIDED)
     state, opened = _open(state, routes, reason, "", assessment, evidence)
     why = "；".join(evidence[:3]) or reason
     return state, (*hushed, *opened, Decide("hand_off_110", why))
@@ -54,23 +54,67 @@ def police_beside(state: State, reason: str) -> Step:
     assert before is not None
     evidence, assessment = _evidence(state), state.assessment
     state, hushed = hush(state)
-    routes = police_routes(state.region)[:-1]
+    routes = routes_to_police(state.region, seat=False)
     state, (opened, *called) = _open(state, routes, reason, "", assessment, evidence)
     handoff = state.handoff
     assert handoff is not None
     seat = Side(SEAT, (before.route,), leg=LegState.CONFIRMED, reached=True)
     handoff = replace(handoff, sides=(seat, *handoff.sides))
     why = Decide("hand_off_110", "；".join(evidence[:3]) or "座席请110加入")
-    kept = KeepBeside(handoff.id, SEAT)
+    kept = KeepBeside(handoff.id, SEAT, seat.route.destination)
     state = replace(state, handoff=handoff, phase=Phase.CONNECTED)
     return state, (*hushed, kept, opened, *called, why)
 
 
-def to_agent(state: State, routes: tuple[Route, ...], reason: str) -> Step:
-    """Open a hand-off to an agent; danger that is in doubt goes to 110 if he cannot be had."""
-    doubtful, evidence = unsettled(state), _evidence(state)
+def police_again(state: State, *, seat_stays: bool) -> Step:
+    """110 is called again where it has left the call, or a seat has answered in its place.
+
+    In the same hand-off: the lines beside it go on, and none of them is called twice.
+    """
+    handoff = state.handoff
+    assert handoff is not None
     state, hushed = hush(state)
-    state, opened = _open(state, routes, reason, "connecting_human", state.assessment, evidence)
+    kept: tuple[Action, ...] = ()
+    beside, others = handoff.side(SEAT), tuple(s for s in handoff.sides if s.line != SEAT)
+    if handoff.connected and seat_stays:
+        beside = Side(SEAT, (handoff.route,), leg=LegState.CONFIRMED, reached=True)
+        kept = (KeepBeside(handoff.id, SEAT, handoff.route.destination),)
+    elif handoff.connected:
+        kept = (ReleaseLeg(handoff.id),)
+    elif beside is not None and beside.connected and not seat_stays:
+        beside, kept = replace(beside, leg=LegState.ENDED), (ReleaseLeg(handoff.id, SEAT),)
+    alone = beside is None or beside.over
+    handoff = replace(
+        handoff,
+        reason="requested_police" if handoff.reason == UNDECIDED else handoff.reason,
+        routes=routes_to_police(handoff.region, seat=alone),
+        index=0,
+        rounds=0,
+        leg=LegState.REQUESTED,
+        redial_at=None,
+        tried=False,
+        released=False,
+        handed_back=False,
+        sides=others if beside is None else (beside, *others),
+    )
+    phase = Phase.CONNECTED if handoff.talking else Phase.HANDING_OFF
+    state = replace(state, handoff=handoff, phase=phase)
+    why = Decide("hand_off_110", "座席再次呼叫110")
+    actions = (*hushed, *kept, DialRoute(handoff.id, handoff.route), why)
+    if not handoff.waiting:
+        return state, actions
+    state, said = say(state, "still_connecting")
+    return state, (*actions, said)
+
+
+def to_agent(state: State, routes: tuple[Route, ...], reason: str) -> Step:
+    """Open a hand-off to an agent; danger, be it in doubt, goes to 110 if he cannot be had."""
+    doubtful, evidence = unsettled(state), _evidence(state)
+    alarmed = state.handoff is not None and state.handoff.alarmed
+    state, hushed = hush(state)
+    state, opened = _open(
+        state, routes, reason, "connecting_human", state.assessment, evidence, alarmed=alarmed
+    )
     handoff = state.handoff
     assert handoff is not None
     state = replace(state, handoff=replace(handoff, doubtful=doubtful))
@@ -82,10 +126,10 @@ def _flags(state: State, assessment: Assessment | None) -> tuple[str, ...]:
     return (*found, *((WORK_ORDER,) if handling_order(state) else ()), *state.distress)
 
 
-def routes_to_police(region: str | None, reason: str) -> tuple[Route, ...]:
-    """The chain of 110; without its last, the seat, where a seat is called beside it."""
+def routes_to_police(region: str | None, *, seat: bool) -> tuple[Route, ...]:
+    """The chain of 110; without its last, the seat, where a seat is called or has it beside 110."""
     routes = police_routes(region)
-    return routes[:-1] if reason == UNDECIDED else routes
+    return routes if seat else routes[:-1]
 
 
 def _evidence(state: State) -> tuple[str, ...]:
@@ -115,6 +159,8 @@ def _open(
     prompt: str,
     assessment: Assessment | None,
     evidence: tuple[str, ...],
+    *,
+    alarmed: bool = False,
 ) -> tuple[State, tuple[Action, ...]]:
     number = state.handoffs + 1
     newest = state.turn.number if state.turn else state.handled
@@ -126,8 +172,9 @@ def _open(
         region=state.region,
         category=assessment.category if assessment else None,
         lines=assessment.lines if assessment else (),
-        flags=_flags(state, assessment),
+        flags=(*_flags(state, assessment), *(("danger",) if alarmed else ())),
         turn=newest,
+        alarmed=alarmed,
         doubtful=reason == "danger_doubt",
     )
     state = replace(

@@ -18,6 +18,8 @@ from flows.routes import LEG_LINES, POLICE, SEAT
 from flows.speaking import hush, say
 from flows.state import HandoffState, Phase, State
 
+_GOING_ON = (*sides.RANK, LegState.CONFIRMED)
+
 BROKEN_OFF_S = 12.0
 """110 gone so soon after its first words is a line that broke, not a matter that is settled."""
 
@@ -43,6 +45,10 @@ def transfer(state: State, event: TransferProgress) -> Step:
         or handoff.released
     ):
         return state, ()
+    if handoff.alarmed and not handoff.to_police and event.state not in _GOING_ON:
+        # The seat is gone, however, or does not answer, and the danger is not: no other is tried.
+        state, actions = opening.to_police(state, "danger")
+        return state, (_failed(event), *actions)
     match event.state:
         case LegState.REQUESTED | LegState.RINGING | LegState.ANSWERED:
             return _progress(state, handoff, event.state)
@@ -58,9 +64,6 @@ def transfer(state: State, event: TransferProgress) -> Step:
             )
             return state, (*hushed, Decide("connected", f"{event.destination} 有人应答"))
         case LegState.ENDED if handoff.connected and event.reason != "lost":
-            if handoff.alarmed and not handoff.to_police:
-                # The seat is gone and the danger is not: the call never ends on that.
-                return opening.to_police(state, "danger")
             if (
                 handoff.route.kind == POLICE
                 and state.at - handoff.connected_at < BROKEN_OFF_S
@@ -84,7 +87,7 @@ def _beside(state: State, handoff: HandoffState, event: TransferProgress) -> Ste
     ):
         return state, ()
     if event.state is LegState.ENDED and side.connected and event.reason != "lost":
-        handoff = handoff.with_side(replace(side, leg=LegState.ENDED))
+        handoff = sides.with_last_resort(handoff.with_side(replace(side, leg=LegState.ENDED)))
         return _side_gone(replace(state, handoff=handoff), handoff, side.line)
     if event.state is LegState.CONFIRMED and not side.connected:
         state = replace(state, reached=_reached(state.reached, side.line))
@@ -144,9 +147,13 @@ def _progress(state: State, handoff: HandoffState, leg: LegState) -> Step:
     return hush(state) if leg is LegState.ANSWERED else (state, ())
 
 
+def _failed(event: TransferProgress) -> Decide:
+    return Decide("route_failed", f"{event.destination}：{event.state} {event.reason}".strip())
+
+
 def _route_failed(state: State, handoff: HandoffState, event: TransferProgress) -> Step:
     """The next of the chain; when all have failed a call for 110 starts over, never dropped."""
-    failed = Decide("route_failed", f"{event.destination}：{event.state} {event.reason}".strip())
+    failed = _failed(event)
     handoff = waiting.failed(state, handoff, event)
     if handoff.index + 1 >= len(handoff.routes):
         handoff = waiting.further(handoff)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows.actions import Action, Decide, DialLine, NotifyLine, Route, UpdateDossier
+from flows.announcing import UNDECIDED
 from flows.events import DutyLine, LegState, TransferProgress
 from flows.pending import HandoffState, Side
 from flows.policy import Step
@@ -48,6 +49,19 @@ def with_seat(handoff: HandoffState) -> tuple[HandoffState, Action]:
     seat = Side(SEAT, (Route(SEAT, SEAT),))
     handoff = replace(handoff, sides=(*handoff.sides, seat))
     return handoff, DialLine(handoff.id, SEAT, seat.route)
+
+
+def chain_has_seat(handoff: HandoffState) -> bool:
+    """A seat is the chain's last resort, where none is called or has the call beside 110."""
+    seat = handoff.side(SEAT)
+    return handoff.reason != UNDECIDED and (seat is None or seat.over)
+
+
+def with_last_resort(handoff: HandoffState) -> HandoffState:
+    """The seat beside 110 is gone: the chain has one again."""
+    if not chain_has_seat(handoff) or any(route.kind == SEAT for route in handoff.routes):
+        return handoff
+    return replace(handoff, routes=(*handoff.routes, Route(SEAT, SEAT)))
 
 
 def rerouted(
@@ -106,7 +120,7 @@ def _failed(state: State, handoff: HandoffState, side: Side, event: TransferProg
     side = replace(side, leg=LegState.REQUESTED, rounds=rounds)
     if rounds >= MOST_ROUNDS:
         side = replace(side, given_up=True)
-        state = replace(state, handoff=handoff.with_side(side))
+        state = replace(state, handoff=with_last_resort(handoff.with_side(side)))
         if side.line == SEAT:  # nobody reads messages there; 110 goes on being called
             return state, (failed,)
         told = _noted(handoff, f"{side.line}没有接通，已发通知")

@@ -148,6 +148,8 @@ class State:
     """A complete one is; it stays so when a later one is withdrawn."""
     handoff: HandoffState | None = None
     handoffs: int = 0
+    held: bool = False
+    """The caller waits with music; only while an agent has the call and no danger is known."""
     distress: tuple[str, ...] = ()
     """Kinds of distress heard so far (`flows.events.Distress`)."""
     distress_at: float | None = None

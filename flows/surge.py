@@ -116,7 +116,8 @@ def observe(
 ) -> State:
     """The line's mode after an outlook (None: unknown, which changes no mode)."""
     if force is Force.NORMAL:
-        return state if state.mode is Mode.NORMAL else State(Mode.NORMAL, now)
+        since = state.since if state.mode is Mode.NORMAL else now
+        return State(Mode.NORMAL, since)
     normal = state.mode is Mode.NORMAL
     if outlook_s is None:
         crossed = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from flows import jurisdiction
@@ -21,6 +23,7 @@ from flows.actions import (
 )
 from flows.agent import refusal
 from flows.events import AgentAct, AgentAsked, LegState
+from flows.pending import HandoffState
 from flows.state import Phase
 from tests.flows.scripted_call import Call, every, only, outcome, prompts, resolve_place
 
@@ -41,6 +44,12 @@ def call() -> Call:
 
 def asks(call: Call, act: AgentAct, **given: str) -> tuple[Action, ...]:
     return call.take(AgentAsked(call.after(0.1), act, "王芳", **given))
+
+
+def opened(call: Call) -> HandoffState:
+    """The hand-off that is open."""
+    assert call.state.handoff is not None
+    return call.state.handoff
 
 
 def taken(call: Call) -> Call:
@@ -190,6 +199,67 @@ def test_an_agent_who_only_reads_may_call_110_as_well(call: Call) -> None:
     assert only(Handoff, asks(call, AgentAct.JOIN_POLICE)).routes[0].kind == "110"
 
 
+def seat_in_110s_place(call: Call) -> None:
+    """110 had no line, and a seat has answered."""
+    call.begins()
+    call.partial("我家着火了")
+    call.written()
+    while opened(call).route.kind == "110":
+        call.leg(LegState.BUSY)
+    call.leg(LegState.CONFIRMED)
+    call.done.clear()
+
+
+def left_by_110(call: Call) -> None:
+    """110 had joined the agent, and has hung up after a while."""
+    taken(call)
+    asks(call, AgentAct.JOIN_POLICE)
+    call.written()
+    call.leg(LegState.CONFIRMED)
+    call.leg(LegState.ENDED)
+
+
+def test_a_seat_that_answered_in_place_of_110_has_it_join(call: Call) -> None:
+    seat_in_110s_place(call)
+    before = opened(call)
+    actions = asks(call, AgentAct.JOIN_POLICE)
+    kept, dialled = only(KeepBeside, actions), only(DialRoute, actions)
+    assert actions.index(kept) < actions.index(dialled), "before 110 is dialled on that line"
+    assert (kept.handoff, kept.line, kept.destination) == (before.id, "seat", "seat")
+    assert dialled.route.kind == "110"
+    assert not every(Handoff, actions), "119 beside it is not called twice"
+    assert not every(DialLine, actions)
+    assert opened(call).side("119") == before.side("119")
+    assert call.state.phase is Phase.CONNECTED
+    assert refusal(call.state, AgentAct.POLICE) == "police_called"
+    for _ in opened(call).routes:
+        call.leg(LegState.BUSY)
+    assert opened(call).redial_at is not None, "it is called until it is there"
+
+
+def test_a_seat_that_answered_in_place_of_110_leaves_the_caller_to_it(call: Call) -> None:
+    seat_in_110s_place(call)
+    actions = asks(call, AgentAct.POLICE)
+    assert only(ReleaseLeg, actions).line == ""
+    assert only(DialRoute, actions).route.kind == "110"
+    assert call.state.phase is Phase.HANDING_OFF
+    assert "still_connecting" in prompts(actions)
+    assert opened(call).routes[-1].kind == "seat", "its last resort again"
+
+
+@pytest.mark.parametrize("key", [AgentAct.POLICE, AgentAct.JOIN_POLICE])
+def test_110_that_has_left_the_agent_is_called_again_by_his_key(call: Call, key: AgentAct) -> None:
+    left_by_110(call)
+    assert opened(call).released
+    actions = asks(call, key)
+    assert only(DialRoute, actions).route.kind == "110"
+    stays = key is AgentAct.JOIN_POLICE
+    assert [each.line for each in every(ReleaseLeg, actions)] == ([] if stays else ["seat"])
+    call.leg(LegState.CONFIRMED)
+    assert opened(call).connected
+    assert not every(HangUp, call.done)
+
+
 def test_danger_that_triage_heard_is_the_reason(call: Call) -> None:
     taken(call)
     call.begins()
@@ -219,6 +289,111 @@ def test_the_caller_waits_with_music_and_no_longer(call: Call) -> None:
     taken(call)
     assert only(Hold, asks(call, AgentAct.HOLD)).on
     assert not only(Hold, asks(call, AgentAct.RESUME)).on
+
+
+def lost(call: Call) -> tuple[Action, ...]:
+    return call.leg(LegState.ENDED, reason="lost")
+
+
+def threatened(call: Call) -> tuple[Action, ...]:
+    call.begins()
+    return call.partial("他拿刀")
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        lost,
+        threatened,
+        lambda call: asks(call, AgentAct.POLICE),
+        lambda call: asks(call, AgentAct.JOIN_POLICE),
+        lambda call: asks(call, AgentAct.TRANSFER, destination="seat@cd34"),
+    ],
+    ids=["browser_lost", "danger", "to_110", "110_joins", "passed_on"],
+)
+def test_a_caller_waits_no_longer_than_for_the_agent_alone(
+    call: Call, ends: Callable[[Call], tuple[Action, ...]]
+) -> None:
+    taken(call)
+    asks(call, AgentAct.HOLD)
+    actions = ends(call)
+    assert actions[0] == Hold(False), "before anybody else is called, or anything said"
+    assert not call.state.held
+
+
+def test_nobody_waits_with_music_while_110_or_danger_is_there(call: Call) -> None:
+    taken(call)
+    threatened(call)
+    assert refusal(call.state, AgentAct.HOLD) == "danger"
+    asks(call, AgentAct.JOIN_POLICE)
+    assert refusal(call.state, AgentAct.HOLD) == "police_called"
+    assert refusal(call.state, AgentAct.RESUME) == ""
+
+
+def test_danger_goes_with_a_call_that_is_passed_on(call: Call) -> None:
+    taken(call)
+    threatened(call)
+    asks(call, AgentAct.TRANSFER, destination="seat@cd34")
+    assert "danger" in opened(call).flags, "the next agent is told"
+    call.written()
+    call.leg(LegState.CONFIRMED)
+    actions = call.leg(LegState.ENDED)
+    assert only(Handoff, actions).routes[0].kind == "110"
+    assert not every(HangUp, actions)
+
+
+def test_who_hangs_up_on_the_next_agent_in_danger_is_still_in_danger(call: Call) -> None:
+    taken(call)
+    threatened(call)
+    asks(call, AgentAct.TRANSFER, destination="seat@cd34")
+    call.written()
+    call.leg(LegState.CONFIRMED)
+    assert only(Handoff, call.hangs_up()).routes[0].kind == "110"
+
+
+def test_danger_rings_at_no_further_seat_when_the_agent_is_lost(call: Call) -> None:
+    taken(call)
+    threatened(call)
+    actions = lost(call)
+    assert only(Handoff, actions).routes[0].kind == "110"
+    assert not every(DialRoute, actions)
+
+
+def test_danger_that_the_next_agent_does_not_answer_goes_to_110(call: Call) -> None:
+    taken(call)
+    threatened(call)
+    asks(call, AgentAct.TRANSFER, destination="seat@cd34")
+    call.written()
+    assert only(Handoff, call.leg(LegState.NO_ANSWER)).routes[0].kind == "110"
+
+
+def test_seats_at_which_it_rings_give_way_to_who_takes_a_call_for_110(call: Call) -> None:
+    call.begins()
+    call.partial("我家着火了")
+    call.written()
+    while opened(call).route.kind == "110":
+        call.leg(LegState.BUSY)
+    actions = asks(call, AgentAct.TAKE, destination=DESK)
+    assert only(ReleaseLeg, actions).line == ""
+    assert only(DialRoute, actions).route.kind == "110", "which is called on meanwhile"
+    assert only(DialLine, actions).route == Route(DESK, "seat")
+    call.side(LegState.CONFIRMED, "seat")
+    assert all(route.kind == "110" for route in opened(call).routes)
+
+
+def test_no_second_agent_is_called_into_a_call_for_110_that_one_has(call: Call) -> None:
+    call.begins()
+    call.partial("我家着火了")
+    call.written()
+    asks(call, AgentAct.TAKE, destination=DESK)
+    call.side(LegState.CONFIRMED, "seat")
+    call.partial("我家着火了在三亚")
+    call.ends()
+    call.final("我家着火了在三亚")
+    assert opened(call).region == "460200"
+    assert all(route.kind == "110" for route in opened(call).routes)
+    asks(call, AgentAct.LEAVE)
+    assert opened(call).routes[-1].kind == "seat", "once he is gone a seat is the last resort"
 
 
 def test_a_call_that_is_passed_on_comes_back_if_nobody_answers_there(call: Call) -> None:

@@ -16,10 +16,12 @@ from flows.actions import (
     CallBack,
     Decide,
     DialLine,
+    DialRoute,
     Evaluate,
     FindTickets,
     Handoff,
     HangUp,
+    Hold,
     Leave,
     NotifyLine,
     OpenTicket,
@@ -30,6 +32,7 @@ from flows.actions import (
     Tell,
     UpdateDossier,
 )
+from flows.agent import refusal, seat_of
 from flows.dialogue import step, texts_to_embed
 from flows.events import Ear, LegState
 from flows.prompts import load_prompts
@@ -83,6 +86,8 @@ class Watched:
         self.safe: set[str] = set()
         self.unconfirmed: Counter[str] = Counter()
         self.hung_up = 0
+        self.held = False
+        """The caller was last put to the music."""
         self.by_an_agent = False
         """The newest event is what an agent has asked for."""
 
@@ -165,6 +170,8 @@ class Watched:
                 assert side.route == action.route
                 assert not side.connected
                 assert not side.given_up
+            case Hold():
+                self.held = action.on
             case Decide():
                 assert action.what
                 if action.what == "connected":
@@ -287,6 +294,8 @@ class Watched:
             state.handoff is not None and state.handoff.talking
         )
         self.check_somebody_comes()
+        self.check_hold()
+        self.check_110_is_an_agents_to_call()
         self.check_way_to("1", "我要报警", police=True)
         self.check_way_to("0", "我要人工", police=False)
         if state.phase is not Phase.CONNECTED:
@@ -301,6 +310,38 @@ class Watched:
             return
         trying = not handoff.released or any(not side.over for side in handoff.sides)
         assert trying, "nobody comes any more"
+
+    def check_hold(self) -> None:
+        """Who waits with music has an agent, and neither danger nor 110 waits for him."""
+        state = self.state
+        assert self.held == state.held
+        if state.held:
+            assert seat_of(state) is not None, "the agent is gone"
+            assert state.handoff is not None
+            assert not state.handoff.to_police, "110 cannot hear the caller"
+            assert not state.handoff.alarmed
+
+    def check_110_is_an_agents_to_call(self) -> None:
+        """By either key, unless it is being called already or has the call."""
+        state = self.state
+        if not state.started:
+            return
+        handoff, seat = state.handoff, seat_of(state)
+        for key in (ev.AgentAct.POLICE, ev.AgentAct.JOIN_POLICE):
+            after, actions = step(state, ev.AgentAsked(state.at, key, "王芳"), POLICY)
+            if refusal(state, key):
+                assert handoff is not None
+                assert handoff.to_police
+                assert not handoff.released, "nobody calls 110, and he cannot"
+                assert not handoff.connected or handoff.route.kind == "110"
+                continue
+            dialled = [each.routes[0] for each in every(Handoff, actions)]
+            dialled += [each.route for each in every(DialRoute, actions)]
+            assert [route.kind for route in dialled] == ["110"]
+            stays = seat is not None and key is ev.AgentAct.JOIN_POLICE
+            assert (seat_of(after) is not None) == stays
+            assert after.handoff is not None
+            assert not after.handoff.released
 
     def check_notices(self) -> None:
         """A line that was called and not reached has got its message when the call is over."""
@@ -407,8 +448,10 @@ def silent(state: State) -> tuple[State, tuple[Action, ...]]:
 # ── events out of nowhere ─────────────────────────────────────────────────────────
 
 REFS = st.sampled_from(["c-h1", "c-h2", "c-h3", "c-t1", "c-t2", "x", "-h1", "-t1"])
-DESTINATIONS = st.sampled_from(["110-460000", "110-460200", "seat", "119", "120", "x", ""])
-LINES = st.sampled_from(["", "", "119", "120", "x"])
+DESTINATIONS = st.sampled_from(
+    ["110-460000", "110-460200", "seat", "seat@a", "119", "120", "x", ""]
+)
+LINES = st.sampled_from(["", "", "119", "120", "seat", "x"])
 REASONS = st.sampled_from(["", "lost", "transferred", "lines_full"])
 EVENTS = st.one_of(
     st.builds(
@@ -633,6 +676,36 @@ class AnyCall(RuleBasedStateMachine):
         self.agent_asks(ev.AgentAct.TAKE)
         self.handoff_written(ok=True)
         self.leg(LegState.CONFIRMED, "")
+        self.agent_asks(act)
+
+    @rule(act=st.sampled_from(list(ev.AgentAct)), early=st.booleans())
+    def caller_waits_with_music(self, act: ev.AgentAct, early: bool) -> None:
+        """What takes random rules long to bring about."""
+        self.agent_has_the_call(ev.AgentAct.HOLD)
+        if not early:
+            self.whole_turn("他拿刀")
+        self.agent_asks(act)
+
+    @rule(act=st.sampled_from(list(ev.AgentAct)))
+    def a_seat_answers_in_110s_place(self, act: ev.AgentAct) -> None:
+        """What takes random rules long to bring about."""
+        self.whole_turn("我在三亚他拿刀")
+        self.handoff_written(ok=True)
+        for _ in range(5):
+            handoff = self.call.state.handoff
+            if handoff is not None and handoff.route.kind == "110":
+                self.leg(LegState.BUSY, "")
+        self.agent_asks(ev.AgentAct.HUSH)
+        self.leg(LegState.CONFIRMED, "")
+        self.agent_asks(act)
+
+    @rule(act=st.sampled_from(list(ev.AgentAct)))
+    def an_agent_is_left_alone_by_110(self, act: ev.AgentAct) -> None:
+        """What takes random rules long to bring about."""
+        self.agent_has_the_call(ev.AgentAct.JOIN_POLICE)
+        self.leg(LegState.CONFIRMED, "")
+        self.at(20.0)
+        self.leg(LegState.ENDED, "")
         self.agent_asks(act)
 
     @rule(seconds=st.sampled_from([1.0, 3.0, 6.0]))
