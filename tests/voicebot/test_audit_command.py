@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.voicebot.conftest import Voicebot
+from tests.voicebot.conftest import Voicebot, VoicebotHere
 from voicebot.auditing.chain import Anchor
 from voicebot.auditing.checking import (
     AuditError,
@@ -16,6 +16,7 @@ from voicebot.auditing.checking import (
     keep_anchor,
     read_anchors,
 )
+from voicebot.security import audit_local
 
 
 def tamper(folder: Path, statement: str) -> None:
@@ -57,6 +58,14 @@ def test_acts_are_listed_the_newest_first_and_the_look_is_one(voicebot: Voicebot
     assert rows[0]["subject"].endswith("agent seat 7")
     newest = voicebot("audit", "list", "--limit", "1").stdout
     assert "audit.list" in newest
+
+
+def test_nothing_on_record_steers_the_terminal(voicebot_here: VoicebotHere) -> None:
+    voicebot_here("db", "migrate")
+    url = f"sqlite:///{voicebot_here.folder / 'state' / 'voicebot.db'}"
+    audit_local(url, "handoff.link.refused", "\x1b[2Jh1\n1204 admin\u202e")
+    (line,) = voicebot_here("audit", "list", "--action", "handoff.link").stdout.splitlines()
+    assert "\\x1b[2Jh1\\n1204 admin\\u202e" in line
 
 
 def test_an_export_is_checked_without_the_database(voicebot: Voicebot, tmp_path: Path) -> None:

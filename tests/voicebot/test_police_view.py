@@ -17,16 +17,19 @@ from sqlalchemy import select
 from tests.voicebot.test_access_table import _OverAtOnce
 from tests.voicebot.test_agent_web import Session, events
 from tests.voicebot.test_web import _Service as Service
+from tests.voicebot.ticket_desk import opened
 from voicebot.agents.links import open_links
 from voicebot.call.live import LiveFeed
 from voicebot.config import Settings
 from voicebot.exchange.dossier import Dossier, TranscriptTurn
+from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.operations import finish_call, start_call, write_dossier
 from voicebot.records.reading import plain
 from voicebot.records.store import Records
 from voicebot.records.tables import AuditRow, HandoffRow, TicketRow
 from voicebot.web.api import create_app
 from voicebot.web.console.police.view import _follow, _read
+from voicebot.web.limiting import ROWS
 
 HANDOFF, CALL, NUMBER = "CA/1-h1", "CA/1", "13812345678"
 
@@ -140,6 +143,18 @@ def test_a_wrong_link_opens_nothing_and_does_not_say_why(view: View, rest: str, 
     assert [row.allowed for row in refused] == [False]
 
 
+def test_nobody_fills_the_audit_with_links_that_are_none(
+    view: View,
+) -> None:
+    bare = view.url().partition("?")[0]
+    for _ in range(ROWS.burst + 5):
+        assert view.client.get(bare).status_code == 403
+    view.client.get(view.url())
+    assert view.rows(select(AuditRow).where(AuditRow.action == "handoff.link.read"))
+    refused = view.rows(select(AuditRow).where(AuditRow.action == "handoff.link.refused"))
+    assert len(refused) <= ROWS.burst + 1
+
+
 def test_an_agents_token_is_no_link(view: View) -> None:
     token = view.service.records.tokens.create("admin")
     headers = {"Authorization": f"Bearer {token}"}
@@ -181,6 +196,14 @@ def test_a_matter_that_110_gives_back_is_a_ticket_in_dispute(view: View) -> None
     assert handoff.returned_at is not None
     again = view.client.post(view.url("/feedback"), json=said)
     assert again.json()["ticket"] == ticket.id, "said twice it is one matter"
+
+
+def test_a_matter_that_110_gives_back_stays_confidential(view: View) -> None:
+    view.write(opened, ticket=f"{CALL}-t1", call_id=CALL, confidential=True)
+    said = {"who": "警号0123", "outcome": "out_of_scope", "text": "属城管事项"}
+    answer = view.client.post(view.url("/feedback"), json=said)
+    (ticket,) = view.rows(select(TicketRow).where(TicketRow.id == answer.json()["ticket"]))
+    assert ticket.confidential
 
 
 def test_feedback_without_words_or_with_an_unknown_outcome_is_refused(view: View) -> None:
@@ -258,3 +281,30 @@ async def test_an_officer_follows_words_and_dossier_as_they_grow(
     finally:
         await following.aclose()
         await records.close()
+
+
+async def test_a_database_that_is_away_and_a_message_that_is_lost_do_not_end_it_wrongly(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebot.web.console.police.view.DOSSIER_EVERY_S", 0.01)
+    session = Session()
+
+    async def away(*_: Any) -> None:
+        raise RecordsUnavailable("The database cannot be read just now.")
+
+    service = SimpleNamespace(
+        records=SimpleNamespace(read=away),
+        live=LiveFeed(),
+        sessions={CALL: session},
+        engines=SimpleNamespace(transcriber=None),
+    )
+    found = {"call_id": CALL, "dossier": dossier(), "revision": 1, "words": []}
+    names = ("state", "destination", "requested_at", "connected_at", "ended_at")
+    found |= dict.fromkeys(names)
+    following = _follow(service, HANDOFF, found, time.time() + 60)  # type: ignore[arg-type]
+    async with asyncio.timeout(20):
+        assert (await anext(following)).startswith("event: snapshot")
+        assert [await anext(following) for _ in range(2)] == [": beat\n\n"] * 2
+        del service.sessions[CALL]
+        rest = [each async for each in following]
+    assert rest[-1].startswith("event: ended")

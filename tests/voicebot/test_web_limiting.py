@@ -20,8 +20,10 @@ from voicebot.config import Settings, load_settings
 from voicebot.config_limits import RateLimits
 from voicebot.records.tables import AuditRow
 from voicebot.serving import server_config
+from voicebot.web.access import COOKIE
 from voicebot.web.api import create_app
-from voicebot.web.limiting import UNLIMITED, network, unlimited
+from voicebot.web.limiting import CALLBACK, UNLIMITED, failed, network, unlimited
+from voicebot.web.oidc import START_COOKIE
 
 FEW = RateLimits(per_minute=60, burst=5, refused_per_minute=6, refused_burst=3, sign_in_burst=2)
 
@@ -113,9 +115,47 @@ def test_wrong_tokens_are_limited_more_strictly_and_keep_nobody_else_out(
 def test_a_failed_log_in_counts_and_one_that_succeeds_does_not(
     client: TestClient, service: _Service
 ) -> None:
-    failed = [client.post("/v1/session", json={"wrong": 1}).status_code for _ in range(3)]
-    assert failed[-1] == 429
-    assert 429 not in failed[:-1]
+    def tried(token: str) -> int:
+        return client.post("/v1/session", json={"token": token}).status_code
+
+    right = service.records.tokens.create("agent")
+    assert [tried(each) for each in ("x", right, right, "y", right)] == [401, 200, 200, 401, 429]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"json": {"wrong": 1}}, 422),
+        ({"json": {"token": "x"}, "headers": {"Origin": "https://evil.example"}}, 403),
+    ],
+)
+def test_what_was_not_looked_at_keeps_nobody_at_its_address_out(
+    client: TestClient, service: _Service, sent: dict[str, Any], status: int
+) -> None:
+    refused = [client.post("/v1/session", **sent).status_code for _ in range(4)]
+    assert refused == [status] * 4
+    token = service.records.tokens.create("agent")
+    assert client.post("/v1/session", json={"token": token}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "cookie", "counts"),
+    [
+        ("/v1/session", 401, "", True),
+        ("/v1/session", 429, "", False),
+        ("/v1/session", 503, "", False),
+        ("/v1/session/password", 401, "", True),
+        ("/v1/session/oidc", 303, f"{START_COOKIE}=x", False),
+        (CALLBACK, 303, "", True),
+        (CALLBACK, 200, f"{COOKIE}=x; Path=/", False),
+        (CALLBACK, 404, "", False),
+    ],
+)
+def test_a_failure_is_somebody_who_is_not_who_he_says(
+    path: str, status: int, cookie: str, counts: bool
+) -> None:
+    headers = Headers({"set-cookie": cookie} if cookie else {})
+    assert failed(path, status, headers) is counts
 
 
 @pytest.mark.parametrize(
@@ -129,6 +169,8 @@ def test_a_failed_log_in_counts_and_one_that_succeeds_does_not(
         ("POST", "/v1/duty/receipts/r1", "agent"),
         ("PUT", "/v1/surge/figures", "acd"),
         ("POST", "/api/audiosocket", "media"),
+        ("POST", "/v1/agent/calls/CA%2F1/acts", "agent"),
+        ("GET", "/console/110/CA%2F1-h1", "110"),
     ],
 )
 def test_danger_never_waits(
@@ -137,6 +179,15 @@ def test_danger_never_waits(
     headers = bearer(service, role)
     answers = [client.request(method, path, headers=headers).status_code for _ in range(20)]
     assert 429 not in answers
+
+
+def test_an_agent_answers_however_much_his_page_has_asked(
+    client: TestClient, service: _Service
+) -> None:
+    agent = bearer(service, "agent")
+    assert statuses(client, 6, "/api/lines", headers=agent)[-1] == 429
+    with client.websocket_connect("/v1/agent/offers/x/line", headers=agent) as line:
+        assert line.receive()["code"] == 1008  # it does not ring any more
 
 
 def test_a_carrier_brings_as_many_calls_as_there_are(client: TestClient, service: _Service) -> None:
@@ -212,6 +263,7 @@ def test_what_is_unlimited_is_there(service: _Service) -> None:
         assert any(each == path or each.startswith(f"{path}/") for each in known), path
     assert not unlimited("/healthy")
     assert not unlimited("/api/calls")
+    assert not unlimited("/v1/agent/calls/C1/draft")
 
 
 def test_a_proxy_is_an_address_or_a_network(tmp_path: Path) -> None:

@@ -124,10 +124,11 @@ def list_(
             print_json(asdict(link))
             continue
         allowed = "" if link.allowed else "  (refused)"
-        typer.echo(
+        line = (
             f"{link.id:>7}  {moment(link.at)}  {link.principal} ({link.role})  {link.action}  "
-            f"{link.subject}  {link.client}{allowed}".rstrip()
+            f"{link.subject}  {link.client}{allowed}"
         )
+        typer.echo(_printable(line.rstrip()))
 
 
 @app.command()
@@ -184,10 +185,11 @@ def unusual(
             print_json({**asdict(each), "day": each.day.isoformat()})
             continue
         shown = " ".join(each.subjects[:SHOWN]) + (" …" if len(each.subjects) > SHOWN else "")
-        typer.echo(
+        line = (
             f"{each.day}  {each.who}  {UNUSUAL[each.reason.value]} {each.count}"
             f" (usual: {each.usual:g})  {shown}"
         )
+        typer.echo(_printable(line))
 
 
 @contextmanager
@@ -203,6 +205,14 @@ def _reading(settings: Settings) -> Iterator[Session]:
             yield session
     finally:
         engine.dispose()
+
+
+def _printable(line: str) -> str:
+    """What a terminal would obey is written out: some of it strangers have asked for."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+        for each in line
+    )
 
 
 def _given(words: list[str]) -> list[Anchor]:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Literal
 
 import structlog
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,8 +35,10 @@ UNLIMITED = (
     "/media",
     "/api/audiosocket",
     "/api/handoffs",
+    "/console/110",
     "/console/static",
     "/console/login",
+    "/v1/agent/offers",
     "/v1/exchange/messages",
     "/v1/matters",
     "/v1/recommend",
@@ -43,9 +46,12 @@ UNLIMITED = (
     "/v1/surge/figures",
 )
 """Calls, dossiers, 110's messages, words in which there may be danger, who was told of it, the
-figures by which calls are given out. Each has a bound of its own, or a token of its own. And files
-without data: a shift that begins has sessions that have ended, and one address."""
+figures by which calls are given out. Each has a bound of its own, or a token or a link of its own.
+And files without data: a shift that begins has sessions that have ended, and one address."""
+ACTS = ("/v1/agent/calls/", "/acts")
+"""An agent's keys, of which one is 110: begin and end of the paths that are never limited, too."""
 SIGN_IN = "/v1/session"
+CALLBACK = f"{SIGN_IN}/oidc/callback"
 
 KNOWN_S = 10.0
 """For so long a token that was let in is not looked up again here; the door itself still does."""
@@ -116,7 +122,7 @@ class RateLimited:
             await self._app(scope, receive, send)
 
     async def _sign_in(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Those that succeed count as any request does: a whole shift comes from one address."""
+        """Those that do not fail count as any request: a whole shift comes from one address."""
         now = self._clock()
         why: Why = "client"
         taken = self._requests.take((address, ""), now)
@@ -128,7 +134,9 @@ class RateLimited:
             return
 
         async def sending(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start" and message["status"] < 400:
+            if message["type"] == "http.response.start" and not failed(
+                scope["path"], message["status"], Headers(raw=message["headers"])
+            ):
                 self._sign_ins.give_back(address)
             await send(message)
 
@@ -182,12 +190,26 @@ def teller(records: Records, metrics: Metrics) -> Tell:
 
 def unlimited(path: str) -> bool:
     """Nothing at this path is ever told to come later."""
-    return any(_within(path, each) for each in UNLIMITED)
+    begin, end = ACTS
+    acts = path.startswith(begin) and path.endswith(end)
+    return acts or any(_within(path, each) for each in UNLIMITED)
 
 
 def signs_in(method: str, path: str) -> bool:
     """A password, a token or the answer of an OIDC provider is tried."""
     return (method == "POST" and _within(path, SIGN_IN)) or _within(path, f"{SIGN_IN}/oidc")
+
+
+def failed(path: str, status: int, headers: Headers) -> bool:
+    """This answer says that somebody is not who he said he is.
+
+    One that was not looked at, for it was malformed, another site's, or too many came at once, does
+    not count: who sends such keeps out nobody at his address.
+    """
+    if path == CALLBACK:
+        opened = any(each.startswith(f"{COOKIE}=") for each in headers.getlist("set-cookie"))
+        return status < 400 and not opened
+    return status == 401
 
 
 def too_many(wait_s: float) -> JSONResponse:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
 from voicebot.security import Principal
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PAUSE_S = 0.2
 BEAT_S = 10.0
-"""A comment so often: a page that is gone is noticed by it."""
+"""So often a beat: a page that is gone is noticed by it."""
 _NOTES = frozenset(
     {
         "transfer",
@@ -42,8 +42,11 @@ def event(name: str, data: Any) -> str:
 
 
 async def desk(service: Service, who: Principal) -> AsyncGenerator[str, None]:
-    """`calls`: the running calls; `offers`: what rings here; `presence`. Until it is closed."""
-    desks, changed = service.desks, asyncio.Event()
+    """`calls`: the running calls; `offers`: what rings here; `presence`; `beat`, which the page
+    answers (PUT /v1/agent/presence). Until it is closed.
+    """
+    desks, changed, loop = service.desks, asyncio.Event(), asyncio.get_running_loop()
+    beats_at = loop.time() + BEAT_S
     told: dict[str, str] = {}
     with desks.open(who.token_id, who.name, changed.set):
         listening = asyncio.create_task(_wake_on_news(service, changed))
@@ -58,11 +61,12 @@ async def desk(service: Service, who: Principal) -> AsyncGenerator[str, None]:
                 if listening.done():  # the service ends
                     return
                 await asyncio.sleep(PAUSE_S)
-                try:
-                    async with asyncio.timeout(BEAT_S):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(beats_at):
                         await changed.wait()
-                except TimeoutError:
-                    yield ": beat\n\n"
+                if loop.time() >= beats_at:
+                    beats_at = loop.time() + BEAT_S
+                    yield event("beat", {})
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
@@ -79,7 +83,7 @@ async def _wake_on_news(service: Service, changed: asyncio.Event) -> None:
 def _of_desk(service: Service, who: Principal) -> dict[str, Any]:
     desks = service.desks
     shown = [
-        row(call_id, session, service.settings, desks, who.role)
+        row(call_id, session, service.settings, desks, who)
         for call_id, session in service.sessions.items()
         if session.state.started
     ]
@@ -87,7 +91,7 @@ def _of_desk(service: Service, who: Principal) -> dict[str, Any]:
         {
             "leg": offer.leg.id,
             "own": bool(offer.agent),
-            **row(offer.call_id, session, service.settings, desks, who.role),
+            **row(offer.call_id, session, service.settings, desks, who),
         }
         for offer in desks.offers(who.token_id)
         if (session := service.sessions.get(offer.call_id)) is not None
@@ -164,7 +168,7 @@ async def call(
             kind = message["kind"]
             if kind == "hypothesis":
                 words.heard(message)
-            if not may_follow(session.state, call_id, who, service.desks):
+            if not may_follow(session, call_id, who, service.desks):
                 yield event("closed", {"reason": "confidential"})
                 return
             for turn in words.news(session.transcript):

@@ -7,12 +7,14 @@
     POST /console/110/{handoff}/feedback     {"who", "outcome", "text"}: what came of it (反馈)
 
 Each asks for the link's own query (`voicebot.agents.links`); whoever comes without is told that
-the link is not valid, whatever is wrong with it. What is seen and said is in the audit.
+the link is not valid, whatever is wrong with it. What is seen and said is in the audit; of refusals
+so many that nobody can fill it with them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import AsyncGenerator
@@ -27,12 +29,15 @@ from sqlalchemy.orm import Session
 
 from voicebot.agents import words
 from voicebot.agents.links import LinkRefused, open_links
+from voicebot.rate_limiting import Buckets
 from voicebot.recording_files import SUFFIX
 from voicebot.records.duty import region_names
+from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.tables import CallRow, HandoffRow
 from voicebot.security import Principal
 from voicebot.web.access import Refusal
 from voicebot.web.console.agent.streams import Words, event
+from voicebot.web.limiting import ROWS
 from voicebot.web.tickets import audit_row
 
 if TYPE_CHECKING:
@@ -82,13 +87,14 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
     """Adds the routes above."""
     records = service.records
     links = open_links(service.settings)
+    refusals: Buckets[str] = Buckets(ROWS, 1)
 
     async def held(handoff: str, request: Request) -> None:
         """The request carries the hand-off's own link."""
         try:
             links.check(handoff, request.query_params, time.time())
         except LinkRefused as refusal:
-            audit(request, "handoff.link.refused", handoff, allowed=False)
+            note_refusal(request, handoff)
             body = {"code": refusal.code, "message": str(refusal)}
             raise Refusal(403, body) from None
 
@@ -149,7 +155,7 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
         try:
             until = links.check(handoff, request.query_params, time.time())
         except LinkRefused:
-            audit(request, "handoff.link.refused", handoff, allowed=False)
+            note_refusal(request, handoff)
             return console.page(request, "police/refused.html", status_code=403)
         found = await records.read(_read, handoff)
         if found is None:
@@ -184,8 +190,13 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
             {"call_id": call_id, "at": 0.0, "kind": "police_word", "what": what, "who": who}
         )
 
-    def audit(request: Request, action: str, handoff: str, *, allowed: bool = True) -> None:
-        records.audit(_holder(""), action, handoff, _client(request), allowed=allowed)
+    def audit(request: Request, action: str, handoff: str) -> None:
+        records.audit(_holder(""), action, handoff, _client(request))
+
+    def note_refusal(request: Request, handoff: str) -> None:
+        if not refusals.take("", time.monotonic()).wait_s:
+            who, client = _holder(""), _client(request)
+            records.audit(who, "handoff.link.refused", handoff, client, allowed=False)
 
     def row(request: Request, action: str, handoff: str, who: str, at: float) -> Any:
         return audit_row(_holder(who), action, handoff, _client(request), at)
@@ -216,10 +227,13 @@ async def _follow(
                 said.heard(message)
             for turn in said.news(session.transcript):
                 yield event("turn", turn)
-            over = message["kind"] == "call" and message.get("state") == "ended"
+            ended = message["kind"] == "call" and message.get("state") == "ended"
+            # Where so much was said that the message of its end was lost, the call is gone.
+            over = ended or service.sessions.get(call_id) is not session
             if over or time.monotonic() - looked >= DOSSIER_EVERY_S:
-                looked = time.monotonic()
-                newer = await service.records.read(_read, handoff)
+                looked, newer = time.monotonic(), None
+                with contextlib.suppress(RecordsUnavailable):  # the words go on without
+                    newer = await service.records.read(_read, handoff)
                 if newer is not None and (newer["revision"] != revision or over):
                     revision = newer["revision"]
                     yield event("dossier", _shown(newer))
