@@ -246,15 +246,36 @@ def test_a_confidential_ticket_is_not_found_by_its_number_nor_told_by_those_like
     ask: Any, client: TestClient, service: _Service
 ) -> None:
     def another(session: Session) -> None:
-        opened(session, "C2-t1", at=NOW, call_id="C2", number=NUMBER)
+        opened(session, "C8-t1", at=NOW, call_id="C8", number=NUMBER)
 
     assert client.portal is not None
     client.portal.call(service.records.transact, another)
     found = ask("agent", f"/v1/tickets?number={NUMBER}").json()["tickets"]
-    assert [each["id"] for each in found] == ["C2-t1"]
-    for ticket in ("C1-t1", "C2-t1"):
+    assert [each["id"] for each in found] == ["C8-t1"]
+    for ticket in ("C1-t1", "C8-t1"):
         assert "同一来电号码" not in ask("agent", f"/v1/tickets/{ticket}/duplicates").text
         assert "同一来电号码" in ask("supervisor", f"/v1/tickets/{ticket}/duplicates").text
+
+
+def test_another_ticket_of_a_confidential_call_is_as_confidential(
+    ask: Any, client: TestClient, service: _Service
+) -> None:
+    def another(session: Session) -> None:
+        opened(session, "C1-t9", at=NOW, call_id="C1", number=NUMBER, name=NAME)
+        opened(session, "W1", at=NOW, call_id="", number=OTHER, confidential=True)
+        opened(session, "W2", at=NOW, call_id="", number=OTHER)
+
+    assert client.portal is not None
+    client.portal.call(service.records.transact, another)
+    listed = {each["id"]: each for each in ask("agent", "/v1/tickets").json()["tickets"]}
+    for shown in (listed["C1-t9"], ask("agent", "/v1/tickets/C1-t9").json()):
+        assert [secret for secret in SECRETS if secret in str(shown)] == []
+    assert "C1-t9" not in ask("agent", f"/v1/tickets?number={NUMBER}").text
+    assert "C1-t9" in ask("supervisor", f"/v1/tickets?number={NUMBER}").text
+    assert "同一来电号码" not in ask("agent", "/v1/tickets/C1-t9/duplicates").text
+    found = ask("agent", f"/v1/tickets?number={OTHER}").json()["tickets"]
+    assert "W2" in [each["id"] for each in found], "tickets without a call have none in common"
+    assert "W1" not in [each["id"] for each in found]
 
 
 def test_acts_answer_as_the_lists_do(ask: Any) -> None:

@@ -18,7 +18,7 @@ from voicebot.callers import limits
 from voicebot.callers.nuisance import REASONS
 from voicebot.callers.tables import NuisanceCallRow
 from voicebot.records.tables import CallRow, TicketRow
-from voicebot.tickets.confidential import confidential_calls
+from voicebot.tickets.confidential import confidential_calls, counts_as_confidential
 
 SHOWN = 6
 
@@ -97,7 +97,7 @@ def _calls(session: Session, call_id: str, number: str, sight: Sight) -> list[di
 def _tickets(session: Session, number: str, sight: Sight) -> list[dict[str, Any]]:
     found = select(TicketRow).where(TicketRow.number == number)
     if sight.confidential:
-        found = found.where(TicketRow.confidential.is_(False))
+        found = found.where(~counts_as_confidential())
     rows = session.scalars(found.order_by(TicketRow.created_at.desc()).limit(SHOWN))
     return [
         {

@@ -19,6 +19,7 @@ from voicebot.exchange.schema import Feedback
 from voicebot.records.tables import HandoffRow
 from voicebot.tickets import opening
 from voicebot.tickets.acts import perform
+from voicebot.tickets.confidential import confidential_calls
 from voicebot.tickets.exchange import police_said
 from voicebot.tickets.history import POLICE
 from voicebot.tickets.life import Request
@@ -107,6 +108,7 @@ def _given_back(session: Session, row: HandoffRow, why: str, at: float) -> str:
         place=dossier.get("place") or "",
         number=dossier.get("caller", ""),
         region=row.region,
+        confidential=bool(confidential_calls(session, [row.call_id])),
     )
     session.flush()
     if not ticket.disputed_at:

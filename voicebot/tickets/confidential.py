@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, exists, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from voicebot.callers.tables import EvaluationRow, NuisanceCallRow
 from voicebot.records.tables import TicketRow
@@ -28,17 +28,25 @@ def confidential_calls(session: Session, calls: Collection[str]) -> set[str]:
 
 def is_confidential(call: SQLColumnExpression[str]) -> ColumnElement[bool]:
     """The same, as a condition on the id of a call."""
-    of_ticket = exists().where(TicketRow.call_id == call, TicketRow.confidential)
+    its = aliased(TicketRow)  # the call's id may be a ticket's own column
+    of_ticket = exists().where(its.call_id == call, its.confidential)
     evaluated = exists().where(
-        EvaluationRow.call_id == call, EvaluationRow.ticket == TicketRow.id, TicketRow.confidential
+        EvaluationRow.call_id == call, EvaluationRow.ticket == its.id, its.confidential
     )
-    return or_(of_ticket, evaluated)
+    return and_(call != "", or_(of_ticket, evaluated))
 
 
 def confidential_tickets(session: Session, tickets: Collection[str]) -> set[str]:
-    """Those of these tickets whose callers want name and number kept."""
-    found = select(TicketRow.id).where(TicketRow.id.in_(tickets), TicketRow.confidential)
+    """Those of these tickets whose callers want name and number kept, for them or for another of
+    the same call.
+    """
+    found = select(TicketRow.id).where(TicketRow.id.in_(tickets), counts_as_confidential())
     return set(session.scalars(found))
+
+
+def counts_as_confidential() -> ColumnElement[bool]:
+    """The same, as a condition on tickets."""
+    return or_(TicketRow.confidential, is_confidential(TicketRow.call_id))
 
 
 def confidential_nuisance(session: Session) -> set[str]:

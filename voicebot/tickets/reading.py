@@ -7,6 +7,7 @@ found yet.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from voicebot.callers.tables import EvaluationRow
 from voicebot.records.tables import Base, TicketRow, TurnRow
 from voicebot.tickets.acts import find
+from voicebot.tickets.confidential import confidential_tickets, counts_as_confidential
 from voicebot.tickets.history import life_of
 from voicebot.tickets.life import allowed
 from voicebot.tickets.tables import TicketReminderRow, TicketStepRow
@@ -49,7 +51,7 @@ class Query:
     disputed: bool = False
     """Only what was disputed; the newest dispute first."""
     open_alone: bool = False
-    """Nothing that is confidential."""
+    """Nothing that is confidential, or of a confidential call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def search(
         .limit(limit)
     )
     rows = [(row, place) for row, place in session.execute(found)]
-    tickets = tuple(_plain(row, *_LONG) for row, _ in rows)
+    tickets = tuple(_tickets(session, [row for row, _ in rows], *_LONG))
     if len(rows) == limit:
         last, at = rows[-1]
         return Page(tickets, (at, last.id))
@@ -92,7 +94,8 @@ def detail(session: Session, ticket: str) -> dict[str, Any]:
     """All that is on record about a ticket. Raises UnknownTicket.
 
     ``{…columns, "allowed", "history", "reminders", "merged", "evaluations", "transcript"}``;
-    times are seconds since the epoch, but in the transcript seconds since the call's answer.
+    times are seconds since the epoch, but in the transcript seconds since the call's answer. It is
+    confidential as well where another ticket of its call is.
     """
     row = find(session, ticket)
     history = session.scalars(
@@ -105,7 +108,7 @@ def detail(session: Session, ticket: str) -> dict[str, Any]:
     )
     merged = session.scalars(
         select(TicketRow).where(TicketRow.main == ticket).order_by(TicketRow.created_at)
-    )
+    ).all()
     evaluations = session.scalars(select(EvaluationRow).where(EvaluationRow.ticket == ticket))
     turns = session.scalars(
         select(TurnRow)
@@ -113,11 +116,11 @@ def detail(session: Session, ticket: str) -> dict[str, Any]:
         .order_by(TurnRow.start, TurnRow.seq)
     )
     return {
-        **_plain(row),
+        **_tickets(session, [row])[0],
         "allowed": [act.value for act in allowed(life_of(row))],
         "history": [_plain(each, "ticket") for each in history],
         "reminders": [_plain(each, "ticket") for each in reminders],
-        "merged": [_plain(each, *_LONG) for each in merged],
+        "merged": _tickets(session, merged, *_LONG),
         "evaluations": [_plain(each, "number", "ticket") for each in evaluations],
         "transcript": [_plain(each, "call_id", "seq") for each in turns],
     }
@@ -154,11 +157,16 @@ def _others(query: Query) -> list[ColumnElement[bool]]:
     if query.disputed:
         conditions.append(TicketRow.disputed_at.is_not(None))
     if query.open_alone:
-        conditions.append(TicketRow.confidential.is_(False))
+        conditions.append(~counts_as_confidential())
     if query.text:
         columns = (TicketRow.matter, TicketRow.place, TicketRow.answer)
         conditions.append(or_(*(each.contains(query.text, autoescape=True) for each in columns)))
     return conditions
+
+
+def _tickets(session: Session, rows: Sequence[TicketRow], *left_out: str) -> list[dict[str, Any]]:
+    kept = confidential_tickets(session, {row.id for row in rows})
+    return [{**_plain(row, *left_out), "confidential": row.id in kept} for row in rows]
 
 
 def _plain(row: Base, *left_out: str) -> dict[str, Any]:
