@@ -45,7 +45,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from telephony.audio_socket_packets import Announcements
@@ -75,6 +75,7 @@ from voicebot.web.document import as_it_happens, documented, methods_at, problem
 from voicebot.web.duty import add_duty
 from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
+from voicebot.web.following import FollowedResponse, Following, too_many_streams
 from voicebot.web.headers import SecurityHeaders
 from voicebot.web.incidents import add_incidents
 from voicebot.web.knowledge import add_knowledge
@@ -126,6 +127,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         max_body_size=MAX_BODY_BYTES,
     )
     app.state.records = records
+    following = app.state.following = Following()
     if service.settings.rate_limits.enabled:
         app.add_middleware(
             RateLimited,
@@ -209,14 +211,12 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         return found
 
     @app.get("/api/calls/{call_id:path}/live", **as_it_happens("application/x-ndjson"))
-    async def watch(call_id: str, principal: Staff, request: Request) -> StreamingResponse:
+    async def watch(call_id: str, principal: Staff, request: Request) -> FollowedResponse:
         await _may_read(principal, call_id)
         _audit(request, principal, "call.watch", call_id)
-        return StreamingResponse(
-            while_allowed(request, records, STAFF, follow(service.live, call_id, principal.role)),
-            media_type="application/x-ndjson",
-            headers={"Cache-Control": "no-store"},
-        )
+        lines = follow(service.live, call_id, principal.role)
+        allowed = while_allowed(request, records, STAFF, lines)
+        return FollowedResponse(request, principal, allowed, "application/x-ndjson")
 
     @app.get("/api/calls/{call_id:path}")
     async def call(call_id: str, principal: Staff, request: Request) -> dict[str, Any]:
@@ -243,17 +243,21 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         principal = await authorise_websocket(websocket, records, STAFF)
         if principal is None:
             return
-        _audit(websocket, principal, "live.watch", "")
-        await websocket.accept()
-        async with asyncio.TaskGroup() as watching:
-            sending = watching.create_task(_send_all(websocket, service, principal.role))
-            gone = watching.create_task(_until_gone(websocket))
-            refused = watching.create_task(until_refused(websocket, records, STAFF))
-            await asyncio.wait({gone, refused}, return_when=asyncio.FIRST_COMPLETED)
-            if refused.done():
-                await websocket.close(POLICY_VIOLATION)
-            for each in (sending, gone, refused):
-                each.cancel()
+        with following.place(principal) as given:
+            if not given:
+                await websocket.send_denial_response(too_many_streams())
+                return
+            _audit(websocket, principal, "live.watch", "")
+            await websocket.accept()
+            async with asyncio.TaskGroup() as watching:
+                sending = watching.create_task(_send_all(websocket, service, principal.role))
+                gone = watching.create_task(_until_gone(websocket))
+                refused = watching.create_task(until_refused(websocket, records, STAFF))
+                await asyncio.wait({gone, refused}, return_when=asyncio.FIRST_COMPLETED)
+                if refused.done():
+                    await websocket.close(POLICY_VIOLATION)
+                for each in (sending, gone, refused):
+                    each.cancel()
 
     @app.websocket("/media")
     async def media(websocket: WebSocket) -> None:

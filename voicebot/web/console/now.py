@@ -13,7 +13,7 @@ from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query, Request, Response
-from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi.responses import RedirectResponse
 
 from voicebot.security import ROLES, Principal
 from voicebot.web.access import Refusal, require, until_refused
@@ -21,6 +21,7 @@ from voicebot.web.console.live import CALL, MOST_TOPICS, TOPICS, Reader
 from voicebot.web.console.shell import Console, NavEntry, Visitor, visitor
 from voicebot.web.console.visitors import NotForRole
 from voicebot.web.discretion import confidential_among
+from voicebot.web.following import FollowedResponse
 from voicebot.web.oidc import FAULTS
 from voicebot.web.service import Service
 
@@ -88,11 +89,7 @@ def add_now(app: FastAPI, service: Service, console: Console) -> None:
         last = request.headers.get("last-event-id", "")
         reader = Reader(wanted, principal.role)
         begin = int(last) if last.isascii() and last.isdigit() else after
-        return StreamingResponse(
-            _while_allowed(request, reader, begin),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+        return FollowedResponse(request, principal, _while_allowed(request, reader, begin))
 
     async def _while_allowed(
         request: Request, reader: Reader, begin: int | None

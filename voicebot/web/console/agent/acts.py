@@ -20,7 +20,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Request, WebSocket, WebSocketDisconnect
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from flows.events import AgentAct
@@ -33,6 +32,7 @@ from voicebot.web.console.agent import streams
 from voicebot.web.console.agent.refusals import NO_CALL, refuse
 from voicebot.web.console.agent.standing import may_follow, refused
 from voicebot.web.document import as_it_happens
+from voicebot.web.following import FollowedResponse
 
 if TYPE_CHECKING:
     from voicebot.call.session import CallSession
@@ -72,8 +72,8 @@ def add_acts(app: FastAPI, service: Service) -> None:
     records = service.records
 
     @app.get("/v1/agent/stream", **as_it_happens("text/event-stream"))
-    async def follow_desk(who: Staff, request: Request) -> StreamingResponse:
-        return events(streams.desk(service, who), request)
+    async def follow_desk(who: Staff, request: Request) -> FollowedResponse:
+        return events(streams.desk(service, who), who, request)
 
     @app.put("/v1/agent/presence")
     async def present(wanted: PresenceModel, who: Staff, request: Request) -> dict[str, str]:
@@ -97,10 +97,10 @@ def add_acts(app: FastAPI, service: Service) -> None:
 
     # Before what follows: an id may hold "/" as well.
     @app.get("/v1/agent/calls/{call_id:path}/stream", **as_it_happens("text/event-stream"))
-    async def follow_call(call_id: str, who: Staff, request: Request) -> StreamingResponse:
+    async def follow_call(call_id: str, who: Staff, request: Request) -> FollowedResponse:
         session = running(call_id, who)
         _audit(request, who, "agent.follow", call_id)
-        return events(streams.call(service, call_id, session, who), request)
+        return events(streams.call(service, call_id, session, who), who, request)
 
     @app.post("/v1/agent/calls/{call_id:path}/acts", status_code=202)
     async def act(call_id: str, asked: ActModel, who: Staff, request: Request) -> dict[str, str]:
@@ -158,12 +158,10 @@ def add_acts(app: FastAPI, service: Service) -> None:
         except (RuntimeError, WebSocketDisconnect):
             return  # the browser has closed it itself
 
-    def events(stream: AsyncGenerator[str, None], request: Request) -> StreamingResponse:
-        return StreamingResponse(
-            _while_allowed(stream, request),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+    def events(
+        stream: AsyncGenerator[str, None], who: Principal, request: Request
+    ) -> FollowedResponse:
+        return FollowedResponse(request, who, _while_allowed(stream, request))
 
     async def _while_allowed(
         stream: AsyncGenerator[str, None], request: Request
