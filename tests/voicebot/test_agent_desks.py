@@ -235,6 +235,21 @@ async def test_a_call_for_any_seat_rings_where_an_agent_is_ready() -> None:
     assert not desks.is_open("a")
 
 
+async def test_a_call_that_an_agent_has_is_answered_by_no_other_until_he_is_gone() -> None:
+    desks = AgentDesks()
+    with desks.open("a", "甲", nothing), desks.open("b", "乙", nothing):
+        first, second = rings_at_all(desks), rings_at_all(desks)
+        await first.connect({})
+        assert desks.answer(first.id, "a") is not None
+        await second.connect({})
+        assert desks.answer(second.id, "b") is None
+        assert desks.holder("c-1") == "a"
+        await first.hangup()
+        assert desks.answer(second.id, "b") is not None
+        assert desks.holder("c-1") == "b"
+        await second.hangup()
+
+
 async def test_a_call_for_one_agent_rings_at_his_desk_alone_whatever_he_says_of_himself() -> None:
     desks = AgentDesks()
     number = desk_number("seat@b")
@@ -247,6 +262,48 @@ async def test_a_call_for_one_agent_rings_at_his_desk_alone_whatever_he_says_of_
         assert len(desks.offers("b")) == 1
         await leg.hangup()
         assert desks.offers("b") == ()
+
+
+def test_what_an_agent_has_said_of_himself_outlives_his_page() -> None:
+    desks = AgentDesks()
+    with desks.open("a", "甲", nothing):
+        desks.set_presence("a", Presence.WRAP_UP)
+    assert desks.presence("a") is Presence.AWAY, "no page is there"
+    with desks.open("a", "甲", nothing):
+        assert desks.presence("a") is Presence.WRAP_UP
+        assert desks.ready == 0
+
+
+def test_a_page_that_says_nothing_for_long_is_not_ready() -> None:
+    at = [0.0]
+    desks = AgentDesks(lambda: at[0])
+    with desks.open("a", "甲", nothing):
+        at[0] += 24.0
+        assert desks.ready == 1
+        desks.beat("a")
+        at[0] += 24.0
+        assert desks.ready == 1
+        at[0] += 2.0
+        assert desks.ready == 0
+        assert desks.others("b") == []
+        desks.beat("a")
+        assert desks.others("b") == [("a", "甲")]
+
+
+async def test_who_talks_is_not_ready_for_another_call() -> None:
+    desks = AgentDesks()
+    with desks.open("a", "甲", nothing), desks.open("b", "乙", nothing):
+        first = rings_at_all(desks)
+        await first.connect({})
+        assert desks.answer(first.id, "a")
+        assert (desks.ready, desks.talks("a"), desks.others("b")) == (1, True, [])
+        second = rings_at_all(desks)
+        await second.connect({})
+        assert desks.offers("a") == ()
+        assert [offer.leg for offer in desks.offers("b")] == [second]
+        await first.hangup()
+        assert desks.ready == 2
+        await second.hangup()
 
 
 def test_a_call_on_a_telephone_is_one_agents() -> None:

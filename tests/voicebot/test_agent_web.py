@@ -26,6 +26,7 @@ from tests.voicebot.test_access_table import _OverAtOnce
 from tests.voicebot.test_web import _Service as Service
 from tests.voicebot.ticket_desk import opened
 from voicebot.agents.tables import AgentDraftRow
+from voicebot.call.agent_desks import desk_number
 from voicebot.callers.limits import set_limit
 from voicebot.config import Settings
 from voicebot.exchange.dossier import TranscriptTurn
@@ -48,6 +49,7 @@ class Session:
         self.state = State(call_id=CALL, caller=NUMBER, did="12345", started=True, region="460106")
         self.capabilities: frozenset[Capability] = frozenset()
         self.answered_at = 1_790_000_000.0
+        self.confidential = False
         self.asked: list[tuple[AgentAct, str, str, str]] = []
         self.transcript = tuple(
             (f"turn{n}", TranscriptTurn(side="caller", text=text, start=n, end=n + 0.5))
@@ -56,6 +58,9 @@ class Session:
 
     def ask(self, act: AgentAct, agent: str, *, destination: str = "", entry: str = "") -> None:
         self.asked.append((act, agent, destination, entry))
+
+    def keep_confidential(self) -> None:
+        self.confidential = True
 
 
 class Web:
@@ -188,6 +193,18 @@ def test_another_agent_does_not_follow_a_confidential_call(web: Web) -> None:
     assert {row.subject for row in refused} == {CALL}
 
 
+def test_a_wish_for_confidence_holds_for_the_whole_call(web: Web) -> None:
+    web.session.confidential = True  # for a matter before this one
+    assert web.session.state.ticket is None
+    assert web.ask("GET", "stream", "agent-2").status_code == 403
+    assert web.ask("GET", "draft", "agent-2").status_code == 403
+    assert web.ask("GET", "card", "agent-2").json()["number"] == "保密"
+    (call,) = dict(events(web.ask("GET", "/v1/agent/stream", "agent-2")))["calls"]
+    assert (call["number"], call["may_follow"]) == ("保密", False)
+    (call,) = dict(events(web.ask("GET", "/v1/agent/stream", "supervisor")))["calls"]
+    assert (call["number"], call["may_follow"]) == (NUMBER, True)
+
+
 def test_the_card_has_earlier_calls_tickets_and_limits_of_the_number(web: Web) -> None:
     for number in range(3):
         web.write(
@@ -256,9 +273,14 @@ def test_a_call_is_taken_where_the_agents_desk_is_open(web: Web) -> None:
     assert web.session.asked == [(AgentAct.TAKE, "agent", f"seat@{who.token_id}", "")]
 
 
-def test_a_call_is_taken_on_a_telephone_and_is_the_agents(web: Web) -> None:
+def test_a_call_taken_on_a_telephone_shows_its_number_once_it_is_claimed_there(web: Web) -> None:
     assert web.act("take", by="telephone").status_code == 202
     assert web.session.asked[0][2] == "seat"
+    assert web.ask("POST", "claim").json()["code"] == "agent.no_agent", "no seat has answered"
+    assert web.ask("GET", "card").json()["number"] == "138******78"
+    assert web.ask("GET", "draft").json()["form"]["number"] == ""
+    connected(web)
+    assert web.ask("POST", "claim").status_code == 200
     assert web.ask("GET", "card").json()["number"] == NUMBER
 
 
@@ -266,6 +288,8 @@ def test_what_cannot_be_had_says_why(web: Web) -> None:
     left = web.act("leave")
     assert (left.status_code, left.json()["code"]) == (409, "agent.no_agent")
     connected(web)
+    assert web.act("leave").json()["code"] == "agent.not_yours", "on a telephone, and unclaimed"
+    mine(web)
     held = web.act("hold").json()
     assert held["code"] == "agent.line_cannot_hold"
     assert "mute" in held["message"]
@@ -280,6 +304,46 @@ def test_an_agent_does_nothing_with_anothers_call_but_call_110(web: Web) -> None
     assert web.act("leave", "agent-2").json()["code"] == "agent.not_yours"
     assert web.act("join_police", "agent-2").status_code == 202
     assert web.act("leave", "supervisor").status_code == 202
+
+
+def test_a_colleagues_110_key_leaves_the_agent_on_his_call(web: Web) -> None:
+    connected(web)
+    mine(web)
+    assert web.act("police", "agent-2").json()["act"] == "join_police"
+    assert web.session.asked[-1][0] is AgentAct.JOIN_POLICE
+    assert web.act("police").json()["act"] == "police", "his own is what he says"
+
+
+def talking(web: Web, call_id: str, role: str = "agent") -> None:
+    """The agent has answered another call in his browser."""
+    number = desk_number(f"seat@{web.who(role).token_id}")
+    assert number is not None
+
+    async def answers() -> None:
+        desks = web.service.desks
+        leg = desks.new_leg(number, call_id, answer_timeout_s=60.0)
+        with desks.open(web.who(role).token_id, role, lambda: None):
+            await leg.connect({})
+            assert desks.answer(leg.id, web.who(role).token_id)
+
+    assert web.client.portal is not None
+    web.client.portal.call(answers)
+
+
+def test_who_talks_takes_no_second_call(web: Web) -> None:
+    talking(web, "other")
+    refused = web.act("take", by="telephone")
+    assert (refused.status_code, refused.json()["code"]) == (409, "agent.you_talk")
+
+
+def test_a_page_that_is_there_says_so_without_a_word_in_the_audit(web: Web) -> None:
+    who = web.who()
+    with web.service.desks.open(who.token_id, who.name, lambda: None):
+        for given in ({"presence": "wrap_up"}, {}):
+            answer = web.ask("PUT", "/v1/agent/presence", json=given)
+            assert answer.json() == {"presence": "wrap_up"}
+    rows = web.rows(select(AuditRow).where(AuditRow.principal == "agent"))
+    assert [row.action for row in rows] == ["agent.wrap_up"]
 
 
 def test_the_bot_says_what_is_published_and_nothing_else(web: Web) -> None:
@@ -297,8 +361,11 @@ def test_a_call_is_passed_on_to_who_is_there(web: Web) -> None:
     with web.service.desks.open(other.token_id, other.name, lambda: None):
         found = web.ask("GET", "/v1/agent/destinations").json()["destinations"]
         assert [each["name"] for each in found] == ["agent-2", "人工座席"]
+        mine(web)  # it has come back
         assert web.act("transfer", destination=found[0]["destination"]).status_code == 202
-    assert web.act("transfer", destination=found[0]["destination"]).status_code == 409
+    mine(web)
+    gone = web.act("transfer", destination=found[0]["destination"])
+    assert gone.json()["code"] == "agent.no_destination"
 
 
 def test_a_call_on_a_telephone_of_ones_own_is_claimed_once(web: Web) -> None:

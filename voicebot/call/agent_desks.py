@@ -1,12 +1,13 @@
 """The agents' desks that are open in browsers: who is there, what rings, who has which call.
 
 Only of this process and never on record: a desk that loses its connection is gone until its page
-comes back. What rings at the desks is a leg like any other (`telephony.browser_leg`), so that a
-caller whom nobody takes falls to the next route.
+comes back, with what the agent had said of himself. What rings at the desks is a leg like any other
+(`telephony.browser_leg`), so that a caller whom nobody takes falls to the next route.
 """
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from telephony.leg_state import LegState
 
 SCHEME = "console:"
 """Of a line that ends at the desks: ``console:`` at all of them, ``console:ID`` at one agent's."""
+ALIVE_S = 25.0
+"""A page answers a beat every 10 s; where none has for so long, nobody is ready."""
 REMEMBERED = 1000
 """Calls of which it is known, when they are over, who had them."""
 PREFIX = "seat@"
@@ -37,7 +40,7 @@ class Presence(StrEnum):
 @dataclass(slots=True)
 class _Desk:
     pages: int = 0
-    presence: Presence = Presence.READY
+    beat_at: float = 0.0
     watchers: set[Callable[[], None]] = field(default_factory=set)
 
 
@@ -52,14 +55,19 @@ class Offer:
 
 
 class AgentDesks:
-    """All desks; agents are named by `Principal.token_id`."""
+    """All desks; agents are named by `Principal.token_id`.
 
-    def __init__(self) -> None:
+    Parameters:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._desks: dict[str, _Desk] = {}
+        self._presences: dict[str, Presence] = {}
         self._offers: dict[str, Offer] = {}
         self._holders: dict[str, str] = {}
         self._legs: dict[str, BrowserLeg] = {}
-        self._held: set[str] = set()
         self._names: dict[str, str] = {}
         self._had: OrderedDict[str, str] = OrderedDict()
 
@@ -71,6 +79,7 @@ class AgentDesks:
         self._names[agent] = name
         desk = self._desks.setdefault(agent, _Desk())
         desk.pages += 1
+        desk.beat_at = self._clock()
         desk.watchers.add(changed)
         try:
             yield
@@ -88,24 +97,40 @@ class AgentDesks:
         """(agent, name) of whoever else would take a call now."""
         return [
             (each, self._names[each])
-            for each, desk in self._desks.items()
-            if each != agent and desk.presence is Presence.READY
+            for each in self._desks
+            if each != agent and self._is_ready(each)
         ]
 
     def presence(self, agent: str) -> Presence:
-        desk = self._desks.get(agent)
-        return desk.presence if desk is not None else Presence.AWAY
+        """What he has said of himself, if a page of his is open."""
+        if agent not in self._desks:
+            return Presence.AWAY
+        return self._presences.get(agent, Presence.READY)
 
     def set_presence(self, agent: str, presence: Presence) -> None:
+        if agent in self._desks:
+            self._presences[agent] = presence
+            self.beat(agent)
+            self._tell()
+
+    def beat(self, agent: str) -> None:
+        """A page of the agent's is there, and he is logged in."""
         desk = self._desks.get(agent)
         if desk is not None:
-            desk.presence = presence
-            self._tell()
+            desk.beat_at = self._clock()
+
+    def talks(self, agent: str) -> bool:
+        """The agent is on a call in his browser."""
+        return any(self._holders.get(call_id) == agent for call_id in self._legs)
+
+    def _is_ready(self, agent: str) -> bool:
+        alive = self._clock() - self._desks[agent].beat_at < ALIVE_S
+        return alive and self.presence(agent) is Presence.READY and not self.talks(agent)
 
     @property
     def ready(self) -> int:
         """Agents who would take a call now."""
-        return sum(desk.presence is Presence.READY for desk in self._desks.values())
+        return sum(self._is_ready(agent) for agent in self._desks)
 
     # ── calls ─────────────────────────────────────────────────────────────────────
 
@@ -125,7 +150,7 @@ class AgentDesks:
 
     def offers(self, agent: str) -> tuple[Offer, ...]:
         """What rings at this agent's desk."""
-        free = self.presence(agent) is Presence.READY
+        free = agent in self._desks and self._is_ready(agent)
         return tuple(
             offer
             for offer in self._offers.values()
@@ -169,14 +194,6 @@ class AgentDesks:
         """The call's agent talks in his browser: it is known here when that ends."""
         return call_id in self._legs
 
-    def held(self, call_id: str) -> bool:
-        """The caller waits with music."""
-        return call_id in self._held
-
-    def hold(self, call_id: str, on: bool) -> None:
-        (self._held.add if on else self._held.discard)(call_id)
-        self._tell()
-
     def name_of(self, agent: str) -> str:
         """As the agent is called; "" for nobody known here."""
         return self._names.get(agent, "")
@@ -184,7 +201,6 @@ class AgentDesks:
     def leave(self, call_id: str) -> None:
         """The call has no agent any more."""
         self._legs.pop(call_id, None)
-        self._held.discard(call_id)
         agent = self._holders.pop(call_id, None)
         if agent is not None:
             self._had[call_id] = agent

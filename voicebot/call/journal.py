@@ -98,6 +98,17 @@ class Journal:
         """When the call was answered, seconds since the epoch."""
         return self._began
 
+    @property
+    def confidential(self) -> bool:
+        """The caller has asked in this call that nobody learn who he is (保密)."""
+        return self._confidential
+
+    def keep_confidential(self) -> None:
+        """Somebody has noted that wish: it holds from now on, and screens are told."""
+        if not self._confidential:
+            self._confidential = True
+            self._publish(time.time() - self._began, "confidential")
+
     # ── the call ──────────────────────────────────────────────────────────────────
 
     async def start(self, start: ev.CallStarted, recording: str) -> None:

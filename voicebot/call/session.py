@@ -168,6 +168,15 @@ class CallSession:
         return self._journal.transcript
 
     @property
+    def confidential(self) -> bool:
+        """The caller has asked in this call that nobody learn who he is (保密)."""
+        return self._journal.confidential
+
+    def keep_confidential(self) -> None:
+        """Somebody has noted that wish for him."""
+        self._journal.keep_confidential()
+
+    @property
     def capabilities(self) -> frozenset[Capability]:
         """Of the caller's line."""
         return self._line.capabilities

@@ -1,7 +1,8 @@
 """What an agent does with a running call, as HTTP, and the line of his browser.
 
     GET  /v1/agent/stream                    agent, supervisor, admin: calls, offers, presence
-    PUT  /v1/agent/presence                  the same: ready, away, wrap_up
+    PUT  /v1/agent/presence                  the same: ready, away, wrap_up; or the page's answer
+                                             to a beat of the stream
     GET  /v1/agent/destinations              the same: where a call can be passed on to
     GET  /v1/agent/calls/{id}/stream         the same: one call, word by word
     POST /v1/agent/calls/{id}/acts           the same: take, police, join_police, say, …
@@ -31,6 +32,7 @@ from voicebot.web.access import Refusal, authorise_websocket, require, until_ref
 from voicebot.web.console.agent import streams
 from voicebot.web.console.agent.refusals import NO_CALL, refuse
 from voicebot.web.console.agent.standing import may_follow, refused
+from voicebot.web.console.agent.wishes import learn
 from voicebot.web.document import as_it_happens
 from voicebot.web.following import FollowedResponse
 
@@ -50,7 +52,8 @@ _LEAVES = frozenset({AgentAct.LEAVE, AgentAct.POLICE, AgentAct.TRANSFER})
 class PresenceModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    presence: Presence
+    presence: Presence | None = None
+    """None: as before, but the page is there (its answer to a `beat`)."""
 
 
 class ActModel(BaseModel):
@@ -77,8 +80,11 @@ def add_acts(app: FastAPI, service: Service) -> None:
 
     @app.put("/v1/agent/presence")
     async def present(wanted: PresenceModel, who: Staff, request: Request) -> dict[str, str]:
-        service.desks.set_presence(who.token_id, wanted.presence)
-        _audit(request, who, f"agent.{wanted.presence.value}", "")
+        if wanted.presence is None:
+            service.desks.beat(who.token_id)
+        else:
+            service.desks.set_presence(who.token_id, wanted.presence)
+            _audit(request, who, f"agent.{wanted.presence.value}", "")
         return {"presence": service.desks.presence(who.token_id).value}
 
     @app.get("/v1/agent/destinations")
@@ -98,6 +104,8 @@ def add_acts(app: FastAPI, service: Service) -> None:
     # Before what follows: an id may hold "/" as well.
     @app.get("/v1/agent/calls/{call_id:path}/stream", **as_it_happens("text/event-stream"))
     async def follow_call(call_id: str, who: Staff, request: Request) -> FollowedResponse:
+        if call_id in service.sessions:
+            await learn(records, call_id, service.sessions[call_id])
         session = running(call_id, who)
         _audit(request, who, "agent.follow", call_id)
         return events(streams.call(service, call_id, session, who), who, request)
@@ -105,22 +113,20 @@ def add_acts(app: FastAPI, service: Service) -> None:
     @app.post("/v1/agent/calls/{call_id:path}/acts", status_code=202)
     async def act(call_id: str, asked: ActModel, who: Staff, request: Request) -> dict[str, str]:
         """Ask for something; what becomes of it the call's stream tells."""
-        session = running(call_id, who)
-        reason = refused(session, call_id, asked.act, who, service.desks)
+        session, wanted = running(call_id, who), asked.act
+        reason = refused(session, call_id, wanted, who, service.desks)
         if reason:
             raise refuse(reason)
         destination = _destination(asked, who)
-        if asked.act is AgentAct.SAY:
+        if wanted is AgentAct.SAY:
             _check_entry(session, asked.entry)
-        if asked.act is AgentAct.TAKE and asked.by == "telephone":
-            service.desks.claim(call_id, who.token_id)
-        if asked.act in (AgentAct.HOLD, AgentAct.RESUME):
-            service.desks.hold(call_id, asked.act is AgentAct.HOLD)
-        session.ask(asked.act, who.name, destination=destination, entry=asked.entry)
-        if asked.act in _LEAVES and not service.desks.in_browser(call_id):
+        if wanted is AgentAct.POLICE and service.desks.holder(call_id) != who.token_id:
+            wanted = AgentAct.JOIN_POLICE  # a colleague who has the call stays on it
+        session.ask(wanted, who.name, destination=destination, entry=asked.entry)
+        if wanted in _LEAVES and not service.desks.in_browser(call_id):
             service.desks.leave(call_id)
-        _audit(request, who, f"agent.{asked.act.value}", f"{call_id} {asked.entry}".strip())
-        return {"act": asked.act.value, "destination": destination}
+        _audit(request, who, f"agent.{wanted.value}", f"{call_id} {asked.entry}".strip())
+        return {"act": wanted.value, "destination": destination}
 
     @app.post("/v1/agent/calls/{call_id:path}/claim")
     async def claim(call_id: str, who: Staff, request: Request) -> dict[str, str]:
@@ -181,7 +187,7 @@ def add_acts(app: FastAPI, service: Service) -> None:
         session = service.sessions.get(call_id)
         if session is None:
             raise Refusal(404, NO_CALL)
-        if not may_follow(session.state, call_id, who, service.desks):
+        if not may_follow(session, call_id, who, service.desks):
             records.audit(who, "refused", call_id, allowed=False)
             raise refuse("confidential", status=403)
         return session
@@ -199,9 +205,8 @@ def add_acts(app: FastAPI, service: Service) -> None:
             number.kind == SEAT and number.number == asked.destination
             for number in service.directory
         )
-        agent = asked.destination.removeprefix(PREFIX)
-        there = asked.destination.startswith(PREFIX) and service.desks.is_open(agent)
-        if not (known or (there and agent != who.token_id)):
+        there = (PREFIX + agent for agent, _ in service.desks.others(who.token_id))
+        if not known and asked.destination not in there:
             raise refuse("no_destination")
         return asked.destination
 

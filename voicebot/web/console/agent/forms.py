@@ -243,7 +243,9 @@ def add_forms(app: FastAPI, service: Service) -> None:
         if session is not None:
             state = session.state
             said = [turn.text for _, turn in session.transcript if turn.side == "caller"]
-            known = _Known(state.caller, state.did, state.region, said, wishes=confidential(state))
+            known = _Known(
+                state.caller, state.did, state.region, said, wishes=confidential(session)
+            )
             known.session = session
             return known
         found = await records.read(_on_record, call_id)

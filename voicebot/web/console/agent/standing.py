@@ -25,42 +25,45 @@ OWN = frozenset({AgentAct.LEAVE, AgentAct.HOLD, AgentAct.RESUME, AgentAct.TRANSF
 """What only who has the call may ask for, or a supervisor."""
 
 
-def confidential(state: State) -> bool:
-    """The caller has asked in this call that nobody learn who he is."""
-    return state.ticket is not None and state.ticket.confidential
+def confidential(session: CallSession) -> bool:
+    """The caller has asked in this call that nobody learn who he is, for whichever matter."""
+    ticket = session.state.ticket
+    return session.confidential or (ticket is not None and ticket.confidential)
 
 
-def may_follow(state: State, call_id: str, who: Principal, desks: AgentDesks) -> bool:
+def may_follow(session: CallSession, call_id: str, who: Principal, desks: AgentDesks) -> bool:
     """An agent follows a confidential call only while he has it himself."""
     known = who.role in KNOW_ALL or desks.holder(call_id) == who.token_id
-    return known or not confidential(state)
+    return known or not confidential(session)
 
 
 def refused(
     session: CallSession, call_id: str, act: AgentAct, who: Principal, desks: AgentDesks
 ) -> str:
     """Why this person cannot have it now, as a code; "" if he can (`flows.agent.refusal`)."""
-    holder = desks.holder(call_id)
-    if act in OWN and who.role not in KNOW_ALL and holder not in ("", who.token_id):
-        return "not_yours"
     reason = refusal(session.state, act)
     if reason:
         return reason
+    if act in OWN and who.role not in KNOW_ALL and desks.holder(call_id) != who.token_id:
+        return "not_yours"
+    if act is AgentAct.TAKE and desks.talks(who.token_id):
+        return "you_talk"
     if act in (AgentAct.HOLD, AgentAct.RESUME) and Capability.HOLD not in session.capabilities:
         return "line_cannot_hold"
     return ""
 
 
 def row(
-    call_id: str, session: CallSession, settings: Settings, desks: AgentDesks, role: str
+    call_id: str, session: CallSession, settings: Settings, desks: AgentDesks, who: Principal
 ) -> dict[str, Any]:
     """A line of the list of running calls."""
     state = session.state
     line = settings.line(state.did)
-    number = HIDDEN if confidential(state) else mask_number(state.caller)
+    number = HIDDEN if confidential(session) else mask_number(state.caller)
     return {
         "call_id": call_id,
-        "number": state.caller if role in KNOW_ALL else number,
+        "may_follow": may_follow(session, call_id, who, desks),
+        "number": state.caller if who.role in KNOW_ALL else number,
         "line": line.name if line is not None else state.did,
         "did": state.did,
         "began": session.answered_at,
@@ -79,9 +82,9 @@ def standing(
     state = session.state
     acts = {act.value: refused(session, call_id, act, who, desks) for act in AgentAct}
     return {
-        **row(call_id, session, settings, desks, who.role),
+        **row(call_id, session, settings, desks, who),
         "mine": desks.holder(call_id) == who.token_id,
-        "held": desks.held(call_id),
+        "held": state.held,
         "region": state.region or "",
         "phase": state.phase.value,
         "evidence": _evidence(state),

@@ -50,12 +50,19 @@ function followDesk() {
       element("presence").value = presence;
       alive("on");
     },
+    beat: beats,
   }, async () => {
     alive("off");
     const out = await loggedOut();
     if (out) logIn();
     setTimeout(followDesk, out ? LOGGED_OUT_MS : AGAIN_MS);
   });
+}
+
+/** Says that the page is there; whoever is neither ready nor talking may be logged out when idle. */
+function beats() {
+  if (element("presence").value !== "ready" && !line.on) return;
+  call("PUT", "/v1/agent/presence", {}).catch(() => undefined);
 }
 
 async function loggedOut() {
@@ -88,7 +95,10 @@ function callItem(each, known) {
     item.dataset.id = each.call_id;
     const button = Object.assign(document.createElement("button"), { type: "button" });
     button.innerHTML = '<span class="top"><b class="mono number"></b><time class="mono soft"></time></span><span class="soft small sub clip"></span>';
-    button.addEventListener("click", () => choose(each.call_id));
+    button.addEventListener("click", () => {
+      if (button.getAttribute("aria-disabled") === "true") toast(button.title, "warn");
+      else choose(each.call_id);
+    });
     item.append(button);
   }
   item.classList.toggle("danger", each.danger === "certain");
@@ -96,7 +106,10 @@ function callItem(each, known) {
   item.querySelector("time").dataset.since = String(each.began);
   const who = each.agent ? t("agent.taken_by", { name: each.agent }) : name("agent.who", each.who);
   item.querySelector(".sub").textContent = [each.line, each.place, who].filter(Boolean).join(" · ");
-  item.querySelector("button").setAttribute("aria-current", String(each.call_id === open.id));
+  const button = item.querySelector("button");
+  button.setAttribute("aria-disabled", String(!each.may_follow));
+  button.title = each.may_follow ? "" : t("agent.why.confidential");
+  button.setAttribute("aria-current", String(each.call_id === open.id));
   return item;
 }
 
@@ -109,7 +122,8 @@ function name(table, value) {
 // ── what rings ──────────────────────────────────────────────────────────────────────
 
 function showOffers(found) {
-  offers = found;
+  const own = (each) => each.own && each.call_id === wanted;
+  offers = [...found].sort((one, other) => own(other) - own(one));
   const first = found[0];
   element("offer").hidden = !first || line.on;
   if (!first) return;
@@ -120,7 +134,7 @@ function showOffers(found) {
   const danger = first.danger ? t(`agent.${first.danger}`) : "";
   element("offer-sub").textContent = [first.place, name("agent.who", first.who), danger]
     .filter(Boolean).join(" · ");
-  if (first.own && first.call_id === wanted) answer();
+  if (own(first)) answer();
 }
 
 async function answer() {
@@ -169,8 +183,10 @@ const ofCall = (rest) => `/v1/agent/calls/${encodeURIComponent(open.id)}/${rest}
 
 function followCall() {
   const id = open.id;
+  let seen = false;
   open.source = follow(ofCall("stream"), {
     snapshot: ({ turns, standing }) => {
+      seen = true;
       words.clear();
       turns.forEach((turn) => words.turn(turn));
       showStanding(standing);
@@ -183,18 +199,34 @@ function followCall() {
     },
     standing: showStanding,
     note: showNote,
-    closed: () => over(),
+    closed: () => over(t("agent.why.confidential")),
     ended: () => over(),
-  }, () => {
-    if (open.id !== id || open.over) return;
-    setTimeout(() => { if (open.id === id && !open.over) followCall(); }, AGAIN_MS);
+  }, async () => {
+    const stays = () => open.id === id && !open.over;
+    const status = stays() && !seen ? await statusOf(ofCall("stream")) : 0;
+    if (!stays()) return;
+    if (status === 403) over(t("agent.why.confidential"));
+    else if (status === 404) over();
+    else setTimeout(() => { if (stays()) followCall(); }, AGAIN_MS);
   });
 }
 
-function over() {
+/** What a stream that did not begin is refused with, which an EventSource does not tell. */
+async function statusOf(path) {
+  const asking = new AbortController();
+  try {
+    return (await fetch(path, { cache: "no-store", signal: asking.signal })).status;
+  } catch {
+    return 0;
+  } finally {
+    asking.abort();
+  }
+}
+
+function over(why = t("agent.ended")) {
   open.over = true;
   open.source?.close();
-  words.note(t("agent.ended"));
+  words.note(why);
   element("running").removeAttribute("data-since");
   if (open.standing) {
     for (const act of Object.keys(open.standing.acts)) open.standing.acts[act] = "ended";
@@ -501,8 +533,9 @@ const KEYS = {
 };
 
 function step(by) {
-  const at = calls.findIndex(({ call_id: id }) => id === open.id);
-  const next = calls[(at + by + calls.length) % calls.length];
+  const known = calls.filter(({ may_follow: may }) => may);
+  const at = known.findIndex(({ call_id: id }) => id === open.id);
+  const next = known[(at + by + known.length) % known.length];
   if (next) choose(next.call_id);
 }
 
