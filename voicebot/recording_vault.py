@@ -62,6 +62,9 @@ class RecordingVault:
             except KeysUnavailable as error:
                 log.error("recording_keys_away", keys=each.name, reason=str(error))
                 self._away.add(each.name)
+            except Exception:  # whatever it was, the next look may have a key
+                log.exception("recording_keys_away", keys=each.name)
+                self._away.add(each.name)
             else:
                 if each.name in self._away:
                     self._away.discard(each.name)

@@ -197,6 +197,24 @@ def test_a_kms_that_is_not_there_at_all_is_said_so(recording: Path) -> None:
 # ── rotation ──────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("data", [None, [], "x", {"ciphertext": 7}])
+def test_an_answer_that_makes_no_sense_is_a_kms_that_is_away(
+    transit: Transit, monkeypatch: pytest.MonkeyPatch, data: Any
+) -> None:
+    monkeypatch.setattr(transit, "answer", lambda *_: data)
+    with pytest.raises(KeysUnavailable, match="200"):
+        kms(transit).renew()
+
+
+def test_keys_that_fail_in_whatever_way_end_no_looking_for_others(
+    recording: Path, transit: Transit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, keys = kms(transit), kms(transit)
+    monkeypatch.setattr(broken, "renew", lambda: 1 / 0)
+    sealed = sealed_by(RecordingVault([broken, keys]), recording)
+    assert opened(sealed, transit, tmp_path / "out.wav") == SOUND
+
+
 def test_after_a_rotation_the_data_keys_come_under_the_new_version_and_recordings_stay(
     recording: Path, transit: Transit, tmp_path: Path
 ) -> None:

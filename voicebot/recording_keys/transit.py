@@ -118,7 +118,8 @@ class TransitKeys:
             raise KeysUnavailable(
                 f"The KMS at {self._settings.kms_url} cannot be reached: {type(error).__name__}."
             ) from None
-        found = answered.get("data", {}).get(wanted) if isinstance(answered, dict) else None
+        data = answered.get("data") if isinstance(answered, dict) else None
+        found = data.get(wanted) if isinstance(data, dict) else None
         if answer.status_code != httpx.codes.OK or not isinstance(found, str):
             raise KeysUnavailable(
                 f"The KMS has answered {act} of {key!r} with {answer.status_code}; see that it is "
