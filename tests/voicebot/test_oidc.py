@@ -239,6 +239,7 @@ def spoilt(**claims: Any) -> Callable[[Provider], None]:
         spoilt(sub=None),
         spoilt(sub=""),
         spoilt(sub=["4711"]),
+        spoilt(sub=4711),
         spoilt(sub="x" * 256),
         spoilt(sub="a\0b"),
         spoilt(preferred_username=None),

@@ -173,7 +173,12 @@ def identity_of(claims: Mapping[str, Any], settings: Oidc) -> Identity:
     Raises:
         LoginRefused: provider_refused: no usable name; no_role: none of his values is a role here.
     """
-    if len(claims["sub"]) > MOST_SUBJECT or not claims["sub"].isprintable():
+    subject = claims["sub"]
+    if (
+        not isinstance(subject, str)
+        or not 0 < len(subject) <= MOST_SUBJECT
+        or not subject.isprintable()
+    ):
         raise refused_by_provider("its name for you is none")
     name, said = claims.get(settings.name_claim), _within(claims, settings.role_claim)
     try:
@@ -186,7 +191,7 @@ def identity_of(claims: Mapping[str, Any], settings: Oidc) -> Identity:
         raise LoginRefused(
             "no_role", f"The log-in provider gives {called} no role here; the administrator can."
         )
-    return Identity(settings.issuer, claims["sub"], called, role)
+    return Identity(settings.issuer, subject, called, role)
 
 
 def refused_by_provider(why: str) -> LoginRefused:
