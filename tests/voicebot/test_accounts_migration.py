@@ -40,3 +40,19 @@ def test_a_token_of_kb_is_a_reviewers_and_goes_on(empty_database_url: str) -> No
     assert roles() == ["reviewer", "agent"]
     to_revision(empty_database_url, "0018", down=True)
     assert roles() == ["kb", "agent"]
+
+
+def test_on_the_way_back_no_editor_becomes_one_who_approves(empty_database_url: str) -> None:
+    to_revision(empty_database_url, "0019")
+    store = TokenStore(empty_database_url)
+    token = store.create("editor", "编辑")
+    store.create("reviewer", "审核")
+    to_revision(empty_database_url, "0018", down=True)
+    editor, reviewer = store.listed()
+    store.close()
+    assert (editor["role"], reviewer["role"]) == ("editor", "kb")
+    assert editor["revoked_at"] is not None
+    assert reviewer["revoked_at"] is None
+    again = TokenStore(empty_database_url)
+    assert again.principal(token) is None
+    again.close()

@@ -4,6 +4,8 @@ Revision: 0019
 After: 0018
 """
 
+import time
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -58,6 +60,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("UPDATE access_token SET role = 'kb' WHERE role IN ('editor', 'reviewer')")
+    # Before, whoever wrote the knowledge base approved in it as well: no editor may wake up so.
+    op.execute(
+        sa.text(
+            "UPDATE access_token SET revoked_at = :now WHERE role = 'editor' AND revoked_at IS NULL"
+        ).bindparams(now=time.time())
+    )
+    op.execute("UPDATE access_token SET role = 'kb' WHERE role = 'reviewer'")
     for table in ("login_brake", "web_session", "account"):
         op.drop_table(table)
