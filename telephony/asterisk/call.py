@@ -63,6 +63,7 @@ class AsteriskCall:
         self._speaking: AsteriskLeg | None = None
         """The leg whose audio goes into the bridge."""
         self._gone = gone
+        self._held = False
         self.released = False
 
     async def open(self) -> None:
@@ -161,14 +162,18 @@ class AsteriskCall:
         Errors: AriError.
         """
         if not on:
-            await self._ari.delete(f"channels/{self._channel}/moh")
-            await join(self._ari, self._bridge, self._channel)
+            try:
+                await self._ari.delete(f"channels/{self._channel}/moh")
+            finally:
+                await join(self._ari, self._bridge, self._channel)
+            self._held = False
             return
-        await self._ari.post(f"bridges/{self._bridge}/removeChannel", channel=self._channel)
+        self._held = True
         try:
+            await self._ari.post(f"bridges/{self._bridge}/removeChannel", channel=self._channel)
             await self._ari.post(f"channels/{self._channel}/moh")
-        except AriError:
-            await join(self._ari, self._bridge, self._channel)
+        except BaseException:  # given up half-way, too
+            await self.hold(False)
             raise
 
     async def send_keys(self, keys: str) -> None:
@@ -189,6 +194,9 @@ class AsteriskCall:
 
         Errors: AriError; the call is then as it was.
         """
+        if self._held:
+            with contextlib.suppress(AriError):
+                await self.hold(False)
         together = [leg for leg in self.legs if leg.off_hook]
         if not together:
             await self._ari.proceed(self._channel, self._ari.access.fallback_context)

@@ -1,7 +1,8 @@
 """Who hears whom in one caller's conference; pure.
 
 The bot's own line towards the caller is heard by every leg too, as in a PBX's bridge. A
-caller who waits hears the music and no leg; legs go on hearing each other and the bot.
+caller who waits hears the music alone: no leg, and nothing of the application, through which
+an agent's browser speaks. Legs go on hearing each other and the bot.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def links(lines: Collection[int], ports: Collection[int], *, waits: bool, music:
     for leg in lines:
         line, port = (Place.LINE, leg), (Place.PORT, leg)
         if leg in ports:
-            wanted |= {(line, port), (port, line)}
+            wanted.add((line, port))
+            if not (waits and leg == CALLER):
+                wanted.add((port, line))
         if leg != CALLER and CALLER in ports:
             wanted.add(((Place.PORT, CALLER), line))
     for one, other in permutations(lines, 2):

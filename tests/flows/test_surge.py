@@ -22,6 +22,7 @@ from flows.surge import (
     State,
     decide,
     expected_wait,
+    observe,
     waits,
 )
 from flows.surge_wording import explain
@@ -251,6 +252,12 @@ def test_an_order_to_be_normal_ends_the_surge() -> None:
     state, decision = decide(SURGE, figures(BUSY), POLICY, 10.0, override=order)
     assert state == State(Mode.NORMAL, 10.0)
     assert decision.override == order
+
+
+def test_an_order_to_be_normal_forgets_since_when_it_was_crossed() -> None:
+    """Else the first call after the order would find a surge that has had its time."""
+    crossed = State(Mode.NORMAL, 0.0, crossed_since=5.0)
+    assert observe(crossed, math.inf, POLICY, 10.0, Force.NORMAL) == State(Mode.NORMAL, 0.0)
 
 
 def test_the_expected_wait_follows_the_seats_and_the_callers_patience() -> None:

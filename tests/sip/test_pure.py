@@ -132,6 +132,10 @@ def test_nobody_hears_themselves_and_a_waiting_caller_hears_no_leg(lines, waits,
     expected = {(a, b) for a in lines for b in lines if a != b and not (waits and 0 in (a, b))}
     assert between == expected
     assert any(source == MUSIC for source, _ in wanted) == (music and 0 in lines)
+    # The agent's browser speaks to the caller through the application.
+    spoken_to = ((Place.PORT, 0), (Place.LINE, 0)) in wanted
+    assert spoken_to == (0 in lines and not waits)
+    assert ((Place.LINE, 0), (Place.PORT, 0)) in wanted or 0 not in lines, "danger is heard"
     # What the application hears of a party is that party alone.
     assert all(a == b for (p, a), (q, b) in wanted if p is Place.LINE and q is Place.PORT)
 

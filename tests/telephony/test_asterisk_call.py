@@ -138,3 +138,73 @@ async def test_who_comes_back_from_the_queue_while_the_event_is_lost_is_looked_a
     assert (await caretaker.sweep()).fall_back == ()
     ari.app = "Stasis"
     assert (await caretaker.sweep()).fall_back == ("ch1",)
+
+
+class HoldingAri(SilentAri):
+    """Knows where the caller is; one request fails, hangs or works."""
+
+    def __init__(self, failing: str = "", *, hangs: bool = False) -> None:
+        super().__init__()
+        self.failing, self.hangs = failing, hangs
+        self.in_bridge, self.music = True, False
+
+    async def post(self, path: str, *, channelId: str = "", **_: Any) -> dict[str, Any]:
+        await self._maybe(path)
+        self.in_bridge = path.endswith("addChannel") or (
+            self.in_bridge and not path.endswith("removeChannel")
+        )
+        self.music = self.music or path.endswith("moh")
+        return {}
+
+    async def delete(self, path: str) -> None:
+        await self._maybe(path)
+        self.music = False
+
+    async def _maybe(self, path: str) -> None:
+        if self.failing and path.endswith(self.failing):
+            self.failing = ""
+            if self.hangs:
+                await asyncio.sleep(60)
+            raise AriError("ari_unreachable", "Asterisk cannot be reached.")
+
+
+def a_call(ari: Any) -> AsteriskCall:
+    info = CallInfo("c-1", "13800138000", "12345")
+    return AsteriskCall(ari, Dispatch(), info, "c-1", asyncio.Event())
+
+
+@pytest.mark.parametrize("failing", ["removeChannel", "moh"])
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_a_hold_that_is_not_carried_out_leaves_the_caller_in_the_bridge(
+    failing: str, hangs: bool
+) -> None:
+    ari = HoldingAri(failing, hangs=hangs)
+    with pytest.raises((AriError, TimeoutError)):
+        async with asyncio.timeout(0.02):
+            await a_call(ari).hold(True)
+    assert ari.in_bridge
+    assert not ari.music
+
+
+async def test_a_caller_is_in_the_bridge_again_even_if_the_music_is_not_to_be_stopped() -> None:
+    ari = HoldingAri()
+    call = a_call(ari)
+    await call.hold(True)
+    assert not ari.in_bridge
+    ari.failing = "moh"
+    with pytest.raises(AriError):
+        await call.hold(False)
+    assert ari.in_bridge
+
+
+async def test_a_caller_on_hold_is_not_left_so_when_we_leave() -> None:
+    dispatch, ari = Dispatch(), HoldingAri()
+    info = CallInfo("c-1", "13800138000", "12345")
+    call = AsteriskCall(ari, dispatch, info, "c-1", asyncio.Event())  # type: ignore[arg-type]
+    leg = await off_hook(call, dispatch, "110")
+    await call.hold(True)
+    await call.release()
+    assert call.released
+    assert ari.in_bridge
+    assert not ari.music
+    await leg.hangup()

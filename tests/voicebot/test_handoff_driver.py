@@ -562,6 +562,37 @@ async def test_a_leg_is_released_without_a_word_about_it() -> None:
 
 
 @leaping
+async def test_the_leg_of_a_seat_stays_beside_110_and_reports_its_end_from_there() -> None:
+    seat, police = ScriptedLeg(), ScriptedLeg()
+    async with scripted(seat, police) as (driver, progress):
+        driver.dial("h1", MEDICAL, {})
+        seat.comes_to(WireState.ACKNOWLEDGED)
+        await until(progress, LegState.CONFIRMED)
+        driver.keep_beside("h2", "seat", "120")
+        driver.dial("h2", LOCAL, {})
+        assert not seat.hung_up
+        seat.events.put(LegEnded(LegEndReason.ENDED))
+        ended = await until(progress, LegState.ENDED)
+        assert (ended.handoff, ended.line, ended.destination) == ("h2", "seat", "120")
+
+
+@leaping
+async def test_a_leg_that_ends_before_it_is_kept_beside_110_is_told_of_as_lost() -> None:
+    """Else the core believes for ever that the seat is with the caller."""
+    seat = ScriptedLeg()
+    async with scripted(seat) as (driver, progress):
+        driver.dial("h1", MEDICAL, {})
+        seat.comes_to(WireState.ACKNOWLEDGED)
+        seat.events.put(LegEnded(LegEndReason.ENDED))
+        await until(progress, LegState.ENDED)
+        progress.clear()
+        driver.keep_beside("h2", "seat", "120")
+        (gone,) = progress
+        assert (gone.handoff, gone.line, gone.destination) == ("h2", "seat", "120")
+        assert (gone.state, gone.reason) == (LegState.ENDED, "lost")
+
+
+@leaping
 async def test_a_key_of_a_confirmed_leg_is_reported() -> None:
     police, medical = ScriptedLeg(), ScriptedLeg()
     async with three_way(police, medical) as (_, progress):

@@ -202,12 +202,19 @@ class HandoffDriver:
             self._conference.leave(line)
             self._spawn(self._end(leg))
 
-    def keep_beside(self, handoff: str, line: str) -> None:
-        """The chain's leg stays, as the leg to `line` of another hand-off; harmless without one."""
+    def keep_beside(self, handoff: str, line: str, destination: str) -> None:
+        """The chain's leg, to `destination`, stays: as the leg to `line`, of another hand-off too.
+
+        One that has ended meanwhile is reported as lost, on its new line.
+        """
+        self.release(line)
         leg = self._legs.pop("", None)
         if leg is None:
+            lost = LegEndReason.LOST.value
+            self._report(
+                TransferProgress(self._now(), handoff, destination, LegState.ENDED, lost, line)
+            )
             return
-        self.release(line)
         leg.handoff, leg.line = handoff, line
         self._legs[line] = leg
         self._conference.move("", line)

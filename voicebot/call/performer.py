@@ -13,7 +13,7 @@ from flows import actions as act
 from flows import events as ev
 from flows.state import State
 from flows.waiting import LINES_FULL
-from telephony.call_control import CallControl
+from telephony.call_control import CallControl, Capability
 from telephony.codecs import Int16
 from voicebot.call.engines import Engines
 from voicebot.call.handoff import HandoffDriver
@@ -24,6 +24,9 @@ log = structlog.get_logger()
 
 HANG_UP_S = 2.0
 """How long a line may take to hang up, or to hold the caller."""
+
+HOLD_TRIES = 3
+"""A caller who could not be put on hold, or taken off it, is taken off it so often in all."""
 
 LAST_WRITES_S = 5.0
 """How long the end of a call waits for writes and searches that are under way."""
@@ -60,6 +63,7 @@ class Performer:
         self._transcribe, self._post, self._now, self._over = transcribe, post, now, over
         self._call_back, self._may_dial = call_back, may_dial
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._holds = asyncio.Lock()
 
     async def perform(self, action: act.Action, state: State) -> None:
         """`state` is what the dialogue was in after it had decided on the action."""
@@ -82,9 +86,9 @@ class Performer:
                 self._driver.release(action.line)
                 self._journal.released(self._now(), action)
             case act.KeepBeside():
-                self._driver.keep_beside(action.handoff, action.line)
+                self._driver.keep_beside(action.handoff, action.line, action.destination)
             case act.Hold():
-                await self._hold(action.on)
+                self._spawn(self._hold(action.on))
             case act.Tell():
                 self._driver.tell(action.line, partial(self._speech, action), self._line.rate)
             case act.CallBack():
@@ -161,9 +165,21 @@ class Performer:
         self._post(ev.Written(self._now(), ref, written))
 
     async def _hold(self, on: bool) -> None:
-        """Desks offer it only where the line can; one that cannot leaves the caller as he is."""
-        async with asyncio.timeout(HANG_UP_S):
-            await self._line.hold(on)
+        """In the order asked for, beside all else; what fails leaves the caller with the others.
+
+        Desks offer it only where the line can; one that cannot leaves the caller as he is.
+        """
+        if Capability.HOLD not in self._line.capabilities:
+            return
+        async with self._holds:
+            for _ in range(HOLD_TRIES):
+                try:
+                    async with asyncio.timeout(HANG_UP_S):
+                        await self._line.hold(on)
+                    return
+                except Exception:
+                    log.exception("hold_failed", on=on)
+                on = False
 
     async def _speech(self, told: act.Tell) -> Int16:
         say = act.Say(told.line, act.Purpose.PROMPT, prompt=told.prompt)
