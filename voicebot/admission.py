@@ -84,6 +84,10 @@ class Admission:
     def _lines_in_use(self) -> int:
         return self._legs() + len(self._outside)
 
+    def take_settings(self, settings: AdmissionSettings) -> None:
+        """The limits from now on; whoever has a place keeps it."""
+        self._settings = settings
+
     def stop(self) -> None:
         """No call is taken any more."""
         self._stopping = True

@@ -128,7 +128,7 @@ class Service:
             settings,
             records,
             self._admission.calling,
-            lambda: self.occupancy.calls + 1 < settings.admission.calls,
+            lambda: self.occupancy.calls + 1 < self.settings.admission.calls,
         )
         self.surge = SurgeControl(
             settings,
@@ -207,6 +207,23 @@ class Service:
         self._directory = directory
         for session in self._sessions.values():
             session.take_directory(directory)
+
+    @property
+    def greetings(self) -> frozenset[str]:
+        """Prompts that a line may greet with."""
+        return frozenset(self.engines.prompts)
+
+    def take_settings(self, settings: Settings) -> None:
+        """What new calls go by from now on (`voicebot.reloading`); running ones keep theirs."""
+        self.settings = settings
+        self._policy = replace(
+            self._policy,
+            limits=Limits(**settings.dialogue.model_dump()),
+            greetings=settings.greetings,
+        )
+        self._admission.take_settings(settings.admission)
+        self.callers.take_settings(settings)
+        self.surge.take_settings(settings)
 
     def _tell_incident(self, call: str, handoff: str, incident: str) -> None:
         session = self._sessions.get(call)

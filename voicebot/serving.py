@@ -18,6 +18,7 @@ from voicebot.config import Settings
 from voicebot.endpoints import endpoints, running
 from voicebot.errors import VoicebotError
 from voicebot.records.errors import RecordsUnavailable
+from voicebot.reloading import OnHangUp
 from voicebot.security import SecurityError, prepare
 from voicebot.state_folder import only_service
 from voicebot.web.api import create_app
@@ -43,7 +44,7 @@ def serve(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> int:
     host, port = settings.server.host, settings.server.port
-    stopping = Stopping()
+    stopping, hang_up = Stopping(), OnHangUp()
     try:
         with _bind(host, port) as bound, only_service(settings.paths.state):
             await asyncio.to_thread(_prepare, settings)
@@ -51,6 +52,7 @@ async def _serve(settings: Settings) -> int:
             async with open_service(settings) as service:
                 server = _Server(server_config(service, announcements))
                 stopping.server = server
+                hang_up.service = service
                 draining = asyncio.create_task(_drain(stopping, service, server))
                 service.endpoints = endpoints(settings, service.take, announcements)
                 async with running(service.endpoints):

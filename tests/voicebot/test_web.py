@@ -53,6 +53,7 @@ class _Service:
     engines: Any = None
     loop_lag = LoopLag()
     transcriber_counts: ClassVar = {"restarts": 1}
+    greetings = frozenset({"greeting", "greeting_12333", "greeting_96377"})
     readiness = Readiness("", {"sip": True})
     recognition = DecodePool(ThreadPoolExecutor(1)).figures(0.9, 1.5)
 
@@ -68,6 +69,9 @@ class _Service:
         self.surge = SurgeControl(
             settings, records, lambda: Room(0, 8, 16, 0), lambda *_: False, lambda _: False
         )
+
+    def take_settings(self, settings: Settings) -> None:
+        self.settings = settings
 
     async def handle_media(self, websocket: WebSocket, *, authorised: bool) -> None:
         self.authorised.append(authorised)

@@ -55,6 +55,10 @@ class CallerService:
             lambda number, at: bool(self.limited.last_day(number, at)),
         )
 
+    def take_settings(self, settings: Settings) -> None:
+        """What new calls go by from now on; call-backs and their hours stay as they are."""
+        self._settings = settings
+
     async def run(self) -> None:
         """Until it is cancelled."""
         async with asyncio.TaskGroup() as work:

@@ -70,16 +70,9 @@ class SurgeControl:
         is_limited: Callable[[str, float], bool],
         in_danger: Callable[[str], bool],
     ) -> None:
-        self._settings, self._records = settings.surge, records
+        self._records = records
         self._room, self._is_limited, self._in_danger = room, is_limited, in_danger
-        reserve = settings.admission.handoff_reserve
-        self._policies = {
-            line.did: self._settings.policy(line.did, reserve) for line in settings.lines
-        }
-        self._queues = {
-            did: [each for each in self._settings.queues if each.line == did]
-            for did in self._policies
-        }
+        self.take_settings(settings)
         self._states = {did: State(since=time.time()) for did in self._policies}
         self._newest: dict[str, Decision] = {}
         self._arrivals = Arrivals(time.time())
@@ -87,6 +80,17 @@ class SurgeControl:
         self.board = Board(self.measured)
         self._orders: Sequence[Standing] = ()
         self._profiles: Mapping[str, Profile] = {}
+
+    def take_settings(self, settings: Settings) -> None:
+        """The law's numbers and the queues from now on; what is known of each line stays."""
+        self._settings, reserve = settings.surge, settings.admission.handoff_reserve
+        self._policies = {
+            line.did: self._settings.policy(line.did, reserve) for line in settings.lines
+        }
+        self._queues = {
+            did: [each for each in self._settings.queues if each.line == did]
+            for did in self._policies
+        }
 
     async def run(self) -> None:
         """Follows orders and the past, until it is cancelled."""

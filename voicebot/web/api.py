@@ -26,6 +26,7 @@
     GET /v1/audit                   auditor, admin: who did what (web.audit)
     …   /v1/session                 anybody: log in; who is logged in; log out (web.sessions)
     GET /v1/session/oidc/…          anybody: log in at a provider (web.oidc)
+    POST /v1/config/reload          admin: the settings read again (web.reloading)
     GET /metrics                    metrics, supervisor, admin: for Prometheus (web.metrics)
     WS  /api/live                   admin, supervisor, agent: what happens, as it happens
     WS  /media                      media, admin: a call's audio (telephony.messages)
@@ -85,6 +86,7 @@ from voicebot.web.matters import add_matters
 from voicebot.web.metrics import add_metrics
 from voicebot.web.oidc import add_oidc
 from voicebot.web.pages import add_pages
+from voicebot.web.reloading import add_reloading
 from voicebot.web.searching import add_searching
 from voicebot.web.service import Service
 from voicebot.web.sessions import add_sessions
@@ -289,6 +291,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_disputes(app, service)
     add_incidents(app, service)
     add_surge(app, service)
+    add_reloading(app, service)
     add_metrics(app, service)
     add_audit(app, service)
     add_sessions(app, service)

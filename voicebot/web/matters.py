@@ -99,7 +99,6 @@ class ToldModel(BaseModel):
 def add_matters(app: FastAPI, service: Service) -> None:
     """Adds both endpoints."""
     records = service.records
-    limits = Limits(**service.settings.dialogue.model_dump())
     at_work = 0
     app.add_middleware(
         TurnedAway, path="/v1/matters", most=MAX_BODY_BYTES, advice=telling.TURNED_AWAY
@@ -133,7 +132,7 @@ def add_matters(app: FastAPI, service: Service) -> None:
             service.engines,
             given.text,
             matter.region,
-            limits,
+            Limits(**service.settings.dialogue.model_dump()),
             ticket=given.want == "ticket",
         )
         audit = {
