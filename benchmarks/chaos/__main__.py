@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import os
 import random
 import shutil
 import sys
@@ -143,7 +144,7 @@ def main() -> int:
         verdict = "BROKEN" if sentences else "held"
         _say(
             f"{number}/{len(planned)}  {plan.kind} at {plan.at_s} s for {plan.lasts_s} s  "
-            f"{verdict}  ({time.monotonic() - began:.0f} s)"
+            f"{verdict}  ({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})"
         )
         for sentence in sentences:
             _say(f"    {sentence}")

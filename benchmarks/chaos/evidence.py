@@ -40,10 +40,19 @@ def read(url: str, spool: Path, desks: Sequence[DeskProcess]) -> Found:
                     )
                 )
             }
+            missing: dict[str, int] = {
+                call: last - count
+                for call, last, count in session.execute(
+                    select(CallEventRow.call_id, func.max(CallEventRow.seq), func.count()).group_by(
+                        CallEventRow.call_id
+                    )
+                )
+            }
             handoffs, tickets = _decided(session, "Handoff"), _decided(session, "OpenTicket")
             calls = {
                 row.id: CallOnRecord(
                     row.ended_at is None,
+                    missing.get(row.id, 0),
                     turns.get((row.id, "bot"), 0),
                     turns.get((row.id, "caller"), 0),
                     frozenset(handoffs[row.id]),

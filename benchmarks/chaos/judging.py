@@ -58,11 +58,13 @@ class Told:
 class CallOnRecord:
     """Parameters:
     open: nobody has written down its end.
+    missing: rows of its event log, which counts its rows, that are not there.
     bot_turns, caller_turns: of the transcript.
     handoffs, tickets: ids that its event log decided to write.
     """
 
     open: bool
+    missing: int = 0
     bot_turns: int = 0
     caller_turns: int = 0
     handoffs: frozenset[str] = frozenset()
@@ -132,6 +134,8 @@ def _call(told: Told, found: Found, died_at: float | None) -> list[str]:
     sentences = []
     if record.open:
         sentences.append(f"call_left_open: {told.call} ({told.role}) has no end on record")
+    if record.missing:
+        sentences.append(f"log_lost: {record.missing} rows of the event log of {told.call}")
     until = told.ended_at if died_at is None else min(told.ended_at, died_at - AFTER_S)
     heard = sum(end <= until for end in told.utterances)
     if record.bot_turns < heard:

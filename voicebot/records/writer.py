@@ -2,7 +2,8 @@
 
 Writes are taken in order, in batches of one transaction. While the database cannot
 take them they go to the spool, in the same order; what is in the spool is written
-first as soon as the database is back (DESIGN.md, When things fail).
+first as soon as the database is back (DESIGN.md, When things fail). While neither can take
+them, because the disk is full, they are held in memory: nobody was told that they are safe.
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ class Writer:
         self._engine, self._spool = engine, spool
         self._prepare, self._written, self._retry_s = prepare, written, retry_s
         self._queue: queue.Queue[Write | None] = queue.Queue(max_queued)
+        self._held: list[Operation] = []
+        self._most_held = max_queued
+        self._spool_at = 0.0
         self._prepared = False
         self._retry_at = 0.0
         self.first_attempt = threading.Event()
@@ -73,8 +77,8 @@ class Writer:
 
     @property
     def available(self) -> bool:
-        """The database took the last write that was tried."""
-        return self._prepared and self._retry_at == 0.0
+        """The database took the last write that was tried, and none is held."""
+        return self._prepared and self._retry_at == 0.0 and not self._held
 
     def start(self) -> None:
         self._thread.start()
@@ -110,7 +114,7 @@ class Writer:
     def _take(self) -> tuple[list[Write], bool]:
         """The next writes, or none after a while in which the spool is to be replayed."""
         batch: list[Write] = []
-        pending = self._spool.waiting or not self._prepared
+        pending = self._spool.waiting or bool(self._held) or not self._prepared
         try:
             item = self._queue.get(timeout=self._retry_s if pending else None)
             while True:
@@ -137,8 +141,23 @@ class Writer:
                     _confirm([write], result)
                 self._written()
                 return
-        if batch:
-            _confirm(batch, self._spool.append([write.operation for write in batch]))
+        if batch or self._held:
+            _confirm(batch, self._keep([write.operation for write in batch]))
+
+    def _keep(self, operations: list[Operation]) -> bool:
+        """In the spool, after what is held already; else held. A full one is tried again in a
+        while: all that is held would be packed for it each time.
+        """
+        self._held += operations
+        if time.monotonic() >= self._spool_at:
+            if self._spool.append(self._held):
+                self._held = []
+                return True
+            self._spool_at = time.monotonic() + self._retry_s
+        if len(self._held) > self._most_held:
+            log.error("writes_lost", count=len(self._held) - self._most_held)
+            del self._held[self._most_held :]
+        return False
 
     def _ready(self) -> bool:
         """The database is up to date and has everything that was spooled."""
@@ -150,6 +169,10 @@ class Writer:
                 self._prepared = True
             if self._spool.waiting:
                 self._replay()
+            if self._held:
+                self._apply_all(self._held)
+                log.info("held_writes_written", writes=len(self._held))
+                self._held = []
         except Exception as error:
             self._down(error)
             return False
@@ -159,11 +182,14 @@ class Writer:
     def _replay(self) -> None:
         for file in self._spool.rotate():
             operations = read_operations(file)
-            for start in range(0, len(operations), MAX_BATCH):
-                self._apply(operations[start : start + MAX_BATCH])
+            self._apply_all(operations)
             self._spool.done(file)
             log.info("spool_replayed", writes=len(operations))
         self._written()
+
+    def _apply_all(self, operations: list[Operation]) -> None:
+        for start in range(0, len(operations), MAX_BATCH):
+            self._apply(operations[start : start + MAX_BATCH])
 
     def _down(self, error: Exception) -> None:
         if not _unavailable(error):
