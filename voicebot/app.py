@@ -301,6 +301,8 @@ class Service:
             else self._admission.reserve(info, in_danger=self.call_backs.pending(info.caller))
         )
         if refusal is not None:
+            if refusal is not Rejection.DUPLICATE:  # the call that has this id goes on
+                self._diverting.forget(info.call_id)
             await self._turn_away(call, refusal)
             return
         try:

@@ -408,6 +408,25 @@ async def test_a_call_back_is_told_once_however_often_the_caller_waits(
     await desk.end(bot)
 
 
+async def test_what_a_caller_was_told_is_forgotten_when_he_is_turned_away(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk("[admission]\ncalls = 1\n" + QUEUES)
+    full = QueueState(2, 0, 40)
+    bot = await desk.call(agents=full)
+    line = await desk.call(agents=full)
+    line.nobody_answers()
+    await desk.tasks[-1]
+    assert desk.service._diverting._told == {"c-1"}
+    desk.service._admission.stop()
+    again = ScriptedLine(replace(line.info, waited=True))
+    again.queues = {"agents": full}
+    await desk.service.take(again)
+    assert again.rejected is Rejection.STOPPING
+    assert desk.service._diverting._told == set()
+    await desk.end(bot)
+
+
 async def test_who_first_expected_a_short_wait_is_told_when_it_has_become_long(
     open_desk: Callable[..., Desk],
 ) -> None:
