@@ -149,3 +149,16 @@ async def test_the_live_view_knows_of_a_wish_with_the_words_that_say_it() -> Non
     journal.note(KeyPressed(3.0, "3"), (), State())
     hidden = [(each["at"], each.get("confidential", False)) for each in live.seen]
     assert hidden == [(1.0, False), (2.0, True), (2.0, True), (3.0, True)]
+
+
+async def test_a_wish_that_an_agent_has_noted_is_told_to_screens_once() -> None:
+    live = Unwatched()
+    journal = Journal(cast(Any, Saved()), cast(Any, live), str)
+    journal.keep_confidential()
+    journal.keep_confidential()
+    (told,) = live.seen
+    assert (told["kind"], told["confidential"], journal.confidential) == (
+        "confidential",
+        True,
+        True,
+    )

@@ -35,13 +35,13 @@ from voicebot.duty.notices.channels import NotDelivered, Outgoing, SmsGateway
 from voicebot.records.duty import region_names
 from voicebot.records.tables import CallRow, TurnRow
 from voicebot.security import Principal
-from voicebot.tickets.confidential import confidential_calls
 from voicebot.tickets.deadlines import Kind
 from voicebot.tickets.history import Actor
 from voicebot.web.access import Refusal
 from voicebot.web.console.agent.acts import Staff
 from voicebot.web.console.agent.refusals import NO_CALL, refuse
 from voicebot.web.console.agent.standing import confidential
+from voicebot.web.console.agent.wishes import learn, noted
 from voicebot.web.tickets import audit_row, refused
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ def add_forms(app: FastAPI, service: Service) -> None:
     @app.put("/v1/agent/calls/{call_id:path}/draft")
     async def keep(call_id: str, given: Typed, who: Staff, request: Request) -> dict[str, int]:
         """What was typed, whole; a field that is left out is proposed again."""
-        _may(call_id, await _known(call_id), who)
+        known = await _known(call_id)
+        _may(call_id, known, who)
 
         def work(session: Session) -> int:
             at = time.time()
@@ -149,7 +150,10 @@ def add_forms(app: FastAPI, service: Service) -> None:
             )
 
         with _refused():
-            return {"version": await records.transact(work)}
+            version = await records.transact(work)
+        if known.session is not None:
+            await learn(records, call_id, known.session)
+        return {"version": version}
 
     @app.post("/v1/agent/calls/{call_id:path}/ticket")
     async def register(
@@ -241,6 +245,7 @@ def add_forms(app: FastAPI, service: Service) -> None:
     async def _known(call_id: str) -> _Known:
         session = service.sessions.get(call_id)
         if session is not None:
+            await learn(records, call_id, session)
             state = session.state
             said = [turn.text for _, turn in session.transcript if turn.side == "caller"]
             known = _Known(
@@ -301,8 +306,7 @@ def _on_record(session: Session, call_id: str) -> _Known | None:
         return None
     turns = session.query(TurnRow.text).filter_by(call_id=call_id, side="caller")
     said = [text for (text,) in turns.order_by(TurnRow.start, TurnRow.seq)]
-    wishes = bool(confidential_calls(session, [call_id]))
-    return _Known(row.caller, row.did, row.region, said, wishes=wishes)
+    return _Known(row.caller, row.did, row.region, said, wishes=noted(session, call_id))
 
 
 @contextmanager
