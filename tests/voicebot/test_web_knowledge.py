@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from tests.voicebot.call_logs import record_in, unanswered
 from tests.voicebot.knowledge_room import FIELDS, Room, give_ears, opened
 from voicebot import app
 from voicebot.config import Settings
+from voicebot.web.knowledge.desk import AT_LEISURE
 
 FIRST = make_entry("a-1", "社保卡丢了怎么补办", variants=("社会保障卡遗失",))
 SECOND = make_entry("a-2", "怎么申请公租房", department="住建厅")
@@ -273,6 +276,24 @@ def test_an_answer_is_heard_before_it_is_saved(room: Room) -> None:
     assert told["reading"] == "请打幺二三四五。"
     assert told["seconds"] > 0
     assert room.client.get(told["audio"], headers=editor).status_code == 200
+
+
+def test_who_lets_too_much_be_rendered_at_once_is_told_to_come_again(room: Room) -> None:
+    """Publications wait in the same two threads."""
+    desk, over, editor = room.client.app.state.knowledge_desk, threading.Event(), room.as_("editor")  # type: ignore[attr-defined]
+    ask = partial(
+        room.client.post, "/v1/knowledge/spoken", json={"answer": "请打12345。"}, headers=editor
+    )
+    assert room.client.portal is not None
+    try:
+        for _ in range(AT_LEISURE):
+            room.client.portal.start_task_soon(desk.at_leisure, over.wait)
+        refused = ask()
+        assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+        assert refused.headers["retry-after"] == "1"
+    finally:
+        over.set()
+    assert any(ask().status_code == 200 for _ in range(100))
 
 
 def test_what_nobody_can_say_is_not_rendered(room: Room) -> None:

@@ -42,6 +42,8 @@ Reviewer = Annotated[Principal, Depends(require(*REVIEWERS))]
 
 AT_ONCE = 8
 """Searches at work together; one more is told to come again."""
+AT_LEISURE = 4
+"""The same of what takes seconds: publications wait behind it."""
 THREADS = 2
 """For what takes seconds: rendering, reading files, comparing questions."""
 
@@ -55,7 +57,7 @@ NO_VERSION = {
     "code": "kb.no_version",
     "message": "Send the ETag that you read as If-Match, so that nobody's work is overwritten.",
 }
-BUSY = {"code": "busy", "message": "Too many searches at once; ask again in a second."}
+BUSY = {"code": "busy", "message": "Too much is asked for at once; ask again in a second."}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -76,16 +78,26 @@ class Desk:
         self.publications = Publications(records, lambda: service.engines, self._executor)
         self.imports = Imports(records, self._executor)
         self.gaps = GapWatch(records, lambda: service.engines, self._executor)
-        self._searching = 0
+        self._searching = self._waited_for = 0
 
     @property
     def records(self) -> Records:
         return self.service.records
 
     async def at_leisure(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
-        """`work(…)` in a thread that calls go before."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, partial(work, *args, **named))
+        """`work(…)` in a thread that calls go before.
+
+        Raises:
+            Refusal: 503, there is too much.
+        """
+        if self._waited_for >= AT_LEISURE:
+            raise Refusal(503, BUSY, {"Retry-After": "1"})
+        self._waited_for += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._executor, partial(work, *args, **named))
+        finally:
+            self._waited_for -= 1
 
     async def at_once(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """`work(…)` in a thread, for somebody who waits some milliseconds.
