@@ -61,7 +61,7 @@ def acknowledge(session: Session, handoff: str, *, who: str, at: float) -> bool:
     Raises:
         WordRefused: there is no such hand-off, or nobody named himself.
     """
-    _known(session, handoff)
+    _known(session, handoff, lock=True)
     name = _name(who)
     before = session.scalars(
         select(HandoffWordRow.id).filter_by(handoff=handoff, kind="acknowledged").limit(1)
@@ -116,8 +116,8 @@ def _given_back(session: Session, row: HandoffRow, why: str, at: float) -> str:
     return ticket.id
 
 
-def _known(session: Session, handoff: str) -> HandoffRow:
-    row = session.get(HandoffRow, handoff)
+def _known(session: Session, handoff: str, *, lock: bool = False) -> HandoffRow:
+    row = session.get(HandoffRow, handoff, with_for_update=lock or None)
     if row is None:
         raise WordRefused("There is no hand-off of this id.")
     return row

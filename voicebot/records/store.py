@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from telephony.dialing import DutyDirectory
@@ -314,12 +314,12 @@ class Records:
     ) -> T:
         """`work(session, …)` in one writing transaction; for people's acts, not for a call's.
 
-        What it raises takes everything back and is raised here.
+        What it raises takes everything back and is raised here. Where somebody else made the same
+        row at the same moment it is done again, and finds that row.
 
         Raises:
             RecordsUnavailable: the database could not be written within `TRANSACT_S`.
         """
-
         done = await self._act(self._acting, work, *arguments, **named)
         self._tell_written()
         return done
@@ -432,9 +432,15 @@ class Records:
     ) -> T:
         """As `transact`, by one of these threads, and tells nobody."""
 
-        def run() -> T:
+        def once() -> T:
             with Session(self._transactions) as session, session.begin():
                 return work(session, *arguments, **named)
+
+        def run() -> T:
+            try:
+                return once()
+            except IntegrityError:
+                return once()
 
         try:
             return await asyncio.get_running_loop().run_in_executor(threads, run)
