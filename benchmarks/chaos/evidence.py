@@ -52,6 +52,7 @@ def read(url: str, spool: Path, desks: Sequence[DeskProcess]) -> Found:
             calls = {
                 row.id: CallOnRecord(
                     row.ended_at is None,
+                    (row.ended_at or row.started_at or 0.0) < (row.started_at or 0.0),
                     missing.get(row.id, 0),
                     turns.get((row.id, "bot"), 0),
                     turns.get((row.id, "caller"), 0),

@@ -58,12 +58,14 @@ class Told:
 class CallOnRecord:
     """Parameters:
     open: nobody has written down its end.
+    backwards: its end lies before its beginning.
     missing: rows of its event log, which counts its rows, that are not there.
     bot_turns, caller_turns: of the transcript.
     handoffs, tickets: ids that its event log decided to write.
     """
 
     open: bool
+    backwards: bool = False
     missing: int = 0
     bot_turns: int = 0
     caller_turns: int = 0
@@ -134,6 +136,8 @@ def _call(told: Told, found: Found, died_at: float | None) -> list[str]:
     sentences = []
     if record.open:
         sentences.append(f"call_left_open: {told.call} ({told.role}) has no end on record")
+    if record.backwards:
+        sentences.append(f"time_backwards: {told.call} ended before it began")
     if record.missing:
         sentences.append(f"log_lost: {record.missing} rows of the event log of {told.call}")
     until = told.ended_at if died_at is None else min(told.ended_at, died_at - AFTER_S)

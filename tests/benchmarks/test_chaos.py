@@ -87,6 +87,7 @@ def test_a_call_that_was_not_answered_need_not_be_on_record() -> None:
     [
         (replace(FOUND, calls={}), "call_lost"),
         (replace(FOUND, calls={"CA-danger-1": replace(RECORD, open=True)}), "call_left_open"),
+        (replace(FOUND, calls={"CA-danger-1": replace(RECORD, backwards=True)}), "time_backwards"),
         (replace(FOUND, calls={"CA-danger-1": replace(RECORD, missing=3)}), "log_lost"),
         (replace(FOUND, calls={"CA-danger-1": replace(RECORD, bot_turns=1)}), "transcript_lost"),
         (replace(FOUND, calls={"CA-danger-1": replace(RECORD, caller_turns=0)}), "transcript_lost"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -13,6 +14,8 @@ from flows.events import CallStarted, FarSideKey, KeyPressed, LegState, TimePass
 from flows.release import HANDED_BACK
 from flows.state import HandoffState, State, Ticket
 from voicebot.call.journal import Journal
+from voicebot.call.live import LiveFeed
+from voicebot.records.store import Records
 
 
 class Saved:
@@ -90,6 +93,19 @@ async def test_when_the_line_rang_is_on_record_beside_when_it_was_answered() -> 
         journal._flusher.cancel()
     assert saved.started[-1] == 1000.0
     assert saved.started[3] > 1000.0
+
+
+async def test_a_call_ends_after_it_began_though_the_clock_is_set_back_meanwhile(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(records, LiveFeed(), str)
+    await journal.start(CallStarted(0.0, "c1", "13800138000", "12345"), "")
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - 3600.0)
+    await journal.finish(State())
+    record = await records.call("c1")
+    assert record is not None
+    assert 0.0 <= record["ended_at"] - record["started_at"] < 600.0
 
 
 async def test_a_caller_whom_110_gives_back_was_a_false_transfer() -> None:

@@ -62,7 +62,7 @@ class Journal:
         self._offered_at, self._window = offered_at, window
         self._call_id = self._caller = self._did = self._order = ""
         self._trunk = "public"
-        self._began = time.time()
+        self._began, self._ticking = time.time(), time.monotonic()
         self._rows: list[dict[str, Any]] = []
         self._sequence = 0
         self._said: dict[str, act.Say] = {}
@@ -94,6 +94,18 @@ class Journal:
         return tuple((key, self._turns[index]) for key, index in self._turn_index.items())
 
     @property
+    def _elapsed(self) -> float:
+        """Seconds of the call, on a clock that does not jump."""
+        return time.monotonic() - self._ticking
+
+    @property
+    def _now(self) -> float:
+        """Seconds since the epoch, by the clock as it was when the call was answered: a call
+        whose machine's clock is set back meanwhile does not end before it began.
+        """
+        return self._began + self._elapsed
+
+    @property
     def began(self) -> float:
         """When the call was answered, seconds since the epoch."""
         return self._began
@@ -107,14 +119,14 @@ class Journal:
         """Somebody has noted that wish: it holds from now on, and screens are told."""
         if not self._confidential:
             self._confidential = True
-            self._publish(time.time() - self._began, "confidential")
+            self._publish(self._elapsed, "confidential")
 
     # ── the call ──────────────────────────────────────────────────────────────────
 
     async def start(self, start: ev.CallStarted, recording: str) -> None:
         self._call_id, self._caller, self._did = start.call_id, start.caller, start.did
         self._trunk, self._order = start.trunk, start.order
-        self._began = time.time()
+        self._began, self._ticking = time.time(), time.monotonic()
         await self._records.start_call(
             start.call_id, start.caller, start.did, self._began, recording, self._offered_at
         )
@@ -132,12 +144,12 @@ class Journal:
     async def finish(self, state: State) -> None:
         if self._flusher is not None:
             self._flusher.cancel()
-        self._close_turns(time.time() - self._began)
+        self._close_turns(self._elapsed)
         await self._flush()
         await self._deliver(state)
-        await self._records.finish_call(self._call_id, state.outcome, time.time(), state.region)
+        await self._records.finish_call(self._call_id, state.outcome, self._now, state.region)
         on_call.ended(self._records, state, self._did, self._window, self._began)
-        self._publish(time.time() - self._began, "call", state="ended", outcome=state.outcome)
+        self._publish(self._elapsed, "call", state="ended", outcome=state.outcome)
 
     def note(self, event: ev.Event, actions: Sequence[act.Action], state: State) -> None:
         """An event was taken and these actions decided; called for each, in order."""
@@ -347,7 +359,7 @@ class Journal:
     async def open_handoff(self, action: act.Handoff) -> bool:
         """Write the hand-off and its outbox row in one transaction: True once it is safe."""
         return await self._records.open_handoff(
-            {"destination": action.routes[0].destination, "requested_at": time.time()},
+            {"destination": action.routes[0].destination, "requested_at": self._now},
             self._dossier(action.handoff, self._state),
         )
 
