@@ -98,13 +98,24 @@ async def test_a_dossier_is_delivered_at_once_with_key_and_token(records: Record
     assert Dossier.read(request.content).caller == "13800138000"
 
 
-async def test_the_link_of_the_110_view_goes_with_each_dossier(records: Records) -> None:
+LINK = "https://12345.example/console/110/{}?key=x".format
+
+
+async def test_the_link_of_the_110_view_goes_with_each_dossier_for_110(records: Records) -> None:
     desk = Desk()
-    async with working(records, desk, link="https://12345.example/console/110/{}?key=x".format):
+    async with working(records, desk, link=LINK):
         await records.open_handoff({"destination": "110-460100", "requested_at": 1.0}, dossier())
         await delivered(records)
     told = desk.requests[0].headers["Link"]
     assert told.startswith("<https://12345.example/console/110/H1?key=x>; rel=")
+
+
+async def test_the_link_of_the_110_view_does_not_go_to_the_seats(records: Records) -> None:
+    desk = Desk()
+    async with working(records, desk, link=LINK):
+        await records.open_handoff({"destination": "seat", "requested_at": 1.0}, dossier())
+        await delivered(records)
+    assert "Link" not in desk.requests[0].headers
 
 
 async def test_it_is_tried_again_with_the_same_key_and_body(records: Records) -> None:

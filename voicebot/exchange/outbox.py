@@ -15,6 +15,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ import structlog
 
 from voicebot.exchange.address import unsafe
 from voicebot.records.errors import RecordsUnavailable
+from voicebot.records.readdressing import number_of
 from voicebot.records.store import Records
 
 log = structlog.get_logger()
@@ -62,7 +64,8 @@ class OutboxWorker:
     Parameters:
         records: an opened `Records`.
         token: bearer token to show to the desks.
-        link: the 110 view of a hand-off, told beside its dossier (RFC 8288); None: none.
+        link: the 110 view of a hand-off, told to desks of 110 beside its dossier (RFC 8288);
+            None: none.
         transport: instead of the network, for tests.
     """
 
@@ -79,6 +82,8 @@ class OutboxWorker:
         self._transport, self._clock = transport, clock
         self._in_flight: dict[int, _Attempt] = {}
         self._alarmed: dict[str, float] = {}
+        self._police: frozenset[str] = frozenset()
+        """Numbers of 110, as the directory last had them."""
         # What the table would say if it could be written just now.
         self._not_before: dict[int, float] = {}
         self._wake = asyncio.Event()
@@ -139,6 +144,10 @@ class OutboxWorker:
             )
         except RecordsUnavailable:
             return  # the records say so in the log themselves
+        if due and self._link is not None:
+            with suppress(RecordsUnavailable):
+                rows = await self._records.duty_numbers()
+                self._police = frozenset(row["number"] for row in rows if row["kind"] == "110")
         for message in due:
             if self._may_go(message):
                 task = asyncio.create_task(self._attempt(client, message))
@@ -187,7 +196,7 @@ class OutboxWorker:
         headers = {"Idempotency-Key": f"{payload['handoff']}:{payload['revision']}"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        if self._link is not None and message["kind"] == "dossier":
+        if self._link is not None and self._for_police(message):
             address = self._link(payload["handoff"])
             headers["Link"] = f'<{address}>; rel="alternate"; type="text/html"'
         try:
@@ -195,6 +204,11 @@ class OutboxWorker:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return type(error).__name__
         return None if answer.is_success else f"HTTP {answer.status_code}"
+
+    def _for_police(self, message: Mapping[str, Any]) -> bool:
+        """The link is a key: it is for 110, not for the seats, nor for who gets a notice."""
+        number = number_of(message["handoff"], message["key"])
+        return message["kind"] == "dossier" and number in self._police
 
     def _alarm(self, message: Mapping[str, Any], error: str, now: float) -> None:
         waited = max(0.0, now - message["created_at"])
