@@ -307,6 +307,7 @@ async def test_agents_see_nothing_more_of_who_wants_confidence(
         following(live, ("call:C1",)) as supervisor,
     ):
         service.live.publish(message(text="您好"))  # type: ignore[attr-defined]
+        await agent.until(1, "call:C1")
         service.live.publish(message(text="我姓陈", confidential=True))  # type: ignore[attr-defined]
         service.live.publish(  # type: ignore[attr-defined]
             message(kind="call", state="ended", outcome="ticket", confidential=True)
@@ -315,6 +316,28 @@ async def test_agents_see_nothing_more_of_who_wants_confidence(
         shown = await agent.until(2, "call:C1")
     assert [each.data["kind"] for each in shown] == ["say", "call"]
     assert "陈" not in json.dumps([each.data for each in shown], ensure_ascii=False)
+
+
+@pytest.mark.parametrize("role", ["agent", "supervisor"])
+async def test_who_comes_after_a_wish_for_confidence_reads_nothing_from_before_it(
+    live: ConsoleLive, service: _Service, role: str
+) -> None:
+    topics, after = ("calls", "call:C1"), live.seq
+    async with following(live, topics, role) as follower:
+        service.live.publish(message(text="我姓陈"))  # type: ignore[attr-defined]
+        service.live.publish(message("C2", text="路灯坏了"))  # type: ignore[attr-defined]
+        assert "陈" in str(await follower.until(1, "calls"))
+        service.live.publish(message(kind="confidential", confidential=True))  # type: ignore[attr-defined]
+        service.live.publish(  # type: ignore[attr-defined]
+            message(kind="call", state="ended", outcome="ticket", confidential=True)
+        )
+        await follower.until(2, "calls")
+    async with following(live, topics, role, after=after) as late:
+        told = await late.until(2, "calls")
+        words = str(late.of("call:C1"))
+    assert "陈" not in str(told)
+    assert "路灯坏了" in str(told)
+    assert ("陈" in words) is (role == "supervisor")
 
 
 async def test_a_message_that_is_not_understood_ends_nothing(

@@ -70,6 +70,11 @@ class Board:
     def row(self, call_id: str) -> Row | None:
         return self._rows.get(call_id)
 
+    def is_confidential(self, call_id: str) -> bool:
+        """The call is running, and its caller wants it."""
+        row = self._rows.get(call_id)
+        return row is not None and row.confidential
+
     def take(self, message: Message, now: float) -> None:
         """`now`: seconds since the epoch."""
         call_id = message["call_id"]

@@ -44,6 +44,11 @@ class Event:
             self._written[role] = known
         return known
 
+    def amend(self, data: Mapping[str, Any]) -> None:
+        """Whoever reads it from now on reads this."""
+        self.data = data
+        self._written.clear()
+
 
 def written(seq: int, topic: str, data: Mapping[str, Any]) -> bytes:
     """One event of a text/event-stream."""
@@ -72,6 +77,15 @@ class EventRing:
         self._events.append(event)
         self._next += 1
         return event
+
+    def amend(self, right: Callable[[str, Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        """Put right what is kept: `right` gives the data of each event, from topic and data, or
+        the same where it stays.
+        """
+        for event in self._events:
+            data = right(event.topic, event.data)
+            if data is not event.data:
+                event.amend(data)
 
     def before(self, at: float) -> int:
         """Number of the newest event that is not younger than this (time.monotonic())."""

@@ -26,6 +26,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -146,6 +147,8 @@ class ConsoleLive:
         self.end()
 
     def _take(self, message: Mapping[str, Any]) -> None:
+        if message.get("confidential") and not self.board.is_confidential(message["call_id"]):
+            self._ring.amend(partial(_kept, message["call_id"]))
         self.board.take(message, time.time())
         self._add(CALL + message["call_id"], message, caller_privacy.live)
         if message["kind"] in ("handoff", "transfer"):
@@ -211,6 +214,23 @@ async def _told(news: asyncio.Event) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _kept(call_id: str, topic: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was told of a call before its caller wanted to be confidential, as it may be told now:
+    who comes back, or comes late, did not see it then.
+    """
+    if topic == "calls" and any(row["call_id"] == call_id for row in data["rows"]):
+        return {**data, "rows": [_blank(call_id, row) for row in data["rows"]]}
+    if topic == CALL + call_id or (topic == "handoffs" and data["call_id"] == call_id):
+        return {**data, "confidential": True}
+    return data
+
+
+def _blank(call_id: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    if row["call_id"] != call_id:
+        return row
+    return {**row, "caller": caller_privacy.HIDDEN, "text": "", "confidential": True}
 
 
 def _to_all(data: Mapping[str, Any], _: str) -> Mapping[str, Any]:

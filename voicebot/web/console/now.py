@@ -15,6 +15,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from voicebot.caller_privacy import may_know
 from voicebot.security import ROLES, Principal
 from voicebot.web.access import Refusal, require, until_refused
 from voicebot.web.console.live import CALL, MOST_TOPICS, TOPICS, Reader
@@ -82,7 +83,9 @@ def add_now(app: FastAPI, service: Service, console: Console) -> None:
         if not wanted or len(wanted) > MOST_TOPICS or not others <= set(TOPICS):
             raise Refusal(422, BAD_TOPICS)
         client = request.client.host if request.client else ""
-        if await confidential_among(records, principal, calls):
+        knows = may_know(principal.role, confidential=True)
+        kept = not knows and any(map(live.board.is_confidential, calls))
+        if kept or await confidential_among(records, principal, calls):
             records.audit(principal, "refused", ",".join(calls), client, allowed=False)
             raise Refusal(403, CONFIDENTIAL)
         records.audit(principal, "live.watch", ",".join(sorted(calls)), client)
