@@ -39,6 +39,13 @@ WATCH = """() => {
 """When each state of the caller's words has come to the screen."""
 
 
+KEEP_MICROPHONE = """() => {
+  const { mediaDevices } = navigator, get = mediaDevices.getUserMedia.bind(mediaDevices);
+  mediaDevices.getUserMedia = async (wanted) => (window.microphone = await get(wanted));
+}"""
+UNPLUGGED = "() => window.microphone.getAudioTracks()[0].dispatchEvent(new Event('ended'))"
+
+
 async def opened(person: Person, call_id: str) -> None:
     """The agent has found the call and reads it."""
     row = await person.see(f'#calls li[data-id="{call_id}"] button')
@@ -54,6 +61,16 @@ async def answered_in_browser(person: Person) -> None:
 async def greeted(phone: Telephone) -> None:
     await phone.hears_mark("end:prompt")
     await asyncio.sleep(0.3)
+
+
+async def csrf(person: Person) -> dict[str, str]:
+    word = await person.page.get_attribute('meta[name="csrf-token"]', "content")
+    return {"X-CSRF-Token": word or ""}
+
+
+async def typed(person: Person, call_id: str) -> Any:
+    answer = await person.page.request.get(f"/v1/agent/calls/{call_id}/draft")
+    return (await answer.json())["typed"]
 
 
 def delays(seen: list[dict[str, Any]], began: float, *, partial: bool) -> list[float]:
@@ -185,6 +202,78 @@ async def test_a_call_that_ends_is_wrapped_up(stage: Stage) -> None:
     assert (await stage.record("agent-wrap"))["outcome"] == "human"
 
 
+async def test_a_page_that_goes_or_a_lost_microphone_hands_the_caller_on(stage: Stage) -> None:
+    async with (
+        stage.person("agent", "/console/agent", permissions=["microphone"]) as person,
+        telephone(stage, "agent-lost", caller="13800138025") as phone,
+    ):
+        page = person.page
+        await opened(person, "agent-lost")
+        await greeted(phone)
+        for goes in (page.reload, lambda: page.evaluate(UNPLUGGED)):
+            await page.evaluate(KEEP_MICROPHONE)
+            await answered_in_browser(person)
+            await phone.hears(MICROPHONE_HZ)
+            await person.see("#with-sub", "座席")
+            await goes()
+            await person.see('body:not([data-line="on"]) #with-sub', "机器人")
+            assert not phone.over.is_set(), "no seat is there either, and the bot goes on"
+    assert (await stage.record("agent-lost"))["outcome"] != ""
+
+
+async def test_a_session_that_ends_leaves_an_agent_on_his_call(stage: Stage) -> None:
+    async with (
+        stage.person("agent", "/console/agent", permissions=["microphone"]) as person,
+        telephone(stage, "agent-out", caller="13800138028") as phone,
+    ):
+        await opened(person, "agent-out")
+        await greeted(phone)
+        await answered_in_browser(person)
+        await person.page.context.clear_cookies()
+        await person.page.keyboard.press("F7")
+        await person.see(".toasts", "登录已到期")
+        await phone.hears(MICROPHONE_HZ)
+        assert await person.page.get_attribute("body", "data-line") == "on"
+        assert not phone.over.is_set()
+
+
+async def test_what_is_typed_in_one_call_never_appears_in_another(stage: Stage) -> None:
+    async with (
+        stage.person("agent", "/console/agent") as person,
+        telephone(stage, "agent-one", caller="13800138026") as one,
+        telephone(stage, "agent-two", caller="13800138027") as two,
+    ):
+        page = person.page
+        await opened(person, "agent-one")
+        await greeted(one)
+        await greeted(two)
+        # Another page changes the form first, so that this one has to send its own again.
+        other = {"typed": {"name": "王女士"}, "version": 0}
+        answer = await page.request.put(
+            "/v1/agent/calls/agent-one/draft", data=other, headers=await csrf(person)
+        )
+        assert answer.status == 200
+        await page.fill("[name=place]", "国贸路28号门口")
+        await page.click('#calls li[data-id="agent-two"] button')  # before it is kept
+        assert await page.input_value("[name=place]") == ""
+        await page.fill("[name=note]", "第二通的备注")
+        await person.see("#saved", "已保存草稿")
+        first = {"name": "王女士", "place": "国贸路28号门口"}
+        async with asyncio.timeout(60):
+            while await typed(person, "agent-one") != first:  # noqa: ASYNC110 - kept by the page
+                await asyncio.sleep(0.2)
+        assert await typed(person, "agent-two") == {"note": "第二通的备注"}
+        await page.click('#calls li[data-id="agent-one"] button')
+        await page.wait_for_function(
+            "() => document.querySelector('[name=place]').value === '国贸路28号门口'"
+        )
+        assert await page.input_value("[name=note]") == ""
+        # Not closed as registered where no ticket is.
+        await page.keyboard.press("F12")
+        await person.see("#why-not", "还没有登记工单")
+        assert await typed(person, "agent-one") == first
+
+
 async def test_a_call_in_danger_is_not_answered_by_the_bot_at_an_agents_wish(
     stage: Stage, police: object
 ) -> None:
@@ -199,11 +288,7 @@ async def test_a_call_in_danger_is_not_answered_by_the_bot_at_an_agents_wish(
         answer = await person.page.request.post(
             f"/v1/agent/calls/{quote('agent-danger')}/acts",
             data={"act": "say", "entry": "x"},
-            headers={
-                "X-CSRF-Token": await person.page.get_attribute(
-                    'meta[name="csrf-token"]', "content"
-                )
-            },
+            headers=await csrf(person),
         )
         assert (await answer.json())["code"] == "agent.danger"
         assert "110正在呼叫" in (
