@@ -197,7 +197,7 @@ def _ear_failed(state: State, ear: Ear, policy: Policy) -> Step:
     if state.handoff is not None:
         return state, ()
     if not state.ears:
-        if state.phase is Phase.CONFIRMING_DANGER:
+        if handoff.unsettled(state):
             return handoff.to_police(state, "danger")  # no answer can be heard any more
         return seatless.to_human(state, "no_recogniser", "keys")
     if state.awaiting is None:

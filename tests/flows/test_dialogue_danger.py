@@ -196,6 +196,14 @@ def test_silence_after_talking_on_is_still_a_yes(asking: Call) -> None:
 # ── danger outlives seat, voice and caller ────────────────────────────────────────
 
 
+def test_doubt_that_nobody_has_asked_about_goes_to_110_when_no_ear_is_left(call: Call) -> None:
+    call.begins()
+    call.partial("那个人在门口")
+    assert call.state.phase is not Phase.CONFIRMING_DANGER
+    call.fails("listener")
+    assert first_route(call.fails("transcriber")) == POLICE
+
+
 @pytest.fixture
 def alarmed(call: Call) -> Call:
     """A seat has the call, and danger came up."""
