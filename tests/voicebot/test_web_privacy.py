@@ -162,13 +162,17 @@ LISTS = {
     "/v1/callers/evaluations": OTHER,
     "/v1/callers/limits": OTHER,
     "/v1/callers/limits?everything=true": OTHER,
-    f"/v1/callers/limits?number={NUMBER}": "保密",
+    f"/v1/callers/limits?number={NUMBER}": "[]",
+    f"/v1/callers/limits?number={OTHER}": OTHER,
+    f"/console/duty/limits?number={OTHER}": OTHER,
     "/v1/callers/nuisance": OTHER,
     "/v1/incidents": "I1",
     "/v1/incidents/I1": OTHER_WORDS,
     "/v1/waiting": "C1-h1",
 }
 """By path: what it still tells agents, so that it is not empty."""
+SAY_NOTHING = ("/v1/incidents", *(path for path in LISTS if OTHER in path))
+"""Those that tell nobody of the confidential one."""
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -179,8 +183,21 @@ def test_a_list_tells_an_agent_nothing_of_a_confidential_caller(ask: Any, path: 
     assert [secret for secret in SECRETS if secret in answer.text] == []
 
 
+def test_an_agent_who_asks_for_a_number_is_not_told_that_its_caller_is_confidential(
+    ask: Any,
+) -> None:
+    for path in ("/v1/callers/limits", "/console/duty/limits"):
+        confidential, unknown = (
+            ask("agent", f"{path}?number={number}").text.replace(number, "")
+            for number in (NUMBER, "13700137000")
+        )
+        assert confidential == unknown
+    appeal = {"number": NUMBER, "why": "不是本人"}
+    assert "保密" not in ask("agent", "/v1/callers/appeals", json=appeal).text
+
+
 @pytest.mark.parametrize("role", ["supervisor", "admin"])
-@pytest.mark.parametrize("path", sorted(set(LISTS) - {"/v1/incidents"}))
+@pytest.mark.parametrize("path", [each for each in LISTS if each not in SAY_NOTHING])
 def test_the_same_list_tells_supervisors(ask: Any, path: str, role: str) -> None:
     text = ask(role, path).text
     assert any(secret in text for secret in SECRETS)

@@ -38,6 +38,7 @@ from voicebot.web.discretion import (
     confidential_among,
     evaluations_for,
     limits_for,
+    limits_of_number,
     nuisance_for,
 )
 from voicebot.web.parameters import RowNumber
@@ -140,11 +141,11 @@ def add_callers(app: FastAPI, service: Service) -> None:
         everything: bool = False,
     ) -> dict[str, Any]:
         at = time.time()
+        audit(request, who, "callers.limits.read", number)
         if number:
             found = await records.read(limits.history, number, at)
-        else:
-            found = await records.read(limits.listed, at, everything=everything)
-        audit(request, who, "callers.limits.read", number)
+            return {"limits": await limits_of_number(records, who, found)}
+        found = await records.read(limits.listed, at, everything=everything)
         return {"limits": await limits_for(records, who, found)}
 
     @app.post("/v1/callers/limits")
@@ -215,7 +216,8 @@ def add_callers(app: FastAPI, service: Service) -> None:
             why=wanted.why,
             at=time.time(),
         )
-        return (await limits_for(records, who, [appealed]))[0]
+        (shown,) = await limits_for(records, who, [appealed])
+        return {**shown, "number": appealed["number"]}  # 保密 for what he has typed would tell
 
     @app.get("/v1/callers/nuisance")
     async def nuisance(who: Staff, request: Request) -> dict[str, Any]:

@@ -52,6 +52,14 @@ async def limits_for(records: Records, who: Principal, found: Found) -> list[dic
     return [caller_privacy.limit(each, who.role, kept) for each in found]
 
 
+async def limits_of_number(records: Records, who: Principal, found: Found) -> list[dict[str, Any]]:
+    """Those of the number that was asked for: a hidden one would tell that its caller wants to
+    be confidential, so it is left out.
+    """
+    shown = await limits_for(records, who, found)
+    return [each for each in shown if each["number"] != caller_privacy.HIDDEN]
+
+
 async def nuisance_for(records: Records, who: Principal, found: Found) -> list[dict[str, Any]]:
     hidden = await records.read(confidential_nuisance)
     return [caller_privacy.nuisance(each, who.role, hidden) for each in found]

@@ -27,7 +27,7 @@ from voicebot.web.console.duty.desk import (
     principal,
     whole_number,
 )
-from voicebot.web.discretion import calls_for, limits_for, nuisance_for
+from voicebot.web.discretion import calls_for, limits_for, limits_of_number, nuisance_for
 from voicebot.web.paging import read_key, write_key
 
 SHOWN = 50
@@ -47,6 +47,7 @@ def add_caller_pages(desk: Desk) -> None:
     ) -> Response:
         at, chosen = time.time(), _which(which)
         read: Callable[[Session], list[dict[str, Any]]]
+        shown = limits_of_number if number.strip() else limits_for
         if number.strip():
             read = partial(limits.history, number=number.strip(), at=at)
         else:
@@ -58,7 +59,7 @@ def add_caller_pages(desk: Desk) -> None:
         return console.page(
             request,
             "duty/limits.html",
-            limits=await limits_for(records, principal(who), found),
+            limits=await shown(records, principal(who), found),
             nuisance=await nuisance_for(records, principal(who), counts),
             **paging(request, str(found[-1]["id"]) if more else None),
             which=chosen,
