@@ -1,6 +1,7 @@
 """The service as a process: one a state folder, started with what is there, ended in order."""
 
 import asyncio
+import json
 import signal
 import socket
 import sqlite3
@@ -25,6 +26,27 @@ from voicebot.state_folder import StateFolderError, only_service
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def configured(log: Path) -> Path:
+    """The service's settings file, beside its log."""
+    file = log.with_name("service.toml")
+    file.touch()
+    return file
+
+
+def reloaded(settings: Settings, url: str) -> subprocess.CompletedProcess[str]:
+    """`voicebot config reload`, whose own settings are not the service's."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "voicebot.cli", "config", "reload", "--json"),
+            *("--url", url, "--token", local_token(settings, "admin") or ""),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
 @contextmanager
 def service(settings: Settings, models: Path, log: Path) -> Iterator[tuple[subprocess.Popen, str]]:
     with socket.socket() as probe:
@@ -37,6 +59,7 @@ def service(settings: Settings, models: Path, log: Path) -> Iterator[tuple[subpr
         stderr=subprocess.STDOUT,
         env={
             "PATH": "/usr/bin:/bin",
+            "VOICEBOT_CONFIG": str(configured(log)),
             "VOICEBOT_PATHS__STATE": str(settings.paths.state),
             "VOICEBOT_PATHS__MODELS": str(models),
             "VOICEBOT_SERVER__PORT": str(port),
@@ -76,7 +99,7 @@ def test_it_starts_without_what_it_can_miss_and_ends_in_order(
     assert not (state / "voicebot.db-wal").exists()
 
 
-def test_a_running_call_is_closed_on_record(
+def test_a_running_call_outlives_a_reload_and_is_closed_on_record_at_the_end(
     settings: Settings, models_dir: Path, tmp_path: Path
 ) -> None:
     prepare(settings)
@@ -101,8 +124,26 @@ def test_a_running_call_is_closed_on_record(
             while not client.get(f"{url}/health").json()["calls"]:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-        time.sleep(1.0)
-        process.send_signal(signal.SIGTERM)
+            configured(log).write_text("[admission]\ncalls = 5\n")
+            process.send_signal(signal.SIGHUP)
+            while "settings_reloaded" not in log.read_text():
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            configured(log).write_text("[admission]\ncalls = 6\n[sip]\nport = 5070\n")
+            done = reloaded(settings, url)
+            assert json.loads(done.stdout) == {
+                "dry_run": False, "changed": ["admission.calls"], "restart": ["sip.port"],
+            }  # fmt: skip
+            configured(log).write_text("[admission]\ncalls = 0\n")
+            done = reloaded(settings, url)
+            assert done.returncode == 1
+            assert "admission.calls" in done.stderr
+            assert client.get(f"{url}/health").json()["calls"] == 1
+            assert client.get(f"{url}/ready").status_code == 200
+            process.send_signal(signal.SIGTERM)
+            while client.get(f"{url}/ready").status_code == 200:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
         assert process.wait(60) == 0, log.read_text()[-3000:]
         calling.kill()
         calling.wait()
