@@ -394,6 +394,15 @@ LOUD = np.full(800, 3000, np.int16)
 
 
 @leaping
+async def test_an_agents_browser_takes_no_outgoing_line() -> None:
+    async with scripted(ScriptedLeg(), ScriptedLeg()) as (driver, _):
+        driver.dial("h1", Route("seat@u-1", "seat"), {})
+        assert driver.lines_in_use == 0
+        driver.dial("h2", MEDICAL, {}, "120")
+        assert driver.lines_in_use == 1
+
+
+@leaping
 async def test_an_in_band_busy_tone_fails_the_route_at_once() -> None:
     leg = ScriptedLeg()
     async with scripted(leg) as (driver, progress):

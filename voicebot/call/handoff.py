@@ -29,7 +29,7 @@ from telephony.errors import LegError, TelephonyError
 from telephony.leg_events import LegAudio, LegEnded, LegKey, LegProgress
 from telephony.leg_state import LegEndReason
 from telephony.leg_state import LegState as WireState
-from voicebot.call.agent_desks import desk_number
+from voicebot.call.agent_desks import SCHEME, desk_number
 from voicebot.call.conference import Conference
 from voicebot.call.far_ear import MakeEar
 from voicebot.call.far_words import FarWords
@@ -86,6 +86,7 @@ class _Leg:
     handoff: str
     number: str
     leg: Leg
+    takes_line: bool
     line: str = ""
     """The line beside 110 whose leg it is; "" for the chain of 110 or of the seat."""
     task: asyncio.Task[None] | None = None
@@ -153,8 +154,8 @@ class HandoffDriver:
 
     @property
     def lines_in_use(self) -> int:
-        """Legs that are up or being dialled."""
-        return len(self._legs)
+        """Legs that are up or being dialled; one to an agent's browser takes no line."""
+        return sum(leg.takes_line for leg in self._legs.values())
 
     @property
     def bridged(self) -> bool:
@@ -184,7 +185,8 @@ class HandoffDriver:
                 )
             )
             return
-        leg = self._legs[line] = _Leg(handoff, number.number, outgoing, line)
+        takes_line = not number.url.startswith(SCHEME)
+        leg = self._legs[line] = _Leg(handoff, number.number, outgoing, takes_line, line)
         leg.words = self._make_words(number.kind)
         leg.task = asyncio.create_task(self._run(leg, number, start))
 
