@@ -23,7 +23,7 @@ from voicebot.accounts.passwords import hashed
 from voicebot.config import Settings
 from voicebot.config_accounts import Oidc
 from voicebot.records.tables import AuditRow
-from voicebot.web.access import COOKIE
+from voicebot.web.access import TLS_COOKIE
 from voicebot.web.api import create_app
 from voicebot.web.oidc import FAULTS, START_COOKIE
 
@@ -86,7 +86,7 @@ def log_in(client: TestClient) -> httpx.Response:
 def refused(answer: httpx.Response) -> str:
     """The code that the page to log in is told."""
     assert answer.status_code == 303
-    assert COOKIE not in answer.cookies
+    assert TLS_COOKIE not in answer.cookies
     location = urlsplit(answer.headers["location"])
     assert location.path == "/console/login"
     (code,) = parse_qs(location.query)["error"]
@@ -114,7 +114,7 @@ def test_the_cookies_are_what_they_should_be(client: TestClient) -> None:
     for flag in ("httponly", "samesite=lax", "secure", "path=/v1/session/oidc", "max-age=600"):
         assert flag in start
     cookies = client.get(at_provider(begun.headers["location"])).headers.get_list("set-cookie")
-    (session,) = [each.lower() for each in cookies if each.startswith(f"{COOKIE}=")]
+    (session,) = [each.lower() for each in cookies if each.startswith(f"{TLS_COOKIE}=")]
     assert "samesite=strict" in session
     assert START_COOKIE not in client.cookies
 
@@ -133,7 +133,7 @@ def test_the_same_person_has_one_account_whose_role_follows_the_provider(
     client: TestClient, service: _Service, provider: Provider  # noqa: F811
 ) -> None:  # fmt: skip
     log_in(client)
-    first = client.cookies[COOKIE]
+    first = client.cookies[TLS_COOKIE]
     client.cookies.clear()
     provider.person["roles"] = ["others", "hotline-agents", "hotline-chiefs"]
     log_in(client)
@@ -141,7 +141,7 @@ def test_the_same_person_has_one_account_whose_role_follows_the_provider(
     (row,) = transact(client, service, keeping.listed)
     assert row["role"] == "supervisor"
     client.cookies.clear()
-    client.cookies.set(COOKIE, first)
+    client.cookies.set(TLS_COOKIE, first)
     assert client.get("/v1/session").status_code == 401  # that of the agent is over
 
 

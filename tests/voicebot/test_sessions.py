@@ -90,7 +90,15 @@ def test_over_tls_the_cookie_is_never_sent_without_it(service: _Service) -> None
     token = service.records.tokens.create("admin")
     with TestClient(create_app(service), base_url="https://testserver") as client:
         answer = client.post("/v1/session", json={"token": token})
-        assert "; secure" in answer.headers["set-cookie"].lower()
+        name, *flags = answer.headers["set-cookie"].split("; ")
+        assert name.startswith(f"__Host-{COOKIE}="), "no neighbour of the domain can set it"
+        assert {"Secure", "Path=/"} <= set(flags)
+        csrf = client.get("/v1/session").json()["csrf"]
+        gone = client.delete("/v1/session", headers={"X-CSRF-Token": csrf})
+        assert "; secure" in gone.headers["set-cookie"].lower()
+        assert not client.cookies
+        client.cookies.set(COOKIE, name.partition("=")[2])
+        assert client.get("/v1/session").status_code == 401
         assert client.portal is not None
         client.portal.call(service.records.close)
 

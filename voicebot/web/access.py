@@ -30,6 +30,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 COOKIE = "voicebot_session"
+TLS_COOKIE = f"__Host-{COOKIE}"
+"""Its name over TLS: browsers take it from this host alone, and from no neighbour of the domain."""
 CSRF_HEADER = "X-CSRF-Token"
 SAFE = frozenset({"GET", "HEAD"})
 """Methods that change nothing."""
@@ -94,8 +96,13 @@ async def session_of(
     Parameters:
         active: it comes of what a person did (`voicebot.accounts.sessions`).
     """
-    cookie = connection.cookies.get(COOKIE)
+    cookie = connection.cookies.get(cookie_name(connection))
     return await records.sessions.visitor(cookie, active=active) if cookie else None
+
+
+def cookie_name(connection: HTTPConnection) -> str:
+    """The name of the session's cookie on this connection."""
+    return TLS_COOKIE if connection.url.scheme in ("https", "wss") else COOKIE
 
 
 async def until_refused(
@@ -138,7 +145,7 @@ async def _who(
     connection: HTTPConnection, records: Records, *, active: bool = True
 ) -> tuple[Principal | None, Visitor | None]:
     authorization = connection.headers.get("authorization")
-    if authorization is not None or COOKIE not in connection.cookies:
+    if authorization is not None or cookie_name(connection) not in connection.cookies:
         return await records.principal(bearer_token(authorization)), None
     visitor = await session_of(connection, records, active=active)
     return (visitor.principal if visitor else None), visitor

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import StreamingResponse
 from starlette.routing import Route
 
-from voicebot.web.access import COOKIE, CSRF_HEADER
+from voicebot.web.access import COOKIE, CSRF_HEADER, TLS_COOKIE
 from voicebot.web.limiting import SIGN_IN, unlimited
 
 _PROBLEM = {
@@ -96,7 +96,7 @@ def _made(app: FastAPI) -> dict[str, Any]:
             "type": "apiKey",
             "in": "cookie",
             "name": COOKIE,
-            "description": f"What changes something needs {CSRF_HEADER} as well.",
+            "description": f"Over TLS {TLS_COOKIE}. What changes anything needs {CSRF_HEADER}.",
         },
     }
     for path, operations in document["paths"].items():

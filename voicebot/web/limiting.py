@@ -25,7 +25,7 @@ from voicebot.metrics.instruments import Metrics
 from voicebot.rate_limiting import Buckets, Rate, network
 from voicebot.records.store import Records
 from voicebot.security import Principal
-from voicebot.web.access import COOKIE, session_of
+from voicebot.web.access import COOKIE, TLS_COOKIE, cookie_name, session_of
 
 log = structlog.get_logger()
 
@@ -207,7 +207,8 @@ def failed(path: str, status: int, headers: Headers) -> bool:
     not count: who sends such keeps out nobody at his address.
     """
     if path == CALLBACK:
-        opened = any(each.startswith(f"{COOKIE}=") for each in headers.getlist("set-cookie"))
+        names = {each.partition("=")[0] for each in headers.getlist("set-cookie")}
+        opened = bool(names & {COOKIE, TLS_COOKIE})
         return status < 400 and not opened
     return status == 401
 
@@ -225,4 +226,4 @@ def _within(path: str, above: str) -> bool:
 
 def _shown(request: HTTPConnection) -> str:
     """The token or session that is shown, as it was written; "" for none."""
-    return request.headers.get("authorization") or request.cookies.get(COOKIE, "")
+    return request.headers.get("authorization") or request.cookies.get(cookie_name(request), "")

@@ -23,7 +23,7 @@ from voicebot.accounts.id_token import HOME, Start
 from voicebot.accounts.oidc import Provider
 from voicebot.accounts.provided import admit
 from voicebot.records.errors import RecordsUnavailable
-from voicebot.web.access import COOKIE, Refusal
+from voicebot.web.access import Refusal, cookie_name
 from voicebot.web.service import Service
 from voicebot.web.sessions import client_of, set_cookie
 
@@ -87,7 +87,7 @@ def add_oidc(app: FastAPI, service: Service) -> None:
             identity = await provider.finish(start, code)
             opening = await records.transact(admit, identity, client, time.time())
             cookie = await records.sessions.open(
-                opening, client, instead_of=request.cookies.get(COOKIE, "")
+                opening, client, instead_of=request.cookies.get(cookie_name(request), "")
             )
         except AccountsError as refused:
             records.audit(None, "session.refused", f"oidc {refused.code}", client, allowed=False)

@@ -25,10 +25,10 @@ from voicebot.accounts.log_in import LogIn
 from voicebot.accounts.sessions import Opening, csrf_of
 from voicebot.security import ROLES, Principal
 from voicebot.web.access import (
-    COOKIE,
     FOREIGN_ORIGIN,
     WRONG_TOKEN,
     Refusal,
+    cookie_name,
     from_here,
     require,
     session_of,
@@ -131,7 +131,13 @@ def add_sessions(app: FastAPI, service: Service) -> None:
         if visitor is None:
             raise Refusal(409, NO_SESSION)
         await records.sessions.close(visitor, client_of(request))
-        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+        response.delete_cookie(
+            cookie_name(request),
+            path="/",
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
 
     @app.post("/v1/session/password")
     async def change_password(asked: NewPassword, _: Anybody, request: Request) -> Response:
@@ -143,7 +149,7 @@ def add_sessions(app: FastAPI, service: Service) -> None:
 
     async def opened(request: Request, opening: Opening) -> Response:
         cookie = await records.sessions.open(
-            opening, client_of(request), instead_of=request.cookies.get(COOKIE, "")
+            opening, client_of(request), instead_of=request.cookies.get(cookie_name(request), "")
         )
         who = opening.principal
         answer = JSONResponse(
@@ -157,7 +163,7 @@ def add_sessions(app: FastAPI, service: Service) -> None:
 def set_cookie(request: Request, response: Response, cookie: str) -> None:
     """For this site alone, out of the reach of scripts, gone when the browser is closed."""
     response.set_cookie(
-        COOKIE,
+        cookie_name(request),
         cookie,
         path="/",
         httponly=True,
