@@ -17,6 +17,7 @@ from voicebot.app import Service
 from voicebot.call.live import LiveFeed
 from voicebot.config import Settings
 from voicebot.loop_lag import LoopLag
+from voicebot.metrics.instruments import Metrics
 from voicebot.records.store import Records
 from voicebot.surge.control import SurgeControl
 
@@ -65,6 +66,7 @@ class ScriptedService(Service):
         self.surge = SurgeControl(
             settings, records, lambda: Room(0, 8, 16, 0), lambda *_: False, lambda _: False
         )
+        self.metrics = Metrics()
         self.started_at = 0.0
         self.refusal: Rejection | None = None
         self.silent = False
