@@ -61,7 +61,8 @@ async def test_a_newcomer_answers_what_callers_asked_in_vain_and_the_bot_says_it
         await page.click("text=没答上的问题")
         await page.click("text=重新整理")
         row = await editor.see(".gaps > li", QUESTION)
-        assert "2" in await row.locator(".count").inner_text()
+        asked = (await row.locator(".count").inner_text()).split()[0]
+        assert int(asked) >= 2  # by these two, and by other scenarios' callers
         await row.get_by_role("link", name="写一条答复").click()
         await expect(page.locator('[name="question"]')).to_have_value(QUESTION)
         await page.fill('[name="answer"]', ANSWER)
