@@ -117,11 +117,11 @@ class Fault:
             ballast.unlink(missing_ok=True)
 
     async def _move_clock(self) -> None:
-        self._stage.clock.write_text(f"{self._plan.jump_s:+d}")
+        self._stage.move_clock(self._plan.jump_s)
         try:
             await asyncio.sleep(self._plan.lasts_s)
         finally:
-            self._stage.clock.write_text("+0")
+            self._stage.move_clock(0)
 
 
 def _fill(path: Path) -> None:
