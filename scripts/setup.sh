@@ -14,8 +14,9 @@ readonly VENV=.venv
 readonly STAMP=$VENV/.setup-stamp
 readonly PACKAGES=(espeak-ng)
 # For Asterisk (scripts/asterisk.sh), SIP callers and a network namespace for both, a browser,
-# PostgreSQL (tests/voicebot/postgres.py starts its own), a Chinese font for pictures of pages.
-readonly TEST_PACKAGES=(debootstrap sip-tester iproute2 chromium postgresql fonts-noto-cjk)
+# PostgreSQL (tests/voicebot/postgres.py starts its own), a Chinese font for pictures of pages,
+# systemd-analyze for the units of deploy/systemd.
+readonly TEST_PACKAGES=(debootstrap sip-tester iproute2 chromium postgresql fonts-noto-cjk systemd)
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 fail() { printf '\033[31m%s\033[0m\n' "$*" >&2; exit 1; }
