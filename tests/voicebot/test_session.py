@@ -192,7 +192,8 @@ async def serving(
     clock = asyncio.get_running_loop().time
     monkeypatch.setattr("voicebot.call.session.time", SimpleNamespace(monotonic=clock))
     monkeypatch.setattr(
-        "voicebot.call.journal.time", SimpleNamespace(time=lambda: 1_790_000_000.0 + clock())
+        "voicebot.call.journal.time",
+        SimpleNamespace(time=lambda: 1_790_000_000.0 + clock(), monotonic=clock),
     )
     made = Service(settings, engines, records, await records.duty_directory(), None)
     pool = asyncio.create_task(engines.pool.run())
