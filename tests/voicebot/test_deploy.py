@@ -20,6 +20,7 @@ import fastjsonschema
 import pytest
 import typer.main
 import yaml
+from sqlalchemy import create_engine
 from typer.core import TyperGroup
 
 from voicebot.cli import app
@@ -304,3 +305,31 @@ def test_a_backup_that_fails_leaves_nothing_and_says_so(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert done.stderr
     assert list(kept.iterdir()) == []
+
+
+def test_a_backup_of_either_database_holds_what_the_service_has_written(
+    database_url: str, tmp_path: Path
+) -> None:
+    engine = create_engine(database_url)
+    if database_url.startswith("sqlite"):
+        Path(engine.url.database or "").parent.mkdir(exist_ok=True)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("create table kept_words (word varchar(20))")
+        connection.exec_driver_sql("insert into kept_words values ('台风')")
+    kept = tmp_path / "kept"
+    done = backup(kept, VOICEBOT_DATABASE__URL=database_url)
+    assert done.returncode == 0, done.stderr
+    copy = Path(done.stdout.strip())
+    if database_url.startswith("sqlite"):
+        with closing(sqlite3.connect(copy)) as database:
+            assert database.execute("select word from kept_words").fetchall() == [("台风",)]
+    else:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("drop table kept_words")
+        plain = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        restore = ("pg_restore", "--clean", "--if-exists", f"--dbname={plain}", str(copy))
+        subprocess.run(restore, check=True, capture_output=True, timeout=60)
+        with engine.connect() as connection:
+            words = connection.exec_driver_sql("select word from kept_words").scalars().all()
+        assert words == ["台风"]
+    engine.dispose()
