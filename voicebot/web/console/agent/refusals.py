@@ -11,7 +11,7 @@ MESSAGES = {
     "you_talk": "You are on a call already; leave it or pass it on first.",
     "no_agent": "No agent is on the line; take the call first.",
     "police_called": "110 is being called, or has the call.",
-    "danger": "Danger is open: no answers are spoken, nobody is held. Ask where the caller is; call 110.",
+    "danger": "Danger is open: no answers, no hold. Ask where the caller is; call 110.",
     "bot_asks": "The bot is taking something down; take the call, then speak.",
     "quiet": "The bot is not speaking, or says what must be heard to its end.",
     "not_yours": "It is not your call: another agent's, or on a telephone that nobody has claimed.",
