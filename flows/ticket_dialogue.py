@@ -150,7 +150,7 @@ def _on_record(before: State, done: Step) -> Step:
     if same or any(isinstance(each, OpenTicket) for each in actions):
         return done
     state, written = write(state)
-    return state, (*actions, written)
+    return state, (written, *actions)
 
 
 def _besides(heard: ticket_slots.Heard) -> Step:
