@@ -237,6 +237,22 @@ async def test_a_session_that_ends_leaves_an_agent_on_his_call(stage: Stage) -> 
         assert not phone.over.is_set()
 
 
+async def test_a_call_that_may_not_be_followed_is_let_go(stage: Stage) -> None:
+    async with stage.person("agent", "/console/agent") as person:
+        asked: list[str] = []
+
+        async def refuses(route: Any) -> None:
+            asked.append(route.request.url)
+            await route.fulfill(status=403, json={"code": "agent.confidential"})
+
+        await person.page.route("**/v1/agent/calls/agent-kept/stream", refuses)
+        await person.page.goto("/console/agent?call=agent-kept")
+        await person.see("#transcript li.event", "保密")
+        await person.page.goto("/console/agent?call=agent-gone")
+        await person.see("#transcript li.event", "通话已结束")
+        assert len(asked) == 2, "once to follow it, once to learn why not"
+
+
 async def test_what_is_typed_in_one_call_never_appears_in_another(stage: Stage) -> None:
     async with (
         stage.person("agent", "/console/agent") as person,
