@@ -115,7 +115,7 @@ def _follow_up(state: State, event: Heard, turn: CallerTurn, policy: Policy) -> 
     if early is not None and early.turn == turn.number:
         return _second_thoughts(state, turn, policy) if final else (state, ())
     if turn.number <= state.handled:
-        return state, ()
+        return _too_late(state, turn, policy) if final else (state, ())
     question = state.question()
     if question is None:
         return state, ()
@@ -126,6 +126,16 @@ def _follow_up(state: State, event: Heard, turn: CallerTurn, policy: Policy) -> 
     return answering.search(
         state, question, final=final and replying.words_settled(state, question)
     )
+
+
+def _too_late(state: State, turn: CallerTurn, policy: Policy) -> Step:
+    """The final of a turn that was replied to without it: the doubt in it is asked about now."""
+    if not state.doubt or state.phase is Phase.CONFIRMING_DANGER or turn.number <= state.cleared:
+        return state, ()
+    state, hushed = hush(state)
+    asked = danger.ask(state, turn, policy)
+    assert asked is not None
+    return asked[0], (*hushed, *asked[1])
 
 
 def _second_thoughts(state: State, turn: CallerTurn, policy: Policy) -> Step:

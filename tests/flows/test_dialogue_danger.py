@@ -257,6 +257,17 @@ def test_hanging_up_on_a_doubt_that_nobody_denied_leaves_a_police_order(
     assert "interrupted" in only(UpdateDossier, actions).flags
 
 
+def test_doubt_in_words_that_come_after_the_reply_is_asked_about_at_once(call: Call) -> None:
+    call.begins()
+    call.partial("请问")
+    call.ends()
+    call.is_silent(6.0)
+    assert call.state.handled == call.turn
+    assert prompts(call.final("那个人在门口")) == ["ask_danger"]
+    call.hear_out()
+    assert only(Handoff, call.is_silent()).reason == "danger"
+
+
 def test_hanging_up_after_a_clear_no_leaves_none(cleared: Call) -> None:
     actions = cleared.hangs_up()
     assert every(Handoff, actions) == []
