@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.triage.examples import DATA, Example
+from flows.triage.noise import own_chance
 
 FRAMES = DATA / "frames.toml"
 SHARE = 0.35
@@ -44,7 +45,7 @@ def framed(examples: Sequence[Example], frames: Frames, seed: int) -> list[Examp
     """A share of the lines in frames, of every route alike; the same for the same line."""
     made = []
     for example in examples:
-        chance = random.Random(f"{seed} {example.text}")  # noqa: S311 - reproducible, no secret
+        chance = own_chance(seed, example)
         if len(example.text) >= LEAST and chance.random() < SHARE:
             made.append(replace(example, text=_in_frame(example.text, frames, chance)))
     return made

@@ -82,7 +82,7 @@ def unpunctuated(text: str) -> str:
     return re.sub(r"(?<![a-z0-9]) | (?![a-z0-9])", "", _STOPS.sub(" ", text.lower())).strip()
 
 
-def _chance(seed: int, example: Example) -> random.Random:
+def own_chance(seed: int, example: Example) -> random.Random:
     """A line's own: what is made of it stays the same when lines are added to others, so that
     their embeddings need not be made again."""
     return random.Random(f"{seed} {example.text}")  # noqa: S311 - reproducible noise, not a secret
@@ -93,7 +93,7 @@ def noisy_copies(examples: Sequence[Example], seed: int) -> list[Example]:
     homophones = Homophones(example.text for example in examples)
     copies = []
     for example in examples:
-        chance = _chance(seed, example)
+        chance = own_chance(seed, example)
         text = homophones.misheard(example.text, chance.uniform(0.05, 0.3), chance)
         if chance.random() < 0.5:
             text = chance.choice(_FILLERS) + text
@@ -110,7 +110,7 @@ def prefixes(examples: Sequence[Example], seed: int, names: Names) -> list[Examp
     harmless = [e for e in examples if not e.accept & _DECISIVE and len(e.text) >= 12]
     begun = []
     for example in harmless:
-        chance = _chance(seed, example)
+        chance = own_chance(seed, example)
         if chance.random() < 0.5:
             length = int(len(example.text) * chance.uniform(0.4, 0.8))
             begun.append(replace(example, text=example.text[:length]))
@@ -122,7 +122,7 @@ def openings(examples: Sequence[Example], seed: int, names: Names) -> list[Examp
     harmless = [e for e in examples if not e.accept & {*_DECISIVE, "110"} and len(e.text) >= 10]
     begun = []
     for example in harmless:
-        chance = _chance(seed, example)
+        chance = own_chance(seed, example)
         if chance.random() < 0.5:
             begun.append(replace(example, text=example.text[: chance.randint(2, 8)]))
     known = {e.text for e in examples}
