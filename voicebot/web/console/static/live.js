@@ -26,7 +26,7 @@ export function live(topics, handler, { after, always = false } = {}) {
     source = new EventSource(`/console/live?${query}`);
     source.addEventListener("open", () => {
       failed = 0;
-      show("on");
+      showLive("on");
     });
     source.addEventListener("error", broken);
     for (const topic of [...topics, "reset"]) source.addEventListener(topic, taken);
@@ -44,7 +44,7 @@ export function live(topics, handler, { after, always = false } = {}) {
   async function broken() {
     source.close();
     if (ended) return;
-    show("off");
+    showLive("off");
     if (failed > 1 && await loggedOut()) return logIn();
     failed += 1;
     timer = setTimeout(open, Math.min(LONGEST_PAUSE_MS, 250 * 2 ** failed) * (0.5 + Math.random()));
@@ -78,7 +78,8 @@ export function live(topics, handler, { after, always = false } = {}) {
   return stop;
 }
 
-async function loggedOut() {
+/** The session has ended: it is not only the service that is away. */
+export async function loggedOut() {
   try {
     return (await fetch("/v1/session", { cache: "no-store" })).status === 401;
   } catch {
@@ -86,8 +87,8 @@ async function loggedOut() {
   }
 }
 
-/** Says on the page whether it is live. */
-function show(state) {
+/** Says on the page whether it is live: "on" or "off". */
+export function showLive(state) {
   document.querySelectorAll("[data-live]").forEach((badge) => {
     badge.dataset.state = state;
     badge.textContent = t(`live.${state}`);

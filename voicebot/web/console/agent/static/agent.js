@@ -4,6 +4,7 @@ import { DeskLine } from "./agent_line.js";
 import { TicketForm } from "./agent_form.js";
 import { Transcript } from "./agent_words.js";
 import { call, logIn } from "./api.js";
+import { loggedOut, showLive } from "./live.js";
 import { t } from "./messages.js";
 import { toast } from "./toast.js";
 import { FAULTS } from "/call/words.js";
@@ -48,11 +49,11 @@ function followDesk() {
     presence: ({ presence, me: own }) => {
       me = own;
       element("presence").value = presence;
-      alive("on");
+      showLive("on");
     },
     beat: beats,
   }, async () => {
-    alive("off");
+    showLive("off");
     const out = await loggedOut();
     if (out) logIn();
     setTimeout(followDesk, out ? LOGGED_OUT_MS : AGAIN_MS);
@@ -63,21 +64,6 @@ function followDesk() {
 function beats() {
   if (element("presence").value !== "ready" && !line.on) return;
   call("PUT", "/v1/agent/presence", {}).catch(() => undefined);
-}
-
-async function loggedOut() {
-  try {
-    return (await fetch("/v1/session", { cache: "no-store" })).status === 401;
-  } catch {
-    return false;
-  }
-}
-
-function alive(state) {
-  document.querySelectorAll("[data-live]").forEach((badge) => {
-    badge.dataset.state = state;
-    badge.textContent = t(`live.${state}`);
-  });
 }
 
 function showCalls(found) {

@@ -1,6 +1,7 @@
 // The 110 view: dossier and words as they come, for whoever holds the link; no log-in.
 
 import { Transcript } from "./agent_words.js";
+import { showLive } from "./live.js";
 import { nameOf, t } from "./messages.js";
 import { toast } from "./toast.js";
 
@@ -17,7 +18,7 @@ function follow() {
   const source = new EventSource(at("stream"));
   const take = (name, act) => source.addEventListener(name, ({ data }) => act(JSON.parse(data)));
   take("snapshot", (known) => {
-    alive("on");
+    showLive("on");
     words.clear();
     known.turns.forEach((turn) => words.turn(turn));
     showDossier(known);
@@ -28,22 +29,15 @@ function follow() {
   take("ended", () => {
     over = true;
     source.close();
-    alive("on");
+    showLive("on");
     element("running").textContent = t("police.ended");
     offerRecording();
   });
   source.addEventListener("error", () => {
     source.close();
     if (over) return;
-    alive("off");
+    showLive("off");
     setTimeout(follow, AGAIN_MS);
-  });
-}
-
-function alive(state) {
-  document.querySelectorAll("[data-live]").forEach((badge) => {
-    badge.dataset.state = state;
-    badge.textContent = t(`live.${state}`);
   });
 }
 
