@@ -5,7 +5,7 @@ import { TicketForm } from "./agent_form.js";
 import { Transcript } from "./agent_words.js";
 import { call, logIn } from "./api.js";
 import { loggedOut, showLive } from "./live.js";
-import { t } from "./messages.js";
+import { nameOf, t } from "./messages.js";
 import { toast } from "./toast.js";
 import { FAULTS } from "/call/words.js";
 
@@ -90,19 +90,13 @@ function callItem(each, known) {
   item.classList.toggle("danger", each.danger === "certain");
   item.querySelector(".number").textContent = each.number || t("agent.withheld");
   item.querySelector("time").dataset.since = String(each.began);
-  const who = each.agent ? t("agent.taken_by", { name: each.agent }) : name("agent.who", each.who);
+  const who = each.agent ? t("agent.taken_by", { name: each.agent }) : nameOf("agent.who", each.who);
   item.querySelector(".sub").textContent = [each.line, each.place, who].filter(Boolean).join(" · ");
   const button = item.querySelector("button");
   button.setAttribute("aria-disabled", String(!each.may_follow));
   button.title = each.may_follow ? "" : t("agent.why.confidential");
   button.setAttribute("aria-current", String(each.call_id === open.id));
   return item;
-}
-
-/** What a value is called, else itself. */
-function name(table, value) {
-  const text = t(`${table}.${value}`);
-  return text === `${table}.${value}` ? String(value) : text;
 }
 
 // ── what rings ──────────────────────────────────────────────────────────────────────
@@ -118,7 +112,7 @@ function showOffers(found) {
     first.own ? "agent.incoming_own" : "agent.incoming", { line: first.line, number },
   );
   const danger = first.danger ? t(`agent.${first.danger}`) : "";
-  element("offer-sub").textContent = [first.place, name("agent.who", first.who), danger]
+  element("offer-sub").textContent = [first.place, nameOf("agent.who", first.who), danger]
     .filter(Boolean).join(" · ");
   if (own(first)) answer();
 }
@@ -226,7 +220,7 @@ function showStanding(standing) {
   open.standing = standing;
   element("with").textContent = `${standing.number || t("agent.withheld")} · ${standing.line}`;
   element("with-sub").textContent = [
-    name("agent.who", standing.who),
+    nameOf("agent.who", standing.who),
     standing.place,
     standing.agent ? t("agent.taken_by", { name: standing.agent }) : "",
   ].filter(Boolean).join(" · ");
@@ -263,7 +257,7 @@ function showLegs(handoff) {
     item.className = `badge ${kind}`;
     item.dataset.leg = to;
     item.dataset.state = leg;
-    item.textContent = `${name("agent.leg", to)} ${name("leg", leg)}`;
+    item.textContent = `${nameOf("agent.leg", to)} ${nameOf("leg", leg)}`;
     return item;
   }));
 }
@@ -271,7 +265,7 @@ function showLegs(handoff) {
 function showNote(message) {
   switch (message.kind) {
     case "transfer":
-      return words.note(`${message.destination.replace(/@.*/, "")} ${name("leg", message.state)}`);
+      return words.note(`${message.destination.replace(/@.*/, "")} ${nameOf("leg", message.state)}`);
     case "decision":
       return message.what === "agent_refused" ? toast(message.why, "warn") : undefined;
     case "police_word":
@@ -293,7 +287,7 @@ function reasonAgainst(button) {
     return holder && holder !== me ? t("agent.why.not_yours") : "";
   }
   const code = open.standing.acts[act];
-  return code ? name("agent.why", code) : "";
+  return code ? nameOf("agent.why", code) : "";
 }
 
 function showBar() {
@@ -332,7 +326,7 @@ async function attempt(work) {
     return await work();
   } catch (fault) {
     const code = fault.code?.replace(/^(agent|draft)\./, "");
-    const why = name("agent.why", code);
+    const why = nameOf("agent.why", code);
     element("why-not").textContent = why !== code ? why : fault.message;
     toast(element("why-not").textContent, "danger");
     return undefined;
@@ -460,7 +454,7 @@ function small(text, act, kind, reason = "") {
 
 function say(entry) {
   const reason = open.standing?.acts.say;
-  if (reason) return toast(name("agent.why", reason), "warn");
+  if (reason) return toast(nameOf("agent.why", reason), "warn");
   return ask({ act: "say", entry });
 }
 

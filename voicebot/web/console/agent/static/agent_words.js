@@ -1,6 +1,6 @@
 // The conversation as text: one line for each turn, which grows and settles where it stands.
 
-import { t } from "./messages.js";
+import { nameOf } from "./messages.js";
 
 const NEAR_END = 80;            // pixels: whoever has scrolled up further is reading
 
@@ -36,7 +36,7 @@ export class Transcript {
       item = document.createElement("li");
       item.innerHTML = '<span class="by"></span><span class="said"></span>';
       item.className = side === "caller" ? "caller" : side;
-      item.querySelector(".by").textContent = `${t(`side.${side}`) === `side.${side}` ? side : t(`side.${side}`)} ${clock(start)}`;
+      item.querySelector(".by").textContent = `${nameOf("side", side)} ${clock(start)}`;
       this.items.set(key, item);
       this.list.append(item);
     }
