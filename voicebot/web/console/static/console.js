@@ -1,6 +1,7 @@
 // What every page does: menu, log-out, HTMX's requests and their failures, running clocks.
 
 import { call, csrf, logIn } from "./api.js";
+import { duration } from "./duration.js";
 import { t } from "./messages.js";
 import "./preferences.js";
 import { toast } from "./toast.js";
@@ -99,13 +100,6 @@ document.addEventListener("click", ({ target }) => {
 });
 
 // ── clocks: <time data-since="epoch seconds"> counts up ─────────────────────────────
-
-export function duration(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
-  const two = (number) => String(number).padStart(2, "0");
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
-}
 
 function tick() {
   const now = Date.now() / 1000;

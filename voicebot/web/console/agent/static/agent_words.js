@@ -1,5 +1,6 @@
 // The conversation as text: one line for each turn, which grows and settles where it stands.
 
+import { duration } from "./duration.js";
 import { nameOf } from "./messages.js";
 
 const NEAR_END = 80;            // pixels: whoever has scrolled up further is reading
@@ -36,7 +37,7 @@ export class Transcript {
       item = document.createElement("li");
       item.innerHTML = '<span class="by"></span><span class="said"></span>';
       item.className = side === "caller" ? "caller" : side;
-      item.querySelector(".by").textContent = `${nameOf("side", side)} ${clock(start)}`;
+      item.querySelector(".by").textContent = `${nameOf("side", side)} ${duration(start)}`;
       this.items.set(key, item);
       this.list.append(item);
     }
@@ -90,8 +91,3 @@ function show(item) {
 }
 
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-
-export function clock(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-}

@@ -1,5 +1,6 @@
 // One call: words that can be heard, and, while it runs, what is said as it is said.
 
+import { duration } from "./duration.js";
 import { live } from "./live.js";
 import { nameOf, t } from "./messages.js";
 
@@ -73,11 +74,6 @@ document.getElementById("steps")?.addEventListener("change", ({ target }) => {
 });
 
 // ── while it runs ───────────────────────────────────────────────────────────────────
-
-const duration = (seconds) => {
-  const whole = Math.max(0, Math.floor(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-};
 
 /** A stream begins a little before the page was made: what the page has is not added again. */
 const SAME_S = 0.6;
