@@ -191,35 +191,45 @@ async def call(
 async def _messages(
     service: Service, call_id: str, who: Principal
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """`watching`, then the live messages of one call, with `changed` for news of the desks, and
-    beats between.
-    """
+    """Those of `call_messages`, with `changed` for news of the desks."""
     changed = asyncio.Event()
     with service.desks.open(who.token_id, who.name, changed.set):
-        async with aclosing(service.live.subscribe()) as feed:  # type: ignore[type-var]
-            coming = asyncio.ensure_future(anext(feed))
-            asked = asyncio.ensure_future(changed.wait())
-            try:
-                await asyncio.sleep(0)  # it is subscribed once its task has begun
-                yield {"kind": "watching"}
-                while True:
-                    await asyncio.wait(
-                        {coming, asked}, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    if asked.done():
-                        changed.clear()
-                        asked = asyncio.ensure_future(changed.wait())
-                        yield {"kind": "changed"}
-                    if not coming.done():
-                        yield {"kind": "beat"}
-                        continue
-                    message = coming.result()
-                    coming = asyncio.ensure_future(anext(feed))
-                    if message.get("call_id") == call_id:
-                        yield message
-            except StopAsyncIteration:
-                return
-            finally:
-                for task in (coming, asked):
-                    task.cancel()
-                await asyncio.gather(coming, asked, return_exceptions=True)
+        async with aclosing(call_messages(service, call_id, BEAT_S, changed)) as messages:
+            async for message in messages:
+                yield message
+
+
+async def call_messages(
+    service: Service, call_id: str, beat_s: float, changed: asyncio.Event | None = None
+) -> AsyncGenerator[dict[str, Any], None]:
+    """`watching`, then the live messages of one call, `changed` where that is set, and beats
+    between.
+    """
+    news = changed or asyncio.Event()
+    async with aclosing(service.live.subscribe()) as feed:  # type: ignore[type-var]
+        coming = asyncio.ensure_future(anext(feed))
+        asked = asyncio.ensure_future(news.wait())
+        try:
+            await asyncio.sleep(0)  # it is subscribed once its task has begun
+            yield {"kind": "watching"}
+            while True:
+                await asyncio.wait(
+                    {coming, asked}, timeout=beat_s, return_when=asyncio.FIRST_COMPLETED
+                )
+                if asked.done():
+                    news.clear()
+                    asked = asyncio.ensure_future(news.wait())
+                    yield {"kind": "changed"}
+                if not coming.done():
+                    yield {"kind": "beat"}
+                    continue
+                message = coming.result()
+                coming = asyncio.ensure_future(anext(feed))
+                if message.get("call_id") == call_id:
+                    yield message
+        except StopAsyncIteration:
+            return
+        finally:
+            for task in (coming, asked):
+                task.cancel()
+            await asyncio.gather(coming, asked, return_exceptions=True)

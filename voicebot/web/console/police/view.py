@@ -13,7 +13,6 @@ so many that nobody can fill it with them.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 import time
@@ -36,7 +35,7 @@ from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.tables import CallRow, HandoffRow
 from voicebot.security import Principal
 from voicebot.web.access import Refusal
-from voicebot.web.console.agent.streams import Words, event
+from voicebot.web.console.agent.streams import Words, call_messages, event
 from voicebot.web.limiting import ROWS
 from voicebot.web.tickets import audit_row
 
@@ -215,7 +214,7 @@ async def _follow(
         yield event("ended", {})
         return
     said = Words(service.engines.transcriber is not None)
-    async with aclosing(_live(service, call_id)) as messages:
+    async with aclosing(call_messages(service, call_id, DOSSIER_EVERY_S)) as messages:
         await anext(messages)
         said.all_settled(session.transcript)
         yield event("snapshot", {"turns": said.news(session.transcript), **_shown(found)})
@@ -242,29 +241,6 @@ async def _follow(
                 return
             if message["kind"] == "beat":
                 yield ": beat\n\n"
-
-
-async def _live(service: Service, call_id: str) -> AsyncGenerator[dict[str, Any], None]:
-    """`watching`, then the live messages of a call, with beats between."""
-    async with aclosing(service.live.subscribe()) as feed:  # type: ignore[type-var]
-        coming = asyncio.ensure_future(anext(feed))
-        try:
-            await asyncio.sleep(0)  # it is subscribed once its task has begun
-            yield {"kind": "watching"}
-            while True:
-                await asyncio.wait({coming}, timeout=DOSSIER_EVERY_S)
-                if not coming.done():
-                    yield {"kind": "beat"}
-                    continue
-                message = coming.result()
-                coming = asyncio.ensure_future(anext(feed))
-                if message.get("call_id") == call_id:
-                    yield message
-        except StopAsyncIteration:
-            return
-        finally:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
 
 
 def _read(session: Session, handoff: str) -> dict[str, Any] | None:
