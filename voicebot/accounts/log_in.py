@@ -100,7 +100,7 @@ def held_up(session: Session, name: str, client: str, now: float) -> None:
     Raises:
         LoginRefused: too_many_tries.
     """
-    for key, rule in _keys(session, name, client):
+    for key, rule in _keys(found(session, name), name, client):
         row = session.get(BrakeRow, key)
         _refuse_while_waiting(Level(row.level, row.at) if row is not None else Level(), now, rule)
 
@@ -113,7 +113,7 @@ def try_on(session: Session, name: str, client: str, now: float) -> Known | None
     """
     session.execute(delete(BrakeRow).where(BrakeRow.at < now - FORGOTTEN_S))
     row = found(session, name)
-    for key, rule in _keys(session, name, client):
+    for key, rule in _keys(row, name, client):
         brake = _locked(session, key, now)
         before = Level(brake.level, brake.at)
         _refuse_while_waiting(before, now, rule)
@@ -124,14 +124,13 @@ def try_on(session: Session, name: str, client: str, now: float) -> Known | None
             session.add(_braked(what, client, now))
     if row is None:
         return None
-    opening = Opening(Principal(row.name, row.role, row.id), row.id, row.generation)
-    return Known(opening, None if row.disabled_at else row.password)
+    return Known(Opening.of(row), None if row.disabled_at else row.password)
 
 
 def let_in(session: Session, known: Known, checked: Checked, client: str, now: float) -> None:
     """The password was right: take back what was counted, renew its hash if it is an old one."""
     name = known.opening.principal.name
-    (own, _), (address, rule) = _keys(session, name, client)
+    (own, _), (address, rule) = _keys(found(session, name), name, client)
     session.execute(delete(BrakeRow).where(BrakeRow.key == own))
     brake = _locked(session, address, now)
     left = lowered(Level(brake.level, brake.at), now, rule)
@@ -156,16 +155,18 @@ def _renew(session: Session, who: Principal, password: str, client: str) -> Open
         return act(who, action, subject, client, time.time())
 
     row = set_password(session, who.name, password, by=by)
-    return Opening(Principal(row.name, row.role, row.id), row.id, row.generation)
+    return Opening.of(row)
 
 
-def _keys(session: Session, name: str, client: str) -> tuple[tuple[str, Rule], tuple[str, Rule]]:
-    """What is braked: the name and the address, in the order in which they are locked.
+def _keys(
+    row: AccountRow | None, name: str, client: str
+) -> tuple[tuple[str, Rule], tuple[str, Rule]]:
+    """What is braked: the name and the address, in the order in which they are locked; `row`: the
+    account of that name.
 
     Who comes from where he logged in last is counted by himself: strangers who try his name
     do not keep him out.
     """
-    row = found(session, name)
     address = network(client)
     trusted = row is not None and bool(row.address) and network(row.address) == address
     digest = hashlib.sha256(key_of(name).encode()).hexdigest()[:24]

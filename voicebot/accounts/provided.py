@@ -43,4 +43,4 @@ def admit(session: Session, identity: Identity, client: str, now: float) -> Open
     if row.disabled_at is not None:
         raise LoginRefused("disabled", "This account is disabled; the administrator can help.")
     change_role(session, row, identity.role, by=by)
-    return Opening(Principal(row.name, row.role, row.id), row.id, row.generation)
+    return Opening.of(row)

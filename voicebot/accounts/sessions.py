@@ -63,6 +63,11 @@ class Opening:
     account: str = ""
     generation: int = 0
 
+    @classmethod
+    def of(cls, account: AccountRow) -> Opening:
+        """With an account as it is now."""
+        return cls(_principal(account), account.id, account.generation)
+
 
 class Sessions:
     """The sessions of `records`; for the event loop.
@@ -166,6 +171,10 @@ def find(session: Session, cookie: str, now: float, idle_s: float) -> Visitor | 
 def _account_holds(row: SessionRow, account: AccountRow | None) -> Principal | None:
     if account is None or account.disabled_at or account.generation != row.generation:
         return None
+    return _principal(account)
+
+
+def _principal(account: AccountRow) -> Principal:
     return Principal(account.name, account.role, account.id)
 
 
