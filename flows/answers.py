@@ -60,7 +60,7 @@ _PLACE_WORDS = re.compile(
 )
 """What the name of a place ends in; in the middle of a sentence they tell little."""
 _WHERE = re.compile(
-    r"(?:喂|你好|您好|嗯|呃|那个|就是|啊)*(?:(?:我们?人?|现在|就|正|是)*(?:在|到|位于|住))?(?P<where>.{2,20})"
+    r"(?:喂|你好|您好|嗯|呃|那个|就是|啊)*(?:(?:我们?人?|现在|就|正|是)*(?P<at>在|到|位于|住))?(?P<where>.{2,20})"
 )
 _ENDS_AS_PLACE = re.compile(
     rf"{_PLACE_WORDS.pattern}|(?:镇|村|乡|街|巷|大道|湾|门口|小区|花园|大厦|广场|公园|大学|中学|小学|医院"
@@ -196,8 +196,7 @@ def where_only(text: str) -> bool:
     where = found["where"]
     if not (_ENDS_AS_PLACE.search(where) or jurisdiction.resolve(where[-2:])):
         return False
-    situated = said[: found.start("where")].endswith(("在", "到", "于", "住"))
-    if situated:
+    if found["at"]:
         return place(where)
     return bool(_AWAY.search(where)) and jurisdiction.resolve(where[:3]) is not None
 
