@@ -21,7 +21,8 @@ _TRUNK = re.compile(
 
 
 CONSOLE = "console:"
-"""The line of seats whose telephone is the console in a browser: it rings at every desk."""
+"""The line of seats whose telephone is the console in a browser: it rings at every desk; with an
+agent's id after it, which no directory holds, at his alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,8 @@ from enum import StrEnum
 from telephony.browser_leg import BrowserLeg
 from telephony.dialing import DutyNumber
 from telephony.leg_state import LegState
+from telephony.trunk_address import CONSOLE
 
-SCHEME = "console:"
-"""Of a line that ends at the desks: ``console:`` at all of them, ``console:ID`` at one agent's."""
 ALIVE_S = 25.0
 """A page answers a beat every 10 s; where none has for so long, nobody is ready."""
 REMEMBERED = 1000
@@ -136,7 +135,7 @@ class AgentDesks:
 
     def new_leg(self, number: DutyNumber, call_id: str, *, answer_timeout_s: float) -> BrowserLeg:
         """A leg to the desks that `number` names, not yet ringing."""
-        agent = number.url.removeprefix(SCHEME)
+        agent = number.url.removeprefix(CONSOLE)
 
         def ring(leg: BrowserLeg) -> bool:
             there = self._desks.get(agent) if agent else None
@@ -229,4 +228,4 @@ def desk_number(destination: str) -> DutyNumber | None:
     if not destination.startswith(PREFIX):
         return None
     agent = destination.removeprefix(PREFIX)
-    return DutyNumber(destination, "seat", "", SCHEME + agent, f"座席 {agent}")
+    return DutyNumber(destination, "seat", "", CONSOLE + agent, f"座席 {agent}")

@@ -29,7 +29,8 @@ from telephony.errors import LegError, TelephonyError
 from telephony.leg_events import LegAudio, LegEnded, LegKey, LegProgress
 from telephony.leg_state import LegEndReason
 from telephony.leg_state import LegState as WireState
-from voicebot.call.agent_desks import SCHEME, desk_number
+from telephony.trunk_address import CONSOLE
+from voicebot.call.agent_desks import desk_number
 from voicebot.call.conference import Conference
 from voicebot.call.far_ear import MakeEar
 from voicebot.call.far_words import FarWords
@@ -185,7 +186,7 @@ class HandoffDriver:
                 )
             )
             return
-        takes_line = not number.url.startswith(SCHEME)
+        takes_line = not number.url.startswith(CONSOLE)
         leg = self._legs[line] = _Leg(handoff, number.number, outgoing, takes_line, line)
         leg.words = self._make_words(number.kind)
         leg.task = asyncio.create_task(self._run(leg, number, start))

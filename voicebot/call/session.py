@@ -30,8 +30,8 @@ from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.leg import WebSocketLeg
 from telephony.recording import file_stem
 from telephony.resampling import StreamResampler
-from telephony.trunk_address import trunk_address
-from voicebot.call.agent_desks import SCHEME, AgentDesks
+from telephony.trunk_address import CONSOLE, trunk_address
+from voicebot.call.agent_desks import AgentDesks
 from voicebot.call.ears import Ears
 from voicebot.call.echo import EchoGate
 from voicebot.call.endpointing import EndpointingLimits
@@ -442,7 +442,7 @@ class CallSession:
     def _new_leg(self, number: DutyNumber) -> Leg:
         """To a desk's own media WebSocket, else by the telephone endpoint of this call."""
         timeout_s = self._settings.handoff.answer_timeout_s
-        if number.url.startswith(SCHEME):
+        if number.url.startswith(CONSOLE):
             return self._desks.new_leg(number, self._start.call_id, answer_timeout_s=timeout_s)
         if trunk_address(number.url) is None:
             return WebSocketLeg(number.url, self._desk_token, answer_timeout_s=timeout_s)
