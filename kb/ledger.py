@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from kb import summary
 from kb.entry import Entry, Safety, Status
+from kb.errors import UnknownEntry
 from kb.reading import moment
 from kb.tables import publications, revisions, steps, versions
 
@@ -143,6 +144,31 @@ def history(session: Session, name: str) -> list[Version]:
             sa.select(versions).where(versions.c.id == name).order_by(versions.c.version)
         )
     ]
+
+
+def versions_of(session: Session, name: str) -> list[Version]:
+    """All versions of an entry, oldest first.
+
+    Raises:
+        UnknownEntry: there is none.
+    """
+    found = history(session, name)
+    if not found:
+        raise UnknownEntry(f"There is no entry {name} in the knowledge base.")
+    return found
+
+
+def chosen(known: Sequence[Version], number: int | None) -> Version:
+    """One of an entry's versions; None: the newest.
+
+    Raises:
+        UnknownEntry: there is no version of that number.
+    """
+    for version in reversed(known):
+        if number is None or version.entry.version == number:
+            return version
+    last = known[-1].entry
+    raise UnknownEntry(f"{last.id} has the versions 1 to {last.version}, no {number}.")
 
 
 def version_row(entry: Entry, act: Act, based_on: int | None) -> dict[str, object]:

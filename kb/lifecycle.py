@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from kb import ledger
 from kb.entry import Entry, Status
-from kb.errors import Outdated, SamePerson, StepRefused, UnknownEntry
+from kb.errors import Outdated, SamePerson, StepRefused
 from kb.ledger import Act, Version
 from kb.reading import HAINAN, day_of
 from kb.rules import DECIDES, FOLLOWS, authors, effective_from, not_past, person
@@ -79,7 +79,7 @@ def approve(session: Session, name: str, act: Act, *, version: int | None = None
         SamePerson: the reviewer wrote a part of it.
     """
     known = _versions(session, name)
-    chosen = _chosen(known, name, version)
+    chosen = ledger.chosen(known, version)
     if person(act.who) in authors(known, chosen.entry.version):
         raise SamePerson(
             f"{act.who} wrote version {chosen.entry.version} of {name} or a part of it: "
@@ -92,7 +92,7 @@ def reject(session: Session, name: str, act: Act, *, version: int | None = None)
     """Send a version back to its author; `act.why` tells him what is wrong."""
     if not act.why.strip():
         raise StepRefused("A version is sent back with a reason: its author has to mend it.")
-    chosen = _chosen(_versions(session, name), name, version)
+    chosen = ledger.chosen(_versions(session, name), version)
     return _take(session, chosen, Status.DRAFT, act)
 
 
@@ -110,7 +110,7 @@ def publish(
     spoken = max((v.entry.version for v in known if _decided(v)), default=0)
     if version is None and waiting and waiting[-1].entry.version > spoken:
         version = waiting[-1].entry.version
-    chosen = _chosen(known, name, version)
+    chosen = ledger.chosen(known, version)
     moment = effective_from(chosen.entry, act.at, effective_at)
     return _take(session, chosen, Status.PUBLISHED, act, moment)
 
@@ -148,7 +148,7 @@ def rollback(
     If the old one was approved, that holds, and the new one is published; else it is in review.
     """
     known = _versions(session, name)
-    old = _chosen(known, name, version)
+    old = ledger.chosen(known, version)
     entry = ledger.renumbered(old.entry, known[-1].entry.version + 1)
     last = known[-1].entry
     if ledger.content(entry) == ledger.content(last) and last.status in _STANDING:
@@ -189,19 +189,7 @@ def _last_step(version: Version) -> int:
 
 def _versions(session: Session, name: str) -> list[Version]:
     ledger.claim(session)
-    known = ledger.history(session, name)
-    if not known:
-        raise UnknownEntry(f"There is no entry {name} in the knowledge base.")
-    return known
-
-
-def _chosen(known: list[Version], name: str, version: int | None) -> Version:
-    if version is None:
-        return known[-1]
-    for candidate in known:
-        if candidate.entry.version == version:
-            return candidate
-    raise UnknownEntry(f"{name} has the versions 1 to {known[-1].entry.version}, no {version}.")
+    return ledger.versions_of(session, name)
 
 
 def _write(

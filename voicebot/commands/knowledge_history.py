@@ -65,10 +65,12 @@ def diff(
       voicebot kb diff sb-101 --from 1 --to 3
       voicebot kb diff sb-101 --json
     """
+    from kb import ledger
+
     versions = versions_of(entry)
     last = last_published(versions)
-    left = _of(versions, entry, old) if old else last or versions[0]
-    right = _of(versions, entry, new) if new else versions[-1]
+    left = ledger.chosen(versions, old) if old else last or versions[0]
+    right = ledger.chosen(versions, new) if new else versions[-1]
     changes = changes_between(left.entry, right.entry)
     if as_json:
         numbers = {"from": left.entry.version, "to": right.entry.version}
@@ -165,13 +167,6 @@ def versions_of(name: str) -> list[Version]:
     if not found:
         raise InputError(f"There is no entry {name!r}.")
     return found
-
-
-def _of(versions: Sequence[Version], name: str, number: int) -> Version:
-    for version in versions:
-        if version.entry.version == number:
-            return version
-    raise InputError(f"{name} has the versions 1 to {len(versions)}, no {number}.")
 
 
 def signed(who: str, login: str) -> str:

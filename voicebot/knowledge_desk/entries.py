@@ -7,7 +7,7 @@ command line.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -96,31 +96,6 @@ def spoken_versions(session: Session, names: Collection[str], at: datetime) -> d
     return {row.id: row.version for row in rows}
 
 
-def versions(session: Session, name: str) -> list[Version]:
-    """All versions of an entry, oldest first.
-
-    Raises:
-        UnknownEntry: there is none.
-    """
-    found = ledger.history(session, name)
-    if not found:
-        raise UnknownEntry(f"There is no entry {name} in the knowledge base.")
-    return found
-
-
-def version_of(known: Sequence[Version], number: int | None) -> Version:
-    """One of them; None: the newest.
-
-    Raises:
-        UnknownEntry: there is no version of that number.
-    """
-    for version in reversed(known):
-        if number is None or version.entry.version == number:
-            return version
-    name = known[-1].entry.id
-    raise UnknownEntry(f"{name} has the versions 1 to {len(known)}, no {number}.")
-
-
 def as_dict(version: Version) -> dict[str, Any]:
     """A version as JSON has it."""
     entry = version.entry
@@ -152,8 +127,8 @@ def compared(session: Session, name: str, old: int, new: int) -> tuple[FieldChan
     Raises:
         UnknownEntry: one of them is not there.
     """
-    known = versions(session, name)
-    return changes(version_of(known, old).entry, version_of(known, new).entry)
+    known = ledger.versions_of(session, name)
+    return changes(ledger.chosen(known, old).entry, ledger.chosen(known, new).entry)
 
 
 def new_name(session: Session) -> str:
@@ -192,9 +167,9 @@ def change(
 
 def conflict_with(session: Session, name: str, values: Values, seen: int) -> Conflict:
     """What others have written since version `seen`, beside what was to be written."""
-    known = versions(session, name)
+    known = ledger.versions_of(session, name)
     last = known[-1]
-    before = version_of(known, seen).entry
+    before = ledger.chosen(known, seen).entry
     return conflict(before, last.entry, entry_of(name, values), last.who)
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from kb import ledger, lifecycle, store
 from kb.entry import Entry, Status
-from kb.errors import KbError, StepRefused, UnknownEntry
+from kb.errors import KbError, StepRefused
 from kb.index import texts_of as embedded
 from kb.ledger import Act
 from kb.rules import effective_from
@@ -187,9 +187,7 @@ def approved(session: Session, names: Sequence[str]) -> list[Entry]:
     """
     found: list[Entry] = []
     for name in names:
-        known = ledger.history(session, name)
-        if not known:
-            raise UnknownEntry(f"There is no entry {name} in the knowledge base.")
+        known = ledger.versions_of(session, name)
         waiting = [v.entry for v in known if v.entry.status is Status.APPROVED]
         if not waiting:
             raise StepRefused(

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from kb import summary
+from kb import ledger, summary
 from kb.entry import Entry, Status
 from kb.errors import Outdated
 from kb.ledger import Version
@@ -215,7 +215,7 @@ def in_hainan(at: datetime | None) -> datetime | None:
 
 
 def _one(session: Session, name: str, at: datetime) -> tuple[list[Version], int | None]:
-    known = entries.versions(session, name)
+    known = ledger.versions_of(session, name)
     return known, entries.spoken_versions(session, [name], at).get(name)
 
 

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 
+from kb import ledger
 from kb.explanation import Explanation
 from kb.regions import mentioned
 from kb.slots import Slot
 from voicebot import assist
 from voicebot.clock import now
-from voicebot.knowledge_desk import entries, hearing, listening
+from voicebot.knowledge_desk import hearing, listening
 from voicebot.knowledge_speech import CHECKED_RATE
 from voicebot.web.answer_audio import audio_url
 from voicebot.web.knowledge.desk import Desk, Reader, a_file, refused
@@ -153,5 +154,5 @@ def _to_say(session: Any, given: ToSay) -> tuple[str, str, list[Slot]]:
     known = listening.known_slots(session)
     if not given.entry:
         return given.answer, "", known
-    entry = entries.version_of(entries.versions(session, given.entry), given.version).entry
+    entry = ledger.chosen(ledger.versions_of(session, given.entry), given.version).entry
     return entry.answer, entry.region, known

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 from sqlalchemy.orm import Session
 
-from kb import summary
+from kb import ledger, summary
 from kb.entry import Safety, Status
 from kb.entry_form import Values, blank, values_of
 from kb.ledger import Version
@@ -57,7 +57,7 @@ def add_entry_pages(room: Room) -> None:
     @room.app.get(PREFIX + "/entries/{entry_id}", include_in_schema=False)
     async def one(request: Request, entry_id: Id, who: Reader) -> Response:
         with refused():
-            known = await records.read(entries.versions, entry_id)
+            known = await records.read(ledger.versions_of, entry_id)
         spoken = (await records.read(entries.spoken_versions, [entry_id], now())).get(entry_id)
         return console.page(
             request,
