@@ -85,10 +85,11 @@ def _plain(session: Any, query: Any) -> list[Any]:
 
 
 @pytest.fixture
-def view(settings: Settings, tmp_path: Path) -> Iterator[View]:
+def view(settings: Settings) -> Iterator[View]:
     service = Service(settings, asyncio.run(Records.open(settings)))
     service.live = _Silent()  # type: ignore[assignment]
-    recording = tmp_path / "call.wav"
+    recording = settings.paths.state / "recordings" / "call.wav"
+    recording.parent.mkdir(exist_ok=True)
     recording.write_bytes(b"RIFF" + bytes(96))
     with TestClient(create_app(service, service.announcements)) as client:
         view = View(client, service, recording)

@@ -13,12 +13,12 @@ so many that nobody can fill it with them.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
@@ -29,13 +29,13 @@ from sqlalchemy.orm import Session
 from voicebot.agents import words
 from voicebot.agents.links import LinkRefused, open_links
 from voicebot.rate_limiting import Buckets
-from voicebot.recording_files import SUFFIX
 from voicebot.records.duty import region_names
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.tables import CallRow, HandoffRow
 from voicebot.security import Principal
 from voicebot.web.access import Refusal
 from voicebot.web.console.agent.streams import Words, call_messages, event
+from voicebot.web.console.calls.sound import Sound, sound
 from voicebot.web.limiting import ROWS
 from voicebot.web.tickets import audit_row
 
@@ -87,6 +87,7 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
     records = service.records
     links = open_links(service.settings)
     refusals: Buckets[str] = Buckets(ROWS, 1)
+    folder = service.settings.paths.state / "recordings"
 
     async def held(handoff: str, request: Request) -> None:
         """The request carries the hand-off's own link."""
@@ -114,10 +115,11 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
     async def recording(handoff: str, request: Request) -> Response:
         found = await known(handoff)
         audit(request, "handoff.link.recording", handoff)
-        why = _no_recording(service, found)
-        if why:
+        heard = await sound_of(found)
+        if heard.file is None:
+            why = _no_recording(heard)
             raise Refusal(409, {"code": why, "message": NO_RECORDING[why]})
-        return FileResponse(found["recording"], media_type="audio/wav")
+        return FileResponse(heard.file, media_type="audio/wav")
 
     @app.post(
         "/console/110/{handoff:path}/acknowledge", include_in_schema=False, dependencies=by_link
@@ -168,7 +170,7 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
             query=str(request.url.query),
             found={**found, **_shown(found)},
             outcomes=words.OUTCOMES,
-            no_recording=_no_recording(service, found),
+            no_recording=_no_recording(await sound_of(found)),
         )
 
     async def known(handoff: str) -> dict[str, Any]:
@@ -177,6 +179,13 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
             message = "There is no hand-off of this id."
             raise Refusal(404, {"code": "not_found", "message": message})
         return found
+
+    async def sound_of(found: dict[str, Any]) -> Sound:
+        if found["call_id"] in service.sessions or found["ended_at"] is None:
+            return Sound("running")
+        return await asyncio.to_thread(
+            sound, found["recording"], folder, ended=True, may_listen=True
+        )
 
     async def transact(work: Any) -> Any:
         try:
@@ -282,15 +291,11 @@ def _turns(found: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _no_recording(service: Service, found: dict[str, Any]) -> str:
+def _no_recording(heard: Sound) -> str:
     """Why it cannot be heard, a key of `NO_RECORDING`; "" if it can."""
-    if found["call_id"] in service.sessions or found["ended_at"] is None:
-        return "recording.running"
-    if not found["recording"]:
-        return "recording.none"
-    if found["recording"].endswith(SUFFIX):
-        return "recording.sealed"
-    return "" if Path(found["recording"]).is_file() else "recording.none"
+    if heard.file is not None:
+        return ""
+    return f"recording.{heard.state if heard.state in ('running', 'sealed') else 'none'}"
 
 
 def _holder(who: str) -> Principal:
