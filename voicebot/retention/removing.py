@@ -62,8 +62,6 @@ def transcripts(session: Session, calls: Collection[str]) -> Counter[str]:
         row.evidence = []
     count["dossiers"] = len(rows)
     names = [row.id for row in rows]
-    words = update(HandoffWordRow).where(HandoffWordRow.handoff.in_(names))
-    run(session, words.values(text=""))
     count["messages"] = run(
         session,
         delete(OutboxRow).where(OutboxRow.handoff.in_(names), OutboxRow.state != "waiting"),
