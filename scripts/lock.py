@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -127,7 +126,7 @@ def main() -> None:
     versions = locked([Requirement(line) for line in lines])
     pins = [f"{name}=={version.public}" for name, version in sorted(versions.items())]
     entries = compiled(uv, pins, "--no-deps")
-    missing = {re.sub(r"\[.*", "", each) for each in pins} - set(entries)
+    missing = set(pins) - set(entries)
     if missing or not all(entries.values()):
         sys.exit(f"No hashes were found of {', '.join(sorted(missing)) or 'some packages'}.")
     cpu: dict[str, list[str]] = {}
