@@ -95,14 +95,8 @@ def save(
     unknown = set(typed) - set(FIELDS)
     if unknown or len(json.dumps(dict(typed))) > MOST_TYPED:
         raise DraftError(f"The form has {', '.join(FIELDS)}, {MOST_TYPED} characters in all.")
-    row = session.get(AgentDraftRow, call_id, with_for_update=True)
-    if row is None:
-        row = AgentDraftRow(call_id=call_id, agent=agent, typed={}, version=0, updated_at=at)
-        session.add(row)
-    if row.version != version:
-        raise DraftChanged
-    row.typed, row.agent, row.updated_at = dict(typed), agent[:64], at
-    row.version += 1
+    row = _next(session, call_id, agent, version, at)
+    row.typed = dict(typed)
     session.flush()
     return row.version
 
@@ -187,18 +181,28 @@ def close(
     """
     if disposition not in DISPOSITIONS:
         raise DraftError(f"Close a call as one of {', '.join(DISPOSITIONS)}.")
+    row = _next(session, call_id, agent, version, at)
+    if disposition == "ticket" and not row.ticket:
+        raise NoTicket
+    row.disposition, row.closed_at = disposition, at
+    return row.version
+
+
+def _next(session: Session, call_id: str, agent: str, version: int, at: float) -> AgentDraftRow:
+    """The form at the version after this one, locked; a new one where there is none.
+
+    Raises:
+        DraftChanged: it is at another version.
+    """
     row = session.get(AgentDraftRow, call_id, with_for_update=True)
     if row is None:
         row = AgentDraftRow(call_id=call_id, typed={}, version=0, ticket="")
         session.add(row)
     if row.version != version:
         raise DraftChanged
-    if disposition == "ticket" and not row.ticket:
-        raise NoTicket
     row.agent, row.updated_at = agent[:64], at
     row.version += 1
-    row.disposition, row.closed_at = disposition, at
-    return row.version
+    return row
 
 
 def _take_in(session: Session, call_id: str, ticket: str, by: Actor, at: float) -> None:
