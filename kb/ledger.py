@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from kb import summary
 from kb.entry import Entry, Safety, Status
 from kb.errors import UnknownEntry
+from kb.latest import last_steps, last_versions, same_version
 from kb.reading import moment
 from kb.tables import publications, revisions, steps, versions
 
@@ -91,23 +92,14 @@ def is_empty(session: Session) -> bool:
 
 def newest(session: Session, name: str | None = None) -> dict[str, Entry]:
     """The last version of every entry, or of one, with the status of its last step."""
-    if name is not None:
-        return newest_of(session, [name])
-    last = sa.select(versions.c.id, sa.func.max(versions.c.version).label("version"))
-    last_version = last.group_by(versions.c.id).subquery()
-    rows = session.execute(_with_status().join(last_version, _same(versions, last_version)))
-    return {row.id: as_entry(row, Status(row.status)) for row in rows}
+    return _newest(session, None if name is None else [name])
 
 
 def newest_of(session: Session, names: Collection[str]) -> dict[str, Entry]:
     """The same of those entries that are named, however many."""
     found: dict[str, Entry] = {}
     for some in summary.portions(sorted(names)):
-        last = sa.select(versions.c.id, sa.func.max(versions.c.version).label("version"))
-        last_version = last.where(versions.c.id.in_(some)).group_by(versions.c.id).subquery()
-        chosen = _with_status(some).join(last_version, _same(versions, last_version))
-        rows = session.execute(chosen)
-        found |= {row.id: as_entry(row, Status(row.status)) for row in rows}
+        found |= _newest(session, some)
     return found
 
 
@@ -115,7 +107,7 @@ def newest_by(session: Session, number: int) -> list[Entry]:
     """The version of every entry that was its newest when the step of that number was taken."""
     last = sa.select(steps.c.id, sa.func.max(steps.c.version).label("version"))
     last_version = last.where(steps.c.number <= number).group_by(steps.c.id).subquery()
-    rows = session.execute(_with_status().join(last_version, _same(versions, last_version)))
+    rows = session.execute(_with_status().join(last_version, same_version(versions, last_version)))
     return [as_entry(row, Status(row.status)) for row in rows]
 
 
@@ -284,19 +276,18 @@ def _step(row: sa.Row[Any]) -> Step:
     )
 
 
+def _newest(session: Session, names: Collection[str] | None) -> dict[str, Entry]:
+    last = last_versions(names)
+    rows = session.execute(_with_status(names).join(last, same_version(versions, last)))
+    return {row.id: as_entry(row, Status(row.status)) for row in rows}
+
+
 def _with_status(names: Collection[str] | None = None) -> sa.Select[Any]:
     """Every version, or those of some entries, with the status of its last step."""
-    last = sa.select(steps.c.id, steps.c.version, sa.func.max(steps.c.number).label("number"))
-    if names is not None:
-        last = last.where(steps.c.id.in_(names))
-    last_step = last.group_by(steps.c.id, steps.c.version).subquery()
+    last = last_steps(names)
     return (
         sa.select(versions, steps.c.status)
-        .join(last_step, _same(versions, last_step))
-        .join(steps, steps.c.number == last_step.c.number)
+        .join(last, same_version(versions, last))
+        .join(steps, steps.c.number == last.c.number)
         .order_by(versions.c.id, versions.c.version)
     )
-
-
-def _same(left: sa.FromClause, right: sa.FromClause) -> sa.ColumnElement[bool]:
-    return sa.and_(left.c.id == right.c.id, left.c.version == right.c.version)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kb.entry import Status
+from kb.latest import last_steps, last_versions, same_version
 from kb.tables import entries, steps, versions
 
 Order = Literal["recent", "ending"]
@@ -128,18 +129,7 @@ def renew(session: Session, names: Collection[str]) -> None:
 
 
 def _inserted(names: Sequence[str]) -> sa.Insert:
-    newest = (
-        sa.select(versions.c.id, sa.func.max(versions.c.version).label("version"))
-        .where(versions.c.id.in_(names))
-        .group_by(versions.c.id)
-        .subquery()
-    )
-    last = (
-        sa.select(steps.c.id, steps.c.version, sa.func.max(steps.c.number).label("number"))
-        .where(steps.c.id.in_(names))
-        .group_by(steps.c.id, steps.c.version)
-        .subquery()
-    )
+    newest, last = last_versions(names), last_steps(names)
     every_step = (
         sa.select(steps.c.id, sa.func.max(steps.c.number).label("number"))
         .where(steps.c.id.in_(names))
@@ -155,8 +145,8 @@ def _inserted(names: Sequence[str]) -> sa.Insert:
             *(versions.c[name] for name in columns),
             every_step.c.number,
         )
-        .join(newest, _same(versions, newest))
-        .join(last, _same(versions, last))
+        .join(newest, same_version(versions, newest))
+        .join(last, same_version(versions, last))
         .join(steps, steps.c.number == last.c.number)
         .join(every_step, every_step.c.id == versions.c.id)
     )
@@ -192,10 +182,6 @@ def portions(names: Sequence[str]) -> Iterator[Sequence[str]]:
     """So many at a time as one statement takes."""
     for start in range(0, len(names), AT_ONCE):
         yield names[start : start + AT_ONCE]
-
-
-def _same(left: sa.FromClause, right: sa.FromClause) -> sa.ColumnElement[bool]:
-    return sa.and_(left.c.id == right.c.id, left.c.version == right.c.version)
 
 
 def _summary(row: sa.Row[Any]) -> Summary:
