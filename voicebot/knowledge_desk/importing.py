@@ -61,22 +61,28 @@ class Preview:
 
     @property
     def counts(self) -> Mapping[str, int]:
+        """Goes through all differences, of which there may be 100,000."""
         return Counter(each.change for each in self.differences)
 
+    @property
+    def changed(self) -> list[Difference]:
+        """Those that change something."""
+        return [each for each in self.differences if each.change != "unchanged"]
+
     def as_dict(self) -> dict[str, Any]:
-        changed = [each for each in self.differences if each.change != "unchanged"]
+        counts = self.counts
         return {
             "id": self.id,
             "name": self.name,
             "read": len(self.entries),
-            "added": self.counts["added"],
-            "changed": self.counts["changed"] + self.counts["moved"],
-            "unchanged": self.counts["unchanged"],
+            "added": counts["added"],
+            "changed": counts["changed"] + counts["moved"],
+            "unchanged": counts["unchanged"],
             "left_out": len(self.errors),
             "errors": rows(self.errors),
             "warnings": rows(self.warnings),
             "differences": [
-                {"question": each.question, **each.as_dict()} for each in changed[:SHOWN]
+                {"question": each.question, **each.as_dict()} for each in self.changed[:SHOWN]
             ],
         }
 
