@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy.orm import Session
-
-from kb.entry import Entry
 from kb.errors import FormRefused
 from kb.importer import LONGEST_ANSWER, unspeakable
 from kb.regions import PROVINCE
-from kb.slot_store import slots
 from kb.slots import Slot, fault, fill
 from voicebot.call.audio_check import Finding, findings, measure
 from voicebot.call.voices.reading import spoken
@@ -32,11 +28,6 @@ class Listening:
     reading: str
     seconds: float
     findings: tuple[Finding, ...]
-
-
-def known_slots(session: Session) -> list[Slot]:
-    """The values that answers are filled with."""
-    return slots(session)
 
 
 def text_for(answer: str, region: str, known: Sequence[Slot]) -> str:
@@ -70,8 +61,3 @@ def rendered(library: AudioLibrary, text: str) -> Listening:
         measure(speech, text).seconds,
         findings(speech, text),
     )
-
-
-def answer_of(entry: Entry, known: Sequence[Slot]) -> str:
-    """What is said of an entry at its own place."""
-    return text_for(entry.answer, entry.region, known)

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Query, Request
 from kb import ledger
 from kb.explanation import Explanation
 from kb.regions import mentioned
+from kb.slot_store import slots
 from kb.slots import Slot
 from voicebot import assist
 from voicebot.clock import now
@@ -151,7 +152,7 @@ def _limits(explained: Explanation) -> dict[str, Any]:
 
 def _to_say(session: Any, given: ToSay) -> tuple[str, str, list[Slot]]:
     """(answer, the entry's region, values of slots)."""
-    known = listening.known_slots(session)
+    known = slots(session)
     if not given.entry:
         return given.answer, "", known
     entry = ledger.chosen(ledger.versions_of(session, given.entry), given.version).entry
