@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from kb.vectors import Floats, unit
 Way = Literal["text", "sound", "meaning", "place"]
 Kind = Literal["question", "variant", "phrasing", "local"]
 
-WAYS: tuple[Way, ...] = ("text", "sound", "meaning", "place")
+WAYS: tuple[Way, ...] = get_args(Way)
 GAP = 0.5
 """Similarity of the words from which a known gap is told of."""
 

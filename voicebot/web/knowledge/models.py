@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kb.entry_form import Values
+from voicebot.knowledge_desk.entries import ActName
 from voicebot.knowledge_desk.publishing import MOST_ENTRIES
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
@@ -68,7 +69,7 @@ class NewEntry(Change):
 class ActModel(Strict):
     """A step with an entry."""
 
-    act: Literal["submit", "approve", "reject", "withdraw", "rollback"]
+    act: ActName
     version: Annotated[int | None, Field(ge=1)] = None
     """approve, reject: the one that was read; rollback: the one that is to come back."""
     why: Line = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from fastapi import Query, Request, Response
 from sqlalchemy.orm import Session
@@ -17,9 +17,7 @@ from voicebot.web.console.knowledge.room import PREFIX, Reader, Room, address, e
 from voicebot.web.knowledge.entries import wanted_entries
 
 Show = Literal["all", "draft", "in_review", "approved", "published", "ending", "ended", "withdrawn"]
-SHOWS: tuple[Show, ...] = (
-    "all", "draft", "in_review", "approved", "published", "ending", "ended", "withdrawn",
-)  # fmt: skip
+SHOWS: tuple[Show, ...] = get_args(Show)
 COUNTED: tuple[Show, ...] = ("draft", "in_review", "approved", "ending")
 """What somebody has to see to; the rest is not counted."""
 ENDING_DAYS = 30
