@@ -176,28 +176,6 @@ def signed(who: str, login: str) -> str:
 
 def values_with_steps(version: Version) -> dict[str, Any]:
     """A version as JSON has it."""
-    from kb.entry_form import values_of
+    from voicebot.knowledge_desk.entries import as_dict
 
-    entry = version.entry
-    return {
-        "id": entry.id,
-        "version": entry.version,
-        "status": entry.status.value,
-        **values_of(entry),
-        "at": version.at.isoformat(),
-        "who": version.who,
-        "login": version.login,
-        "why": version.why,
-        "based_on": version.based_on,
-        "steps": [
-            {
-                "status": step.status.value,
-                "effective_at": step.effective_at.isoformat() if step.effective_at else None,
-                "at": step.at.isoformat(),
-                "who": step.who,
-                "login": step.login,
-                "why": step.why,
-            }
-            for step in version.steps
-        ],
-    }
+    return as_dict(version, logins=True)

@@ -19,7 +19,7 @@ from kb import ledger, lifecycle, summary
 from kb.entry import Entry, Status
 from kb.entry_form import Values, entry_of, values_of
 from kb.errors import UnknownEntry
-from kb.ledger import CONTENT, Act, Version, as_utc
+from kb.ledger import CONTENT, Act, Step, Version, as_utc
 from kb.rules import DECIDES
 from kb.tables import steps
 from voicebot.clock import today
@@ -96,25 +96,26 @@ def spoken_versions(session: Session, names: Collection[str], at: datetime) -> d
     return {row.id: row.version for row in rows}
 
 
-def as_dict(version: Version) -> dict[str, Any]:
-    """A version as JSON has it."""
+def as_dict(version: Version, *, logins: bool = False) -> dict[str, Any]:
+    """A version as JSON has it; `logins`: with the accounts at the machine."""
+
+    def signed(by: Version | Step) -> dict[str, str]:
+        login = {"login": by.login} if logins else {}
+        return {"at": by.at.isoformat(), "who": by.who, **login, "why": by.why}
+
     entry = version.entry
     return {
         "id": entry.id,
         "version": entry.version,
         "status": entry.status.value,
         **values_of(entry),
-        "at": version.at.isoformat(),
-        "who": version.who,
-        "why": version.why,
+        **signed(version),
         "based_on": version.based_on,
         "steps": [
             {
                 "status": step.status.value,
                 "effective_at": step.effective_at.isoformat() if step.effective_at else None,
-                "at": step.at.isoformat(),
-                "who": step.who,
-                "why": step.why,
+                **signed(step),
             }
             for step in version.steps
         ],
