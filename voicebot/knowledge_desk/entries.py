@@ -96,6 +96,16 @@ def spoken_versions(session: Session, names: Collection[str], at: datetime) -> d
     return {row.id: row.version for row in rows}
 
 
+def with_spoken(session: Session, name: str, at: datetime) -> tuple[list[Version], int | None]:
+    """All versions of an entry, oldest first, and which of them is spoken at that moment.
+
+    Raises:
+        UnknownEntry: there is none.
+    """
+    known = ledger.versions_of(session, name)
+    return known, spoken_versions(session, [name], at).get(name)
+
+
 def as_dict(version: Version, *, logins: bool = False) -> dict[str, Any]:
     """A version as JSON has it; `logins`: with the accounts at the machine."""
 

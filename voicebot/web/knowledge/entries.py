@@ -10,10 +10,9 @@ from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from kb import ledger, summary
+from kb import summary
 from kb.entry import Entry, Status
 from kb.errors import Outdated
-from kb.ledger import Version
 from kb.reading import HAINAN
 from voicebot.clock import now, today
 from voicebot.knowledge_desk import entries
@@ -80,7 +79,7 @@ def add_entries(app: FastAPI, desk: Desk) -> None:
     async def one(entry_id: Id, _: Reader, response: Response) -> dict[str, Any]:
         """All versions, the newest first, with the steps that each has taken."""
         with refused():
-            known, spoken = await records.read(_one, entry_id, now())
+            known, spoken = await records.read(entries.with_spoken, entry_id, now())
         response.headers["ETag"] = f'"{known[-1].entry.version}"'
         return {
             "id": entry_id,
@@ -212,11 +211,6 @@ def audited(session: Session, work: partial[Entry], row: AuditRow) -> Entry:
 def in_hainan(at: datetime | None) -> datetime | None:
     """A moment with its time zone; without one it is Hainan's."""
     return at.replace(tzinfo=HAINAN) if at is not None and at.tzinfo is None else at
-
-
-def _one(session: Session, name: str, at: datetime) -> tuple[list[Version], int | None]:
-    known = ledger.versions_of(session, name)
-    return known, entries.spoken_versions(session, [name], at).get(name)
 
 
 def _told(entry: Entry, response: Response) -> dict[str, Any]:

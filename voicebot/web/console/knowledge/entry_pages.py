@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 from sqlalchemy.orm import Session
 
-from kb import ledger, summary
+from kb import summary
 from kb.entry import Safety, Status
 from kb.entry_form import Values, blank, values_of
 from kb.ledger import Version
@@ -31,7 +31,6 @@ from voicebot.web.knowledge.desk import refused
 from voicebot.web.knowledge.models import Id
 
 MOST_QUESTION = 100
-FIRST = {"category": "", "valid_to": ""}
 
 
 def add_entry_pages(room: Room) -> None:
@@ -57,12 +56,11 @@ def add_entry_pages(room: Room) -> None:
     @room.app.get(PREFIX + "/entries/{entry_id}", include_in_schema=False)
     async def one(request: Request, entry_id: Id, who: Reader) -> Response:
         with refused():
-            known = await records.read(ledger.versions_of, entry_id)
-        spoken = (await records.read(entries.spoken_versions, [entry_id], now())).get(entry_id)
+            known, spoken = await records.read(entries.with_spoken, entry_id, now())
         return console.page(
             request,
             "knowledge/entry.html",
-            **shown(known, spoken, who.role and principal(who).name, reviews(who)),
+            **shown(known, spoken, principal(who).name, reviews(who)),
             edits=edits(who),
             **await records.read(_choices),
         )
@@ -82,12 +80,12 @@ def add_entry_pages(room: Room) -> None:
 
 def first_values(question: str, gap: Gap | None) -> Values:
     """What the form of a new entry begins with; a gap brings what callers have said."""
-    values = blank(today())
+    day = today()
+    values = blank(day)
     if gap is not None:
         question, *others = (text[:MOST_QUESTION] for text in gap.line.examples)
         values["variants"] = [text for text in others if text != question]
     values["question"] = question[:MOST_QUESTION]
-    day = today()
     values["valid_to"] = f"{day.year + 1}-12-31"
     return values
 
