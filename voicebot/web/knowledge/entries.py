@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from kb import summary
 from kb.entry import Entry, Status
 from kb.errors import Outdated
-from kb.reading import HAINAN
 from voicebot.clock import now, today
 from voicebot.knowledge_desk import entries
 from voicebot.records.tables import AuditRow
@@ -161,7 +160,7 @@ def add_entries(app: FastAPI, desk: Desk) -> None:
             what=given.act,
             act=act_of(principal, given.why),
             version=given.version,
-            at=in_hainan(given.at),
+            at=given.at,
         )
         with refused():
             made = await records.transact(
@@ -206,11 +205,6 @@ def audited(session: Session, work: partial[Entry], row: AuditRow) -> Entry:
     row.subject = f"{made.id} v{made.version}"
     session.add(row)
     return made
-
-
-def in_hainan(at: datetime | None) -> datetime | None:
-    """A moment with its time zone; without one it is Hainan's."""
-    return at.replace(tzinfo=HAINAN) if at is not None and at.tzinfo is None else at
 
 
 def _told(entry: Entry, response: Response) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from fastapi import FastAPI, Request
 
 from voicebot.web.access import Refusal
 from voicebot.web.knowledge.desk import Desk, Reader, Reviewer, act_of, audit_row, refused
-from voicebot.web.knowledge.entries import in_hainan
 from voicebot.web.knowledge.models import ToPublish
 
 GONE = {
@@ -28,7 +27,7 @@ def add_publications(app: FastAPI, desk: Desk) -> None:
                 given.entries,
                 act_of(principal, given.why or "published"),
                 audit_row(request, principal, "kb.publish"),
-                in_hainan(given.at),
+                given.at,
             )
         return made.as_dict()
 
