@@ -22,6 +22,7 @@ from tests.voicebot.postgres import (  # noqa: F401 - fixtures
     postgresql_url,
 )
 from tests.voicebot.ticket_desk import desk, ticket_engine  # noqa: F401 - fixtures
+from tests.voicebot.tools import kamailio  # noqa: F401 - fixture
 from voicebot.cli import main
 from voicebot.config import Settings, load_settings
 from voicebot.records.database import migrate, sqlite_file

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import sqlite3
 import subprocess
 from collections import defaultdict
@@ -23,13 +22,13 @@ import yaml
 from sqlalchemy import create_engine
 from typer.core import TyperGroup
 
+from tests.voicebot.tools import Kamailio, needs
 from voicebot.cli import app
 from voicebot.config import PREFIX, Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 SYSTEMD = DEPLOY / "systemd"
-KAMAILIO = ROOT / ".cache" / "kamailio"
 HOME = "/opt/voicebot"
 BINARY = f"{HOME}/.venv/bin/voicebot"
 
@@ -55,17 +54,6 @@ def unit(name: str) -> dict[str, dict[str, list[str]]]:
     for section in parser.sections():
         for key, value in parser.items(section):
             found[section][key] = value.splitlines()
-    return found
-
-
-def needs(tool: str, where: Path | None, how: str) -> str:
-    """The tool's path; skips the test, or fails it under CI, where there is none."""
-    found = shutil.which(tool) or (shutil.which(tool, path=where) if where else None)
-    if found is None:
-        message = f"{tool} is not here. Run {how}."
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
     return found
 
 
@@ -239,23 +227,13 @@ def test_ports_agree_with_the_settings() -> None:
     assert url == f"http://{settings.server.host}:{settings.server.port}"
 
 
-@pytest.fixture(scope="module")
-def kamailio() -> tuple[str, Path, dict[str, str]]:
-    """Program, modules, environment."""
-    program = needs("kamailio", KAMAILIO / "usr" / "sbin", "`scripts/setup.sh --all`")
-    libraries = Path(program).parents[1] / "lib" / "x86_64-linux-gnu" / "kamailio"
-    return program, libraries / "modules", {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
-
-
-def test_kamailio_itself_takes_the_dispatchers_configuration(
-    kamailio: tuple[str, Path, dict[str, str]],
-) -> None:
-    program, modules, environment = kamailio
+def test_kamailio_itself_takes_the_dispatchers_configuration(kamailio: Kamailio) -> None:
+    file = DEPLOY / "kamailio" / "kamailio.cfg"
     done = subprocess.run(
-        (program, "-c", "-L", str(modules), "-f", str(DEPLOY / "kamailio" / "kamailio.cfg")),
+        (str(kamailio.program), "-c", "-L", str(kamailio.modules), "-f", str(file)),
         capture_output=True,
         text=True,
-        env=environment,
+        env=kamailio.environment,
         timeout=60,
     )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -6,10 +6,8 @@ a voice bot; `ssh NODE COMMAND` runs the command here.
 
 from __future__ import annotations
 
-import os
 import re
 import select
-import shutil
 import socket
 import subprocess
 import threading
@@ -21,10 +19,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.voicebot.tools import Kamailio
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "kamailio"
 SCRIPT = FOLDER / "rolling-restart.sh"
-FETCHED = ROOT / ".cache" / "kamailio" / "usr"
 
 
 @dataclass
@@ -104,15 +103,8 @@ def asterisks() -> Iterator[list[int]]:
 
 
 @pytest.fixture
-def kamcmd(asterisks: list[int], tmp_path: Path) -> Iterator[str]:
+def kamcmd(kamailio: Kamailio, asterisks: list[int], tmp_path: Path) -> Iterator[str]:
     """A Kamailio with the sample's dispatcher, over UDP on loopback."""
-    program = shutil.which("kamailio") or shutil.which("kamailio", path=FETCHED / "sbin")
-    if program is None:
-        message = "Kamailio is not here. Run `scripts/setup.sh --all`."
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    libraries = Path(program).parents[1] / "lib" / "x86_64-linux-gnu" / "kamailio"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -125,21 +117,21 @@ def kamcmd(asterisks: list[int], tmp_path: Path) -> Iterator[str]:
     (tmp_path / "dispatcher.list").write_text(
         "".join(f"1 sip:127.0.0.1:{port} 0 10 weight=50\n" for port in asterisks)
     )
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
     log = (tmp_path / "log").open("wb")
     process = subprocess.Popen(
         (
-            *(program, "-DD", "-E", "-L", str(libraries / "modules"), "-Y", str(tmp_path)),
+            *(str(kamailio.program), "-DD", "-E", "-L", str(kamailio.modules)),
+            *("-Y", str(tmp_path)),
             *("-P", str(tmp_path / "pid"), "-f", str(tmp_path / "kamailio.cfg")),
         ),
-        env=environment,
+        env=kamailio.environment,
         stdout=log,
         stderr=log,
     )
     command = tmp_path / "kamcmd"
     command.write_text(
-        f"#!/bin/sh\nexport LD_LIBRARY_PATH={libraries}\n"
-        f'exec {Path(program).parent}/kamcmd -s unixs:{tmp_path}/ctl "$@"\n'
+        f"#!/bin/sh\nexport LD_LIBRARY_PATH={kamailio.libraries}\n"
+        f'exec {kamailio.program.parent}/kamcmd -s unixs:{tmp_path}/ctl "$@"\n'
     )
     command.chmod(0o755)
     try:
