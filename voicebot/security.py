@@ -327,6 +327,24 @@ def _translated() -> Iterator[None]:
         ) from None
 
 
+def audit_row(who: Principal, action: str, subject: str, client: str, at: float) -> AuditRow:
+    """The audit row of an act, for the transaction of the act itself.
+
+    Parameters:
+        client: the address that it came from.
+        at: seconds since the epoch.
+    """
+    return AuditRow(
+        at=at,
+        principal=who.name,
+        role=who.role,
+        action=action,
+        subject=subject[:255],
+        client=client,
+        allowed=True,
+    )
+
+
 def local_act(action: str, subject: str) -> AuditRow:
     """The audit row of a privileged act at this machine's command line."""
     return AuditRow(

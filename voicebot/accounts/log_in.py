@@ -22,13 +22,13 @@ from voicebot.accounts.errors import AccountsError, LoginRefused
 from voicebot.accounts.keeping import found, set_password
 from voicebot.accounts.names import key_of
 from voicebot.accounts.passwords import Bench, Checked, check, checked_password, hashed
-from voicebot.accounts.sessions import Opening, Visitor, act
+from voicebot.accounts.sessions import Opening, Visitor
 from voicebot.accounts.tables import AccountRow, BrakeRow
 from voicebot.config_accounts import Accounts
 from voicebot.rate_limiting import network
 from voicebot.records.store import Records
 from voicebot.records.tables import AuditRow
-from voicebot.security import Principal
+from voicebot.security import Principal, audit_row
 
 WRONG = "The name or the password is wrong."
 FORGOTTEN_S = 86400.0
@@ -142,7 +142,7 @@ def let_in(session: Session, known: Known, checked: Checked, client: str, now: f
             .values(password=checked.renewed)
         )
         who = known.opening.principal
-        session.add(act(who, "account.rehash", who.token_id, client, now))
+        session.add(audit_row(who, "account.rehash", who.token_id, client, now))
 
 
 def _is_elsewhere(session: Session, name: str) -> bool:
@@ -152,7 +152,7 @@ def _is_elsewhere(session: Session, name: str) -> bool:
 
 def _renew(session: Session, who: Principal, password: str, client: str) -> Opening:
     def by(action: str, subject: str) -> AuditRow:
-        return act(who, action, subject, client, time.time())
+        return audit_row(who, action, subject, client, time.time())
 
     row = set_password(session, who.name, password, by=by)
     return Opening.of(row)

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 from voicebot.accounts.errors import LoginRefused
 from voicebot.accounts.id_token import Identity
 from voicebot.accounts.keeping import add, change_role, found
-from voicebot.accounts.sessions import Opening, act
+from voicebot.accounts.sessions import Opening
 from voicebot.accounts.tables import AccountRow
 from voicebot.records.tables import AuditRow
-from voicebot.security import Principal
+from voicebot.security import Principal, audit_row
 
 
 def admit(session: Session, identity: Identity, client: str, now: float) -> Opening:
@@ -25,7 +25,7 @@ def admit(session: Session, identity: Identity, client: str, now: float) -> Open
 
     def by(action: str, subject: str) -> AuditRow:
         who = Principal(identity.name, identity.role, "")
-        return act(who, action, subject, client, now)
+        return audit_row(who, action, subject, client, now)
 
     row = session.scalars(
         select(AccountRow)

@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session
 from voicebot.accounts.errors import AccountsError
 from voicebot.accounts.tables import AccountRow, SessionRow
 from voicebot.records.errors import RecordsUnavailable
-from voicebot.records.tables import AccessTokenRow, AuditRow
-from voicebot.security import Principal
+from voicebot.records.tables import AccessTokenRow
+from voicebot.security import Principal, audit_row
 
 if TYPE_CHECKING:
     from voicebot.config_accounts import Accounts
@@ -219,7 +219,7 @@ def begin(
             ends_at=now + settings.session_s,
         )
     )
-    session.add(act(who, "session.open", who.token_id, client, now))
+    session.add(audit_row(who, "session.open", who.token_id, client, now))
     return cookie
 
 
@@ -227,24 +227,11 @@ def end(session: Session, visitor: Visitor, client: str, now: float) -> None:
     """Log out."""
     session.execute(delete(SessionRow).where(SessionRow.key == visitor.key))
     who = visitor.principal
-    session.add(act(who, "session.close", who.token_id, client, now))
+    session.add(audit_row(who, "session.close", who.token_id, client, now))
 
 
 def touch_session(session: Session, *, key: str, at: float) -> None:
     """A person was active at `at`; an operation of `voicebot.records.operations`."""
     session.execute(
         update(SessionRow).where(SessionRow.key == key, SessionRow.seen_at < at).values(seen_at=at)
-    )
-
-
-def act(who: Principal, action: str, subject: str, client: str, at: float) -> AuditRow:
-    """The audit row of an act of a person in a browser."""
-    return AuditRow(
-        at=at,
-        principal=who.name,
-        role=who.role,
-        action=action,
-        subject=subject,
-        client=client,
-        allowed=True,
     )

@@ -31,7 +31,7 @@ from voicebot.callers import evaluations, limits, missed, proposing, reporting
 from voicebot.callers.errors import CallersError, NotKnown
 from voicebot.callers.limits import MOST_DAYS, MOST_WHY, values
 from voicebot.callers.tables import LimitRow
-from voicebot.security import Principal
+from voicebot.security import Principal, audit_row
 from voicebot.web.access import require
 from voicebot.web.discretion import (
     calls_for,
@@ -43,7 +43,6 @@ from voicebot.web.discretion import (
 )
 from voicebot.web.parameters import RowNumber
 from voicebot.web.service import Service
-from voicebot.web.tickets import audit_row
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -19,13 +19,13 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from voicebot.clock import BEIJING, today
-from voicebot.security import Principal
+from voicebot.security import Principal, audit_row
 from voicebot.tickets import rules
 from voicebot.tickets.disputes import disputes
 from voicebot.tickets.disputes_workbook import workbook
 from voicebot.web.access import Refusal, require
 from voicebot.web.parameters import Day, RowNumber
-from voicebot.web.tickets import STAFF, Code, Name, Words, audit_row, refused
+from voicebot.web.tickets import STAFF, Code, Name, Words, refused
 
 if TYPE_CHECKING:
     from voicebot.web.service import Service

@@ -30,11 +30,10 @@ from sqlalchemy.orm import Session
 from voicebot.errors import SpeechUnavailable
 from voicebot.incidents import acts, announcing, reading
 from voicebot.incidents.errors import IncidentError, UnknownIncident
-from voicebot.security import Principal
+from voicebot.security import Principal, audit_row
 from voicebot.web.access import Refusal, require
 from voicebot.web.discretion import members_for, waiting_for
 from voicebot.web.parameters import RowNumber
-from voicebot.web.tickets import audit_row
 
 if TYPE_CHECKING:
     from voicebot.web.service import Service

@@ -21,8 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 
 from flows.surge_wording import explain
-from voicebot.records.tables import AuditRow
-from voicebot.security import Principal
+from voicebot.security import Principal, audit_row
 from voicebot.surge import orders
 from voicebot.surge.board import MOST_LINES, SeatReport
 from voicebot.surge.control import SurgeControl
@@ -102,16 +101,8 @@ def add_surge(app: FastAPI, service: Service) -> None:
                     at=at,
                     until=at + 60 * wanted.minutes,
                 )
-            session.add(
-                AuditRow(
-                    at=at,
-                    principal=who.name,
-                    role=who.role,
-                    action="surge.override",
-                    subject=f"{wanted.order} {wanted.line}".strip(),
-                    client=_client(request),
-                )
-            )
+            subject = f"{wanted.order} {wanted.line}".strip()
+            session.add(audit_row(who, "surge.override", subject, _client(request), at))
             session.flush()
             return [orders.values(each) for each in orders.in_force(session, at)]
 

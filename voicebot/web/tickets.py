@@ -23,8 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 
 from voicebot import caller_privacy
-from voicebot.records.tables import AuditRow
 from voicebot.security import Principal
+from voicebot.security import audit_row as audit_row
 from voicebot.tickets import acts, exchange, life, reading  # noqa: F401 - exchange: its handlers
 from voicebot.tickets.deadlines import Kind
 from voicebot.tickets.duplicates import duplicates
@@ -178,19 +178,6 @@ def refused() -> Iterator[None]:
     except TicketError as error:
         status = next((n for kind, n in _STATUS_OF.items() if isinstance(error, kind)), 409)
         raise Refusal(status, {"code": error.code, "message": str(error)}) from None
-
-
-def audit_row(who: Principal, action: str, subject: str, client: str, at: float) -> AuditRow:
-    """For the transaction of the act itself."""
-    return AuditRow(
-        at=at,
-        principal=who.name,
-        role=who.role,
-        action=action,
-        subject=subject[:255],
-        client=client,
-        allowed=True,
-    )
 
 
 def _perform(
