@@ -25,6 +25,7 @@ from voicebot.web.discretion import confidential_among
 from voicebot.web.following import FollowedResponse
 from voicebot.web.oidc import FAULTS
 from voicebot.web.service import Service
+from voicebot.web.sessions import client_of
 
 STAFF = ("admin", "supervisor", "agent")
 HOME = "/console/"
@@ -82,7 +83,7 @@ def add_now(app: FastAPI, service: Service, console: Console) -> None:
         others = {topic for topic in wanted if not topic.startswith(CALL)}
         if not wanted or len(wanted) > MOST_TOPICS or not others <= set(TOPICS):
             raise Refusal(422, BAD_TOPICS)
-        client = request.client.host if request.client else ""
+        client = client_of(request)
         knows = may_know(principal.role, confidential=True)
         kept = not knows and any(map(live.board.is_confidential, calls))
         if kept or await confidential_among(records, principal, calls):

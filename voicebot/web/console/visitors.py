@@ -13,7 +13,7 @@ from voicebot.records.store import Records
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, not_ours
 from voicebot.web.console.catalogue import LANGUAGES, preferred
-from voicebot.web.sessions import page_principal
+from voicebot.web.sessions import client_of, page_principal
 
 LOGIN = "/console/login"
 LANGUAGE_COOKIE, THEME_COOKIE = "voicebot_language", "voicebot_theme"
@@ -66,8 +66,7 @@ def visitor(*roles: str) -> Callable[..., Awaitable[Visitor]]:
         foreign = not_ours(request, csrf) if csrf else None
         if foreign is not None or found.role not in roles:
             records: Records = request.app.state.records
-            client = request.client.host if request.client else ""
-            records.audit(found, "refused", request.url.path, client, allowed=False)
+            records.audit(found, "refused", request.url.path, client_of(request), allowed=False)
             raise NotForRole if foreign is None else Refusal(403, foreign)
         return who
 

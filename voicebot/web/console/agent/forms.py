@@ -42,6 +42,7 @@ from voicebot.web.console.agent.acts import Staff
 from voicebot.web.console.agent.refusals import NO_CALL, refuse
 from voicebot.web.console.agent.standing import confidential
 from voicebot.web.console.agent.wishes import learn, noted
+from voicebot.web.sessions import client_of
 from voicebot.web.tickets import audit_row, refused
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def add_forms(app: FastAPI, service: Service) -> None:
 
         def work(session: Session) -> int:
             at = time.time()
-            session.add(audit_row(who, "agent.draft", call_id, _client(request), at))
+            session.add(audit_row(who, "agent.draft", call_id, client_of(request), at))
             return drafts.save(
                 session, call_id, given.typed.typed(), agent=who.name, version=given.version, at=at
             )
@@ -174,7 +175,7 @@ def add_forms(app: FastAPI, service: Service) -> None:
 
         def work(session: Session) -> str:
             at = time.time()
-            session.add(audit_row(who, "agent.ticket", call_id, _client(request), at))
+            session.add(audit_row(who, "agent.ticket", call_id, client_of(request), at))
             return drafts.submit(
                 session,
                 call_id,
@@ -198,7 +199,7 @@ def add_forms(app: FastAPI, service: Service) -> None:
 
         def work(session: Session) -> int:
             at = time.time()
-            session.add(audit_row(who, "agent.close", call_id, _client(request), at))
+            session.add(audit_row(who, "agent.close", call_id, client_of(request), at))
             return drafts.close(
                 session,
                 call_id,
@@ -297,7 +298,7 @@ def add_forms(app: FastAPI, service: Service) -> None:
             raise refuse("confidential", status=403)
 
     def _audit(request: Request, who: Principal, action: str, subject: str) -> None:
-        records.audit(who, action, subject, _client(request))
+        records.audit(who, action, subject, client_of(request))
 
 
 def _on_record(session: Session, call_id: str) -> _Known | None:
@@ -315,7 +316,3 @@ def _refused() -> Iterator[None]:
         yield
     except drafts.DraftError as error:
         raise Refusal(409, {"code": error.code, "message": str(error)}) from None
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else ""

@@ -26,6 +26,7 @@ from voicebot.web.console.formats import masked_number
 from voicebot.web.console.shell import Console, Visitor, visitor
 from voicebot.web.discretion import confidential_among
 from voicebot.web.service import Service
+from voicebot.web.sessions import client_of
 
 STAFF = ("admin", "supervisor", "agent")
 LISTENERS = ("admin", "supervisor")
@@ -87,7 +88,7 @@ def add_calls(app: FastAPI, service: Service, console: Console) -> None:
         call_id: str, who: Principal, request: Request, action: str
     ) -> dict[str, Any]:
         """What is on record, if this person may read it; audited either way."""
-        client = request.client.host if request.client else ""
+        client = client_of(request)
         if await confidential_among(records, who, {call_id}):
             records.audit(who, "refused", call_id, client, allowed=False)
             raise Refusal(403, CONFIDENTIAL)

@@ -15,6 +15,7 @@ from voicebot.security import Principal
 from voicebot.web.board import Board
 from voicebot.web.console.shell import Console, Visitor, visitor
 from voicebot.web.service import Service
+from voicebot.web.sessions import client_of
 
 STAFF = ("agent", "supervisor", "admin")
 SUPERVISORS = ("supervisor", "admin")
@@ -48,8 +49,7 @@ class Desk:
 
     def audit(self, request: Request, who: Visitor, action: str, subject: str = "") -> None:
         """A read of what is on record about people."""
-        client = request.client.host if request.client else ""
-        self.records.audit(principal(who), action, subject, client)
+        self.records.audit(principal(who), action, subject, client_of(request))
 
 
 def principal(who: Visitor) -> Principal:

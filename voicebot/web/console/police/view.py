@@ -37,6 +37,7 @@ from voicebot.web.access import Refusal
 from voicebot.web.console.agent.streams import Words, call_messages, event
 from voicebot.web.console.calls.sound import Sound, sound
 from voicebot.web.limiting import ROWS
+from voicebot.web.sessions import client_of
 from voicebot.web.tickets import audit_row
 
 if TYPE_CHECKING:
@@ -199,15 +200,15 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
         )
 
     def audit(request: Request, action: str, handoff: str) -> None:
-        records.audit(_holder(""), action, handoff, _client(request))
+        records.audit(_holder(""), action, handoff, client_of(request))
 
     def note_refusal(request: Request, handoff: str) -> None:
         if not refusals.take("", time.monotonic()).wait_s:
-            who, client = _holder(""), _client(request)
+            who, client = _holder(""), client_of(request)
             records.audit(who, "handoff.link.refused", handoff, client, allowed=False)
 
     def row(request: Request, action: str, handoff: str, who: str, at: float) -> Any:
-        return audit_row(_holder(who), action, handoff, _client(request), at)
+        return audit_row(_holder(who), action, handoff, client_of(request), at)
 
 
 async def _follow(
@@ -301,7 +302,3 @@ def _no_recording(heard: Sound) -> str:
 def _holder(who: str) -> Principal:
     """Whoever holds the link, as the audit has him."""
     return Principal(f"链接 {who}".strip()[:64], "110", "")
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else ""
