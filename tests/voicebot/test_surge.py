@@ -77,6 +77,15 @@ class Desk:
         line = ScriptedLine(
             CallInfo(name, number or f"1380013{len(self.lines):04}", LINE, trunk=trunk)
         )
+        return await self._offered(line, queues)
+
+    async def again(self, line: ScriptedLine, **queues: QueueState) -> ScriptedLine:
+        """Nobody has answered this caller, whom the queue gives back; returns as `call` does."""
+        line.nobody_answers()
+        await self.tasks[self.lines.index(line)]
+        return await self._offered(ScriptedLine(replace(line.info, waited=True)), queues)
+
+    async def _offered(self, line: ScriptedLine, queues: dict[str, QueueState]) -> ScriptedLine:
         line.queues = {key.replace("_", "-"): state for key, state in queues.items()}
         self.lines.append(line)
         task = asyncio.create_task(self.service.take(line))
@@ -339,21 +348,14 @@ async def test_a_hidden_number_waits_in_the_queue_and_is_on_no_list(
 async def test_whom_no_seat_has_answered_the_bot_answers(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk()
     line = await desk.call(agents=SOME_FREE)
-    line.nobody_answers()
-    await desk.tasks[0]
-    again = ScriptedLine(replace(line.info, waited=True))
-    again.queues = line.queues
-    task = asyncio.create_task(desk.service.take(again))
-    while not desk.answered:  # noqa: ASYNC110 - see Desk.call
-        await asyncio.sleep(0.01)
+    again = await desk.again(line, agents=SOME_FREE)
     assert desk.answered == ["c-0"]
     decided = await desk.decided(line)
     assert decided is not None
     assert decided["because"] == "已转人工坐席，但无人应答，由机器人接听。"
     assert await desk.became() == [("c-0", False, "returned")]
     assert await desk.missed() == []
-    again.caller_hangs_up()
-    await task
+    await desk.end(again)
 
 
 async def test_whom_a_person_has_answered_was_not(open_desk: Callable[..., Desk]) -> None:
@@ -391,19 +393,12 @@ async def test_a_call_back_is_told_once_however_often_the_caller_waits(
     line = await desk.call(agents=full)
     told = [line.diverted]
     for _ in range(2):
-        line.nobody_answers()
-        await desk.tasks[-1]
-        line = ScriptedLine(replace(line.info, waited=True))
-        line.queues = {"agents": full}
-        desk.tasks.append(asyncio.create_task(desk.service.take(line)))
-        while not line.diverted:  # noqa: ASYNC110 - see Desk.call
-            await asyncio.sleep(0.01)
+        line = await desk.again(line, agents=full)
         told.append(line.diverted)
     assert told == [("agents", "", True), ("agents", "", False), ("agents", "", False)]
     assert await desk.missed() == [("c-1", "surge", "waiting")], "what was promised stands"
     line.person_answers()
-    line.caller_hangs_up()
-    await desk.tasks[-1]
+    await desk.end(line)
     assert await desk.missed() == [("c-1", "surge", "reached")]
     await desk.end(bot)
 
@@ -434,16 +429,9 @@ async def test_who_first_expected_a_short_wait_is_told_when_it_has_become_long(
     bot = await desk.call(agents=QueueState(2, 0, 40))
     line = await desk.call(agents=SOME_FREE)
     assert line.diverted == ("agents", HAIKOU, False)
-    line.nobody_answers()
-    await desk.tasks[-1]
-    again = ScriptedLine(replace(line.info, waited=True))
-    again.queues = {"agents": QueueState(2, 0, 40)}
-    task = asyncio.create_task(desk.service.take(again))
-    while not again.diverted:  # noqa: ASYNC110 - see Desk.call
-        await asyncio.sleep(0.01)
+    again = await desk.again(line, agents=QueueState(2, 0, 40))
     assert again.diverted == ("agents", "", True)
-    again.caller_hangs_up()
-    await task
+    await desk.end(again)
     assert await desk.missed() == [("c-1", "surge", "waiting")]
     await desk.end(bot)
 
