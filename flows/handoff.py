@@ -58,10 +58,9 @@ def police_beside(state: State, reason: str) -> Step:
     state, (opened, *called) = _open(state, routes, reason, "", assessment, evidence)
     handoff = state.handoff
     assert handoff is not None
-    seat = Side(SEAT, (before.route,), leg=LegState.CONFIRMED, reached=True)
+    seat, kept = _kept_beside(handoff, before.route)
     handoff = replace(handoff, sides=(seat, *handoff.sides))
     why = Decide("hand_off_110", "；".join(evidence[:3]) or "座席请110加入")
-    kept = KeepBeside(handoff.id, SEAT, seat.route.destination)
     state = replace(state, handoff=handoff, phase=Phase.CONNECTED)
     return state, (*hushed, kept, opened, *called, why)
 
@@ -77,17 +76,20 @@ def police_again(state: State, *, seat_stays: bool) -> Step:
     kept: tuple[Action, ...] = ()
     beside, others = handoff.side(SEAT), tuple(s for s in handoff.sides if s.line != SEAT)
     if handoff.connected and seat_stays:
-        beside = Side(SEAT, (handoff.route,), leg=LegState.CONFIRMED, reached=True)
-        kept = (KeepBeside(handoff.id, SEAT, handoff.route.destination),)
+        beside, keep = _kept_beside(handoff, handoff.route)
+        kept = (keep,)
     elif handoff.connected:
         kept = (ReleaseLeg(handoff.id),)
     elif beside is not None and beside.connected and not seat_stays:
         beside, kept = replace(beside, leg=LegState.ENDED), (ReleaseLeg(handoff.id, SEAT),)
-    alone = beside is None or beside.over
     handoff = replace(
         handoff,
         reason="requested_police" if handoff.reason == UNDECIDED else handoff.reason,
-        routes=routes_to_police(handoff.region, seat=alone),
+        sides=others if beside is None else (beside, *others),
+    )
+    handoff = replace(
+        handoff,
+        routes=routes_to_police(handoff.region, seat=sides.chain_has_seat(handoff)),
         index=0,
         rounds=0,
         leg=LegState.REQUESTED,
@@ -95,7 +97,6 @@ def police_again(state: State, *, seat_stays: bool) -> Step:
         tried=False,
         released=False,
         handed_back=False,
-        sides=others if beside is None else (beside, *others),
     )
     phase = Phase.CONNECTED if handoff.talking else Phase.HANDING_OFF
     state = replace(state, handoff=handoff, phase=phase)
@@ -105,6 +106,12 @@ def police_again(state: State, *, seat_stays: bool) -> Step:
         return state, actions
     state, said = say(state, "still_connecting")
     return state, (*actions, said)
+
+
+def _kept_beside(handoff: HandoffState, route: Route) -> tuple[Side, KeepBeside]:
+    """The seat on `route` has the caller, and stays as a leg of this hand-off beside 110."""
+    seat = Side(SEAT, (route,), leg=LegState.CONFIRMED, reached=True)
+    return seat, KeepBeside(handoff.id, SEAT, route.destination)
 
 
 def to_agent(state: State, routes: tuple[Route, ...], reason: str) -> Step:
