@@ -60,8 +60,10 @@ def import_entries(
     taken: list[dict[str, object]] = []
     with session.begin_nested():
         ledger.claim(session)
-        newest, approved = ledger.newest(session), _approved(session)
-        for given in by_last(entries):
+        rows = by_last(entries)
+        newest = ledger.newest_of(session, [entry.id for entry in rows])
+        approved = _approved(session)
+        for given in rows:
             known = newest.get(given.id)
             entry = _placed(given, known)
             new = known is None or entry.version != known.version
