@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from voicebot.caller_privacy import HIDDEN
 from voicebot.callers.days import local
 from voicebot.records.duty import region_names
 
@@ -40,7 +41,12 @@ def duration(seconds: float | None) -> str:
 
 
 def masked_number(number: str) -> str:
-    """A telephone number of which only the last digits are shown: 138****0001."""
+    """A telephone number of which only the last digits are shown: 138****0001.
+
+    What stands in place of a number (`caller_privacy.HIDDEN`) is no number, and stays.
+    """
+    if number == HIDDEN:
+        return number
     if len(number) <= VISIBLE:
         return "*" * len(number)
     kept = 3 if len(number) >= 11 else 0
