@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from voicebot.callers.errors import NotKnown
@@ -19,6 +19,7 @@ from voicebot.callers.limits import name_of
 from voicebot.callers.missed_rules import QUEUED
 from voicebot.callers.tables import MissedCallRow
 from voicebot.figures.tables import DivertedCallRow
+from voicebot.records.reading import plain
 from voicebot.records.tables import CallRow
 from voicebot.retention.mark import REMOVED
 
@@ -207,18 +208,8 @@ def listed(
 
     Who waits in a queue at `at`, as far as is known, is not among the open ones.
     """
-    chosen = select(MissedCallRow)
-    if not everything:
-        chosen = chosen.where(MissedCallRow.state.in_(OPEN), ~_in_queue(at))
-    rows = session.scalars(
-        chosen.order_by(MissedCallRow.danger.desc(), MissedCallRow.at, MissedCallRow.call_id).limit(
-            most
-        )
-    )
-    return [
-        {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}
-        for row in rows
-    ]
+    chosen = select(MissedCallRow) if everything else _to_call_back(at)
+    return [plain(row) for row in session.scalars(chosen.order_by(*_URGENT_FIRST).limit(most))]
 
 
 def page(
@@ -232,15 +223,14 @@ def page(
     """A page of `listed`, after the `page_key` of the last of the page before; `everything`: all,
     the newest first. `at`: None for now.
     """
-    chosen = select(MissedCallRow)
     place = tuple_(MissedCallRow.at, MissedCallRow.call_id)
     if everything:
+        chosen = select(MissedCallRow)
         if after is not None:
             chosen = chosen.where(MissedCallRow.at <= after[0], place < (after[0], after[1][1:]))
         chosen = chosen.order_by(MissedCallRow.at.desc(), MissedCallRow.call_id.desc())
     else:
-        now = time.time() if at is None else at
-        chosen = chosen.where(MissedCallRow.state.in_(OPEN), ~_in_queue(now))
+        chosen = _to_call_back(time.time() if at is None else at)
         if after is not None:
             later = place > (after[0], after[1][1:])
             calm = MissedCallRow.danger.is_(False)
@@ -248,13 +238,8 @@ def page(
             chosen = chosen.where(
                 or_(calm, and_(MissedCallRow.danger, later)) if in_danger else and_(calm, later)
             )
-        chosen = chosen.order_by(
-            MissedCallRow.danger.desc(), MissedCallRow.at, MissedCallRow.call_id
-        )
-    return [
-        {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}
-        for row in session.scalars(chosen.limit(most))
-    ]
+        chosen = chosen.order_by(*_URGENT_FIRST)
+    return [plain(row) for row in session.scalars(chosen.limit(most))]
 
 
 def page_key(missed: Mapping[str, Any]) -> tuple[float, str]:
@@ -262,8 +247,12 @@ def page_key(missed: Mapping[str, Any]) -> tuple[float, str]:
     return missed["at"], f"{int(missed['danger'])}{missed['call_id']}"
 
 
-def _in_queue(at: float) -> ColumnElement[bool]:
-    return and_(MissedCallRow.why == QUEUED, MissedCallRow.next_try_at > at)
+_URGENT_FIRST = (MissedCallRow.danger.desc(), MissedCallRow.at, MissedCallRow.call_id)
+
+
+def _to_call_back(at: float) -> Select[MissedCallRow]:
+    in_queue = and_(MissedCallRow.why == QUEUED, MissedCallRow.next_try_at > at)
+    return select(MissedCallRow).where(MissedCallRow.state.in_(OPEN), ~in_queue)
 
 
 def _left(session: Session, call_id: str, at: float) -> bool:
