@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from voicebot.records.tables import CallRow, HandoffRow, TicketRow, TurnRow
@@ -134,18 +134,15 @@ def search_handoffs(
     scan = select(at.label("at"), HandoffRow.id).where(*driving)
     scan = scan.order_by(at.desc(), HandoffRow.id.desc())
     keys = scan.limit(scanned).subquery()
-    found = session.execute(
-        select(*_HANDOFF, CallRow.caller, CallRow.did, CallRow.ended_at)
+    rows = _handoffs(
+        session,
+        select(*_HANDOFF)
         .join(keys, keys.c.id == HandoffRow.id)
         .outerjoin(CallRow, CallRow.id == HandoffRow.call_id)
         .where(*others)
         .order_by(keys.c.at.desc(), keys.c.id.desc())
-        .limit(limit)
-    ).mappings()
-    rows = [dict(each) for each in found]
-    kept = confidential_calls(session, {each["call_id"] for each in rows})
-    for each in rows:
-        each["confidential"] = each["call_id"] in kept
+        .limit(limit),
+    )
     if len(rows) == limit:
         return Page(tuple(rows), (rows[-1]["requested_at"], rows[-1]["id"]))
     last = session.execute(scan.limit(1).offset(scanned - 1)).first() if others else None
@@ -156,8 +153,9 @@ def open_handoffs(session: Session, since: float, most: int = SHOWN) -> list[dic
     """Hand-offs requested since then whose caller may still be on the line, the newest first;
     rows as those of `search_handoffs`.
     """
-    found = session.execute(
-        select(*_HANDOFF, CallRow.caller, CallRow.did, CallRow.ended_at)
+    return _handoffs(
+        session,
+        select(*_HANDOFF)
         .outerjoin(CallRow, CallRow.id == HandoffRow.call_id)
         .where(
             HandoffRow.requested_at >= since,
@@ -165,11 +163,8 @@ def open_handoffs(session: Session, since: float, most: int = SHOWN) -> list[dic
             CallRow.ended_at.is_(None),
         )
         .order_by(HandoffRow.requested_at.desc(), HandoffRow.id.desc())
-        .limit(most)
-    ).mappings()
-    rows = [dict(each) for each in found]
-    kept = confidential_calls(session, {each["call_id"] for each in rows})
-    return [{**each, "confidential": each["call_id"] in kept} for each in rows]
+        .limit(most),
+    )
 
 
 def running_calls(session: Session, since: float, most: int = SHOWN) -> list[dict[str, Any]]:
@@ -185,11 +180,22 @@ def running_calls(session: Session, since: float, most: int = SHOWN) -> list[dic
     return _lines(session, rows, "")
 
 
-_HANDOFF = tuple(
-    getattr(HandoffRow, column.key)
-    for column in HandoffRow.__mapper__.column_attrs
-    if column.key != "dossier"
+_HANDOFF = (
+    *(
+        getattr(HandoffRow, column.key)
+        for column in HandoffRow.__mapper__.column_attrs
+        if column.key != "dossier"
+    ),
+    CallRow.caller,
+    CallRow.did,
+    CallRow.ended_at,
 )
+
+
+def _handoffs(session: Session, chosen: Select[Any]) -> list[dict[str, Any]]:
+    rows = session.execute(chosen).mappings().all()
+    kept = confidential_calls(session, {each["call_id"] for each in rows})
+    return [{**each, "confidential": each["call_id"] in kept} for each in rows]
 
 
 def _lines(session: Session, rows: Collection[CallRow], text: str) -> list[dict[str, Any]]:
