@@ -28,7 +28,7 @@ async def confidential_among(
     """Those of these calls whose callers want to be kept confidential; not asked for where the
     role may know all.
     """
-    if not calls or caller_privacy.may_know(who.role, confidential=True):
+    if not calls or _knows_all(who):
         return ()
     return await records.read(confidential_calls, calls)
 
@@ -42,7 +42,7 @@ async def calls_for(records: Records, who: Principal, found: Found) -> list[dict
 async def evaluations_for(records: Records, who: Principal, found: Found) -> list[dict[str, Any]]:
     calls, tickets = ({each[name] for each in found} for name in ("call_id", "ticket"))
     kept = await confidential_among(records, who, calls)
-    hidden = await records.read(confidential_tickets, tickets - {""})
+    hidden = () if _knows_all(who) else await records.read(confidential_tickets, tickets - {""})
     return [caller_privacy.evaluation(each, who.role, kept, hidden) for each in found]
 
 
@@ -61,7 +61,7 @@ async def limits_of_number(records: Records, who: Principal, found: Found) -> li
 
 
 async def nuisance_for(records: Records, who: Principal, found: Found) -> list[dict[str, Any]]:
-    hidden = await records.read(confidential_nuisance)
+    hidden = () if _knows_all(who) else await records.read(confidential_nuisance)
     return [caller_privacy.nuisance(each, who.role, hidden) for each in found]
 
 
@@ -79,3 +79,7 @@ async def waiting_for(records: Records, who: Principal, found: Found) -> list[di
     with suppress(RecordsUnavailable):
         calls = await confidential_among(records, who, calls)
     return [caller_privacy.waiting(each, who.role, calls) for each in found]
+
+
+def _knows_all(who: Principal) -> bool:
+    return caller_privacy.may_know(who.role, confidential=True)
