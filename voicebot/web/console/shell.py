@@ -34,10 +34,11 @@ from voicebot.web.console.visitors import (
     is_fragment,
     login_address,
     present_visitor,
+    principal,
     visitor,
 )
 
-__all__ = ["Console", "NavEntry", "Visitor", "visitor"]
+__all__ = ["Console", "NavEntry", "Visitor", "principal", "visitor"]
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

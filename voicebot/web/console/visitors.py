@@ -73,6 +73,12 @@ def visitor(*roles: str) -> Callable[..., Awaitable[Visitor]]:
     return dependency
 
 
+def principal(who: Visitor) -> Principal:
+    """The person who has logged in: `visitor` has let nobody else in."""
+    assert who.principal is not None
+    return who.principal
+
+
 def present_visitor(request: Request) -> Visitor:
     """Whom `visitor` has found, else a stranger in the language of his browser."""
     known: Visitor | None = getattr(request.state, "visitor", None)

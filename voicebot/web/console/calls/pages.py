@@ -23,7 +23,7 @@ from voicebot.web.access import Refusal
 from voicebot.web.console.calls.sound import Sound, sound
 from voicebot.web.console.calls.story import story
 from voicebot.web.console.formats import masked_number
-from voicebot.web.console.shell import Console, Visitor, visitor
+from voicebot.web.console.shell import Console, Visitor, principal, visitor
 from voicebot.web.discretion import confidential_among
 from voicebot.web.service import Service
 from voicebot.web.sessions import client_of
@@ -54,7 +54,7 @@ def add_calls(app: FastAPI, service: Service, console: Console) -> None:
     # Before the next, whose id takes in whatever stands before the end.
     @app.get("/console/calls/{call_id:path}/recording", include_in_schema=False)
     async def recording(call_id: str, who: Listener, request: Request) -> Response:
-        record = await _record(call_id, _person(who), request, "recording.play")
+        record = await _record(call_id, principal(who), request, "recording.play")
         heard = await _sound(record, who)
         if heard.file is None:
             raise Refusal(404, NO_SOUND)
@@ -66,7 +66,7 @@ def add_calls(app: FastAPI, service: Service, console: Console) -> None:
     async def call(call_id: str, who: Staff, request: Request) -> Response:
         seq = console.live.seq_ago(RECORDED_S)
         running = console.live.board.row(call_id)
-        record = await _record(call_id, _person(who), request, "call.read")
+        record = await _record(call_id, principal(who), request, "call.read")
         events = await records.events(call_id)
         heard = await _sound(record, who)
         if who.role not in KNOW_ALL:
@@ -127,8 +127,3 @@ def _masked_matter(row: dict[str, Any]) -> dict[str, Any]:
         return row
     payload = row["payload"]
     return {**row, "payload": {**payload, "matter": mask_text(payload["matter"])}}
-
-
-def _person(who: Visitor) -> Principal:
-    assert who.principal is not None  # `visitor` lets nobody else in
-    return who.principal

@@ -14,9 +14,9 @@ from fastapi import Request, Response
 
 from voicebot.surge.orders import LONGEST_S, MOST_WHY, Order
 from voicebot.web.board import EVERY_S
-from voicebot.web.console.duty.desk import PREFIX, SUPERVISORS, Desk, Staff, Supervisor, principal
+from voicebot.web.console.duty.desk import PREFIX, SUPERVISORS, Desk, Staff, Supervisor
 from voicebot.web.console.duty.surge_view import line_view
-from voicebot.web.console.shell import Visitor
+from voicebot.web.console.shell import Visitor, principal
 from voicebot.web.discretion import waiting_for
 from voicebot.web.searching import board_shown
 

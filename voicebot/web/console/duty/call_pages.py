@@ -12,7 +12,8 @@ from fastapi import Request, Response
 
 from flows.events import LegState
 from voicebot.records.searching import CallQuery, HandoffQuery, search_calls, search_handoffs
-from voicebot.web.console.duty.desk import Desk, Staff, Text, filters, paging, principal, seconds
+from voicebot.web.console.duty.desk import Desk, Staff, Text, filters, paging, seconds
+from voicebot.web.console.shell import principal
 from voicebot.web.paging import read_key, write_key
 from voicebot.web.searching import call_shown, handoff_shown
 

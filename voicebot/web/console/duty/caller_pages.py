@@ -24,9 +24,9 @@ from voicebot.web.console.duty.desk import (
     Text,
     filters,
     paging,
-    principal,
     whole_number,
 )
+from voicebot.web.console.shell import principal
 from voicebot.web.discretion import calls_for, limits_for, limits_of_number, nuisance_for
 from voicebot.web.paging import read_key, write_key
 

@@ -11,9 +11,8 @@ from fastapi import Depends, FastAPI, Query, Request
 
 from voicebot.clock import BEIJING
 from voicebot.records.store import Records
-from voicebot.security import Principal
 from voicebot.web.board import Board
-from voicebot.web.console.shell import Console, Visitor, visitor
+from voicebot.web.console.shell import Console, Visitor, principal, visitor
 from voicebot.web.service import Service
 from voicebot.web.sessions import client_of
 
@@ -50,12 +49,6 @@ class Desk:
     def audit(self, request: Request, who: Visitor, action: str, subject: str = "") -> None:
         """A read of what is on record about people."""
         self.records.audit(principal(who), action, subject, client_of(request))
-
-
-def principal(who: Visitor) -> Principal:
-    """The person who has logged in: `visitor` has let nobody else in."""
-    assert who.principal is not None
-    return who.principal
 
 
 class Filters(dict[str, str]):

@@ -19,9 +19,9 @@ from voicebot.web.console.duty.desk import (
     Staff,
     Text,
     paging,
-    principal,
     whole_number,
 )
+from voicebot.web.console.shell import principal
 from voicebot.web.discretion import members_for
 from voicebot.web.paging import read_key, write_key
 
