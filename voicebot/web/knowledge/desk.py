@@ -63,6 +63,28 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Places:
+    """So many are served together; who finds no place is told to come again."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A place for as long as the block lasts.
+
+        Raises:
+            Refusal: 503, there is none.
+        """
+        if not self._free:
+            raise Refusal(503, BUSY, {"Retry-After": "1"})
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
 class Desk:
     """Parameters:
     service: whose knowledge base it is.
@@ -78,7 +100,7 @@ class Desk:
         self.publications = Publications(records, lambda: service.engines, self._executor)
         self.imports = Imports(records, self._executor)
         self.gaps = GapWatch(records, lambda: service.engines, self._executor)
-        self._searching = self._waited_for = 0
+        self._leisure, self._once = Places(AT_LEISURE), Places(AT_ONCE)
 
     @property
     def records(self) -> Records:
@@ -90,14 +112,9 @@ class Desk:
         Raises:
             Refusal: 503, there is too much.
         """
-        if self._waited_for >= AT_LEISURE:
-            raise Refusal(503, BUSY, {"Retry-After": "1"})
-        self._waited_for += 1
-        try:
+        with self._leisure.one():
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._executor, partial(work, *args, **named))
-        finally:
-            self._waited_for -= 1
 
     async def at_once(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """`work(…)` in a thread, for somebody who waits some milliseconds.
@@ -105,13 +122,8 @@ class Desk:
         Raises:
             Refusal: 503, there are too many.
         """
-        if self._searching >= AT_ONCE:
-            raise Refusal(503, BUSY, {"Retry-After": "1"})
-        self._searching += 1
-        try:
+        with self._once.one():
             return await asyncio.to_thread(work, *args, **named)
-        finally:
-            self._searching -= 1
 
     def audit(self, request: Request, who: Principal, action: str, subject: str = "") -> None:
         """Put on record what was read; acts bring a row of their own."""
