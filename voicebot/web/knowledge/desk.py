@@ -137,15 +137,7 @@ def act_of(who: Principal, why: str) -> Act:
 
 def audit_row(request: Request, who: Principal, action: str, subject: str = "") -> AuditRow:
     """For the transaction of the act itself."""
-    return AuditRow(
-        at=time.time(),
-        principal=who.name,
-        role=who.role,
-        action=action,
-        subject=subject[:255],
-        client=client_of(request),
-        allowed=True,
-    )
+    return security.audit_row(who, action, subject, client_of(request), time.time())
 
 
 def a_file(*media_types: str) -> dict[str, Any]:
