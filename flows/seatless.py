@@ -49,7 +49,6 @@ def transfer(state: State, event: TransferProgress, policy: Policy) -> Step:
     """Progress of a hand-off; a seat that cannot be had ends it."""
     before, matter = state.handoff, _matter(state)
     uncertain = handoff.unsettled(state) and state.doubt > 0
-    alarmed = before is not None and (before.alarmed or before.doubtful)
     state, actions = legs.transfer(state, event)
     if _left_to_12345(before, state):
         state, told = say(state, "human_busy")
@@ -63,7 +62,7 @@ def transfer(state: State, event: TransferProgress, policy: Policy) -> Step:
         or state.phase is Phase.ENDED
     ):
         return state, actions
-    state, more = _go_on(state, before, policy, alarmed=alarmed, uncertain=uncertain)
+    state, more = _go_on(state, before, policy, uncertain=uncertain)
     return state, (*actions, *more)
 
 
@@ -83,10 +82,8 @@ def _left_to_12345(before: HandoffState | None, state: State) -> bool:
     return undecided and state.handoff is None and state.phase is not Phase.ENDED
 
 
-def _go_on(
-    state: State, failed: HandoffState, policy: Policy, *, alarmed: bool, uncertain: bool
-) -> Step:
-    if alarmed:
+def _go_on(state: State, failed: HandoffState, policy: Policy, *, uncertain: bool) -> Step:
+    if failed.doubtful:
         return handoff.to_police(state, "danger")
     turn = state.turn
     if uncertain and turn is not None:
