@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from functools import partial
 
@@ -47,7 +46,8 @@ class Diverting:
         self._control.gone_to_people(info.did, decision.region if routed.outside else "")
         promised = decision.destination is Destination.CALL_BACK and await self._note(info, "surge")
         if not promised:
-            await self._note(info, QUEUED)
+            noting = asyncio.create_task(self._note(info, QUEUED))
+            await asyncio.wait((noting,), timeout=NOTED_S)  # it goes on beyond that
         log.info("call_to_people", destination=decision.destination.value)
         await call.divert(routed.queue, decision.region, call_back=promised and not told)
         diverted = partial(
@@ -78,26 +78,18 @@ class Diverting:
         self._told.discard(call_id)
 
     async def _note(self, info: CallInfo, why: str) -> bool:
-        """The number is on the list of missed calls; of one in the queue it may be so later."""
+        """The number is on the list of missed calls."""
         if not info.caller or info.trunk is not Trunk.PUBLIC:
             return False
         at = time.time()
-        noted = asyncio.ensure_future(
-            self._records.note_missed(
-                {
-                    "call_id": info.call_id,
-                    "number": info.caller,
-                    "did": info.did,
-                    "at": at,
-                    "why": why,
-                    "danger": False,
-                    "next_try_at": first_try(Missed(why), at, self._window),
-                }
-            )
+        return await self._records.note_missed(
+            {
+                "call_id": info.call_id,
+                "number": info.caller,
+                "did": info.did,
+                "at": at,
+                "why": why,
+                "danger": False,
+                "next_try_at": first_try(Missed(why), at, self._window),
+            }
         )
-        if why == QUEUED:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(NOTED_S):
-                    return await asyncio.shield(noted)
-            return False
-        return await noted
