@@ -34,7 +34,7 @@ from voicebot.dispatching import decided_rules, proposal
 from voicebot.duty.notices.channels import NotDelivered, Outgoing, SmsGateway
 from voicebot.records.duty import region_names
 from voicebot.records.tables import CallRow, TurnRow
-from voicebot.security import Principal
+from voicebot.security import Principal, audit_row
 from voicebot.tickets.deadlines import Kind
 from voicebot.tickets.history import Actor
 from voicebot.web.access import Refusal
@@ -43,7 +43,7 @@ from voicebot.web.console.agent.refusals import NO_CALL, refuse
 from voicebot.web.console.agent.standing import confidential
 from voicebot.web.console.agent.wishes import learn, noted
 from voicebot.web.sessions import client_of
-from voicebot.web.tickets import audit_row, refused
+from voicebot.web.tickets import refused
 
 if TYPE_CHECKING:
     from voicebot.call.session import CallSession

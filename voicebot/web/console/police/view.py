@@ -32,13 +32,12 @@ from voicebot.rate_limiting import Buckets
 from voicebot.records.duty import region_names
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.tables import CallRow, HandoffRow
-from voicebot.security import Principal
+from voicebot.security import Principal, audit_row
 from voicebot.web.access import Refusal
 from voicebot.web.console.agent.streams import Words, call_messages, event
 from voicebot.web.console.calls.sound import Sound, sound
 from voicebot.web.limiting import ROWS
 from voicebot.web.sessions import client_of
-from voicebot.web.tickets import audit_row
 
 if TYPE_CHECKING:
     from voicebot.web.console.shell import Console
