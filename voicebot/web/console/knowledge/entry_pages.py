@@ -23,7 +23,6 @@ from voicebot.web.console.knowledge.room import (
     Reader,
     Room,
     edits,
-    principal,
     regions,
     reviews,
 )
@@ -60,7 +59,7 @@ def add_entry_pages(room: Room) -> None:
         return console.page(
             request,
             "knowledge/entry.html",
-            **shown(known, spoken, principal(who).name, reviews(who)),
+            **shown(known, spoken, who.name, reviews(who)),
             edits=edits(who),
             **await records.read(_choices),
         )

@@ -10,7 +10,7 @@ from kb.headings import headings
 from kb.importer import REQUIRED
 from voicebot.knowledge_desk.importing import SHOWN, PreviewGone
 from voicebot.knowledge_desk.reasons import in_chinese
-from voicebot.web.console.knowledge.room import PREFIX, Editor, Room, principal
+from voicebot.web.console.knowledge.room import PREFIX, Editor, Room
 from voicebot.web.knowledge.files import MOST_FILE_BYTES
 
 
@@ -24,7 +24,7 @@ def add_file_pages(room: Room) -> None:
         held, gone = None, False
         if preview:
             try:
-                held = room.desk.imports.get(preview, principal(who).name)
+                held = room.desk.imports.get(preview, who.name)
             except PreviewGone:
                 gone = True
         chinese = who.language == "zh"

@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import Request, Response
 
 from voicebot.knowledge_desk.gaps import DAYS
-from voicebot.web.console.knowledge.room import PREFIX, Editor, Room, principal
+from voicebot.web.console.knowledge.room import PREFIX, Editor, Room
+from voicebot.web.console.shell import principal
 from voicebot.web.console.visitors import is_fragment
 from voicebot.web.knowledge.gaps import Days
 

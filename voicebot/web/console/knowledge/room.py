@@ -10,7 +10,6 @@ from fastapi import Depends, FastAPI, Request
 
 from voicebot.records.duty import region_names
 from voicebot.records.store import Records
-from voicebot.security import Principal
 from voicebot.web.console.shell import Console, Visitor, visitor
 from voicebot.web.knowledge.desk import EDITORS, READERS, REVIEWERS, Desk
 
@@ -34,12 +33,6 @@ class Room:
     @property
     def records(self) -> Records:
         return self.desk.records
-
-
-def principal(who: Visitor) -> Principal:
-    """The person who has logged in: `visitor` has let nobody else in."""
-    assert who.principal is not None
-    return who.principal
 
 
 def edits(who: Visitor) -> bool:
