@@ -117,7 +117,7 @@ main() {
   install_python_packages
   "$VENV/bin/voicebot" models fetch "${models[@]}"  # into paths.models
   scripts/data.sh
-  if ((${#models[@]})); then scripts/promtool.sh && scripts/kamailio.sh; fi
+  if ((${#models[@]})); then scripts/promtool.sh && scripts/kamailio.sh && scripts/nats.sh; fi
 }
 
 main "$@"

@@ -39,6 +39,7 @@ from voicebot.config_base import Section
 from voicebot.config_callers import Callers, DialledLine
 from voicebot.config_exchange import Exchange
 from voicebot.config_limits import RateLimits
+from voicebot.config_nats import Nats
 from voicebot.config_notices import Notices
 from voicebot.config_recordings import Recordings
 from voicebot.config_retention import Retention
@@ -366,6 +367,7 @@ class Settings(BaseSettings):
     accounts: Accounts = Field(default_factory=lambda: Accounts.model_validate({}))
     oidc: Oidc = Field(default_factory=lambda: Oidc.model_validate({}))
     database: Database = Field(default_factory=Database)
+    nats: Nats = Field(default_factory=lambda: Nats.model_validate({}))
     log: Log = Field(default_factory=lambda: Log.model_validate({}))
     tracing: Tracing = Field(default_factory=lambda: Tracing.model_validate({}))
 
