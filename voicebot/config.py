@@ -43,6 +43,7 @@ from voicebot.config_nats import Nats
 from voicebot.config_notices import Notices
 from voicebot.config_recordings import Recordings
 from voicebot.config_retention import Retention
+from voicebot.config_roles import EMBEDDED, Role, default_node, why_impossible
 from voicebot.config_surge import Surge
 from voicebot.config_telephony import Admission, Asterisk, AudioSocket, Sip
 from voicebot.config_tracing import Tracing
@@ -128,8 +129,17 @@ class Server(Section):
 
 
 class WebServer(Server):
-    """[server] The same, behind proxies."""
+    """[server] The same, behind proxies; one of several processes, or the only one."""
 
+    roles: tuple[Role, ...] = EMBEDDED
+    """What this process does; the default is all of it but recognition for other processes."""
+    node: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,64}$")
+    """Its name among the processes of the installation; empty: of the machine and the roles."""
+    address: str = ""
+    """Where the other processes reach it, such as ``https://media1.example:8445``; empty: `host`
+    and `port`."""
+    nodes_ca: str = ""
+    """Certificates (PEM) that the other processes' own are checked with; empty: the system's."""
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
     """Addresses, or networks, of proxies before the service, whose X-Forwarded-For and
     X-Forwarded-Proto are believed."""
@@ -416,6 +426,16 @@ class Settings(BaseSettings):
         return self.database.url or f"sqlite:///{self.paths.state / 'voicebot.db'}"
 
     @property
+    def node(self) -> str:
+        """The name of this process among those of the installation."""
+        return self.server.node or default_node(self.server.roles)
+
+    @property
+    def joins_others(self) -> bool:
+        """Whether it is one of several: they share PostgreSQL and tell each other by NATS."""
+        return bool(self.nats.servers) and self.database.url.startswith("postgresql")
+
+    @property
     def greetings(self) -> dict[str, str]:
         """Prompt id by dialled number, for `flows.dialogue.Policy`."""
         return {line.did: line.greeting for line in self.lines}
@@ -451,6 +471,13 @@ def load_settings(path: Path | None = None) -> Settings:
         raise ConfigError(_sentence(error, path)) from None
     except Exception as error:  # pydantic-settings: an environment value that is no JSON
         raise ConfigError(f"The environment holds a setting that cannot be read: {error}") from None
+    impossible = why_impossible(
+        settings.server.roles,
+        nats=bool(settings.nats.servers),
+        postgresql=settings.database.url.startswith("postgresql"),
+    )
+    if impossible:
+        raise ConfigError(f"server.roles: {impossible}.")
     settings._origins.update(dict.fromkeys(_keys(values), str(path)))
     settings._origins.update(_environment())
     return settings

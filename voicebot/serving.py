@@ -39,7 +39,33 @@ def serve(settings: Settings) -> int:
     Raises:
         VoicebotError: the port or the state folder is in use, or a model is missing.
     """
-    return asyncio.run(_serve(settings))
+    return asyncio.run(
+        _serve_asr(settings) if settings.server.roles == ("asr",) else _serve(settings)
+    )
+
+
+async def _serve_asr(settings: Settings) -> int:
+    """Recognition alone: no port, no records, no calls of its own."""
+    from voicebot.asr_node import run_asr
+
+    numbers: list[int] = []
+    stopping, task = asyncio.Event(), asyncio.current_task()
+    assert task is not None
+
+    def stop(number: int) -> None:
+        if numbers:
+            task.cancel()
+        numbers.append(number)
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    try:
+        await run_asr(settings, stopping)
+    except asyncio.CancelledError:
+        if not numbers:
+            raise
+    return 130 if numbers[:1] == [signal.SIGINT] else 0
 
 
 async def _serve(settings: Settings) -> int:

@@ -1,0 +1,298 @@
+"""One connection to NATS, for everything that processes of an installation tell each other.
+
+Messages are JSON objects. Whatever becomes of NATS, nobody on the path of a call waits for it or
+is told of it: what cannot be sent waits in a short queue, then the oldest is lost and counted, and
+whoever needs every message numbers them (`voicebot.cluster.live_events`). A connection is tried
+again for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from voicebot.cluster.connection import SafeClient, read_token, tls_of
+from voicebot.cluster.errors import BusAway, BusError, NobodyAnswers, Refused
+from voicebot.config_nats import Nats
+
+log = structlog.get_logger()
+
+Message = dict[str, Any]
+Handler = Callable[[Message], None]
+Answerer = Callable[[Message], Awaitable[Message]]
+
+PENDING: Final = 2_000
+"""Messages that wait for NATS; then the oldest go."""
+AT_ONCE: Final = 64
+"""Requests that one `answer` has in hand at a time; the next ones wait."""
+RETRY_S: Final = 1.0
+CONNECT_TIMEOUT_S: Final = 2
+PING_S: Final = 2
+"""A server that answers two of them not is left: a frozen one keeps its connections."""
+ERROR: Final = "$error"
+"""Key of an answer that is none: the code of the error."""
+
+
+@dataclass(slots=True)
+class BusFigures:
+    """Messages since the start, and connections that were lost."""
+
+    sent: int = 0
+    lost: int = 0
+    """Never sent, or came faster than they were taken."""
+    received: int = 0
+    unreadable: int = 0
+    """Received, and no JSON object, or its handler failed."""
+    disconnected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    subject: str
+    queue: str
+    take: Callable[[Msg], Awaitable[None]]
+
+
+class Bus:
+    """Made by `open_bus`.
+
+    Parameters:
+        settings: with at least one server.
+        name: of this process, for the server's own lists.
+
+    Raises:
+        BusSettingsError: the token or the certificates cannot be read.
+    """
+
+    def __init__(self, settings: Nats, name: str) -> None:
+        self._settings, self._name = settings, name
+        self._token, self._tls = read_token(settings), tls_of(settings)
+        self._outbox: deque[tuple[str, bytes]] = deque()
+        self._wanted: list[_Wanted] = []
+        self._subscribed = 0
+        self._wake = asyncio.Event()
+        self._client: Client | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._away_told = False
+        self.figures = BusFigures()
+
+    @property
+    def connected(self) -> bool:
+        """Whether a server is there now."""
+        return self._client is not None and self._client.is_connected
+
+    def publish(self, subject: str, message: Message) -> None:
+        """To whoever subscribes; returns at once and never raises."""
+        try:
+            payload = _encoded(message)
+        except (TypeError, ValueError):
+            log.exception("bus_message_unreadable", subject=subject)
+            self.figures.unreadable += 1
+            return
+        if len(self._outbox) >= PENDING:
+            self._outbox.popleft()
+            self.figures.lost += 1
+        self._outbox.append((self._full(subject), payload))
+        self._wake.set()
+
+    def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> None:
+        """Every message of `subject` from the next connection on, in order; until the bus ends.
+
+        Parameters:
+            handler: quick; what it raises is logged.
+            queue: of several subscribers with the same name, one gets each message.
+        """
+
+        async def take(received: Msg) -> None:
+            message = self._decoded(received)
+            if message is not None:
+                try:
+                    handler(message)
+                except Exception:
+                    self.figures.unreadable += 1
+                    log.exception("bus_message_not_handled", subject=subject)
+
+        self._want(_Wanted(self._full(subject), queue, take))
+
+    def answer(self, subject: str, handler: Answerer, *, queue: str = "") -> None:
+        """Answers each request of `subject`, several at a time; until the bus ends.
+
+        Parameters:
+            handler: what it raises reaches the asker as `Refused`, by its code alone.
+            queue: of several that answer under the same name, one gets each request.
+        """
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def reply(message: Message, received: Msg) -> None:
+            try:
+                answer = await handler(message)
+            except Exception as error:
+                log.exception("bus_request_failed", subject=subject)
+                answer = {ERROR: str(getattr(error, "code", type(error).__name__))}
+            finally:
+                free.release()
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await received.respond(_encoded(answer))
+
+        async def take(received: Msg) -> None:
+            message = self._decoded(received)
+            if message is not None:
+                await free.acquire()
+                self._spawn(reply(message, received))
+
+        self._want(_Wanted(self._full(subject), queue, take))
+
+    async def request(self, subject: str, message: Message, timeout_s: float) -> Message:
+        """The answer of one of those that answer `subject`.
+
+        Raises:
+            BusAway: no connection; at once.
+            NobodyAnswers: nobody takes such requests, or not within `timeout_s`.
+            Refused: he who took it failed.
+        """
+        client = self._client
+        if client is None or not client.is_connected:
+            raise BusAway("There is no connection to NATS now.")
+        try:
+            received = await client.request(
+                self._full(subject), _encoded(message), timeout=timeout_s
+            )
+        except (nats.errors.NoRespondersError, nats.errors.TimeoutError):
+            raise NobodyAnswers(f"Nobody has answered {subject} within {timeout_s:g} s.") from None
+        except (nats.errors.Error, OSError) as error:
+            raise BusAway(f"The connection to NATS is lost ({type(error).__name__}).") from None
+        answer = self._decoded(received)
+        if answer is None:
+            raise BusError(f"The answer to {subject} cannot be read.")
+        if ERROR in answer:
+            raise Refused(str(answer[ERROR]))
+        return answer
+
+    async def run(self) -> None:
+        """Keeps the connection, until cancelled."""
+        try:
+            while True:
+                await self._connected()
+                await asyncio.sleep(RETRY_S)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    # ── the connection ────────────────────────────────────────────────────────────
+
+    async def _connected(self) -> None:
+        """One client, until the server has closed it, as for a token that is refused."""
+        client = SafeClient()
+        try:
+            await client.connect(
+                list(self._settings.servers),
+                name=self._name,
+                token=self._token,
+                tls=self._tls,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                reconnect_time_wait=int(RETRY_S),
+                max_reconnect_attempts=-1,
+                ping_interval=PING_S,
+                error_cb=self._failed,
+                disconnected_cb=self._disconnected,
+                reconnected_cb=self._reconnected,
+                closed_cb=self._closed,
+            )
+            self._client, self._subscribed = client, 0
+            await self._reconnected()
+            while not client.is_closed:
+                await self._pump(client)
+                await self._wake.wait()
+                self._wake.clear()
+        except (nats.errors.Error, OSError) as error:
+            await self._failed(error)
+        finally:
+            self._client = None
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await client.close()
+
+    async def _pump(self, client: Client) -> None:
+        while client.is_connected and self._subscribed < len(self._wanted):
+            wanted = self._wanted[self._subscribed]
+            await client.subscribe(wanted.subject, queue=wanted.queue, cb=wanted.take)
+            self._subscribed += 1
+        while client.is_connected and self._outbox:
+            subject, payload = self._outbox.popleft()
+            try:
+                await client.publish(subject, payload)
+                self.figures.sent += 1
+            except nats.errors.Error as error:
+                self.figures.lost += 1
+                await self._failed(error)
+
+    async def _failed(self, error: Exception) -> None:
+        if isinstance(error, nats.errors.SlowConsumerError):
+            self.figures.lost += 1
+        if not self._away_told:
+            self._away_told = True
+            log.error("bus_away", reason=str(error) or type(error).__name__)
+
+    async def _disconnected(self) -> None:
+        self.figures.disconnected += 1
+        await self._failed(ConnectionError("the connection is lost"))
+
+    async def _reconnected(self) -> None:
+        self._away_told = False
+        log.info("bus_connected", servers=len(self._settings.servers))
+        self._wake.set()
+
+    async def _closed(self) -> None:
+        self._wake.set()
+
+    def _want(self, wanted: _Wanted) -> None:
+        self._wanted.append(wanted)
+        self._wake.set()
+
+    def _full(self, subject: str) -> str:
+        return f"{self._settings.subject}.{subject}"
+
+    def _decoded(self, received: Msg) -> Message | None:
+        self.figures.received += 1
+        try:
+            message = json.loads(received.data)
+        except ValueError:
+            message = None
+        if not isinstance(message, dict):
+            self.figures.unreadable += 1
+            return None
+        return message
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+@contextlib.asynccontextmanager
+async def open_bus(settings: Nats, name: str) -> AsyncIterator[Bus]:
+    """The bus, connecting by itself, until the block ends; NATS need not be there.
+
+    Raises:
+        BusSettingsError: the token or the certificates cannot be read.
+    """
+    bus = Bus(settings, name)
+    running = asyncio.create_task(bus.run(), name="bus")
+    try:
+        yield bus
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def _encoded(message: Message) -> bytes:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,49 @@
+"""What this process is among those of one installation: the roles of [server]."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+Role = Literal["media", "web", "worker", "asr"]
+
+EMBEDDED: tuple[Role, ...] = ("media", "web", "worker")
+"""One command that does everything."""
+
+
+def default_node(roles: Sequence[Role], host: str = "") -> str:
+    """A name for this process among the others: of the machine, and of what it does there.
+
+    Parameters:
+        host: the machine's name; "" asks the machine.
+    """
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", host or socket.gethostname())[:40] or "node"
+    return name if set(EMBEDDED) <= set(roles) else "-".join((name, *roles))
+
+
+def why_impossible(roles: Sequence[Role], *, nats: bool, postgresql: bool) -> str:
+    """What these roles lack, and how to mend it; "" when they can run so. Pure.
+
+    Parameters:
+        nats: `nats.servers` names one.
+        postgresql: `database.url` is of PostgreSQL.
+    """
+    given = set(roles)
+    if not given:
+        return f"no role is named: choose among {', '.join(get_args(Role))}"
+    if given == {"asr"} or set(EMBEDDED) <= given:
+        if "asr" in given and not nats:
+            return "the role asr decodes for other processes: set nats.servers"
+        return ""
+    others = ", ".join(sorted({*EMBEDDED} - given))
+    missing = [] if nats else ["set nats.servers"]
+    if not postgresql:
+        missing.append("set database.url to a postgresql+psycopg:// address")
+    if missing:
+        return (
+            f"{', '.join(roles)} without {others} is one of several processes, which meet in "
+            f"PostgreSQL and NATS: {' and '.join(missing)}, or leave roles at its default"
+        )
+    return ""
