@@ -26,6 +26,9 @@ CONTENT = (
 )  # fmt: skip
 """What somebody writes; the rest of an entry is what becomes of it."""
 _LISTS = ("lines", "variants", "keywords")
+DECIDED = "kb decided"
+"""Key of ``session.info``: the rows of `steps` that this transaction has taken and that decide what
+is spoken, for whoever tells others of them as it commits."""
 _WRITERS = 12345_001
 """PostgreSQL's advisory lock of who writes the knowledge base."""
 
@@ -197,8 +200,10 @@ def append(
         session.execute(sa.insert(steps), taken)
     if written or taken:
         summary.renew(session, {str(row["id"]) for row in (*written, *taken)})
-        if any(row["effective_at"] is not None for row in taken):
+        decided = [row for row in taken if row["effective_at"] is not None]
+        if decided:
             announce_published(session)
+            session.info.setdefault(DECIDED, []).extend(decided)
         else:
             announce(session)
 

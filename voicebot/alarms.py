@@ -24,6 +24,7 @@ from voicebot.incidents.tables import AnnouncementRow
 from voicebot.metrics.backlog import NOT_TAKEN
 from voicebot.metrics.standing import Standing
 from voicebot.records.tables import Base, OutboxRow, TicketRow
+from voicebot.webhooks.tables import WebhookEventRow
 
 Level = Literal["danger", "warn", "note"]
 MOST_COUNTED = 1_000
@@ -101,6 +102,10 @@ def of_records(session: Session, at: float) -> list[Alarm]:
         *waiting(
             "envelope_waits", "warn", EnvelopeRow, EnvelopeRow.created_at,
             unsent, EnvelopeRow.priority != 0, EnvelopeRow.created_at < at - ENVELOPE_S,
+        ),
+        *waiting(
+            "webhook_waits", "warn", WebhookEventRow, WebhookEventRow.at,
+            WebhookEventRow.state == "waiting", WebhookEventRow.at < at - ENVELOPE_S,
         ),
         *waiting(
             "message_not_taken", "warn", InboxRow, InboxRow.received_at,

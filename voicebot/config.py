@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     Field,
     IPvAnyNetwork,
@@ -47,6 +48,7 @@ from voicebot.config_roles import EMBEDDED, Role, default_node, why_impossible
 from voicebot.config_surge import Surge
 from voicebot.config_telephony import Admission, Asterisk, AudioSocket, Sip
 from voicebot.config_tracing import Tracing
+from voicebot.config_webhooks import Webhook, distinct
 from voicebot.errors import VoicebotError
 from voicebot.exchange.address import unsafe
 
@@ -57,6 +59,9 @@ LISTENER_NAME = "sherpa-onnx-kws-zipformer-wenetspeech-3.3M-2024-01-01-mobile"
 
 REMOTE_ENGINES = frozenset({"funasr", "vosk-server"})
 """Recognisers that are services at an address."""
+
+LISTS: Mapping[str, type[Section]] = {"lines": DialledLine, "webhooks": Webhook}
+"""Settings that are lists of tables, ``[[lines]]``."""
 
 _HIDDEN = "(hidden)"
 
@@ -380,6 +385,7 @@ class Settings(BaseSettings):
     nats: Nats = Field(default_factory=lambda: Nats.model_validate({}))
     log: Log = Field(default_factory=lambda: Log.model_validate({}))
     tracing: Tracing = Field(default_factory=lambda: Tracing.model_validate({}))
+    webhooks: Annotated[tuple[Webhook, ...], AfterValidator(distinct)] = ()
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -488,10 +494,11 @@ def explain(settings: Settings) -> list[tuple[str, str, str]]:
     rows = []
     for section in Settings.model_fields:
         part = getattr(settings, section)
-        if section == "lines":
-            for index, line in enumerate(part):
-                shown = json.dumps(line.model_dump(), ensure_ascii=False)
-                rows.append((f"lines[{index}]", shown, settings._origins.get("lines", "default")))
+        if section in LISTS:
+            source = settings._origins.get(section, "default")
+            for index, table in enumerate(part):
+                shown = json.dumps(table.model_dump(mode="json"), ensure_ascii=False)
+                rows.append((f"{section}[{index}]", shown, source))
             continue
         for key, value in part.model_dump(by_alias=True).items():
             name = f"{section}.{key}"
@@ -549,8 +556,8 @@ def _environment() -> dict[str, str]:
         source = f"environment {variable}"
         if delimiter:
             found[f"{section}.{key}"] = source
-        elif section == "lines":
-            found["lines"] = source
+        elif section in LISTS:
+            found[section] = source
         elif section in Settings.model_fields:
             try:
                 found.update(dict.fromkeys(_keys(json.loads(value), f"{section}."), source))
@@ -566,7 +573,7 @@ def _refuse_unknown_variables() -> None:
     """A misspelt override that is silently ignored is worse than an error."""
     for name, source in _environment().items():
         section, _, key = name.partition(".")
-        if section == "lines":
+        if section in LISTS:
             continue
         field = Settings.model_fields.get(section)
         if field is None or key not in _names(field):
@@ -590,7 +597,7 @@ _TYPE_SENTENCES = {
     "bool_parsing": "true or false is needed",
     "bool_type": "true or false is needed",
     "path_type": "a path in quotes is needed",
-    "tuple_type": "a list of tables is needed, written as [[lines]]",
+    "tuple_type": "a list of tables is needed, written as [[name]]",
     "model_type": "a table is needed, written as [section]",
     "model_attributes_type": "a table is needed, written as [section]",
     "missing": "this key is needed",
@@ -602,7 +609,7 @@ def _sentence(error: ValidationError, path: Path) -> str:
     first = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in first["loc"])
     section = str(first["loc"][0]) if first["loc"] else ""
-    source = _environment().get("lines" if section == "lines" else name, str(path))
+    source = _environment().get(section if section in LISTS else name, str(path))
     if first["type"] == "extra_forbidden":
         return f"{source}: there is no setting {name!r}; there are {_siblings(first['loc'])}."
     reason = _TYPE_SENTENCES.get(first["type"], first["msg"].removeprefix("Value error, "))
@@ -616,8 +623,8 @@ def _siblings(place: tuple[int | str, ...]) -> str:
     section = str(place[0])
     if len(place) == 1:
         known = set(Settings.model_fields)
-    elif section == "lines":
-        known = set(DialledLine.model_fields)
+    elif section in LISTS:
+        known = set(LISTS[section].model_fields)
     else:
         known = _names(Settings.model_fields[section])
     return ", ".join(sorted(known))

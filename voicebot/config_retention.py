@@ -40,6 +40,9 @@ class Retention(Section):
     """What people on duty were told, and their numbers and addresses, from the receipt on."""
     topics: int = Field(0, ge=0)
     """The wordings of topics, from the last call about them; 56 at least."""
+    webhooks: int = Field(30, ge=0)
+    """Events for webhooks, from delivery on; what no receiver has taken by then is given up. They
+    hold no personal data."""
     audit: int = Field(0, ge=0)
     """The audit, from its beginning; 180 at least."""
     at: time = time(2, 30)

@@ -90,8 +90,10 @@ def reloaded(running: Settings, file: Settings) -> Reloaded:
 
     for name in Settings.model_fields:
         old, new = getattr(running, name), getattr(file, name)
-        if name != "lines":
+        if isinstance(old, Section):
             sections[name] = taken(name, old, new, AT_ONCE.get(name, frozenset()))
+        elif name != "lines":
+            restart.extend([name] if old != new else [])
         elif not _same_numbers(old, new):
             restart.append("lines")
         else:

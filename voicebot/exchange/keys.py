@@ -41,10 +41,15 @@ def read_keys(keys: Mapping[str, ExchangeKey]) -> dict[str, Key]:
     Raises:
         KeyUnusable: a file is not there, readable by others, or no key.
     """
-    return {name: Key(name, each.owner, _secret(each.file)) for name, each in keys.items()}
+    return {name: Key(name, each.owner, read_secret(each.file)) for name, each in keys.items()}
 
 
-def _secret(file: Path) -> bytes:
+def read_secret(file: Path) -> bytes:
+    """A shared secret.
+
+    Raises:
+        KeyUnusable: the file is not there, readable by others, or no key.
+    """
     try:
         if stat.S_IMODE(file.stat().st_mode) & 0o077:
             raise KeyUnusable(f"Others may read the key file {file}: chmod 600 {file}")

@@ -63,12 +63,26 @@ class _Request:
 
 
 class Signer:
-    """Signs with one of `keys`; thread-safe."""
+    """Signs with one of `keys`; thread-safe.
+
+    Parameters:
+        tag: what the signature is for; one for another purpose is none.
+        label: its name in the headers.
+        expires_s: it says itself for how long it holds; None: the receiver goes by its time.
+    """
 
     def __init__(
-        self, keys: Mapping[str, Key], key_id: str, *, clock: Callable[[], float] = time.time
+        self,
+        keys: Mapping[str, Key],
+        key_id: str,
+        *,
+        tag: str = TAG,
+        label: str = "exchange",
+        expires_s: float | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._key_id, self._clock = key_id, clock
+        self._tag, self._label, self._expires_s = tag, label, expires_s
         self._signer = HTTPMessageSigner(
             signature_algorithm=HMAC_SHA256, key_resolver=_Resolver(keys)
         )
@@ -76,13 +90,15 @@ class Signer:
     def sign(self, request: httpx.Request) -> None:
         """Add Content-Digest, Signature-Input and Signature to a request with its content."""
         typed = ("content-type",) if "content-type" in request.headers else ()
+        created, lasts = int(self._clock()), self._expires_s
         self._signer.sign(
             request,
             key_id=self._key_id,
-            created=datetime.fromtimestamp(int(self._clock()), UTC),
+            created=datetime.fromtimestamp(created, UTC),
+            expires=None if lasts is None else datetime.fromtimestamp(created + lasts, UTC),
             nonce=secrets.token_urlsafe(16),
-            label="exchange",
-            tag=TAG,
+            label=self._label,
+            tag=self._tag,
             covered_component_ids=(*COVERED, *typed),
             body=request.content,
         )

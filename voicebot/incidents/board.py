@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from flows.incidents import Incident, Incidents, Report
 from voicebot.clock import BEIJING
 from voicebot.incidents.tables import IncidentMemberRow, IncidentRow, IncidentStepRow
+from voicebot.webhooks.events import incident_changed
 
 _LOCK = 12345169
 """PostgreSQL's advisory lock of who changes incidents; SQLite has one writer anyway."""
@@ -106,6 +107,7 @@ def _save_member(
 def keep_step(
     session: Session, incident: str, act: str, who: str, at: float, **details: object
 ) -> None:
-    """What was done, for the incident's history."""
+    """What was done, for the incident's history and for whoever is told of it."""
     step = IncidentStepRow(incident=incident, at=at, who=who[:100], act=act, details=details)
     session.add(step)
+    incident_changed(session, incident, act, at, details)

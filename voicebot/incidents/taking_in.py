@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from flows.incidents import Report, take
+from flows.incidents import Incident, Report, take
 from voicebot.incidents.board import SYSTEM, keep_step, load, lock, new_id, save
 from voicebot.incidents.tables import IncidentMemberRow, IncidentRow
 from voicebot.records.tables import HandoffRow
+from voicebot.webhooks.events import incident_changed
 
 BACK_S = 3 * 3600.0
 """Hand-offs that were requested longer ago are not looked at again."""
@@ -39,9 +40,21 @@ def take_in(session: Session, now: float) -> int:
         after, _ = take(report_of(row), after, new_id(now))
         revisions[row.id] = row.revision
     save(session, before, after, revisions, now)
-    for opened in after.keys() - before.keys():
-        keep_step(session, opened, "open", SYSTEM, now)
+    for id_, incident in after.items():
+        if id_ not in before:
+            keep_step(session, id_, "open", SYSTEM, now)
+        if id_ not in before or len(incident.members) != len(before[id_].members):
+            incident_changed(session, id_, "callers", now, _facts(incident))
     return len(found)
+
+
+def _facts(incident: Incident) -> dict[str, Any]:
+    return {
+        "callers": len(incident.members),
+        "regions": list(incident.regions),
+        "kind": incident.kind,
+        "lines": list(incident.lines),
+    }
 
 
 def pending(session: Session, now: float) -> bool:

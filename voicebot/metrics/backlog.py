@@ -1,4 +1,6 @@
-"""What waits in the database: messages to 110 and from it, incidents. All reads by an index."""
+"""What waits in the database: messages to 110 and from it, events for webhooks, incidents. All
+reads by an index.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from voicebot.exchange.tables import EnvelopeRow, InboxRow
 from voicebot.incidents.tables import IncidentRow
 from voicebot.records.tables import OutboxRow
+from voicebot.webhooks.tables import WebhookEventRow
 
 NOT_TAKEN = ("refused", "conflict")
 """States of messages of 110 that people have to look at."""
@@ -28,7 +31,7 @@ class Waiting:
 class Backlog:
     """Parameters:
     queues: ``dossiers`` (live ones to desks), ``police_orders`` and ``exchange`` (envelopes to
-        110: police orders, the rest), ``inbox`` (of 110, not applied yet).
+        110: police orders, the rest), ``inbox`` (of 110, not applied yet), ``webhooks``.
     not_taken: messages of 110 by the reason that they wait for people.
     incidents: open ones.
     """
@@ -64,6 +67,9 @@ def backlog(session: Session, now: float) -> Backlog:
             "police_orders": waiting(EnvelopeRow.created_at, EnvelopeRow.number, unsent, orders),
             "exchange": waiting(EnvelopeRow.created_at, EnvelopeRow.number, unsent, ~orders),
             "inbox": waiting(InboxRow.received_at, InboxRow.number, InboxRow.state == "waiting"),
+            "webhooks": waiting(
+                WebhookEventRow.at, WebhookEventRow.number, WebhookEventRow.state == "waiting"
+            ),
         },
         {state: rejected.get(state, 0) for state in NOT_TAKEN},
         session.scalars(

@@ -89,6 +89,12 @@ class Metrics:
             ("why",),
             registry=registry,
         )
+        self._webhooks = Counter(
+            "voicebot_webhook_requests",
+            "Events sent to webhooks, by what came of it: delivered or failed.",
+            ("webhook", "outcome"),
+            registry=registry,
+        )
         stage = Histogram(
             "voicebot_stage_seconds",
             "How long callers wait for each stage.",
@@ -145,6 +151,14 @@ class Metrics:
     def limited(self, why: str) -> None:
         """`why`: one of `LIMITS`."""
         self._limited.labels(why).inc()
+
+    def webhook_known(self, webhook: str) -> None:
+        """Its series exist from now on; `webhook`: one of the settings'."""
+        for outcome in ("delivered", "failed"):
+            self._webhooks.labels(webhook, outcome)
+
+    def webhook_sent(self, webhook: str, *, delivered: bool) -> None:
+        self._webhooks.labels(webhook, "delivered" if delivered else "failed").inc()
 
     def took(self, stage: str, seconds: float) -> None:
         """`stage`: one of `STAGES`."""

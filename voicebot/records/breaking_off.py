@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from flows.call_back import INTERRUPTED
 from flows.routes import SEAT
 from voicebot.records.tables import CallEventRow, CallRow, HandoffRow, TicketRow, TurnRow
+from voicebot.webhooks.events import call_ended
 
 NOTE = "系统中断，110接通前通话已断开或由线路转人工，请110回拨核实"
 
@@ -31,6 +32,7 @@ def break_off_call(session: Session, *, call_id: str, at: float, update: Update)
     last = session.scalar(select(func.max(CallEventRow.at)).filter_by(call_id=call_id))
     call.ended_at = call.started_at + (last or 0.0)
     call.outcome = _outcome(session, call_id, [each.connected_to for each in handoffs])
+    call_ended(session, call)
     for row in handoffs:
         to_110 = row.first_destination is not None and not _is_seat(row.first_destination)
         waits = to_110 and row.connected_at is None and INTERRUPTED not in row.flags

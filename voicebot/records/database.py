@@ -14,7 +14,8 @@ from sqlalchemy import Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-import voicebot.auditing.keeping  # noqa: F401 - links the audit rows of every session
+import voicebot.auditing.keeping  # links the audit rows of every session
+import voicebot.webhooks.publications  # noqa: F401 - tells what every session has published
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.state_folder import make_private
 

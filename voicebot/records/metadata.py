@@ -22,5 +22,6 @@ from voicebot.figures import tables as _figures  # noqa: F401 - declared on Base
 from voicebot.records.tables import Base
 from voicebot.surge import tables as _surge  # noqa: F401 - declared on Base
 from voicebot.tickets import tables as _tickets  # noqa: F401 - declared on Base
+from voicebot.webhooks import tables as _webhooks  # noqa: F401 - declared on Base
 
 METADATA: Sequence[MetaData] = (Base.metadata, knowledge_base)

@@ -43,6 +43,7 @@ from voicebot.records.tables import (
 from voicebot.records.texts import fitted_row
 from voicebot.surge import decisions
 from voicebot.tickets import opening
+from voicebot.webhooks.events import call_ended, call_started, handoff_changed
 
 AT_A_DESK = "seat@"
 """Of a destination that is an agent's desk in a browser (`voicebot.call.agent_desks`)."""
@@ -73,6 +74,7 @@ def start_call(
     call.caller, call.did = caller, did
     call.started_at, call.recording = started_at, recording
     call.offered_at = offered_at
+    call_started(session, call)
 
 
 def refuse_call(session: Session, *, call_id: str, did: str, reason: str, at: float) -> None:
@@ -111,6 +113,7 @@ def finish_call(
 ) -> None:
     call = _call(session, call_id)
     call.ended_at, call.outcome, call.region = ended_at, outcome, region
+    call_ended(session, call)
 
 
 def break_off_call(session: Session, *, call_id: str, at: float) -> None:
@@ -166,6 +169,7 @@ def write_dossier(
     """Open a hand-off or bring its dossier up to date, with the message that announces it."""
     row = _handoff(session, dossier["handoff"], at)
     new, known = row in session.new, bool(row.destination)
+    opened = bool(destination) and row.first_destination is None
     if destination:  # only its opening names one, and may come after its progress
         row.destination = row.destination or destination
         row.first_destination = row.first_destination or destination
@@ -174,6 +178,8 @@ def write_dossier(
         if not known and row.destination:  # its update came in before it
             session.flush()
             _post_dossier(session, row, at)
+        if opened:
+            handoff_changed(session, row, "requested", at)
         return
     row.call_id = dossier["call_id"]
     row.region, row.category = dossier["region"], dossier["category"]
@@ -182,6 +188,8 @@ def write_dossier(
     row.dossier, row.revision = dict(dossier), dossier["revision"]
     session.flush()
     _post_dossier(session, row, at, new=new)
+    if opened:
+        handoff_changed(session, row, "requested", at)
 
 
 def update_dossier(
@@ -206,12 +214,14 @@ def handoff_state(
         if row.revision:
             session.flush()
             _post_dossier(session, row, at)
+    handoff_changed(session, row, state, at)
 
 
 def handoff_returned(session: Session, *, handoff: str, at: float) -> None:
     """110 has given the caller back to 12345."""
     row = _handoff(session, handoff, at)
     row.returned_at = at
+    handoff_changed(session, row, "returned", at)
 
 
 def notify_line(

@@ -30,6 +30,7 @@ from voicebot.records.spool import Operation, Spool
 from voicebot.records.writer import Write, Writer
 from voicebot.security import Principal, token_store
 from voicebot.tracing.current import TRACE
+from voicebot.webhooks.telling import subscribe
 
 log = structlog.get_logger()
 
@@ -518,6 +519,7 @@ class Records:
         with Session(self._writer_engine) as session, session.begin():
             duty.write_seed(session, self._settings.handoff)
             readdress(session, time.time())
+            subscribe(session, self._settings.webhooks)
 
     def _tell_written(self) -> None:
         for callback in self._on_written:

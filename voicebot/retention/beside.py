@@ -1,5 +1,5 @@
 """What is kept beside calls and tickets, and how each of it ends: envelopes of the exchange,
-limits of numbers (R11), notices to people on duty, topics.
+limits of numbers (R11), notices to people on duty, topics, events for webhooks.
 
 Each function that removes is called as those of `removing`, and does as they do.
 """
@@ -14,6 +14,7 @@ from sqlalchemy import (
     SQLColumnExpression,
     and_,
     case,
+    delete,
     exists,
     func,
     or_,
@@ -31,6 +32,7 @@ from voicebot.retention.holds import needed
 from voicebot.retention.mark import REMOVED
 from voicebot.retention.removing import run
 from voicebot.tickets.states import OPEN
+from voicebot.webhooks.tables import WebhookEventRow
 
 EnvelopeTable = type[EnvelopeRow] | type[InboxRow]
 
@@ -161,6 +163,20 @@ def topics(session: Session, names: Collection[int]) -> Counter[str]:
     """In which words callers have raised these; how often and where stays."""
     rows = update(TopicRow).where(TopicRow.id.in_(names))
     return Counter(topics=run(session, rows.values(label=REMOVED, examples=[])))
+
+
+# ── webhooks ──────────────────────────────────────────────────────────────────────
+
+EVENT_OVER = func.coalesce(WebhookEventRow.delivered_at, WebhookEventRow.at)
+
+
+def events(session: Session, numbers: Collection[int]) -> Counter[str]:
+    """Events that were delivered, and those that no receiver has taken in all that time."""
+    chosen = WebhookEventRow.number.in_(numbers)
+    given_up = select(func.count()).where(chosen, WebhookEventRow.state == "waiting")
+    waited = session.scalars(given_up).one()
+    gone = run(session, delete(WebhookEventRow).where(chosen))
+    return Counter(events=gone - waited, given_up=waited)
 
 
 def nothing_held(session: Session, names: Collection[int], now: float) -> set[int]:

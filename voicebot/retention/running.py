@@ -29,11 +29,12 @@ from voicebot.retention.holds import held, held_tickets
 from voicebot.retention.mark import REMOVED
 from voicebot.tickets.states import FINISHED
 from voicebot.tickets.tables import TicketStepRow
+from voicebot.webhooks.tables import WebhookEventRow
 
 DAY_S = 86400.0
 KINDS = (
     "recordings", "transcripts", "events", "personal", "exchange", "limits", "notices", "topics",
-    "audit",
+    "webhooks", "audit",
 )  # fmt: skip
 
 Remove = Callable[[Session, Collection[N]], Counter[str]]
@@ -152,7 +153,7 @@ class Run:
             self._sweep("personal", cutoff, (table.call_id, at, due), self._held, remove)
 
     def _beside(self) -> None:
-        """Envelopes, limits, notices and topics."""
+        """Envelopes, limits, notices, topics and events for webhooks."""
         rules = self._rules
         if rules.exchange:
             cutoff = self._cutoff(rules.exchange)
@@ -176,6 +177,11 @@ class Run:
             cutoff = self._cutoff(rules.topics)
             topics = (TopicRow.id, TopicRow.last_at, beside.topic_due(cutoff))
             self._sweep("topics", cutoff, topics, beside.nothing_held, beside.topics)
+        if rules.webhooks:
+            cutoff = self._cutoff(rules.webhooks)
+            over = beside.EVENT_OVER
+            events = (WebhookEventRow.number, over, over < cutoff)
+            self._sweep("webhooks", cutoff, events, beside.nothing_held, beside.events)
 
     def _tickets(self, cutoff: float) -> None:
         due = and_(cutoff > _DONE, TicketRow.status.in_(FINISHED), TicketRow.matter != REMOVED)

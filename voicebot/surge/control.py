@@ -122,6 +122,7 @@ class SurgeControl:
             await self._ask_queues(call, info.did)
             at = time.time()
         policy, figures = self._policies[info.did], self.figures(info.did, at)
+        before = self._states[info.did].mode
         self._states[info.did], decision = decide(
             self._states[info.did],
             figures,
@@ -135,9 +136,10 @@ class SurgeControl:
         )
         self._newest[info.did] = decision
         if self.board.knows(info.did) or decision.override is not None:
-            self._records.note_surge_decision(
-                kept(decision, figures, policy, info.call_id, info.did, at)
-            )
+            note = kept(decision, figures, policy, info.call_id, info.did, at)
+            if decision.mode is not before:
+                note["was"] = before.value
+            self._records.note_surge_decision(note)
         # Without figures and orders all is as it is without surge control.
         controlled = decision.wait_s is not None or decision.override is not None
         to_people = (

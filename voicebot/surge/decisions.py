@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from flows.surge import Decision, Figures, Policy
 from flows.surge_wording import explain
 from voicebot.surge.tables import SurgeDecisionRow
+from voicebot.webhooks.events import surge_changed
 
 
 def kept(
@@ -49,11 +50,17 @@ def finite(number: float | None) -> float | None:
     return None if number is None or math.isinf(number) else round(number, 1)
 
 
-def note(session: Session, **values: Any) -> None:
-    """Keep a call's decision; the newest is kept of one that came back from the seats."""
+def note(session: Session, *, was: str = "", **values: Any) -> None:
+    """Keep a call's decision; the newest is kept of one that came back from the seats.
+
+    Parameters:
+        was: the line's mode before, where the decision has changed it.
+    """
     kept = session.get(SurgeDecisionRow, values["call_id"])
     if kept is None or kept.at < values["at"]:
         session.merge(SurgeDecisionRow(**values))
+    if was:
+        surge_changed(session, values, was)
 
 
 def decision_of(session: Session, call_id: str) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from voicebot.tickets.deadlines import Kind
 from voicebot.tickets.life import Life
 from voicebot.tickets.states import Act, Status
 from voicebot.tickets.tables import TicketStepRow
+from voicebot.webhooks.events import ticket_changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +67,5 @@ def keep(
         details=dict(details or {}),
     )
     session.add(done)
+    ticket_changed(session, row, act.value, before, at)
     return done
