@@ -42,6 +42,7 @@ from voicebot.commands import (
     top,
     triage,
     watchdog,
+    webhooks,
 )
 from voicebot.commands import transcribe as transcribing
 
@@ -109,6 +110,7 @@ app.add_typer(duty.app, name="duty")
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(handoff.app, name="handoff")
 app.add_typer(surge.app, name="surge")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main() -> None:

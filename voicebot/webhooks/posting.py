@@ -70,7 +70,7 @@ class Receiver:
         await self._client.__aexit__(kind, error, trace)
 
     async def post(self, event: Mapping[str, Any]) -> str:
-        """Empty when the receiver has it (2xx), else what was wrong, without a word of its answer."""
+        """Empty when the receiver has it (2xx), else what was wrong; of its answer no word."""
         if reason := unsafe(self._url):
             return reason
         request = self._client.build_request(
