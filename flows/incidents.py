@@ -46,6 +46,7 @@ class Report:
         region: GB/T 2260 code, None while unknown.
         category: 1-7 of annex 2, None while unknown.
         words: all that the caller has said.
+        risk: to life, 0 to 11 (`flows.waiting_risk`); 0: not looked at.
     """
 
     handoff: str
@@ -55,6 +56,7 @@ class Report:
     category: int | None = None
     lines: tuple[str, ...] = ()
     words: str = ""
+    risk: float = 0.0
 
     @property
     def kind(self) -> str:

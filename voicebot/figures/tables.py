@@ -55,7 +55,11 @@ class TopicMatterRow(Base):
     """One call's matter belongs to a topic; a call counts once for each."""
 
     __tablename__ = "topic_matter"
-    __table_args__ = (Index("ix_topic_matter_at", "at", "topic"),)
+    __table_args__ = (
+        # How often each was raised in a period, and when and where some of them were.
+        Index("ix_topic_matter_at", "at", "topic"),
+        Index("ix_topic_matter_topic", "topic", "at"),
+    )
 
     topic: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     call_id: Mapped[str] = mapped_column(String(128), primary_key=True)

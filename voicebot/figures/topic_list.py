@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,19 +37,23 @@ class TopicLine:
 def topic_lines(session: Session, period: Period, limit: int = MOST) -> list[TopicLine]:
     """The topics of `period`: those with an alarm first, then by calls."""
     since, until = period.moments
+    counts = _counts(session, since, until)
+    alarms = _alarms(session, period)
+    first = sorted(counts, key=lambda topic: (topic not in alarms, -counts[topic], topic))
+    chosen = first[:limit]
+    # When and where only of those that are shown: of all it would be most of the matters anew.
     days: dict[int, Counter[str]] = defaultdict(Counter)
     regions: dict[int, Counter[str]] = defaultdict(Counter)
     for topic, day, region, count in session.execute(
         select(TopicMatterRow.topic, TopicMatterRow.day, TopicMatterRow.region, func.count())
-        .where(TopicMatterRow.at >= since, TopicMatterRow.at < until)
+        .where(
+            TopicMatterRow.topic.in_(chosen), TopicMatterRow.at >= since, TopicMatterRow.at < until
+        )
         .group_by(TopicMatterRow.topic, TopicMatterRow.day, TopicMatterRow.region)
     ):
         days[topic][day] += count
         regions[topic][region_name(region)] += count
-    alarms = _alarms(session, period)
-    first = sorted(days, key=lambda topic: (topic not in alarms, -days[topic].total(), topic))
-    chosen = first[:limit]
-    before = _before(session, chosen, since, until)
+    before = _counts(session, since - (until - since), since, chosen)
     rows = session.scalars(select(TopicRow).where(TopicRow.id.in_(chosen)))
     known = {row.id: row for row in rows}
     return [
@@ -57,7 +61,7 @@ def topic_lines(session: Session, period: Period, limit: int = MOST) -> list[Top
             topic,
             known[topic].label,
             tuple(known[topic].examples),
-            days[topic].total(),
+            counts[topic],
             before.get(topic, 0),
             dict(sorted(days[topic].items())),
             dict(regions[topic].most_common()),
@@ -68,14 +72,14 @@ def topic_lines(session: Session, period: Period, limit: int = MOST) -> list[Top
     ]
 
 
-def _before(session: Session, topics: list[int], since: float, until: float) -> Mapping[int, int]:
+def _counts(
+    session: Session, since: float, until: float, topics: Collection[int] | None = None
+) -> Mapping[int, int]:
+    """How often topics (None: all) were raised; an index has all that it takes."""
+    chosen = [] if topics is None else [TopicMatterRow.topic.in_(topics)]
     rows = session.execute(
         select(TopicMatterRow.topic, func.count())
-        .where(
-            TopicMatterRow.at >= since - (until - since),
-            TopicMatterRow.at < since,
-            TopicMatterRow.topic.in_(topics),
-        )
+        .where(TopicMatterRow.at >= since, TopicMatterRow.at < until, *chosen)
         .group_by(TopicMatterRow.topic)
     )
     return dict(rows.all())

@@ -39,6 +39,8 @@ class IncidentMemberRow(Base):
     lines: Mapped[list[str]]
     words: Mapped[str] = mapped_column(Text)
     """What the caller has said, as in the dossier."""
+    risk: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    """To life, 0 to 11 (`flows.waiting_risk`): the page shows the worst first."""
     by_hand: Mapped[bool]
     """A supervisor put it here: it stays."""
     revision: Mapped[int]

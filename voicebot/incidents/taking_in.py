@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from asr.phonetics import to_syllables
 from flows.incidents import Incident, Report, take
+from flows.waiting_risk import risk
 from voicebot.incidents.board import SYSTEM, keep_step, load, lock, new_id, save
 from voicebot.incidents.tables import IncidentMemberRow, IncidentRow
 from voicebot.records.tables import HandoffRow
@@ -82,6 +84,7 @@ def close_old(session: Session, now: float) -> int:
 
 def report_of(row: HandoffRow) -> Report:
     """What is known of a hand-off."""
+    said = _said(row.dossier)
     return Report(
         row.id,
         row.call_id,
@@ -89,13 +92,14 @@ def report_of(row: HandoffRow) -> Report:
         row.region,
         row.category,
         tuple(row.lines),
-        _words(row.dossier),
+        "，".join(said),
+        risk(row.reason, row.flags, ((each, tuple(to_syllables(each))) for each in said)).score,
     )
 
 
-def _words(dossier: Mapping[str, Any]) -> str:
+def _said(dossier: Mapping[str, Any]) -> list[str]:
     turns = dossier.get("transcript", ())
-    return "，".join(turn["text"] for turn in turns if turn.get("side") == "caller")
+    return [turn["text"] for turn in turns if turn.get("side") == "caller"]
 
 
 def _changed(session: Session, now: float, most: int = AT_ONCE) -> list[HandoffRow]:

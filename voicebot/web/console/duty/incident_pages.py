@@ -2,7 +2,8 @@
 
 GET /console/duty/incidents          agent, supervisor, admin
 GET /console/duty/incidents/closed   the same: those that are over
-GET /console/duty/incidents/{id}     the same: callers, announcements, what was done
+GET /console/duty/incidents/{id}     the same: callers, the greatest risk first, announcements, what
+                                     was done
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from fastapi import Request, Response
 from voicebot.incidents import reading
 from voicebot.incidents.announcing import MOST_CHARACTERS
 from voicebot.incidents.errors import UnknownIncident
+from voicebot.incidents.reading import MemberKey
 from voicebot.records.duty import region_names
+from voicebot.web.access import Refusal
 from voicebot.web.console.duty.desk import (
     SUPERVISORS,
     Desk,
@@ -23,7 +26,7 @@ from voicebot.web.console.duty.desk import (
 )
 from voicebot.web.console.shell import principal
 from voicebot.web.discretion import members_for
-from voicebot.web.paging import read_key, write_key
+from voicebot.web.paging import BAD_AFTER, read_key, write_key
 
 SHOWN = 50
 SEVERAL = 2
@@ -58,15 +61,18 @@ def add_incident_pages(desk: Desk) -> None:
         )
 
     @desk.app.get("/console/duty/incidents/{incident}", include_in_schema=False)
-    async def one(incident: str, who: Staff, request: Request) -> Response:
+    async def one(incident: str, who: Staff, request: Request, after: Text = "") -> Response:
         try:
-            found = await records.read(reading.incident, incident)
+            found, following = await records.read(
+                reading.incident_page, incident, after=_read_member(after), most=SHOWN
+            )
         except UnknownIncident:
             return console.problem(request, 404, "not_found")
         desk.audit(request, who, "incident.show", incident)
         supervises = who.role in SUPERVISORS
         members = await members_for(records, principal(who), found["members"])
-        others = await records.read(reading.open_incidents, least=1) if supervises else []
+        open_ones = supervises and found["state"] == "open"
+        others = await records.read(reading.open_titles) if open_ones else []
         return console.page(
             request,
             "duty/incident.html",
@@ -76,4 +82,18 @@ def add_incident_pages(desk: Desk) -> None:
             regions=region_names(),
             dids=desk.lines,
             most_characters=MOST_CHARACTERS,
+            **paging(request, None if following is None else _write_member(following)),
         )
+
+
+def _write_member(key: MemberKey) -> str:
+    return f"{key.risk!r}~{write_key((key.at, key.handoff))}"
+
+
+def _read_member(text: str) -> MemberKey | None:
+    risk, _, rest = text.partition("~")
+    key = read_key(rest)
+    try:
+        return None if key is None else MemberKey(float(risk), *key)
+    except ValueError:
+        raise Refusal(422, BAD_AFTER) from None
