@@ -19,6 +19,7 @@ from voicebot.incidents.tables import AnnouncementRow
 from voicebot.loop_lag import Lag
 from voicebot.metrics.standing import Standing
 from voicebot.records.tables import Base, OutboxRow, TicketRow
+from voicebot.webhooks.tables import WebhookEventRow
 
 NOON = 1_795_500_000.0
 AGO = NOON - 3600.0
@@ -76,6 +77,11 @@ def rising(at: float) -> TopicAlarmRow:
                          new=False, raised_at=at)  # fmt: skip
 
 
+def event(state: str, at: float) -> WebhookEventRow:
+    return WebhookEventRow(webhook="w", id=state, event="call.ended", subject="C1", at=at, data={},
+                           state=state, next_attempt_at=at, delivered_at=None)  # fmt: skip
+
+
 def run(began_at: float, ended_at: float | None) -> ReconciliationRow:
     return ReconciliationRow(first_day="2026-11-25", last_day="2026-11-25", began_at=began_at,
                              ended_at=ended_at, principal="", ours=0, theirs=0, found={},
@@ -92,6 +98,8 @@ def run(began_at: float, ended_at: float | None) -> ReconciliationRow:
         ("notice_unanswered", notice("alarm"), notice("acknowledged")),
         ("police_order_waits", envelope("waiting", AGO, 0), envelope("waiting", NOON, 0)),
         ("envelope_waits", envelope("waiting", AGO, 1), envelope("delivered", AGO, 1)),
+        ("webhook_waits", event("waiting", AGO), event("delivered", AGO)),
+        ("webhook_waits", event("waiting", AGO), event("waiting", NOON - 5)),
         ("message_not_taken", received("conflict", AGO), received("applied", AGO)),
         ("message_not_taken", received("refused", AGO), received("refused", AGO - 30 * 86400)),
         ("ticket_overdue", ticket(AGO), ticket(NOON + 60)),

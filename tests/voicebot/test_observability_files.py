@@ -29,7 +29,7 @@ from voicebot.metrics.standing import Standing, families
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "observability"
-QUEUES = ("dossiers", "police_orders", "exchange", "inbox")
+QUEUES = ("dossiers", "police_orders", "exchange", "inbox", "webhooks")
 OF_PROMETHEUS = {"up": {"job", "instance"}}
 OF_THE_SCRAPE = {"job", "instance"}
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
@@ -44,6 +44,7 @@ def measured() -> dict[str, set[str]]:
     metrics.ended("answered", "12345")
     metrics.handed_off("110", "danger")
     metrics.person_heard("110", 3.0)
+    metrics.webhook_known("dispatch")
     pool = DecodePool(ThreadPoolExecutor(1)).figures(0.9, 1.5)
     handoff = HandoffState("h1", "danger", (Route("110-460000", "110"),), "")
     standing = Standing(

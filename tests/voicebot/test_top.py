@@ -110,7 +110,7 @@ def test_nothing_measured_has_no_quantile() -> None:
 def test_the_screen_has_a_word_for_everything() -> None:
     assert set(PHASES) == set(Phase)
     assert set(STAGES) == set(instruments.STAGES)
-    assert set(QUEUES) == {"dossiers", "police_orders", "exchange", "inbox"}
+    assert set(QUEUES) == {"dossiers", "police_orders", "exchange", "inbox", "webhooks"}
 
 
 def test_the_screen_shows_calls_delays_and_what_is_wrong() -> None:

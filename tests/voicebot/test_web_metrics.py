@@ -98,6 +98,7 @@ async def test_what_waits_is_counted_by_its_queue(
         "police_orders": Waiting(1, pytest.approx(100.0)),
         "exchange": Waiting(2, pytest.approx(300.0)),
         "inbox": Waiting(1, pytest.approx(30.0)),
+        "webhooks": Waiting(0, 0.0),
     }
     assert found.not_taken == {"refused": 1, "conflict": 2}
     assert found.incidents == 1

@@ -46,6 +46,7 @@ QUEUES = {
     "police_orders": ("警单", 60.0),
     "exchange": ("其他发往110", 600.0),
     "inbox": ("110来件", 600.0),
+    "webhooks": ("事件通知", 600.0),
 }
 """Name, and the age in seconds that is too much."""
 URGENCIES = {"final": "最终", "sentinel": "险情", "partial": "中间"}
