@@ -24,6 +24,9 @@ T = TypeVar("T")
 SPEAKING_S = 3.0
 """Who asked for a partial within so long is speaking; under load, within two intervals."""
 
+QUIET_S = 1.0
+"""Where no caller has asked for a partial for so long, none is about to end a turn."""
+
 WAITS = 200
 """Waits that the figures are of, for each urgency."""
 
@@ -105,7 +108,8 @@ class DecodePool:
         ahead: bool = False,
         audio_s: float = 0.0,
     ) -> T | None:
-        """The job's result; None if it became needless, or there is no place for a partial.
+        """The job's result; None if it became needless, or there is no place for a partial, or
+        no room for a spare one.
 
         Args:
             owner: whose audio it is; one decode of an owner is at work at a time.
@@ -116,7 +120,9 @@ class DecodePool:
             Exception: whatever the engine raised.
         """
         now = time.monotonic()
-        if urgency is not Urgency.FINAL:
+        if urgency is Urgency.SPARE and not self._has_spare(now):
+            return None
+        if urgency in (Urgency.SENTINEL, Urgency.PARTIAL):
             self._asking[id(owner)] = now
         result: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
         request = Request(owner, urgency, now, _Job(job, audio_s, result), ahead)
@@ -139,6 +145,13 @@ class DecodePool:
         if request is not None:
             _answer(request, None)
         return request is not None
+
+    def _has_spare(self, now: float) -> bool:
+        """One more decode takes no worker from a caller: a decode at work is not broken off."""
+        taken = len(self._busy) + self._queue.waiting.total()
+        if self._workers > 1:
+            return taken + 1 < self._workers
+        return not taken and all(now - at > QUIET_S for at in self._asking.values())
 
     async def run(self) -> None:
         """Works until cancelled."""

@@ -196,9 +196,10 @@ class PoolLoad:
         final = self._decodes[Urgency.FINAL]
         if self._call_s < EVIDENCE_S or final.count < EVIDENCE:
             return None
-        finals, *partials = (self._asked[urgency] for urgency in Urgency)
+        early = (Urgency.SENTINEL, Urgency.PARTIAL)
+        finals, partials = self._asked[Urgency.FINAL], [self._asked[each] for each in early]
         count = sum(partials)
-        kinds = [self._decodes[urgency] for urgency in Urgency if urgency is not Urgency.FINAL]
+        kinds = [self._decodes[urgency] for urgency in early]
         shares = [part / count if count else 0.0 for part in partials]
         return Demand(
             finals / self._call_s,

@@ -13,3 +13,5 @@ class Urgency(IntEnum):
     SENTINEL = 1
     """A partial asked for because what was heard may be danger."""
     PARTIAL = 2
+    SPARE = 3
+    """A partial of words that no caller waits for: where there is spare room, or not at all."""

@@ -106,10 +106,16 @@ class Side:
     Args:
         hearing: shared by all.
         report: takes the readings: the partials of an utterance, its final, the next one's.
-        partials: whether there are any.
+        partials: how soon they are needed; None: there are none.
     """
 
-    def __init__(self, hearing: Hearing, report: Report, *, partials: bool = True) -> None:
+    def __init__(
+        self,
+        hearing: Hearing,
+        report: Report,
+        *,
+        partials: Urgency | None = Urgency.PARTIAL,
+    ) -> None:
         self._hearing, self._report, self._partials = hearing, report, partials
         self._finder = UtteranceFinder(hearing.limits)
         self._voice: VoiceActivity | None = None
@@ -186,19 +192,19 @@ class Side:
 
     def _partial_if_due(self) -> None:
         present = self._present
-        if not self._partials or present is None or self._over:
+        if self._partials is None or present is None or self._over:
             return
         if self._partial is not None and not self._partial.done():
             return
         if present.voiced_s >= self._hearing.pool.partial_interval(self._hearing.partial_every_s):
             present.voiced_s = 0.0
-            self._partial = asyncio.create_task(self._give_partial(present))
+            self._partial = asyncio.create_task(self._give_partial(present, self._partials))
 
-    async def _give_partial(self, utterance: _Utterance) -> None:
+    async def _give_partial(self, utterance: _Utterance, urgency: Urgency) -> None:
         work = partial(utterance.recognise, final=False)
         try:
             reading = await self._hearing.pool.decode(
-                utterance, work, Urgency.PARTIAL, audio_s=utterance.seconds
+                utterance, work, urgency, audio_s=utterance.seconds
             )
         except Exception as error:  # the final will tell the client
             log.warning("partial_failed", engine=self._hearing.engine.name, error=repr(error))

@@ -11,6 +11,7 @@ from asr.service.errors import GOING_AWAY, Stopping, StreamError
 from asr.service.messages import Start
 from asr.service.side import Hearing, Reading, Side
 from asr.service.wire import WireAudio
+from asr.urgency import Urgency
 
 
 async def converse(connection: Connection, hearing: Hearing) -> None:
@@ -27,8 +28,9 @@ async def converse(connection: Connection, hearing: Hearing) -> None:
     except StreamError as problem:
         await _refuse(connection, problem)
         return
+    partials = Urgency.PARTIAL if start.partials else None
     sides = [
-        Side(hearing, partial(_report, connection, start, name), partials=start.partials)
+        Side(hearing, partial(_report, connection, start, name), partials=partials)
         for name in start.sides
     ]
     working = [asyncio.create_task(side.run()) for side in sides]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from asr.pool import DecodePool, open_pool
+from asr.pool import QUIET_S, DecodePool, open_pool
 from asr.urgency import Urgency
 
-FINAL, SENTINEL, PARTIAL = Urgency
+FINAL, SENTINEL, PARTIAL, SPARE = Urgency
 
 
 @dataclass
@@ -115,6 +115,43 @@ async def test_a_call_that_is_gone_leaves_nothing_in_the_queue() -> None:
         assert work.pool.figures(1.0, 1.0).final.waiting == 0
         await work.release()
         assert work.done == ["held"]
+
+
+async def test_a_spare_partial_is_taken_where_a_worker_stays_free_for_callers() -> None:
+    async with working(workers=3) as work:
+        work.held.set()
+        await asyncio.gather(*work.asked)
+        first = await work.ask("a", "first", SPARE)
+        assert await first == "first"
+        work.held.clear()
+        holding = [
+            asyncio.create_task(work.pool.decode(name, work.job(name, work.held), FINAL))
+            for name in "bc"
+        ]
+        await asyncio.sleep(0)
+        refused = await work.ask("a", "refused", SPARE)
+        assert await refused is None
+        await work.release()
+        assert await asyncio.gather(*holding) == ["b", "c"]
+        assert "refused" not in work.done
+
+
+async def test_the_only_worker_has_spare_time_once_no_caller_speaks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at = [1000.0]
+    monkeypatch.setattr("asr.pool.time.monotonic", lambda: at[0])
+    async with working() as work:
+        busy = await work.ask("a", "busy", SPARE)
+        assert await busy is None, "the worker is at work"
+        await work.release()
+        spoken = await work.ask("caller", "spoken", PARTIAL)
+        await spoken
+        early = await work.ask("a", "early", SPARE)
+        assert await early is None, "the caller may end his turn at any moment"
+        at[0] += QUIET_S + 0.1
+        late = await work.ask("a", "late", SPARE)
+        assert await late == "late"
 
 
 async def test_an_engine_fault_reaches_the_call_that_asked_and_no_other() -> None:

@@ -25,7 +25,7 @@ from asr.pool_load import (
 )
 from asr.urgency import Urgency
 
-FINAL, SENTINEL, PARTIAL = Urgency
+FINAL, SENTINEL, PARTIAL, SPARE = Urgency
 
 seconds = st.floats(0.01, 3.0)
 rates = st.just(0.0) | st.floats(0.001, 0.5)
@@ -145,6 +145,18 @@ def test_the_demand_is_per_call_and_remembered_while_there_is_none() -> None:
     load.serving(500.0, 0)
     load.serving(50_000.0, 1)
     assert load.demand() == demand
+
+
+def test_spare_partials_are_no_demand_of_calls() -> None:
+    with_spare, without = PoolLoad(1), PoolLoad(1)
+    for load in (with_spare, without):
+        load.serving(0.0, 2)
+    for number in range(1, 101):
+        for load in (with_spare, without):
+            load.done(5.0 * number, FINAL, 0.4, 4.0)
+        with_spare.done(5.0 * number, SPARE, 0.4, 4.0)
+    assert with_spare.demand() == without.demand()
+    assert with_spare.partial_interval(500.0, 0.9, 4) == without.partial_interval(500.0, 0.9, 4)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.one_of(st.none(), st.integers(1, 12))), max_size=60))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from asr.decode_queue import DecodeQueue, Request
 from asr.urgency import Urgency
 
-FINAL, SENTINEL, PARTIAL = Urgency
+FINAL, SENTINEL, PARTIAL, SPARE = Urgency
 
 asked = st.lists(
     st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(Urgency), st.integers(0, 4)),
@@ -86,6 +86,14 @@ def test_the_stalest_partial_falls_out_before_any_sentinel_and_never_a_final() -
     assert queue.dropped == 3
 
 
+def test_a_spare_partial_goes_last_and_falls_out_first() -> None:
+    queue = queue_of(("agent", SPARE), ("a", PARTIAL), ("b", PARTIAL), most=3)
+    (gone,) = queue.put(Request("c", PARTIAL, 9.0, "c9"))
+    assert gone.owner == "agent"
+    queue = queue_of(("agent", SPARE), ("a", PARTIAL), ("b", SENTINEL))
+    assert order(queue) == ["b2", "a1", "agent0"]
+
+
 def test_what_an_owner_waits_for_is_not_taken_while_his_last_is_at_work() -> None:
     queue = queue_of(("a", FINAL), ("b", PARTIAL))
     request = queue.take(busy={id("a")})
@@ -114,7 +122,7 @@ def test_every_request_is_taken_or_given_back_once_and_each_owner_waits_once(
                 assert steps[number] == (owner, FINAL, takes)  # only a final replaces one
                 assert gone.owner == owner
         counts = queue.waiting
-        assert counts[SENTINEL] + counts[PARTIAL] <= most
+        assert counts[SENTINEL] + counts[PARTIAL] + counts[SPARE] <= most
         for _ in range(takes):
             if (request := queue.take()) is not None:
                 settle(request, "taken")

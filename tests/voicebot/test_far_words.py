@@ -13,6 +13,7 @@ import pytest
 from asr.hypothesis import Hypothesis
 from asr.pool import DecodePool
 from asr.service.side import Hearing
+from asr.urgency import Urgency
 from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.resampling import StreamResampler
 from tests.voicebot.test_session import LoudIsVoice, noise
@@ -30,6 +31,8 @@ class Seconds:
 
     def __init__(self) -> None:
         self.hangs = False
+        self.finals: list[str] = []
+        """What the next finals say instead."""
 
     def stream(self) -> SecondsStream:
         return SecondsStream(self)
@@ -47,6 +50,8 @@ class SecondsStream:
         if self._engine.hangs:
             raise TimeoutError
         text = f"{round(self._loud / 16000 * 10 * 1.2)}"
+        if final and self._engine.finals:
+            text = self._engine.finals.pop(0)
         return Hypothesis("seconds", text=text, start=0.4, end=self._fed / 16000, final=final)
 
 
@@ -55,8 +60,13 @@ class Call:
 
     def __init__(self, hearing: Hearing) -> None:
         self.now = 20.0
-        self.spoken: list[Spoken] = []
-        self.words = FarWords(hearing, self.spoken.append, lambda: self.now)
+        self.told: list[Spoken] = []
+        self.words = FarWords(hearing, self.told.append, lambda: self.now)
+
+    @property
+    def spoken(self) -> list[Spoken]:
+        """What is settled."""
+        return [each for each in self.told if each.final]
 
     def hears(self, pcm: Int16) -> None:
         frame = round(RATE * FRAME_SECONDS)
@@ -76,10 +86,17 @@ def engine() -> Seconds:
 
 
 @pytest.fixture
-async def call(engine: Seconds) -> AsyncIterator[Call]:
-    with ThreadPoolExecutor(1) as decoding, ThreadPoolExecutor(1) as ears:
-        pool = DecodePool(decoding)
-        working = asyncio.create_task(pool.run())
+async def pool() -> AsyncIterator[DecodePool]:
+    with ThreadPoolExecutor(1) as decoding:
+        made = DecodePool(decoding)
+        working = asyncio.create_task(made.run())
+        yield made
+        working.cancel()
+
+
+@pytest.fixture
+async def call(engine: Seconds, pool: DecodePool) -> AsyncIterator[Call]:
+    with ThreadPoolExecutor(1) as ears:
         hearing = Hearing(
             engine=engine,  # type: ignore[arg-type]
             listener=None,
@@ -91,7 +108,6 @@ async def call(engine: Seconds) -> AsyncIterator[Call]:
         made = Call(hearing)
         yield made
         await made.words.close()
-        working.cancel()
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -155,3 +171,60 @@ async def test_audio_that_nobody_hears_is_kept_for_a_while_and_no_longer(call: C
     call.words.start()
     await until(lambda: len(call.spoken) >= 7)
     assert call.spoken[0].start > 60.0 - KEPT_S - 2
+
+
+# ── before it is settled ──────────────────────────────────────────────────────────
+
+
+async def says_on(call: Call, seconds: float) -> None:
+    """Speech as it comes, heard while it goes on."""
+    for _ in range(round(seconds / 0.2)):
+        call.hears(noise(0.2, 6000))
+        await asyncio.sleep(0.2)
+
+
+async def test_what_is_being_said_is_told_while_nobody_needs_the_recogniser(call: Call) -> None:
+    call.words.start()
+    await says_on(call, 2.0)
+    partials = list(call.told)
+    assert len(partials) >= 2
+    assert not any(each.final for each in partials)
+    assert [int(each.text) for each in partials] == sorted(int(each.text) for each in partials)
+    call.hears(np.zeros(RATE, np.int16))
+    await until(lambda: call.spoken)
+    assert {each.utterance for each in call.told} == {call.spoken[0].utterance}
+    call.says(1.0)
+    await until(lambda: len(call.spoken) == 2)
+    assert call.spoken[1].utterance != call.spoken[0].utterance
+
+
+async def test_callers_who_speak_leave_no_room_for_it(call: Call, pool: DecodePool) -> None:
+    call.words.start()
+    caller = object()
+    for _ in range(10):
+        await pool.decode(caller, lambda: None, Urgency.PARTIAL)
+        await says_on(call, 0.2)
+    assert call.told == []
+    call.hears(np.zeros(RATE, np.int16))
+    await until(lambda: call.spoken)
+
+
+async def test_noise_that_was_taken_for_words_is_taken_back(call: Call, engine: Seconds) -> None:
+    engine.finals = [""]
+    call.words.start()
+    await says_on(call, 1.0)
+    assert call.told
+    call.hears(np.zeros(RATE, np.int16))
+    await until(lambda: call.spoken)
+    assert call.spoken[0].text == ""
+
+
+async def test_what_was_heard_last_stands_where_the_final_cannot_be_had(
+    call: Call, engine: Seconds
+) -> None:
+    call.words.start()
+    await says_on(call, 1.0)
+    heard = call.told[-1].text
+    engine.hangs = True
+    await call.words.close()
+    assert [each.text for each in call.spoken] == [heard]

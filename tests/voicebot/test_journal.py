@@ -13,6 +13,7 @@ from flows.actions import Decide, Handoff, OpenTicket, ReleaseLeg, Route, Update
 from flows.events import CallStarted, FarSideKey, KeyPressed, LegState, TimePassed, TransferProgress
 from flows.release import HANDED_BACK
 from flows.state import HandoffState, State, Ticket
+from voicebot.call.far_words import Spoken
 from voicebot.call.journal import Journal
 from voicebot.call.live import LiveFeed
 from voicebot.records.store import Records
@@ -178,3 +179,35 @@ async def test_a_wish_that_an_agent_has_noted_is_told_to_screens_once() -> None:
         True,
         True,
     )
+
+
+class Transcribed(Saved):
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns: list[str] = []
+
+    def add_turn(self, call_id: str, index: int, turn: Mapping[str, Any]) -> None:
+        self.turns.append(turn["text"])
+
+
+async def test_what_an_agent_is_saying_is_on_record_once_it_is_settled() -> None:
+    saved, screens = Transcribed(), Unwatched()
+    journal = Journal(cast(Any, saved), cast(Any, screens), str)
+    saying = Spoken(4.1, 4.6, "您稍", True, 4.0, final=False)
+    journal.far_side("seat", saying)
+    assert [(key, turn.text) for key, turn in journal.unsettled] == [("seat@4.0", "您稍")]
+    assert (journal.transcript, saved.turns) == ((), [])
+    journal.far_side("seat", replace(saying, end=5.0, text="您稍等", final=True))
+    assert journal.unsettled == ()
+    assert [(key, turn.text) for key, turn in journal.transcript] == [("seat@4.0", "您稍等")]
+    assert saved.turns == ["您稍等"]
+    assert [each["kind"] for each in screens.seen] == ["far_side_hypothesis", "far_side"]
+
+
+async def test_noise_that_was_taken_for_an_agents_words_leaves_no_trace() -> None:
+    saved = Transcribed()
+    journal = Journal(cast(Any, saved), cast(Any, Unwatched()), str)
+    saying = Spoken(4.1, 4.6, "嗯", True, 4.0, final=False)
+    journal.far_side("seat", saying)
+    journal.far_side("seat", replace(saying, text="", final=True))
+    assert (journal.unsettled, journal.transcript, saved.turns) == ((), (), [])

@@ -1,7 +1,8 @@
 """What the other parties of a call say, as text: 110, a seat (坐席), 119 and so on.
 
-A leg by itself, so that record, dossier and screens have both sides of a conversation. Finals
-only: the caller's partials, in which danger is found, must not wait for them.
+A leg by itself, so that record, dossier and screens have both sides of a conversation. Partials
+only where the transcriber has nothing else to do (`Urgency.SPARE`): the caller's, in which danger
+is found, must not wait for them.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import contextlib
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import structlog
 
 from asr.service.side import Hearing, Reading, Side
+from asr.urgency import Urgency
 from telephony.codecs import Int16
 from telephony.resampling import StreamResampler
 from voicebot.call.turn_audio import RATE
@@ -42,13 +44,19 @@ LAST_S = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One utterance of a far side, in seconds of the call's clock."""
+    """One utterance of a far side, in seconds of the call's clock.
+
+    A final without text takes back what its partials said: it was no speech.
+    """
 
     start: float
     end: float
     text: str
     characters: bool
     """False: `text` was written by sound alone, where no transcriber is installed."""
+    utterance: float
+    """Where its sound begins: the same in all its partials and in its final, and in no other's."""
+    final: bool = True
 
 
 class FarWords:
@@ -56,7 +64,7 @@ class FarWords:
 
     Parameters:
         hearing: the recognisers, shared by all.
-        report: takes each utterance when it is over.
+        report: takes each utterance when it is over, and as far as it has come before.
         now: seconds since the call was answered.
     """
 
@@ -64,7 +72,9 @@ class FarWords:
         self, hearing: Hearing, report: Callable[[Spoken], None], now: Callable[[], float]
     ) -> None:
         self._report, self._now = report, now
-        self._side = Side(hearing, self._take, partials=False)
+        self._side = Side(hearing, self._take, partials=Urgency.SPARE)
+        self._unsettled: Spoken | None = None
+        """What was told of an utterance whose final has not come."""
         self._frames: deque[tuple[float, Int16, int]] = deque()
         """(when it began, PCM, rate)."""
         self._kept_s = 0.0
@@ -111,6 +121,7 @@ class FarWords:
             working.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await working
+            self._settle()
 
     async def _follow(self) -> None:
         while True:
@@ -156,12 +167,22 @@ class FarWords:
         return at + heard_s - since
 
     async def _take(self, reading: Reading) -> None:
-        if reading.text:
-            self._report(
-                Spoken(
-                    round(self._clock(reading.start), 2),
-                    round(self._clock(reading.end), 2),
-                    reading.text,
-                    not reading.by_sound,
-                )
-            )
+        spoken = Spoken(
+            round(self._clock(reading.start), 2),
+            round(self._clock(reading.end), 2),
+            reading.text,
+            not reading.by_sound,
+            round(self._clock(reading.offset), 2),
+            reading.hypothesis.final,
+        )
+        if reading.failed:
+            self._settle()
+        elif spoken.text or (spoken.final and self._unsettled is not None):
+            self._unsettled = None if spoken.final else spoken
+            self._report(spoken)
+
+    def _settle(self) -> None:
+        """No final comes: what was heard last stands."""
+        spoken, self._unsettled = self._unsettled, None
+        if spoken is not None:
+            self._report(replace(spoken, final=True))

@@ -68,6 +68,8 @@ class Journal:
         self._said: dict[str, act.Say] = {}
         self._turns: list[TranscriptTurn] = []
         self._turn_index: dict[str, int] = {}
+        self._unsettled: dict[str, TranscriptTurn] = {}
+        """What far sides are saying; on record once it is settled."""
         self._speaking: dict[str, None] = {}
         """Utterances that have begun and not ended."""
         self._tickets: dict[str, act.OpenTicket] = {}
@@ -92,6 +94,13 @@ class Journal:
     def transcript(self) -> tuple[tuple[str, TranscriptTurn], ...]:
         """What was said so far: (key of the turn, its newest state), in order."""
         return tuple((key, self._turns[index]) for key, index in self._turn_index.items())
+
+    @property
+    def unsettled(self) -> tuple[tuple[str, TranscriptTurn], ...]:
+        """What far sides are saying, as far as it was heard: by the keys that `transcript` has
+        once it is settled.
+        """
+        return tuple(self._unsettled.items())
 
     @property
     def _elapsed(self) -> float:
@@ -306,18 +315,28 @@ class Journal:
         self._grown()
 
     def far_side(self, kind: str, spoken: Spoken) -> None:
-        """What 110, a seat or another line has said; `kind` as in the duty directory."""
+        """What 110, a seat or another line has said or is saying; `kind` as in the duty
+        directory.
+        """
         side = cast(Side, kind if kind in get_args(Side) else SEAT)
-        self._turn(
-            f"{side}@{spoken.start}",
-            TranscriptTurn(
-                side=side,
-                text=spoken.text,
-                start=spoken.start,
-                end=spoken.end,
-                characters=spoken.characters,
-            ),
+        key = f"{side}@{spoken.utterance}"
+        turn = TranscriptTurn(
+            side=side,
+            text=spoken.text,
+            start=spoken.start,
+            end=spoken.end,
+            characters=spoken.characters,
         )
+        if spoken.final:
+            self._unsettled.pop(key, None)
+        else:
+            self._unsettled[key] = turn
+        if not (spoken.final and spoken.text):
+            self._publish(
+                self._elapsed, "far_side_hypothesis", key=key, side=side, text=spoken.text
+            )
+            return
+        self._turn(key, turn)
         self._grown()
         self._publish(
             spoken.end, "far_side", side=side, text=spoken.text, start=spoken.start, end=spoken.end

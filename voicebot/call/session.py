@@ -168,6 +168,11 @@ class CallSession:
         return self._journal.transcript
 
     @property
+    def unsettled(self) -> tuple[tuple[str, TranscriptTurn], ...]:
+        """What far sides are saying, as far as it was heard: (key of the turn, its words)."""
+        return self._journal.unsettled
+
+    @property
     def confidential(self) -> bool:
         """The caller has asked in this call that nobody learn who he is (保密)."""
         return self._journal.confidential
