@@ -3,6 +3,7 @@
 GET /console/         admin, supervisor, agent; others go to the first page that is theirs
 GET /console/login    anybody
 GET /console/live     admin, supervisor, agent (`live`)
+GET /v1/events        the same stream, for programs
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from voicebot.web.console.live import CALL, MOST_TOPICS, TOPICS, Reader
 from voicebot.web.console.shell import Console, NavEntry, Visitor, visitor
 from voicebot.web.console.visitors import NotForRole
 from voicebot.web.discretion import confidential_among
+from voicebot.web.document import as_it_happens
 from voicebot.web.following import FollowedResponse
 from voicebot.web.oidc import FAULTS
 from voicebot.web.service import Service
@@ -72,12 +74,16 @@ def add_now(app: FastAPI, service: Service, console: Console) -> None:
         return console.page(request, "login.html", next=next, refused=refused, provider=provider)
 
     @app.get("/console/live", include_in_schema=False)
+    @app.get("/v1/events", **as_it_happens("text/event-stream"))
     async def follow(
         request: Request,
         principal: Staff,
-        topics: Annotated[str, Query(max_length=2000)],
-        after: int | None = None,
+        topics: Annotated[str, Query(max_length=2000, description=BAD_TOPICS["message"])],
+        after: Annotated[int | None, Query(description="The last event that is known.")] = None,
     ) -> Response:
+        """What happens, as it happens: server-sent events, numbered. Last-Event-ID wins over
+        `after`; docs/console.md says what each topic holds.
+        """
         wanted = [topic for topic in topics.split(",") if topic]
         calls = {topic.removeprefix(CALL) for topic in wanted if topic.startswith(CALL)}
         others = {topic for topic in wanted if not topic.startswith(CALL)}
