@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -342,7 +343,7 @@ def test_events_come_as_they_happen_and_go_on_where_they_broke_off(
     ready.start()
     heard = first(events, "call:L1")
     assert heard.data["text"] == "您好"
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     server.publish(said("请讲"))
     missed = first(hotline.live("call:L1", after=heard.seq), "call:L1")
     assert missed.data["text"] == "请讲"
@@ -383,7 +384,6 @@ def test_after_a_restart_it_connects_again_and_says_that_something_was_missed(
 
 async def test_events_can_be_awaited(server: Served) -> None:
     async with AsyncClient(server.url, token=server.token("supervisor")) as hotline:
-        events = hotline.live("call:L2")
 
         async def speak() -> None:
             while True:
@@ -391,8 +391,9 @@ async def test_events_can_be_awaited(server: Served) -> None:
                 await asyncio.sleep(0.1)
 
         speaking = asyncio.create_task(speak())
-        async for event in events:
-            if event.topic == "call:L2":
-                break
+        async with aclosing(hotline.live("call:L2")) as events:
+            async for event in events:
+                if event.topic == "call:L2":
+                    break
         speaking.cancel()
         assert event.data["text"] == "您好"

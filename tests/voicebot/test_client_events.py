@@ -13,26 +13,19 @@ EVENTS = st.lists(
 )
 
 
-def lines_of(data: bytes) -> list[str]:
-    """As httpx gives them: split at line feeds alone in what the service writes."""
-    return data.decode().split("\n")
-
-
-@given(EVENTS, st.integers(0, 400))
+@given(EVENTS, st.integers(0, 400), st.integers(1, 30))
 def test_what_broke_off_anywhere_is_gone_on_with_and_nothing_comes_twice(
-    events: list[tuple[str, str]], cut: int
+    events: list[tuple[str, str]], cut: int, piece: int
 ) -> None:
     whole = [written(n, topic, {"text": text}) for n, (topic, text) in enumerate(events, 1)]
     stream = Stream(["calls"], None)
     taken: list[LiveEvent] = []
-    for line in lines_of(b"".join(whole)[:cut])[:-1]:
-        if (event := stream.line(line)) is not None:
-            taken.append(event)
-    assert stream.operation().query["after"] == (taken[-1].seq if taken else None)
-    rest = whole[stream.last or 0 :]
-    for line in lines_of(b"".join(rest)):
-        if (event := stream.line(line)) is not None:
-            taken.append(event)
+    for data in (b"".join(whole)[:cut], None):
+        after = stream.operation().query["after"]
+        assert after == (taken[-1].seq if taken else None)
+        rest = b"".join(whole[after or 0 :]) if data is None else data
+        for start in range(0, len(rest), piece):
+            taken += stream.take(rest[start : start + piece])
     assert [(e.seq, e.topic, e.data["text"]) for e in taken] == [
         (n, topic, text) for n, (topic, text) in enumerate(events, 1)
     ]
@@ -40,14 +33,13 @@ def test_what_broke_off_anywhere_is_gone_on_with_and_nothing_comes_twice(
 
 def test_comments_and_what_has_no_number_are_no_events() -> None:
     stream = Stream(["calls"], 7)
-    assert [stream.line(line) for line in ("retry: 1000", ": ", "", "data: {}", "")] == [None] * 5
+    assert list(stream.take(b"retry: 1000\n: \n\ndata: {}\n\n")) == []
     assert stream.last == 7
 
 
 def test_where_a_stream_begins_is_known_without_an_event() -> None:
     stream = Stream(["calls"], None)
-    lines = written(41, "begin", {}).decode().split("\n")
-    assert [stream.line(line) for line in lines] == [None] * len(lines)
+    assert list(stream.take(written(41, "begin", {}))) == []
     assert stream.operation().parameters == {"topics": "calls", "after": "41"}
 
 
@@ -56,6 +48,5 @@ def test_pauses_grow_until_something_comes() -> None:
     pauses = [stream.pause_s() for _ in range(8)]
     assert pauses == sorted(pauses)
     assert pauses[-1] == LAST_PAUSE_S
-    for line in written(1, "calls", {}).decode().split("\n"):
-        stream.line(line)
+    assert len(list(stream.take(written(1, "calls", {})))) == 1
     assert stream.pause_s() == pauses[0]

@@ -84,6 +84,13 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def settled(records: Records, name: str = "dispatch") -> None:
+    """Everything was delivered, and is on record as such."""
+    async with asyncio.timeout(60):
+        while await waiting(records, name):  # noqa: ASYNC110 - it is in the database
+            await asyncio.sleep(0.01)
+
+
 async def waiting(records: Records, name: str) -> int:
     return (await records.read(queue.waits, name)).count
 
@@ -94,7 +101,7 @@ async def test_everything_arrives_in_order_and_is_counted(
     hook, metrics = webhook(tmp_path, receiver.url), Metrics()
     await happen(records, hook)
     async with working(records, hook, metrics=metrics):
-        await until(lambda: len(receiver.taken) == 6)
+        await settled(records)
     assert receiver.subjects() == {f"C{n}": ["call.started", "call.ended"] for n in range(3)}
     path, headers, body = receiver.requests[0]
     assert (path, headers["Content-Type"]) == ("/events", "application/json")
@@ -119,7 +126,7 @@ async def test_what_fails_is_sent_again_and_no_later_one_of_its_subject_before(
     receiver.answer = answer
     await happen(records, hook)
     async with working(records, hook):
-        await until(lambda: len(receiver.taken) == 6)
+        await settled(records)
     assert receiver.subjects() == {f"C{n}": ["call.started", "call.ended"] for n in range(3)}
     of_c1 = [event["event"] for event in receiver.events if event["subject"] == "C1"]
     assert of_c1 == ["call.started"] * 5 + ["call.ended"]
@@ -139,7 +146,7 @@ async def test_an_answer_that_was_lost_makes_it_come_again_under_its_id(
     receiver.answer = answer
     await happen(records, hook)
     async with working(records, hook):
-        await until(lambda: len(receiver.taken) == 6)
+        await settled(records)
     assert len({event["id"] for event in receiver.events}) == 6
     assert len(receiver.events) == 12
 
@@ -165,7 +172,7 @@ async def test_one_that_comes_back_gets_all_that_waited(
         async with working(records, hook):
             await until(lambda: len(receiver.events) >= 6)
             receiver.answer = lambda _: 200
-            await until(lambda: len(receiver.taken) == 6)
+            await settled(records)
     assert receiver.subjects() == {f"C{n}": ["call.started", "call.ended"] for n in range(3)}
     said = {each["event"] for each in logs}
     assert {"webhook_retry", "webhook_not_delivered", "webhook_back"} <= said
@@ -205,7 +212,7 @@ async def test_two_workers_on_one_database_send_each_event_once(
     hook = webhook(tmp_path, receiver.url)
     await happen(records, hook, calls=20)
     async with working(records, hook), working(records, hook):
-        await until(lambda: len(receiver.taken) >= 40)
+        await settled(records)
     assert len(receiver.events) == 40
 
 
@@ -259,8 +266,7 @@ async def test_the_example_receiver_takes_all_once(records: Records, tmp_path: P
         again = await records.transact(queue.send_again, "dispatch", names, at=NOON)
         assert again == 6
         async with working(records, hook):
-            while await waiting(records, "dispatch"):  # noqa: ASYNC110 - it is in the database
-                await asyncio.sleep(0.01)
+            await settled(records)
     assert len(applied(tmp_path)) == 6
     assert all("138******00" in line for line in applied(tmp_path) if "call.started" in line)
 

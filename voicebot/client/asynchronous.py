@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from functools import wraps
+from functools import update_wrapper
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -59,20 +59,20 @@ class _Group:
 def _sent(
     make: Callable[P, Operation[T]],
 ) -> Callable[Concatenate[_Group, P], Awaitable[T]]:
-    @wraps(make)
-    def method(self: _Group, *arguments: P.args, **named: P.kwargs) -> Awaitable[T]:
+    def method(self: _Group, /, *arguments: P.args, **named: P.kwargs) -> Awaitable[T]:
         return self._sender.send(make(*arguments, **named))
 
+    update_wrapper(method, make)
     return method
 
 
 def _walked(
     make: Callable[P, Pages[T]],
 ) -> Callable[Concatenate[_Group, P], AsyncIterator[T]]:
-    @wraps(make)
-    def method(self: _Group, *arguments: P.args, **named: P.kwargs) -> AsyncIterator[T]:
+    def method(self: _Group, /, *arguments: P.args, **named: P.kwargs) -> AsyncIterator[T]:
         return self._sender.rows(make(*arguments, **named))
 
+    update_wrapper(method, make)
     return method
 
 
@@ -190,8 +190,9 @@ class AsyncClient:
 
     async def live(
         self, *topics: str, after: int | None = None, reconnect: bool = True
-    ) -> AsyncIterator[LiveEvent]:
-        """What happens, as it happens; a break is taken up where it was.
+    ) -> AsyncGenerator[LiveEvent, None]:
+        """What happens, as it happens; a break is taken up where it was. Ends by `aclose`:
+        ``async with aclosing(hotline.live("calls")) as events``.
 
         Parameters:
             topics: ``calls``, ``call:<id>``, ``handoffs``, ``queue``, ``surge``.
@@ -221,8 +222,8 @@ class AsyncClient:
                 if not response.is_success:
                     await response.aread()
                     raise refusal(response)
-                async for line in response.aiter_lines():
-                    if (event := stream.line(line)) is not None:
+                async for data in response.aiter_bytes():
+                    for event in stream.take(data):
                         yield event
         except httpx.HTTPError as error:
             raise no_answer(error) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +42,9 @@ class Stream:
     def __init__(self, topics: Iterable[str], after: int | None) -> None:
         self._topics, self._last = ",".join(topics), after
         self._failures = 0
-        self._number, self._topic, self._data = "", "", [""]
-        self._empty()
+        self._rest = b""
+        self._number, self._topic = "", ""
+        self._data: list[str] = []
 
     @property
     def last(self) -> int | None:
@@ -52,11 +53,19 @@ class Stream:
 
     def operation(self) -> Operation[Any]:
         """Asks for the events that were not read yet."""
+        self._rest = b""
         self._empty()
         return read("/v1/events", {"topics": self._topics, "after": self._last})
 
-    def line(self, text: str) -> LiveEvent | None:
-        """Take one line; the event that it has completed, if any."""
+    def take(self, data: bytes) -> Iterator[LiveEvent]:
+        """The events that are complete with what has come."""
+        # At line feeds alone: words may hold what else is an end of line to Unicode.
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if (event := self._line(line.decode().removesuffix("\r"))) is not None:
+                yield event
+
+    def _line(self, text: str) -> LiveEvent | None:
         if text:
             name, _, value = text.partition(":")
             value = value.removeprefix(" ")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from functools import wraps
+from collections.abc import Callable, Generator, Iterator
+from functools import update_wrapper
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -57,20 +57,20 @@ class _Group:
 def _sent(
     make: Callable[P, Operation[T]],
 ) -> Callable[Concatenate[_Group, P], T]:
-    @wraps(make)
-    def method(self: _Group, *arguments: P.args, **named: P.kwargs) -> T:
+    def method(self: _Group, /, *arguments: P.args, **named: P.kwargs) -> T:
         return self._sender.send(make(*arguments, **named))
 
+    update_wrapper(method, make)
     return method
 
 
 def _walked(
     make: Callable[P, Pages[T]],
 ) -> Callable[Concatenate[_Group, P], Iterator[T]]:
-    @wraps(make)
-    def method(self: _Group, *arguments: P.args, **named: P.kwargs) -> Iterator[T]:
+    def method(self: _Group, /, *arguments: P.args, **named: P.kwargs) -> Iterator[T]:
         return self._sender.rows(make(*arguments, **named))
 
+    update_wrapper(method, make)
     return method
 
 
@@ -188,8 +188,8 @@ class Client:
 
     def live(
         self, *topics: str, after: int | None = None, reconnect: bool = True
-    ) -> Iterator[LiveEvent]:
-        """What happens, as it happens; a break is taken up where it was.
+    ) -> Generator[LiveEvent, None, None]:
+        """What happens, as it happens; a break is taken up where it was. Ends by `close`.
 
         Parameters:
             topics: ``calls``, ``call:<id>``, ``handoffs``, ``queue``, ``surge``.
@@ -217,8 +217,7 @@ class Client:
                 if not response.is_success:
                     response.read()
                     raise refusal(response)
-                for line in response.iter_lines():
-                    if (event := stream.line(line)) is not None:
-                        yield event
+                for data in response.iter_bytes():
+                    yield from stream.take(data)
         except httpx.HTTPError as error:
             raise no_answer(error) from None

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import SQLColumnExpression, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from flows.incident_kinds import KINDS
@@ -118,7 +118,7 @@ def _whole(
     if row is None:
         raise UnknownIncident(id_)
     of_this = IncidentMemberRow.incident == id_
-    order = (IncidentMemberRow.at, IncidentMemberRow.handoff)
+    order: tuple[SQLColumnExpression[Any], ...] = (IncidentMemberRow.at, IncidentMemberRow.handoff)
     found = Incident(
         id_,
         tuple(report(each) for each in session.execute(select(*MEMBER).where(of_this))),
