@@ -37,6 +37,7 @@ from voicebot.records.tables import AuditRow, TicketRow
 from voicebot.security import Principal
 from voicebot.tickets.tables import TicketStepRow
 from voicebot.web.api import create_app
+from voicebot.web.console.agent.streams import Words
 
 CALL, NUMBER = "CA/1", "13812345678"
 SAID = ("你好", "海口市龙华区国贸路的路灯坏了三天，一直没人修", "我姓王")
@@ -51,6 +52,7 @@ class Session:
         self.answered_at = 1_790_000_000.0
         self.confidential = False
         self.asked: list[tuple[AgentAct, str, str, str]] = []
+        self.unsettled: tuple[tuple[str, TranscriptTurn], ...] = ()
         self.transcript = tuple(
             (f"turn{n}", TranscriptTurn(side="caller", text=text, start=n, end=n + 0.5))
             for n, text in enumerate(SAID)
@@ -247,6 +249,31 @@ def test_a_call_is_followed_from_its_first_word(web: Web) -> None:
     assert snapshot["standing"]["number"] == "138******78"
     assert snapshot["standing"]["acts"]["leave"] == "no_agent"
     assert snapshot["standing"]["acts"]["join_police"] == ""
+
+
+def test_an_agents_own_words_are_partial_until_they_are_settled(web: Web) -> None:
+    words = Words(has_transcriber=True)
+    saying = TranscriptTurn(side="seat", text="您稍", start=4.0, end=4.5)
+    web.session.unsettled = (("seat@4.0", saying),)
+    words.heard({"kind": "far_side_hypothesis", "key": "seat@4.0", "at": 4.9})
+    ((_, snapshot),) = events(web.ask("GET", "stream"))
+    assert [(turn["text"], turn["partial"]) for turn in snapshot["turns"]][-1] == ("您稍", True)
+
+    (partial,) = words.news((), web.session.unsettled)
+    assert (partial["text"], partial["partial"], partial["at"]) == ("您稍", True, 4.9)
+    assert words.news((), web.session.unsettled) == [], "once"
+    settled = TranscriptTurn(side="seat", text="您稍等", start=4.0, end=5.0)
+    (final,) = words.news((("seat@4.0", settled),))
+    assert (final["key"], final["text"], final["partial"]) == ("seat@4.0", "您稍等", False)
+
+
+def test_what_was_no_speech_after_all_is_taken_back() -> None:
+    words = Words(has_transcriber=True)
+    noise = TranscriptTurn(side="seat", text="嗯", start=4.0, end=4.2)
+    words.news((), (("seat@4.0", noise),))
+    (taken_back,) = words.news(())
+    assert (taken_back["key"], taken_back["text"], taken_back["partial"]) == ("seat@4.0", "", False)
+    assert words.news(()) == []
 
 
 def test_the_list_of_calls_and_what_rings(web: Web) -> None:

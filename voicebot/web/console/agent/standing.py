@@ -53,17 +53,16 @@ def refused(
     return ""
 
 
-def row(
-    call_id: str, session: CallSession, settings: Settings, desks: AgentDesks, who: Principal
+def facts(
+    call_id: str, session: CallSession, settings: Settings, desks: AgentDesks
 ) -> dict[str, Any]:
-    """A line of the list of running calls."""
+    """What a list of running calls may show of one, with the caller's number; for `row`."""
     state = session.state
     line = settings.line(state.did)
-    number = HIDDEN if confidential(session) else mask_number(state.caller)
     return {
         "call_id": call_id,
-        "may_follow": may_follow(session, call_id, who, desks),
-        "number": state.caller if who.role in KNOW_ALL else number,
+        "caller": state.caller,
+        "confidential": confidential(session),
         "line": line.name if line is not None else state.did,
         "did": state.did,
         "began": session.answered_at,
@@ -75,14 +74,37 @@ def row(
     }
 
 
+def running(
+    sessions: Mapping[str, CallSession], settings: Settings, desks: AgentDesks
+) -> dict[str, dict[str, Any]]:
+    """`facts` of all the calls of this node, by id."""
+    return {
+        call_id: facts(call_id, session, settings, desks)
+        for call_id, session in sessions.items()
+        if session.state.started
+    }
+
+
+def row(known: Mapping[str, Any], who: Principal) -> dict[str, Any]:
+    """A line of the list of running calls, as this person may see it."""
+    shown = {key: each for key, each in known.items() if key not in ("caller", "confidential")}
+    knows = who.role in KNOW_ALL
+    number = HIDDEN if known["confidential"] else mask_number(known["caller"])
+    return {
+        **shown,
+        "number": known["caller"] if knows else number,
+        "may_follow": knows or not known["confidential"] or known["holder"] == who.token_id,
+    }
+
+
 def standing(
     call_id: str, session: CallSession, settings: Settings, desks: AgentDesks, who: Principal
 ) -> dict[str, Any]:
-    """All that the desk shows of a call but what was said."""
+    """All that the desk shows of a call of this node but what was said."""
     state = session.state
     acts = {act.value: refused(session, call_id, act, who, desks) for act in AgentAct}
     return {
-        **row(call_id, session, settings, desks, who),
+        **row(facts(call_id, session, settings, desks), who),
         "mine": desks.holder(call_id) == who.token_id,
         "held": state.held,
         "region": state.region or "",

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
 from voicebot.security import Principal
-from voicebot.web.console.agent.standing import may_follow, row, standing
+from voicebot.web.console.agent.standing import may_follow, row, running, standing
 
 if TYPE_CHECKING:
     from voicebot.call.session import CallSession
     from voicebot.exchange.dossier import TranscriptTurn
     from voicebot.web.service import Service
 
+    Turns = tuple[tuple[str, TranscriptTurn], ...]
+
 PAUSE_S = 0.2
 BEAT_S = 10.0
 """So often a beat: a page that is gone is noticed by it."""
+_WORDS = frozenset({"hypothesis", "far_side_hypothesis"})
+"""What is being said: no news for whoever does not follow the call."""
 _NOTES = frozenset(
     {
         "transfer",
@@ -49,7 +53,7 @@ async def desk(service: Service, who: Principal) -> AsyncGenerator[str, None]:
     beats_at = loop.time() + BEAT_S
     told: dict[str, str] = {}
     with desks.open(who.token_id, who.name, changed.set):
-        listening = asyncio.create_task(_wake_on_news(service, changed))
+        listening = asyncio.create_task(wake_on_news(service, changed))
         try:
             while True:
                 changed.clear()
@@ -72,29 +76,25 @@ async def desk(service: Service, who: Principal) -> AsyncGenerator[str, None]:
             await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _wake_on_news(service: Service, changed: asyncio.Event) -> None:
+async def wake_on_news(service: Service, changed: asyncio.Event) -> None:
+    """Sets `changed` with each message of the calls that a list of them could show; returns when
+    the service ends.
+    """
     async with aclosing(service.live.subscribe()) as messages:  # type: ignore[type-var]
         async for message in messages:
-            if message["kind"] != "hypothesis":
+            if message["kind"] not in _WORDS:
                 changed.set()
     changed.set()
 
 
 def _of_desk(service: Service, who: Principal) -> dict[str, Any]:
     desks = service.desks
-    shown = [
-        row(call_id, session, service.settings, desks, who)
-        for call_id, session in service.sessions.items()
-        if session.state.started
-    ]
+    known = {**desks.elsewhere.running, **running(service.sessions, service.settings, desks)}
+    shown = [row(each, who) for each in known.values()]
     offers = [
-        {
-            "leg": offer.leg.id,
-            "own": bool(offer.agent),
-            **row(offer.call_id, session, service.settings, desks, who),
-        }
-        for offer in desks.offers(who.token_id)
-        if (session := service.sessions.get(offer.call_id)) is not None
+        {"leg": offer.leg, "own": bool(offer.agent), **row(known[offer.call_id], who)}
+        for offer in desks.rings(who.token_id)
+        if offer.call_id in known
     ]
     order = {"certain": 0, "possible": 1, "": 2}
     shown.sort(key=lambda each: (order[each["danger"]], each["began"]))
@@ -113,20 +113,33 @@ class Words:
         self._told: dict[str, tuple[str, bool]] = {}
         self._settled: set[str] = set()
         self._at: dict[str, float] = {}
+        self._unsettled: dict[str, TranscriptTurn] = {}
 
     def heard(self, message: Mapping[str, Any]) -> None:
         """A hypothesis: whether its turn is settled by it, and when the recogniser had it."""
+        if message["kind"] == "far_side_hypothesis":
+            self._at[message["key"]] = message["at"]
+            return
         key = f"turn{message['turn']}"
         self._at[key] = message["at"]
         best = message["ear"] == "transcriber" or not self._has_transcriber
         if message["final"] and best:
             self._settled.add(key)
 
-    def news(self, turns: tuple[tuple[str, TranscriptTurn], ...]) -> list[dict[str, Any]]:
-        """``{"key", "side", "text", "start", "end", "entry", "partial", "at"}`` for each."""
+    def news(self, turns: Turns, unsettled: Turns = ()) -> list[dict[str, Any]]:
+        """``{"key", "side", "text", "start", "end", "entry", "partial", "at"}`` for each; without
+        text, and not partial, for one that was no speech after all.
+
+        Parameters:
+            unsettled: what far sides are saying.
+        """
+        now = [
+            (key, turn, turn.side == "caller" and key not in self._settled) for key, turn in turns
+        ]
+        now += [(key, turn, True) for key, turn in unsettled]
+        now += self._taken_back({key for key, _, _ in now})
         found = []
-        for key, turn in turns:
-            partial = turn.side == "caller" and key not in self._settled
+        for key, turn, partial in now:
             if self._told.get(key) != (turn.text, partial):
                 self._told[key] = turn.text, partial
                 found.append(
@@ -141,7 +154,15 @@ class Words:
                         "at": self._at.get(key, turn.end),
                     }
                 )
+        self._unsettled = dict(unsettled)
         return found
+
+    def _taken_back(self, present: Collection[str]) -> list[tuple[str, TranscriptTurn, bool]]:
+        return [
+            (key, turn.model_copy(update={"text": ""}), False)
+            for key, turn in self._unsettled.items()
+            if key not in present
+        ]
 
     def all_settled(self, turns: tuple[tuple[str, TranscriptTurn], ...]) -> None:
         """What was said before somebody followed."""
@@ -159,19 +180,20 @@ async def call(
     def stands() -> dict[str, Any]:
         return standing(call_id, session, service.settings, service.desks, who)
 
-    async with aclosing(_messages(service, call_id, who)) as messages:
+    async with aclosing(_messages(service, call_id)) as messages:
         await anext(messages)  # nothing that is said from now on is missed
         first = stands()
         shown = json.dumps(first)
-        yield event("snapshot", {"turns": words.news(session.transcript), "standing": first})
+        said = words.news(session.transcript, session.unsettled)
+        yield event("snapshot", {"turns": said, "standing": first})
         async for message in messages:
             kind = message["kind"]
-            if kind == "hypothesis":
+            if kind in _WORDS:
                 words.heard(message)
             if not may_follow(session, call_id, who, service.desks):
                 yield event("closed", {"reason": "confidential"})
                 return
-            for turn in words.news(session.transcript):
+            for turn in words.news(session.transcript, session.unsettled):
                 yield event("turn", turn)
             if kind in _NOTES:
                 yield event("note", message)
@@ -188,12 +210,10 @@ async def call(
                 yield ": beat\n\n"
 
 
-async def _messages(
-    service: Service, call_id: str, who: Principal
-) -> AsyncGenerator[dict[str, Any], None]:
+async def _messages(service: Service, call_id: str) -> AsyncGenerator[dict[str, Any], None]:
     """Those of `call_messages`, with `changed` for news of the desks."""
     changed = asyncio.Event()
-    with service.desks.open(who.token_id, who.name, changed.set):
+    with service.desks.watched(changed.set):
         async with aclosing(call_messages(service, call_id, BEAT_S, changed)) as messages:
             async for message in messages:
                 yield message

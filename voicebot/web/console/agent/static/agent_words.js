@@ -33,6 +33,11 @@ export class Transcript {
   turn({ key, side, text, start, partial, at }) {
     const stays = this.atEnd();
     let item = this.items.get(key);
+    if (!text && !partial) {    // it was no speech after all
+      item?.remove();
+      this.items.delete(key);
+      return;
+    }
     if (!item) {
       item = document.createElement("li");
       item.innerHTML = '<span class="by"></span><span class="said"></span>';

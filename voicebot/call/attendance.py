@@ -1,0 +1,131 @@
+"""Who is there: agents whose pages are open, and what they have said of themselves.
+
+At this node, and at the others by what they have told (`desk_shares`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from voicebot.call.desk_shares import NOTHING_SAID, Elsewhere, Presence, Said, ToldDesk
+
+ALIVE_S = 25.0
+"""A page answers a beat every 10 s; where none has for so long, nobody is ready."""
+
+
+@dataclass(slots=True)
+class _Desk:
+    pages: int = 0
+    beat_at: float = 0.0
+
+
+class Attendance:
+    """Agents are named by `Principal.token_id`.
+
+    Parameters:
+        clock: seconds, monotonic.
+        wall: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock, self._wall = clock, wall
+        self.elsewhere = Elsewhere()
+        self._watchers: list[Callable[[], None]] = []
+        self._desks: dict[str, _Desk] = {}
+        self._said: dict[str, Said] = {}
+        self._names: dict[str, str] = {}
+
+    @contextmanager
+    def open(self, agent: str, name: str, changed: Callable[[], None]) -> Iterator[None]:
+        """A page of the agent's desk is there; `changed` is called when what rings does."""
+        self._names[agent] = name
+        desk = self._desks.setdefault(agent, _Desk())
+        desk.pages += 1
+        desk.beat_at = self._clock()
+        self._tell()
+        with self.watched(changed):
+            try:
+                yield
+            finally:
+                desk.pages -= 1
+                if not desk.pages:
+                    self._desks.pop(agent, None)
+                    self._tell()
+
+    @contextmanager
+    def watched(self, changed: Callable[[], None]) -> Iterator[None]:
+        """`changed` is called when anything at the desks does."""
+        self._watchers.append(changed)
+        try:
+            yield
+        finally:
+            self._watchers.remove(changed)
+
+    def is_open(self, agent: str) -> bool:
+        """A page of the agent's is there."""
+        desk = self._desks.get(agent)
+        return bool(desk is not None and desk.pages) or self.elsewhere.is_open(agent)
+
+    def presence(self, agent: str) -> Presence:
+        """What he has said of himself, if a page of his is open."""
+        if not self.is_open(agent):
+            return Presence.AWAY
+        told = self.elsewhere.said(agent)
+        if agent in self._desks:
+            told = max(told, self._said.get(agent, NOTHING_SAID))
+        return told.presence
+
+    def set_presence(self, agent: str, presence: Presence) -> None:
+        if self.is_open(agent):
+            last = self._said.get(agent, NOTHING_SAID).at
+            # A node whose clock is behind is not overruled by what was said before.
+            self._said[agent] = Said(max(self._wall(), last + 0.001), presence)
+            self.beat(agent)
+            self._tell()
+
+    def beat(self, agent: str) -> None:
+        """A page of the agent's is there, at whichever node, and he is logged in."""
+        if self.is_open(agent):
+            self._desks.setdefault(agent, _Desk()).beat_at = self._clock()
+
+    def name_of(self, agent: str) -> str:
+        """As the agent is called; "" for nobody known here."""
+        return self._names.get(agent, "")
+
+    def _agents(self) -> Iterable[str]:
+        return dict.fromkeys((*self._desks, *self.elsewhere.agents))
+
+    def _is_alive(self, agent: str) -> bool:
+        desk = self._desks.get(agent)
+        return desk is not None and self._clock() - desk.beat_at < ALIVE_S
+
+    def _tell(self) -> None:
+        for changed in tuple(self._watchers):
+            changed()
+
+    # ── other nodes ───────────────────────────────────────────────────────────────
+
+    def _told_desks(self) -> tuple[ToldDesk, ...]:
+        return tuple(
+            ToldDesk(
+                agent=agent,
+                name=self.name_of(agent),
+                pages=desk.pages,
+                alive=self._is_alive(agent),
+                said=self._said.get(agent, NOTHING_SAID),
+            )
+            for agent, desk in self._desks.items()
+        )
+
+    def _learn(self, desks: Iterable[ToldDesk]) -> None:
+        for desk in desks:
+            self._names[desk.agent] = desk.name
+            if desk.said > self._said.get(desk.agent, NOTHING_SAID):
+                self._said[desk.agent] = desk.said
