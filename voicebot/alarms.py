@@ -6,7 +6,7 @@ Nothing is kept: an alarm stands as long as its cause does. `of_records` reads t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -135,12 +135,18 @@ def of_records(session: Session, at: float) -> list[Alarm]:
     ]  # fmt: skip
 
 
-def of_service(standing: Standing, waiting: int, stale: Iterable[str] = ()) -> list[Alarm]:
+def of_service(
+    standing: Standing,
+    waiting: int,
+    stale: Iterable[str] = (),
+    lost: Mapping[str, float] | None = None,
+) -> list[Alarm]:
     """What the service knows of itself. Pure.
 
     Parameters:
         waiting: callers in danger who wait for a line to 110.
         stale: names of lines whose seats were told once, and not any more.
+        lost: nodes with calls that have fallen silent, and since when (seconds since the epoch).
     """
     found: list[Alarm] = []
     if waiting:
@@ -156,6 +162,10 @@ def of_service(standing: Standing, waiting: int, stale: Iterable[str] = ()) -> l
     if standing.lag.p99 > LAG_MS:
         found.append(Alarm("slow", "warn"))
     found += [Alarm("figures_stale", "warn", about=line) for line in stale]
+    found += [
+        Alarm("node_lost", "danger", since=since, about=node)
+        for node, since in (lost or {}).items()
+    ]
     return found
 
 

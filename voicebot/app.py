@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
@@ -29,7 +29,6 @@ from telephony.errors import CallError, MediaStreamError
 from telephony.numbers import caller_number
 from telephony.stream_start import StreamStart, receive_start
 from voicebot.admission import Admission, Occupancy
-from voicebot.agents.links import open_links
 from voicebot.call.agent_desks import AgentDesks
 from voicebot.call.engines import Engines, open_engines
 from voicebot.call.journal import Journal
@@ -39,19 +38,22 @@ from voicebot.call.session import CallSession, recording_path
 from voicebot.call.waiting_lines import WaitingLines
 from voicebot.call_backs import CallBacks
 from voicebot.callers.service import CallerService
+from voicebot.cluster.everywhere import (
+    follow_figures,
+    offer_recordings,
+    shared_figures,
+    surge_everywhere,
+    waiting_elsewhere,
+    with_nodes,
+)
+from voicebot.cluster.nodes import Node
 from voicebot.config import Settings
 from voicebot.duty.following import follow_directory
-from voicebot.duty.notices.secret import notice_secret
-from voicebot.duty.notices.worker import NoticeWorker
-from voicebot.embedder import SentenceEmbedder
 from voicebot.endpoints import Endpoint
-from voicebot.exchange.outbox import OutboxWorker
-from voicebot.exchange.platform import Platform
-from voicebot.exchange.reconciliation.daily import DailyReconciliation
-from voicebot.exchange.worker import EnvelopeWorker
-from voicebot.figures.topic_watch import TopicWatch
 from voicebot.incidents.watch import IncidentWatch
-from voicebot.knowledge import Knowledge, KnowledgeBase, open_embedder, unreadable
+from voicebot.jobs import jobs_of
+from voicebot.knowledge import KnowledgeBase, open_embedder
+from voicebot.knowledge_following import follow_knowledge, published_or_none
 from voicebot.left_open import RunningCalls, close_left_open
 from voicebot.loop_lag import LoopLag
 from voicebot.metrics.call import CallMeter
@@ -60,22 +62,17 @@ from voicebot.metrics.standing import Standing
 from voicebot.readiness import Readiness, readiness
 from voicebot.recording_vault import open_vault
 from voicebot.records.store import Records
-from voicebot.retention.daily import DailyRetention
 from voicebot.security import desk_token
+from voicebot.surge import status
 from voicebot.surge.control import SurgeControl
 from voicebot.surge.diverting import Diverting
-from voicebot.tickets.reminding import Reminding
 
 if TYPE_CHECKING:
+    from voicebot.cluster.member import Member
     from voicebot.tracing.call import CallTrace
     from voicebot.tracing.service import Tracing
 
 log = structlog.get_logger()
-
-KNOWLEDGE_CHECK_S = 1.0
-"""How often a running service looks for a change of what is published (R18)."""
-KNOWLEDGE_RETRY_S = 60.0
-"""The longest pause between attempts to read one that cannot be read."""
 
 REFUSED = (Rejection.FULL, Rejection.TOO_MANY, Rejection.STOPPING)
 """Callers of ours who were not answered: they count in the figures."""
@@ -87,7 +84,13 @@ CALLS_END_S = 5
 
 
 class Service:
-    """Answers calls. Made by `open_service`, which loads what it needs."""
+    """Answers calls. Made by `open_service`, which loads what it needs.
+
+    Parameters:
+        member: what it is among the other processes of the installation; None: the only one.
+    """
+
+    member: Member | None = None
 
     def __init__(
         self,
@@ -96,9 +99,11 @@ class Service:
         records: Records,
         directory: DutyDirectory,
         desk_token: str | None,
+        member: Member | None = None,
     ) -> None:
         self.settings, self.engines, self.records = settings, engines, records
-        self.live = LiveFeed()
+        self.member = member
+        self.live = member.live if member is not None else LiveFeed()
         self.loop_lag = LoopLag()
         self.metrics = Metrics()
         self.tracing: Tracing | None = None
@@ -122,7 +127,7 @@ class Service:
             engines.pool,
         )
         self.call_backs = CallBacks(settings.handoff.call_back_trunk, self._admission.calling)
-        self.waiting = WaitingLines(settings.handoff.lines)
+        self.waiting = WaitingLines(settings.handoff.lines, partial(waiting_elsewhere, member))
         self.desks = AgentDesks()
         self.callers = CallerService(
             settings,
@@ -136,12 +141,17 @@ class Service:
             lambda: self._admission.room,
             lambda number, at: bool(self.callers.limited.last_day(number, at)),
             self.call_backs.pending,
+            shared_figures(member),
         )
         self.incidents = IncidentWatch(
             records, engines.library, self._sessions.keys, self._tell_incident
         )
         self._diverting = Diverting(records, self.surge, self.callers.window)
         self.started_at = time.time()
+        if member is not None:
+            follow_figures(member, self.surge)
+            offer_recordings(member, self._recordings)
+            member.describe_with(self._described)
 
     @property
     def calls_in_progress(self) -> int:
@@ -182,6 +192,29 @@ class Service:
             self.transcriber_counts,
             {line.did: self.surge.state(line.did).mode for line in self.settings.lines},
             self.tracing.counts if self.tracing is not None else {},
+        )
+
+    @property
+    def installation(self) -> Standing:
+        """As `standing`, with the calls of all nodes."""
+        return with_nodes(self.standing, self.member)
+
+    def surge_status(self) -> dict[str, Any]:
+        """As GET /v1/surge has it."""
+        return surge_everywhere(self.surge, self.settings, self.member)
+
+    def _described(self, node: Node) -> Node:
+        occupancy, limits = self.occupancy, self.settings.admission
+        return replace(
+            node,
+            ready=self.readiness.ready,
+            stopping=occupancy.stopping,
+            calls=tuple(self._sessions),
+            room=limits.calls,
+            lines=occupancy.lines,
+            lines_room=limits.handoff_lines,
+            waiting=tuple(self.waiting.waiting_here(time.monotonic())),
+            surge=status.told(self.surge, (line.did for line in self.settings.lines)),
         )
 
     @property
@@ -241,6 +274,8 @@ class Service:
         the endpoints that can keep their callers are left with them.
         """
         self._admission.stop()
+        if self.member is not None:
+            self.member.beat()
         await self._until_no_call(self.settings.admission.drain_s)
         left = await asyncio.gather(
             *(
@@ -440,8 +475,9 @@ async def _text(websocket: WebSocket) -> str | bytes:
 
 
 @contextlib.asynccontextmanager
-async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """The service with everything it needs, and its background work, until the block ends.
+async def open_service(settings: Settings, member: Member | None = None) -> AsyncIterator[Service]:
+    """The service with everything it needs, and its background work, until the block ends: what
+    belongs to its own calls, and as role `worker` what an installation needs once.
 
     Raises:
         VoicebotError: a model that it cannot do without is missing.
@@ -452,11 +488,10 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     service: Service | None = None
     try:
         embedder = open_embedder(settings)
-        published = await asyncio.to_thread(_published, knowledge, embedder)
+        published = await asyncio.to_thread(published_or_none, knowledge, embedder)
         engines = await asyncio.to_thread(open_engines, settings, published, embedder)
-        token = desk_token(settings)
-        directory, notice_key = await records.duty_directory(), notice_secret(settings)
-        service = Service(settings, engines, records, directory, token)
+        directory = await records.duty_directory()
+        service = Service(settings, engines, records, directory, desk_token(settings), member)
         service.tracing = _open_tracing(settings)
         await asyncio.to_thread(service.seal_recordings)
         left_open = await asyncio.to_thread(service.running_calls.left)
@@ -467,16 +502,10 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             asyncio.create_task(service.callers.run()),
             asyncio.create_task(service.surge.run()),
             asyncio.create_task(service.incidents.run()),
-            asyncio.create_task(OutboxWorker(records, token, link=open_links(settings).url).run()),
-            asyncio.create_task(_exchange(settings, records).run()),
-            *_reconciling(settings, records),
-            asyncio.create_task(_follow_knowledge(knowledge, engines)),
-            asyncio.create_task(Reminding(records).run()),
-            asyncio.create_task(DailyRetention(settings).run()),
+            asyncio.create_task(follow_knowledge(knowledge, engines)),
             asyncio.create_task(service.vault.run()),
-            asyncio.create_task(TopicWatch(records, engines.embedder).run()),
-            asyncio.create_task(NoticeWorker(records, settings.notices, notice_key).run()),
             asyncio.create_task(follow_directory(records, directory, service.take_directory)),
+            asyncio.create_task(jobs_of(settings, records, engines.embedder)),
         ]
         settle()
         yield service
@@ -493,12 +522,6 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         await records.close()
 
 
-def _reconciling(settings: Settings, records: Records) -> list[asyncio.Task[None]]:
-    if not settings.exchange.url or settings.exchange.reconcile_at is None:
-        return []
-    return [asyncio.create_task(DailyReconciliation(settings, records).run())]
-
-
 def _open_tracing(settings: Settings) -> Tracing | None:
     """Where no collector is named, nothing is loaded for it."""
     if not settings.tracing.url:
@@ -506,11 +529,6 @@ def _open_tracing(settings: Settings) -> Tracing | None:
     from voicebot.tracing.service import Tracing
 
     return Tracing(settings.tracing)
-
-
-def _exchange(settings: Settings, records: Records) -> EnvelopeWorker:
-    platform = Platform(settings.exchange) if settings.exchange.url else None
-    return EnvelopeWorker(records, platform, alarm_s=settings.exchange.alarm_s)
 
 
 def settle() -> None:
@@ -521,56 +539,3 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
-
-
-async def _follow_knowledge(knowledge: KnowledgeBase, engines: Engines) -> None:
-    """Takes up each publication within seconds, without a restart (R18).
-
-    What is withdrawn or worded anew is so at the next look, whatever the index still finds:
-    also while another index is being made, and while none can be made.
-    """
-    loop = asyncio.get_running_loop()
-    opening: asyncio.Task[Knowledge] | None = None
-    pause, not_before, told = KNOWLEDGE_CHECK_S, 0.0, ""
-    while True:
-        if opening is None:
-            await asyncio.sleep(KNOWLEDGE_CHECK_S)
-        else:
-            await asyncio.wait((opening,), timeout=KNOWLEDGE_CHECK_S)
-        # Only what changed since `opened` was read is asked for, hence before.
-        opened = opening if opening is not None and opening.done() else None
-        current = engines.knowledge
-        try:
-            entries = await asyncio.to_thread(knowledge.changed)
-        except Exception as error:
-            told = _told_once(error, told)
-            continue
-        if opened is not None:
-            opening = None
-            try:
-                current = opened.result()
-                pause, told = KNOWLEDGE_CHECK_S, ""
-                log.info("knowledge_base_reloaded", revision=current.revision)
-            except Exception as error:
-                pause, told = min(2 * pause, KNOWLEDGE_RETRY_S), _told_once(error, told)
-            not_before = loop.time() + pause
-        if entries is not None:
-            current = replace(current, entries=entries)
-            if opening is None and loop.time() >= not_before:
-                opening = loop.create_task(asyncio.to_thread(knowledge.open, engines.embedder))
-        engines.knowledge = current
-
-
-def _told_once(error: Exception, told: str) -> str:
-    """One line in the log for as long as the fault is the same."""
-    if str(error) != told:
-        log.error("knowledge_base_not_reloaded", exc_info=error)
-    return str(error)
-
-
-def _published(knowledge: KnowledgeBase, embedder: SentenceEmbedder) -> Knowledge:
-    try:
-        return knowledge.open(embedder)
-    except Exception as error:
-        log.exception("knowledge_base_unreadable", reason=type(error).__name__)
-        return unreadable()

@@ -85,6 +85,8 @@ class Paths(Section):
     """Fetched models (`voicebot models fetch`)."""
     state: Path = Path("var")
     """Database, recordings, rendered answers, spool, first tokens."""
+    secrets: Path | None = None
+    """Tokens and keys that all processes of an installation share; empty: in `state`."""
     shared: Path = Path("../shared")
     """Evaluation data and the listener's model, beside the checkout."""
     listener: Path | None = None
@@ -96,13 +98,19 @@ class Paths(Section):
         if not isinstance(values, Mapping):
             return values
         given = dict(values)
-        if given.get("listener") == "":
-            given["listener"] = None
+        for optional in ("listener", "secrets"):
+            if given.get(optional) == "":
+                given[optional] = None
         for name, field in cls.model_fields.items():
             value = given.get(name, field.default)
             if isinstance(value, str | Path):
                 given[name] = (base_folder() / Path(value).expanduser()).resolve()
         return given
+
+    @property
+    def secrets_folder(self) -> Path:
+        """Where tokens and keys are."""
+        return self.secrets or self.state / "secrets"
 
     def listener_folder(self) -> Path | None:
         """The listener's model folder, or None where there is none to be found."""

@@ -33,9 +33,11 @@ def why_impossible(roles: Sequence[Role], *, nats: bool, postgresql: bool) -> st
     given = set(roles)
     if not given:
         return f"no role is named: choose among {', '.join(get_args(Role))}"
-    if given == {"asr"} or set(EMBEDDED) <= given:
-        if "asr" in given and not nats:
-            return "the role asr decodes for other processes: set nats.servers"
+    if "asr" in given:
+        if given != {"asr"}:
+            return "the role asr is a process of its own: start another one for the others"
+        return "" if nats else "the role asr decodes for other processes: set nats.servers"
+    if set(EMBEDDED) <= given:
         return ""
     others = ", ".join(sorted({*EMBEDDED} - given))
     missing = [] if nats else ["set nats.servers"]

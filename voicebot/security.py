@@ -237,12 +237,15 @@ def prepare(settings: Settings) -> Mapping[str, str]:
         RecordsUnavailable: the database cannot be opened or brought up to date.
         SecurityError: the state folder cannot be written.
     """
-    state = settings.paths.state
+    state, secrets_folder = settings.paths.state, settings.paths.secrets_folder
     try:
         make_private(state)
-        lock = os.open(state / ".first-start.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        secrets_folder.mkdir(exist_ok=True, mode=0o700, parents=True)
+        lock = os.open(secrets_folder / ".first-start.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise SecurityError(f"The state folder {state} cannot be used: {error.strerror}.") from None
+        raise SecurityError(
+            f"The folder {secrets_folder} cannot be used: {error.strerror}."
+        ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         migrate(settings.database_url)
@@ -279,7 +282,7 @@ def new_token() -> str:
 
 
 def token_file(settings: Settings, role: str) -> Path:
-    return settings.paths.state / "secrets" / f"{role}.token"
+    return settings.paths.secrets_folder / f"{role}.token"
 
 
 def keep_token(settings: Settings, role: str, token: str) -> Path:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import structlog
 import uvicorn
@@ -14,7 +14,10 @@ from fastapi import FastAPI
 
 from telephony.audio_socket_packets import Announcements
 from voicebot.app import CALLS_END_S, Service, open_service
+from voicebot.cluster.live_events import RunningCalls
+from voicebot.cluster.member import open_member
 from voicebot.config import Settings
+from voicebot.config_roles import EMBEDDED
 from voicebot.endpoints import endpoints, running
 from voicebot.errors import VoicebotError
 from voicebot.records.errors import RecordsUnavailable
@@ -22,7 +25,9 @@ from voicebot.reloading import OnHangUp
 from voicebot.security import SecurityError, prepare
 from voicebot.state_folder import only_service
 from voicebot.web.api import create_app
+from voicebot.web.console.board import Board
 from voicebot.web.service import Service as WebService
+from voicebot.web_role import CallFreeService, open_call_free
 
 log = structlog.get_logger()
 
@@ -75,21 +80,13 @@ async def _serve(settings: Settings) -> int:
         with _bind(host, port) as bound, only_service(settings.paths.state):
             await asyncio.to_thread(_prepare, settings)
             announcements = Announcements()
-            async with open_service(settings) as service:
+            async with opened(settings) as service:
                 server = _Server(server_config(service, announcements))
                 stopping.server = server
                 hang_up.service = service
                 draining = asyncio.create_task(_drain(stopping, service, server))
-                service.endpoints = endpoints(settings, service.take, announcements)
-                async with running(service.endpoints):
-                    secure = "s" if settings.server.tls_certificate else ""
-                    address = f"{host}:{bound.getsockname()[1]}"
-                    log.info(
-                        "ready",
-                        media=f"ws{secure}://{address}/media",
-                        page=f"http{secure}://{address}/call",
-                        console=f"http{secure}://{address}/console/",
-                    )
+                async with _endpoints(service, announcements):
+                    _say_ready(settings, f"{host}:{bound.getsockname()[1]}")
                     await server.serve(sockets=[bound])
                     draining.cancel()
                     await service.ended()
@@ -97,6 +94,50 @@ async def _serve(settings: Settings) -> int:
         if not stopping.number:
             raise
     return 130 if stopping.number == signal.SIGINT else 0
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Service | CallFreeService]:
+    """The service of the settings' roles, among the others of its installation.
+
+    Raises:
+        VoicebotError: a model is missing, or what [nats] names cannot be read.
+    """
+    async with open_member(settings, RunningCalls(Board())) as member:
+        if "media" in settings.server.roles:
+            async with open_service(settings, member) as service:
+                yield service
+        else:
+            async with open_call_free(settings, member) as call_free:
+                yield call_free
+
+
+@contextlib.asynccontextmanager
+async def _endpoints(
+    service: Service | CallFreeService, announcements: Announcements
+) -> AsyncIterator[None]:
+    if isinstance(service, Service):
+        service.endpoints = endpoints(service.settings, service.take, announcements)
+        async with running(service.endpoints):
+            yield
+    else:
+        yield
+
+
+def _say_ready(settings: Settings, address: str) -> None:
+    secure, roles = "s" if settings.server.tls_certificate else "", settings.server.roles
+    pages = {
+        "page": f"http{secure}://{address}/call",
+        "console": f"http{secure}://{address}/console/",
+    }
+    log.info(
+        "ready",
+        **({"media": f"ws{secure}://{address}/media"} if "media" in roles else {}),
+        **(pages if "web" in roles else {}),
+        **(
+            {} if set(EMBEDDED) <= set(roles) else {"node": settings.node, "roles": ",".join(roles)}
+        ),
+    )
 
 
 def server_config(service: WebService, announcements: Announcements | None) -> uvicorn.Config:
@@ -117,7 +158,9 @@ def server_config(service: WebService, announcements: Announcements | None) -> u
     )
 
 
-async def _drain(stopping: Stopping, service: Service, server: uvicorn.Server) -> None:
+async def _drain(
+    stopping: Stopping, service: Service | CallFreeService, server: uvicorn.Server
+) -> None:
     """At the first signal: no new calls, and the running ones may finish."""
     await stopping.requested.wait()
     log.info("stopping", calls=service.calls_in_progress)

@@ -23,7 +23,7 @@ from tests.flows.scripted_call import SCRIPTED_TRIAGE
 from tests.voicebot.kb_commands import CorpusLetters
 from tests.voicebot.test_answer_audio import FakeVoice
 from tests.voicebot.test_web import _opened, _Service
-from voicebot import app
+from voicebot import knowledge_following
 from voicebot.call.audio_library import AudioLibrary, audio_folder
 from voicebot.clock import now
 from voicebot.config import Settings
@@ -121,7 +121,9 @@ def opened(settings: Settings, *entries: Entry, at: datetime | None = None) -> I
     )
     with TestClient(create_app(service)) as client:
         assert client.portal is not None
-        following = client.portal.start_task_soon(app._follow_knowledge, base, service.engines)
+        following = client.portal.start_task_soon(
+            knowledge_following.follow_knowledge, base, service.engines
+        )
         try:
             yield Room(client, service, settings)
         finally:

@@ -13,11 +13,12 @@ from sqlalchemy.exc import OperationalError
 from asr.pool import DecodePool
 from kb.entry import Entry
 from telephony.call_control import CallInfo, IncomingCall
-from voicebot.app import Service, _follow_knowledge, _published, settle
+from voicebot.app import Service, settle
 from voicebot.clock import now
 from voicebot.config import Settings
 from voicebot.figures.tables import RefusedCallRow
 from voicebot.knowledge import Knowledge, KnowledgeError, unreadable
+from voicebot.knowledge_following import follow_knowledge, published_or_none
 from voicebot.records.store import Records
 
 pytestmark = pytest.mark.leaping_time
@@ -138,7 +139,7 @@ class Base:
 
 
 def test_without_a_knowledge_base_every_search_fails_and_nothing_else() -> None:
-    knowledge = _published(Base(1), None)  # type: ignore[arg-type]
+    knowledge = published_or_none(Base(1), None)  # type: ignore[arg-type]
     with pytest.raises(KnowledgeError):
         knowledge.search("社保卡丢了", at=now())
     assert knowledge.entry("rx-001", at=now()) is None
@@ -147,9 +148,9 @@ def test_without_a_knowledge_base_every_search_fails_and_nothing_else() -> None:
 async def test_a_knowledge_base_that_comes_back_is_taken_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("voicebot.app.KNOWLEDGE_CHECK_S", 0.01)
+    monkeypatch.setattr("voicebot.knowledge_following.KNOWLEDGE_CHECK_S", 0.01)
     engines = SimpleNamespace(embedder=None, knowledge=unreadable())
-    following = asyncio.create_task(_follow_knowledge(Base(3), engines))  # type: ignore[arg-type]
+    following = asyncio.create_task(follow_knowledge(Base(3), engines))  # type: ignore[arg-type]
     async with asyncio.timeout(5):
         while engines.knowledge.revision != 7:  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -13,7 +13,7 @@ import subprocess
 from collections import defaultdict
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import fastjsonschema
 import pytest
@@ -25,6 +25,7 @@ from typer.core import TyperGroup
 from tests.voicebot.tools import Kamailio, needs
 from voicebot.cli import app
 from voicebot.config import PREFIX, Settings, load_settings
+from voicebot.config_roles import Role
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -118,18 +119,19 @@ def test_no_unit_promises_systemd_a_sign_of_life_that_nothing_sends(name: str) -
 def test_the_service_has_the_time_that_its_calls_need_to_end() -> None:
     from voicebot.app import CALLS_END_S, LEAVING_S
 
-    service = unit("voicebot.service")["Service"]
-    (stop,) = service["TimeoutStopSec"]
     needed = Settings().admission.drain_s + 2 * LEAVING_S + 2 * CALLS_END_S
-    assert float(stop) >= needed
-    grace = compose()["services"]["voicebot"]["stop_grace_period"]
-    assert float(grace.removesuffix("s")) >= needed
+    for name in ("voicebot.service", "voicebot@.service"):
+        (stop,) = unit(name)["Service"]["TimeoutStopSec"]
+        assert float(stop) >= needed
+    for service in (compose()["services"]["voicebot"], compose("roles.yaml")["services"]["media"]):
+        assert float(service["stop_grace_period"].removesuffix("s")) >= needed
     (asr_stop,) = unit("voicebot-asr.service")["Service"]["TimeoutStopSec"]
     assert float(asr_stop) > Settings().asr_service.drain_s
 
 
-def test_media_processes_outlive_the_service_with_their_callers() -> None:
-    service = unit("voicebot.service")["Service"]
+@pytest.mark.parametrize("name", ["voicebot.service", "voicebot@.service"])
+def test_media_processes_outlive_the_service_with_their_callers(name: str) -> None:
+    service = unit(name)["Service"]
     assert (service["KillMode"], service["LimitRTPRIO"]) == (["process"], ["1"])
     assert "RestrictRealtime" not in service
 
@@ -174,15 +176,43 @@ def test_systemd_calls_the_units_little_exposed(name: str) -> None:
     assert done.returncode == 0, done.stdout.splitlines()[-1] + done.stderr
 
 
-def compose() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text("utf-8"))
+COMPOSE = ("compose.yaml", "roles.yaml")
+
+
+def compose(name: str = "compose.yaml") -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((DEPLOY / "compose" / name).read_text("utf-8"))
     return found
 
 
-def test_the_compose_file_is_one() -> None:
+@pytest.mark.parametrize("role", get_args(Role))
+def test_each_role_is_a_container_with_settings_of_its_own(
+    role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = compose("roles.yaml")["services"]
+    accepts(services[role]["command"])
+    for variable, value in services[role]["environment"].items():
+        if variable != "VOICEBOT_CONFIG":
+            monkeypatch.setenv(variable, re.sub(r"\$\{[^}]*\}", "secret", value))
+    monkeypatch.setenv("VOICEBOT_SERVER__ROLES", json.dumps([role]))
+    settings = load_settings(DEPLOY / "compose" / "voicebot.toml.sample")
+    assert settings.joins_others
+    others = [each for name, each in services.items() if name in get_args(Role) and name != role]
+    assert settings.server.port not in [
+        int(each["environment"]["VOICEBOT_SERVER__PORT"]) for each in others
+    ]
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_each_role_is_a_unit_of_its_own(role: str) -> None:
+    (line,) = unit("voicebot@.service")["Service"]["ExecStart"]
+    accepts(shlex.split(line.replace("%i", role))[1:])
+
+
+def test_the_compose_files_are_some() -> None:
     schema = json.loads((Path(__file__).parent / "compose_schema.json").read_text("utf-8"))
     check = fastjsonschema.compile(schema, use_formats=False)
-    check(compose())
+    for name in COMPOSE:
+        check(compose(name))
     with pytest.raises(fastjsonschema.JsonSchemaException):
         check({"services": {"voicebot": {"imag": "voicebot"}}})
 
@@ -201,7 +231,8 @@ def test_the_containers_settings_are_settings(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_the_containers_mount_from_here_is_here_or_the_operators() -> None:
     made_by_the_operator = {"voicebot.toml", "voicebot.token"}
-    for service in compose()["services"].values():
+    services = [each for name in COMPOSE for each in compose(name)["services"].values()]
+    for service in services:
         for volume in service.get("volumes", ()):
             source = volume.partition(":")[0]
             if source.startswith(".") and Path(source).name not in made_by_the_operator:

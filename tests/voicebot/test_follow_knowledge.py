@@ -27,7 +27,7 @@ from tests.voicebot.test_knowledge import (
     embedder,
     reviewed,
 )
-from voicebot import app
+from voicebot import knowledge_following
 from voicebot.config import Settings
 from voicebot.knowledge import Knowledge, KnowledgeBase
 
@@ -67,13 +67,15 @@ class Base:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "KNOWLEDGE_CHECK_S", 0.005)
+    monkeypatch.setattr(knowledge_following, "KNOWLEDGE_CHECK_S", 0.005)
 
 
 @asynccontextmanager
 async def followed(base: Base) -> AsyncIterator[Any]:
     engines = SimpleNamespace(embedder=None, knowledge=Knowledge(None, by_id([FIRST]), 1))
-    following = asyncio.create_task(app._follow_knowledge(cast(Any, base), cast(Any, engines)))
+    following = asyncio.create_task(
+        knowledge_following.follow_knowledge(cast(Any, base), cast(Any, engines))
+    )
     try:
         yield engines
     finally:
@@ -127,7 +129,7 @@ async def test_a_withdrawal_is_heard_while_no_index_can_be_made() -> None:
 async def test_an_index_that_cannot_be_made_is_tried_more_and_more_rarely(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(app, "KNOWLEDGE_RETRY_S", 3600.0)
+    monkeypatch.setattr(knowledge_following, "KNOWLEDGE_RETRY_S", 3600.0)
     base = Base(FIRST, SECOND)
     base.index_fails = True
     base.made.set()

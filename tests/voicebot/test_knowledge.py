@@ -21,10 +21,10 @@ from kb.slot_store import import_slots
 from kb.slots import Slot
 from tests.kb.conftest import NOON, LetterEmbedder, make_entry, publish_all
 from tests.voicebot.test_session import scripted_engines
-from voicebot.app import KNOWLEDGE_CHECK_S, _follow_knowledge
 from voicebot.call.engines import Engines, NotPublished
 from voicebot.config import Settings
 from voicebot.knowledge import Knowledge, KnowledgeBase, KnowledgeError, spoken_texts
+from voicebot.knowledge_following import KNOWLEDGE_CHECK_S, follow_knowledge
 from voicebot.records.database import migrate, open_engine
 
 ENTRY = make_entry("x-1", "怎么办居住证", answer="旧的答复。")
@@ -263,7 +263,7 @@ async def test_a_running_service_says_what_was_published_within_five_seconds(
     assert KNOWLEDGE_CHECK_S <= 2.0
     engines: Engines = scripted_engines(tmp_path)
     engines.embedder, engines.knowledge = embedder, base.open(embedder)
-    following = asyncio.create_task(_follow_knowledge(base, engines))
+    following = asyncio.create_task(follow_knowledge(base, engines))
     await asyncio.sleep(10)
     with administrator(settings) as session:
         reviewed(session, "新的答复。")

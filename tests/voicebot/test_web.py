@@ -32,6 +32,7 @@ from voicebot.metrics.standing import Standing
 from voicebot.readiness import Readiness
 from voicebot.records.store import Records
 from voicebot.surge.control import SurgeControl
+from voicebot.surge.status import status_values
 from voicebot.web.api import MAX_BODY_BYTES, create_app
 from voicebot.web.pages import PUBLIC
 
@@ -48,6 +49,7 @@ class _Live:
 
 
 class _Service:
+    member = None
     started_at = 0.0
     calls_in_progress = 0
     engines: Any = None
@@ -69,6 +71,13 @@ class _Service:
         self.surge = SurgeControl(
             settings, records, lambda: Room(0, 8, 16, 0), lambda *_: False, lambda _: False
         )
+
+    @property
+    def installation(self) -> Standing:
+        return self.standing
+
+    def surge_status(self) -> dict[str, Any]:
+        return status_values(self.surge, [line.did for line in self.settings.lines])
 
     def take_settings(self, settings: Settings) -> None:
         self.settings = settings

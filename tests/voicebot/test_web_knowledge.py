@@ -16,7 +16,7 @@ import soundfile
 from tests.kb.conftest import make_entry
 from tests.voicebot.call_logs import record_in, unanswered
 from tests.voicebot.knowledge_room import FIELDS, Room, give_ears, opened
-from voicebot import app
+from voicebot import knowledge_following
 from voicebot.config import Settings
 from voicebot.web.knowledge.desk import AT_LEISURE
 
@@ -27,7 +27,7 @@ HEAD = "id,category,department,question,answer,valid_from,valid_to,status\n"
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "KNOWLEDGE_CHECK_S", 0.005)
+    monkeypatch.setattr(knowledge_following, "KNOWLEDGE_CHECK_S", 0.005)
     monkeypatch.setattr("voicebot.knowledge_desk.publishing.LOOK_S", 0.005)
 
 

@@ -83,7 +83,7 @@ def open_links(settings: Settings) -> Links:
 
     Where it cannot be kept, links hold until the process ends: 110 has the dossier all the same.
     """
-    file = settings.paths.state / "secrets" / "handoff-links.key"
+    file = settings.paths.secrets_folder / "handoff-links.key"
     try:
         make_private(settings.paths.state)
         file.parent.mkdir(exist_ok=True, mode=0o700)

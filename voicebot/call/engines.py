@@ -178,20 +178,26 @@ def open_ears(
         return listener, None
 
 
-def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmbedder) -> Engines:
-    """Load every model, in threads side by side. Blocking, a few seconds."""
+def open_engines(
+    settings: Settings, knowledge: Knowledge, embedder: SentenceEmbedder, *, hears: bool = True
+) -> Engines:
+    """Load every model, in threads side by side. Blocking, a few seconds.
+
+    Parameters:
+        hears: False: none that is for the sound of calls, where none runs here.
+    """
     ear_executor = ThreadPoolExecutor(1, thread_name_prefix="ears")
     decode_executor = ThreadPoolExecutor(1, thread_name_prefix="decode", initializer=step_back)
     with ThreadPoolExecutor(4) as loading:
-        ears = loading.submit(open_ears, settings, decode_executor)
+        ears = loading.submit(open_ears, settings, decode_executor) if hears else None
         library = loading.submit(open_library, settings)
         turn_executor = ThreadPoolExecutor(1, thread_name_prefix="turn")
-        smart_turn = loading.submit(SmartTurn, turn_executor)
+        smart_turn = loading.submit(SmartTurn, turn_executor) if hears else None
         warm = loading.submit(embedder.embed, ["您好"])
         triage = loading.submit(TriageModel.load)
         prompts = loading.submit(load_prompts)
         dispatch = loading.submit(load_dispatch)
-        listener, transcriber = ears.result()
+        listener, transcriber = ears.result() if ears is not None else (None, None)
         try:
             warm.result()
         except ModelUnavailable as error:
@@ -203,7 +209,7 @@ def open_engines(settings: Settings, knowledge: Knowledge, embedder: SentenceEmb
             pool=open_pool(transcriber, decode_executor),
             ear_executor=ear_executor,
             work_executor=ThreadPoolExecutor(2, thread_name_prefix="work"),
-            smart_turn=smart_turn.result(),
+            smart_turn=smart_turn.result() if smart_turn is not None else None,
             embedder=embedder,
             triage=triage.result(),
             knowledge=knowledge,

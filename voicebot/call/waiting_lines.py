@@ -6,7 +6,7 @@ Should the list itself fail, every call dials as if there were none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -16,6 +16,7 @@ from flows.state import State
 from flows.waiting import LINES_FULL, claim
 from flows.waiting_list import Claim, Grant, WaitingList
 from flows.waiting_risk import as_values
+from voicebot.cluster.nodes import waiting_first
 
 log = structlog.get_logger()
 
@@ -28,10 +29,16 @@ class WaitingLines:
 
     Parameters:
         lines: how many lines each number of the duty directory has, where that is known.
+        others: who waits at other nodes, as `waiting` lists them.
     """
 
-    def __init__(self, lines: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        lines: Mapping[str, int] | None = None,
+        others: Callable[[], Iterable[dict[str, Any]]] = tuple,
+    ) -> None:
         self._list = WaitingList(dict(lines or {}))
+        self._others = others
         self._calls: dict[str, CallLines] = {}
         self._dealt_at = float("-inf")
 
@@ -46,7 +53,13 @@ class WaitingLines:
         self._list.renew(call, None, self._dealt_at)
 
     def waiting(self, at: float) -> list[dict[str, Any]]:
-        """Who waits, the most urgent first, as JSON has it."""
+        """Who waits, here or elsewhere, the most urgent first, as JSON has it."""
+        others = list(self._others())
+        own = self.waiting_here(at)
+        return waiting_first([*own, *others]) if others else own
+
+    def waiting_here(self, at: float) -> list[dict[str, Any]]:
+        """Those of `waiting` whose calls are this service's."""
         return [
             {
                 "call_id": call,

@@ -29,10 +29,12 @@ log = structlog.get_logger()
 
 Message = dict[str, Any]
 Handler = Callable[[Message], None]
-Answerer = Callable[[Message], Awaitable[Message]]
+Answerer = Callable[[Message], Awaitable[Message | None]]
 
 PENDING: Final = 2_000
 """Messages that wait for NATS; then the oldest go."""
+MOST_UNHANDLED: Final = 20_000
+"""Received messages of a subject that wait for their handler; then the newest are lost."""
 AT_ONCE: Final = 64
 """Requests that one `answer` has in hand at a time; the next ones wait."""
 RETRY_S: Final = 1.0
@@ -128,12 +130,14 @@ class Bus:
         """Answers each request of `subject`, several at a time; until the bus ends.
 
         Parameters:
-            handler: what it raises reaches the asker as `Refused`, by its code alone.
+            handler: what it raises reaches the asker as `Refused`, by its code alone; None is no
+                answer, where others are asked as well.
             queue: of several that answer under the same name, one gets each request.
         """
         free = asyncio.Semaphore(AT_ONCE)
 
         async def reply(message: Message, received: Msg) -> None:
+            answer: Message | None
             try:
                 answer = await handler(message)
             except Exception as error:
@@ -141,8 +145,9 @@ class Bus:
                 answer = {ERROR: str(getattr(error, "code", type(error).__name__))}
             finally:
                 free.release()
-            with contextlib.suppress(nats.errors.Error, OSError):
-                await received.respond(_encoded(answer))
+            if answer is not None:
+                with contextlib.suppress(nats.errors.Error, OSError):
+                    await received.respond(_encoded(answer))
 
         async def take(received: Msg) -> None:
             message = self._decoded(received)
@@ -188,6 +193,15 @@ class Bus:
             for task in self._tasks:
                 task.cancel()
 
+    async def flush(self, within_s: float = 1.0) -> None:
+        """Waits until what was published is with the server, if it is there."""
+        with contextlib.suppress(TimeoutError, nats.errors.Error, OSError):
+            async with asyncio.timeout(within_s):
+                while self._outbox and self.connected:  # noqa: ASYNC110 - once, at the very end
+                    await asyncio.sleep(0.01)
+                if self._client is not None and self.connected:
+                    await self._client.flush(max(1, int(within_s)))
+
     # ── the connection ────────────────────────────────────────────────────────────
 
     async def _connected(self) -> None:
@@ -224,7 +238,9 @@ class Bus:
     async def _pump(self, client: Client) -> None:
         while client.is_connected and self._subscribed < len(self._wanted):
             wanted = self._wanted[self._subscribed]
-            await client.subscribe(wanted.subject, queue=wanted.queue, cb=wanted.take)
+            await client.subscribe(
+                wanted.subject, wanted.queue, wanted.take, pending_msgs_limit=MOST_UNHANDLED
+            )
             self._subscribed += 1
         while client.is_connected and self._outbox:
             subject, payload = self._outbox.popleft()

@@ -8,4 +8,18 @@ HEARTBEATS: Final = "nodes"
 """Every process once a second: `voicebot.cluster.nodes.Node`."""
 
 LIVE: Final = "live"
-"""What happens in calls, in the order of each node: `voicebot.cluster.live_events`."""
+"""What happens in calls, numbered by each node: `voicebot.cluster.live_events`."""
+
+WORDS: Final = "live-words"
+"""What is said of a call where it does not run: ``{"node", "run", "event"}``."""
+
+SURGE_FIGURES: Final = "surge-figures"
+"""A line's seats as an ACD or the PBX has told them to one process: ``{"node", "report"}``."""
+
+RECORDINGS: Final = "recordings"
+"""Asked of all nodes with calls; who has the file of ``{"name"}`` answers ``{"node", "state"}``."""
+
+
+def standing(node: str) -> str:
+    """Asked of one node: its running calls as they stand (`live_events.RunningCalls`)."""
+    return f"standing.{node}"

@@ -20,7 +20,7 @@ from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import Records
 from voicebot.surge import forecasting, orders
 from voicebot.surge.arrivals import Arrivals
-from voicebot.surge.board import Board, GroupReport, SeatReport
+from voicebot.surge.board import SETTLES_S, Board, GroupReport, SeatReport
 from voicebot.surge.decisions import kept
 from voicebot.surge.measured import Measured
 from voicebot.surge.orders import Standing
@@ -60,6 +60,7 @@ class SurgeControl:
     room: what the bot has for ordinary calls at this moment.
     is_limited: the number has no seat (骚扰限制) at a moment.
     in_danger: a call of this number broke off in danger, and it is being called back.
+    share: given the seats that were told to this process, for the others of the installation.
     """
 
     def __init__(
@@ -69,9 +70,11 @@ class SurgeControl:
         room: Callable[[], Room],
         is_limited: Callable[[str, float], bool],
         in_danger: Callable[[str], bool],
+        share: Callable[[SeatReport], None] = lambda _: None,
     ) -> None:
         self._records = records
         self._room, self._is_limited, self._in_danger = room, is_limited, in_danger
+        self._share = share
         self.take_settings(settings)
         self._states = {did: State(since=time.time()) for did in self._policies}
         self._newest: dict[str, Decision] = {}
@@ -148,6 +151,11 @@ class SurgeControl:
             and decision.destination is not Destination.BOT
         )
         return Routed(decision, to_people, self._queue(info.did, decision.region))
+
+    def tell(self, report: SeatReport, at: float, settles_s: float = SETTLES_S) -> None:
+        """A line's seats, as they were told to this process."""
+        self.board.tell(report, at, settles_s)
+        self._share(report)
 
     def gone_to_people(self, did: str, region: str) -> None:
         """A caller was given to the seats of a region; "" for the line's own."""
@@ -227,7 +235,7 @@ class SurgeControl:
             return
         report = _report(did, queues, found)
         if report is not None:
-            self.board.tell(report, time.time(), QUEUE_SETTLES_S)
+            self.tell(report, time.time(), QUEUE_SETTLES_S)
 
     async def _follow_orders(self) -> None:
         while True:

@@ -78,6 +78,7 @@ from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
 from voicebot.web.following import FollowedResponse, Following, too_many_streams
 from voicebot.web.headers import SecurityHeaders
+from voicebot.web.forwarding import Forwarding
 from voicebot.web.incidents import add_incidents
 from voicebot.web.knowledge import add_knowledge
 from voicebot.web.limiting import RateLimited, recogniser, teller
@@ -85,6 +86,7 @@ from voicebot.web.live import follow
 from voicebot.web.matters import add_matters
 from voicebot.web.metrics import add_metrics
 from voicebot.web.oidc import add_oidc
+from voicebot.web.of_calls import keep_routes
 from voicebot.web.pages import add_pages
 from voicebot.web.reloading import add_reloading
 from voicebot.web.searching import add_searching
@@ -131,6 +133,9 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     app.state.records = records
     following = app.state.following = Following()
     if service.settings.rate_limits.enabled:
+    roles = service.settings.server.roles
+    if service.member is not None and "web" in roles:
+        app.add_middleware(Forwarding, service=service)
         app.add_middleware(
             RateLimited,
             settings=service.settings.rate_limits,
@@ -298,6 +303,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_oidc(app, service)
     add_console(app, service, board)
 
+    keep_routes(app, roles)
     async def _may_read(principal: Principal, call_id: str) -> None:
         if await confidential_among(records, principal, {call_id}):
             records.audit(principal, "refused", call_id, allowed=False)

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from voicebot.alarms import Alarm, in_order, of_records, of_service
+from voicebot.cluster.everywhere import lost_nodes
 from voicebot.records.searching import open_handoffs, running_calls
 from voicebot.web.service import Service
-from voicebot.web.surge import status_values
 
 EVERY_S = 1.0
 ALARMS_EVERY_S = 5.0
@@ -67,13 +67,14 @@ class Board:
             self._alarms = await self._service.records.read(of_records, at)
             self._alarms_at = time.monotonic()
         waiting = len(self._service.waiting.waiting(time.monotonic()))
-        own = of_service(self._service.standing, waiting, self._stale(at))
+        lost = lost_nodes(self._service.member)
+        own = of_service(self._service.installation, waiting, self._stale(at), lost)
         return in_order([*self._alarms, *own])
 
     async def _look(self) -> dict[str, Any]:
-        at, standing = time.time(), self._service.standing
+        at, standing = time.time(), self._service.installation
         kept = await self._service.records.read(_kept, at)
-        surge = status_values(self._service.surge, self._lines)
+        surge = self._service.surge_status()
         for line in surge["lines"]:
             line["name"] = self._names[line["line"]]
         self._looked_at = time.monotonic()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from voicebot.call.engines import Engines
     from voicebot.call.session import CallSession
     from voicebot.call.waiting_lines import WaitingLines
+    from voicebot.cluster.member import Member
 
 
 class Live(Protocol):
@@ -80,6 +81,20 @@ class Service(Protocol):
     @property
     def standing(self) -> Standing:
         """What can be read off the service now, for the metrics."""
+        ...
+
+    @property
+    def installation(self) -> Standing:
+        """The same with the calls and lines of all nodes, for screens."""
+        ...
+
+    @property
+    def member(self) -> Member | None:
+        """What it is among the other processes of the installation; None: it is the only one."""
+        ...
+
+    def surge_status(self) -> dict[str, Any]:
+        """As GET /v1/surge has it, of all nodes."""
         ...
 
     @property

@@ -12,7 +12,6 @@ sends its first ones, not every few seconds.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Request
@@ -20,12 +19,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 
-from flows.surge_wording import explain
 from voicebot.security import Principal, audit_row
 from voicebot.surge import orders
 from voicebot.surge.board import MOST_LINES, SeatReport
-from voicebot.surge.control import SurgeControl
-from voicebot.surge.decisions import decision_of, figure_values, finite
+from voicebot.surge.decisions import decision_of
 from voicebot.surge.orders import LONGEST_S, MOST_WHY, Order, OrderRefused
 from voicebot.web.access import Refusal, require
 from voicebot.web.service import Service
@@ -70,14 +67,14 @@ def add_surge(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/surge")
     async def status(_: Staff) -> dict[str, Any]:
-        return status_values(control, sorted(ours))
+        return service.surge_status()
 
     @app.put("/v1/surge/figures")
     async def figures(told: FiguresTold, principal: Acd, request: Request) -> dict[str, Any]:
         _known({report.line for report in told.lines})
         at = time.time()
         for report in told.lines:
-            control.board.tell(report, at)
+            control.tell(report, at)
         if principal.token_id not in seen:
             seen.add(principal.token_id)
             records.audit(principal, "surge.figures", "", _client(request))
@@ -129,41 +126,6 @@ def add_surge(app: FastAPI, service: Service) -> None:
             raise Refusal(
                 422, {"code": "bad_request", "message": f"line: {line} is no line of [[lines]]."}
             )
-
-
-def status_values(control: SurgeControl, lines: list[str]) -> dict[str, Any]:
-    """What GET /v1/surge answers, and `voicebot surge status --json` prints."""
-    at = time.time()
-    found = []
-    for line in lines:
-        policy, state, newest = control.policy(line), control.state(line), control.newest(line)
-        figures = control.figures(line, at)
-        fresh = figures.seats is not None and figures.seats_age_s <= policy.stale_after_s
-        found.append(
-            {
-                "line": line,
-                "mode": state.mode.value,
-                "since": state.since,
-                "figures_known": fresh,
-                "asked_at_each_call": control.asks_queues(line),
-                "figures": figure_values(figures),
-                "situation": control.situation(line, at).value,
-                "newest": newest
-                and {
-                    "destination": newest.destination.value,
-                    "reason": newest.reason.value,
-                    "wait_s": finite(newest.wait_s),
-                    "outlook_s": finite(newest.outlook_s),
-                    "because": explain(newest, policy),
-                },
-                "policy": asdict(policy),
-            }
-        )
-    return {
-        "at": at,
-        "lines": found,
-        "orders": [orders.values(each) for each in control.orders if at < each.until_at],
-    }
 
 
 def _client(request: Request) -> str:

@@ -28,7 +28,7 @@ def notice_secret(settings: Settings) -> bytes:
     given = settings.notices.secret.get_secret_value()
     if given:
         return given.encode()
-    file = settings.paths.state / "secrets" / "notices.key"
+    file = settings.paths.secrets_folder / "notices.key"
     try:
         make_private(settings.paths.state)
         file.parent.mkdir(exist_ok=True, mode=0o700)

@@ -6,7 +6,7 @@ is masked for everybody: the board hangs on walls.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -78,6 +78,8 @@ class Board:
     def take(self, message: Message, now: float) -> None:
         """`now`: seconds since the epoch."""
         call_id = message["call_id"]
+        if message["kind"] == "police_word":  # which comes when the call is over as well
+            return
         if message["kind"] == "call" and message.get("state") == "ended":
             if self._rows.pop(call_id, None) is not None:
                 self._changed[call_id] = None
@@ -94,6 +96,15 @@ class Board:
             oldest = next(iter(self._rows))
             del self._rows[oldest]
             self._changed[oldest] = None
+
+    def put_right(self, gone: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
+        """These calls are over, and these stand so (`dataclasses.asdict` of a `Row`)."""
+        for call_id in gone:
+            if self._rows.pop(call_id, None) is not None:
+                self._changed[call_id] = None
+        for row in rows:
+            self._rows[row["call_id"]] = Row(**row)
+            self._changed[row["call_id"]] = None
 
     def changes(self) -> dict[str, Any] | None:
         """What has changed since it was last asked: ``{"rows", "gone", "calls"}``; None: nothing.

@@ -87,6 +87,11 @@ class EventRing:
             if data is not event.data:
                 event.amend(data)
 
+    def skip(self) -> None:
+        """Something was missed that has no number: nobody's number reaches beyond this moment."""
+        self._events.clear()
+        self._next += 1
+
     def before(self, at: float) -> int:
         """Number of the newest event that is not younger than this (time.monotonic())."""
         younger = itertools.takewhile(lambda event: event.at > at, reversed(self._events))

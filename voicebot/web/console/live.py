@@ -32,10 +32,10 @@ from typing import Any
 import structlog
 
 from voicebot import caller_privacy
+from voicebot.cluster.live_events import MISSED
 from voicebot.web.console.board import Board
 from voicebot.web.console.event_ring import BEGIN, RESET, EventRing, written
 from voicebot.web.service import Service
-from voicebot.web.surge import status_values
 
 log = structlog.get_logger()
 
@@ -78,7 +78,6 @@ class ConsoleLive:
 
     def __init__(self, service: Service, ring: int = RING) -> None:
         self._service = service
-        self._lines = sorted(line.did for line in service.settings.lines)
         self._ring = EventRing(time.time_ns() // 1_000_000, ring)
         self._readers: dict[str, set[Reader]] = defaultdict(set)
         self._told: dict[str, Any] = {}
@@ -147,6 +146,9 @@ class ConsoleLive:
         self.end()
 
     def _take(self, message: Mapping[str, Any]) -> None:
+        if message["kind"] == MISSED:
+            self._make_anew(message)
+            return
         if message.get("confidential") and not self.board.is_confidential(message["call_id"]):
             self._ring.amend(partial(_kept, message["call_id"]))
         self.board.take(message, time.time())
@@ -156,6 +158,14 @@ class ConsoleLive:
         if not self._board_due:
             self._board_due = True
             asyncio.get_running_loop().call_later(BOARD_EVERY_S, self._show_board)
+
+    def _make_anew(self, missed: Mapping[str, Any]) -> None:
+        """Some of what happened elsewhere did not come: every page is told to load anew."""
+        self.board.put_right(missed["gone"], missed["rows"])
+        self._ring.skip()
+        for readers in self._readers.values():
+            for reader in readers:
+                reader.news.set()
 
     def _show_board(self) -> None:
         self._board_due = False
@@ -172,7 +182,7 @@ class ConsoleLive:
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _surge(self) -> dict[str, Any]:
-        lines = status_values(self._service.surge, self._lines)["lines"]
+        lines = self._service.surge_status()["lines"]
         for line in lines:
             line["figures"].pop("seats_age_s", None)  # grows with each second
         return {"lines": lines}

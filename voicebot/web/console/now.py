@@ -64,7 +64,7 @@ def add_now(app: FastAPI, service: Service, console: Console) -> None:
             rows=live.board.rows,
             seq=live.seq,
             line_names=names,
-            standing=service.standing,
+            standing=service.installation,
         )
 
     @app.get("/console/login", include_in_schema=False)

@@ -20,7 +20,7 @@ from voicebot.caller_privacy import KNOW_ALL
 from voicebot.masking import mask_text
 from voicebot.security import Principal
 from voicebot.web.access import Refusal
-from voicebot.web.console.calls.sound import Sound, sound
+from voicebot.web.console.calls.sound import Sound, sound, sound_anywhere
 from voicebot.web.console.calls.story import story
 from voicebot.web.console.formats import masked_number
 from voicebot.web.console.shell import Console, Visitor, principal, visitor
@@ -68,7 +68,14 @@ def add_calls(app: FastAPI, service: Service, console: Console) -> None:
         running = console.live.board.row(call_id)
         record = await _record(call_id, principal(who), request, "call.read")
         events = await records.events(call_id)
-        heard = await _sound(record, who)
+        heard = await sound_anywhere(
+            service.member,
+            call_id,
+            record["recording"],
+            folder,
+            ended=record["ended_at"] is not None,
+            may_listen=who.role in LISTENERS,
+        )
         if who.role not in KNOW_ALL:
             record, events = _without_numbers(record), [_masked_matter(each) for each in events]
         told = await asyncio.to_thread(story, record, events)

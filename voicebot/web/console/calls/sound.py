@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from voicebot.cluster.everywhere import recording_elsewhere
 from voicebot.recording_files import SUFFIX
+
+if TYPE_CHECKING:
+    from voicebot.cluster.member import Member
 
 State = Literal["none", "running", "sealed", "gone", "closed", "here"]
 """``none``: nothing was recorded; ``running``: the call is not over; ``sealed``: with keys that are
@@ -18,6 +23,25 @@ not on this machine; ``gone``: deleted, by its time or by hand; ``closed``: not 
 class Sound:
     state: State
     file: Path | None = None
+
+
+async def sound_anywhere(
+    member: Member | None,
+    call_id: str,
+    recording: str,
+    folder: Path,
+    *,
+    ended: bool,
+    may_listen: bool,
+) -> Sound:
+    """As `sound`, of whichever node has the file; its path there is of no use here."""
+    found = await asyncio.to_thread(sound, recording, folder, ended=ended, may_listen=may_listen)
+    if found.state != "gone":
+        return found
+    _, state = await recording_elsewhere(member, call_id)
+    if state == "here":
+        return Sound("here", Path(recording)) if may_listen else Sound("closed")
+    return Sound("sealed") if state == "sealed" else found
 
 
 def sound(recording: str, folder: Path, *, ended: bool, may_listen: bool) -> Sound:

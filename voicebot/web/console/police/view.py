@@ -13,7 +13,6 @@ so many that nobody can fill it with them.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 import time
@@ -35,7 +34,7 @@ from voicebot.records.tables import CallRow, HandoffRow
 from voicebot.security import Principal, audit_row
 from voicebot.web.access import Refusal
 from voicebot.web.console.agent.streams import Words, call_messages, event
-from voicebot.web.console.calls.sound import Sound, sound
+from voicebot.web.console.calls.sound import Sound, sound_anywhere
 from voicebot.web.limiting import ROWS
 from voicebot.web.sessions import client_of
 
@@ -116,8 +115,8 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
         found = await known(handoff)
         audit(request, "handoff.link.recording", handoff)
         heard = await sound_of(found)
-        if heard.file is None:
-            why = _no_recording(heard)
+        if heard.file is None or not heard.file.is_file():  # its node has gone since
+            why = _no_recording(Sound("gone") if heard.file is not None else heard)
             raise Refusal(409, {"code": why, "message": NO_RECORDING[why]})
         return FileResponse(heard.file, media_type="audio/wav")
 
@@ -183,8 +182,13 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
     async def sound_of(found: dict[str, Any]) -> Sound:
         if found["call_id"] in service.sessions or found["ended_at"] is None:
             return Sound("running")
-        return await asyncio.to_thread(
-            sound, found["recording"], folder, ended=True, may_listen=True
+        return await sound_anywhere(
+            service.member,
+            found["call_id"],
+            found["recording"],
+            folder,
+            ended=True,
+            may_listen=True,
         )
 
     async def transact(work: Any) -> Any:

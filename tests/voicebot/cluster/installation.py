@@ -1,0 +1,158 @@
+"""Processes of one installation as they run: PostgreSQL, NATS, and roles on free ports."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import soundfile as sf
+
+from tests.voicebot.conftest import ROOT
+from tests.voicebot.exchange_sides import StandIn, free_port, write_settings
+
+READY_S = 180.0
+
+
+def until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """What `holds` gives, as soon as it is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+class Process:
+    """`voicebot serve --roles …`."""
+
+    def __init__(self, installation: Installation, name: str, roles: str) -> None:
+        self._installation, self.name, self.roles = installation, name, roles
+        self.port = free_port()
+        self.log = installation.folder / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        state = self._installation.folder / self.name
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "voicebot.cli", "serve", "--roles", self.roles],
+            cwd=ROOT,
+            stdout=self.log.open("wb"),
+            stderr=subprocess.STDOUT,
+            env={
+                **self._installation.environment,
+                "VOICEBOT_PATHS__STATE": str(state),
+                "VOICEBOT_SERVER__PORT": str(self.port),
+                "VOICEBOT_SERVER__NODE": self.name,
+                "VOICEBOT_SERVER__TRUSTED_PROXIES": '["127.0.0.1"]',
+            },
+        )
+
+    def ready(self) -> None:
+        assert self._process is not None
+        process = self._process
+
+        def said() -> bool:
+            assert process.poll() is None, self.log.read_text()[-3000:]
+            return " ready " in self.log.read_text()
+
+        until(said, READY_S)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def wait(self, seconds: float) -> int:
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def get(self, path: str, role: str = "admin") -> httpx.Response:
+        return httpx.get(
+            f"{self.url}{path}",
+            headers=self._installation.headers(role),
+            trust_env=False,
+            timeout=20,
+        )
+
+
+class Installation:
+    """One installation in a folder; processes are started by the test."""
+
+    def __init__(self, folder: Path, models: Path, database_url: str, nats_url: str) -> None:
+        self.folder = folder
+        self.platform = StandIn(folder / "platform", free_port(), 0)
+        config = write_settings(folder, self.platform.port, database_url)
+        config.write_text(
+            config.read_text().replace("[exchange]\n", "[exchange]\nreconcile_at = ''\n", 1)
+            + f'[nats]\nservers = ["{nats_url}"]\n'
+        )
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "VOICEBOT_CONFIG": str(config),
+            "VOICEBOT_PATHS__SECRETS": str(folder / "secrets"),
+            "VOICEBOT_PATHS__MODELS": str(models),
+            "VOICEBOT_SIP__ENABLED": "false",
+            "VOICEBOT_ASR__ENGINE": "none",
+            "VOICEBOT_ADMISSION__DRAIN_S": "1",
+            "VOICEBOT_RATE_LIMITS__ENABLED": "false",
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+        self.processes: list[Process] = []
+
+    def process(self, name: str, roles: str) -> Process:
+        made = Process(self, name, roles)
+        self.processes.append(made)
+        made.start()
+        return made
+
+    def headers(self, role: str) -> dict[str, str]:
+        token = (self.folder / "secrets" / f"{role}.token").read_text().strip()
+        return {"Authorization": f"Bearer {token}"}
+
+    @contextmanager
+    def call(self, at: Process, call_id: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A caller who says nothing, over the media WebSocket, until the block ends."""
+        silence = self.folder / "silence.wav"
+        if not silence.exists():
+            sf.write(silence, np.zeros(8000 * 120, np.int16), 8000)
+        media, admin = (self.headers(role)["Authorization"][7:] for role in ("media", "admin"))
+        calling = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "voicebot.cli", "call", "--audio", str(silence)),
+                *("--speak", "now", "--quiet", "120", "--call-id", call_id, "--json"),
+                *("--url", f"{at.url.replace('http', 'ws')}/media"),
+                *("--token", media, "--api-token", admin),
+            ],
+            cwd=ROOT,
+            stdout=(self.folder / "caller.log").open("ab"),
+            stderr=subprocess.STDOUT,
+            env=self.environment,
+        )
+        try:
+            yield calling
+        finally:
+            calling.kill()
+            calling.wait()
+
+    def end(self) -> None:
+        for process in self.processes:
+            process.kill()

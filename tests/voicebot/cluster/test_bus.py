@@ -1,0 +1,165 @@
+"""The bus with a real NATS server: what is told arrives, and nobody waits for one that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.nats_server import NatsServer, nats_server  # noqa: F401 - a fixture
+from voicebot.cluster.bus import PENDING, Bus, open_bus
+from voicebot.cluster.errors import BusAway, BusSettingsError, NobodyAnswers, Refused
+from voicebot.config_nats import Nats
+
+
+async def until(holds: Callable[[], bool], seconds: float = 15.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def two(server: NatsServer) -> AsyncIterator[tuple[Bus, Bus]]:
+    found = Nats(servers=(server.url,))
+    async with open_bus(found, "one") as one, open_bus(found, "two") as other:
+        await until(lambda: one.connected and other.connected)
+        yield one, other
+
+
+async def test_messages_arrive_in_their_order(nats_server: NatsServer) -> None:  # noqa: F811
+    got: list[Any] = []
+    async with two(nats_server) as (one, other):
+        other.subscribe("live", got.append)
+        await other.flush()
+        for number in range(500):
+            one.publish("live", {"number": number, "text": "着火了"})
+        await until(lambda: len(got) == 500)
+    assert got == [{"number": number, "text": "着火了"} for number in range(500)]
+
+
+async def test_of_a_queue_one_gets_each_message(nats_server: NatsServer) -> None:  # noqa: F811
+    got: list[int] = []
+    async with two(nats_server) as (one, other):
+        for each in (one, other):
+            each.subscribe("jobs", lambda message: got.append(message["n"]), queue="workers")
+            await each.flush()
+        for number in range(50):
+            one.publish("jobs", {"n": number})
+        await until(lambda: len(got) >= 50)
+        await asyncio.sleep(0.1)
+    assert sorted(got) == list(range(50))
+
+
+async def test_a_request_is_answered_refused_or_told_that_nobody_answers(
+    nats_server: NatsServer,  # noqa: F811
+) -> None:
+    async def answer(message: dict[str, Any]) -> dict[str, Any]:
+        if message["wanted"] == "no":
+            raise PermissionError
+        return {"given": message["wanted"]}
+
+    async def silent(_: dict[str, Any]) -> None:
+        return None
+
+    async with two(nats_server) as (one, other):
+        other.answer("ask", answer)
+        other.answer("silent", silent)
+        await other.flush()
+        assert await one.request("ask", {"wanted": "yes"}, 5.0) == {"given": "yes"}
+        with pytest.raises(Refused, match="PermissionError"):
+            await one.request("ask", {"wanted": "no"}, 5.0)
+        with pytest.raises(NobodyAnswers):
+            await one.request("nobody", {}, 5.0)
+        with pytest.raises(NobodyAnswers):
+            await one.request("silent", {}, 0.2)
+
+
+async def test_without_a_server_nobody_waits_and_what_is_told_is_kept_for_a_while(
+    nats_server: NatsServer,  # noqa: F811
+) -> None:
+    got: list[Any] = []
+    async with two(nats_server) as (one, other):
+        other.subscribe("live", got.append)
+        await other.flush()
+        nats_server.kill()
+        await until(lambda: not one.connected and not other.connected)
+        began = time.monotonic()
+        for number in range(PENDING + 5):
+            one.publish("live", {"n": number})
+        with pytest.raises(BusAway):
+            await one.request("ask", {}, 5.0)
+        assert time.monotonic() - began < 1.0
+        assert one.figures.lost == 5
+        nats_server.start()
+        await until(lambda: len(got) == PENDING)
+    assert [each["n"] for each in got] == list(range(5, PENDING + 5))
+
+
+async def test_a_frozen_server_holds_up_nobody(nats_server: NatsServer) -> None:  # noqa: F811
+    async with two(nats_server) as (one, _):
+        nats_server.signal(signal.SIGSTOP)
+        began = time.monotonic()
+        for number in range(20_000):
+            one.publish("live", {"n": number, "text": "x" * 1000})
+        assert time.monotonic() - began < 5.0
+        await until(lambda: not one.connected)
+        nats_server.signal(signal.SIGCONT)
+        await until(lambda: one.connected)
+
+
+async def test_a_server_that_comes_late_is_found(nats_server: NatsServer) -> None:  # noqa: F811
+    got: list[Any] = []
+    nats_server.kill()
+    async with open_bus(Nats(servers=(nats_server.url,)), "one") as one:
+        one.subscribe("live", got.append)
+        one.publish("live", {"n": 1})
+        nats_server.start()
+        await until(lambda: got == [{"n": 1}])
+
+
+async def test_what_cannot_be_read_or_handled_is_counted_and_the_rest_goes_on(
+    nats_server: NatsServer,  # noqa: F811
+) -> None:
+    got: list[int] = []
+    async with two(nats_server) as (one, other):
+        other.subscribe("live", lambda message: got.append(1 // message["n"]))
+        await other.flush()
+        one.publish("live", {"n": 0})
+        one.publish("live", {"n": object()})
+        one.publish("live", {"n": 1})
+        await until(lambda: got == [1])
+    assert (one.figures.unreadable, other.figures.unreadable) == (1, 1)
+
+
+async def test_a_server_that_would_have_it_in_plain_text_is_told_nothing(tmp_path: Path) -> None:
+    """tls:// and a server that says that it wants no TLS: not even the token goes out."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        info = {"server_id": "x", "version": "2.10.0", "max_payload": 1_000_000, "headers": True}
+        writer.write(b"INFO " + json.dumps(info).encode() + b"\r\n")
+        heard.append(await reader.read(1000))
+        writer.close()
+
+    token = tmp_path / "token"
+    token.write_text("geheim\n")
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = Nats(servers=(f"tls://127.0.0.1:{port}",), token_file=str(token))
+    async with server, open_bus(settings, "one") as bus:
+        await until(lambda: bool(heard))
+        assert not bus.connected
+    assert set(heard) == {b""}
+
+
+async def test_a_token_that_cannot_be_read_is_said_at_the_start(tmp_path: Path) -> None:
+    settings = Nats(servers=("nats://127.0.0.1:4222",), token_file=str(tmp_path / "none"))
+    with pytest.raises(BusSettingsError, match=r"nats\.token_file"):
+        Bus(settings, "one")

@@ -1,0 +1,193 @@
+"""A request about a call of another node is answered by that node, as if it had been asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.responses import JSONResponse, StreamingResponse
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from telephony.loopback_server import LoopbackServer
+from tests.voicebot.test_web import _Service
+from voicebot.cluster.bus import Bus
+from voicebot.cluster.live_events import RunningCalls
+from voicebot.cluster.member import Member
+from voicebot.cluster.nodes import Node
+from voicebot.config import Settings
+from voicebot.config_nats import Nats
+from voicebot.records.store import Records
+from voicebot.web.console.board import Board
+from voicebot.web.forwarding import AWAY, BETWEEN_NODES, NO_NODE, Forwarding
+
+
+def node_app() -> FastAPI:
+    """What a node with calls answers, and how it was asked."""
+    app = FastAPI()
+    app.state.gone = asyncio.Event()
+
+    @app.post("/v1/agent/calls/{call_id:path}/acts")
+    async def acts(call_id: str, request: Request) -> Response:
+        told = {
+            "call": call_id,
+            "raw": request.scope["raw_path"].decode(),
+            "query": request.url.query,
+            "body": (await request.body()).decode(),
+            "headers": dict(request.headers),
+        }
+        return JSONResponse(told, 409, {"Set-Cookie": "a=b"})
+
+    @app.get("/v1/agent/calls/{call_id:path}/stream")
+    async def stream(call_id: str) -> StreamingResponse:
+        async def parts() -> AsyncIterator[str]:
+            try:
+                for number in range(1_000_000):
+                    yield f"data: {number}\n\n"
+                    await asyncio.sleep(0.01)
+            finally:
+                app.state.gone.set()
+
+        return StreamingResponse(parts(), media_type="text/event-stream")
+
+    @app.websocket("/v1/agent/offers/{leg}/line")
+    async def line(websocket: WebSocket, leg: str) -> None:
+        if websocket.headers.get("authorization") != "Bearer right":
+            await websocket.send_denial_response(JSONResponse({"code": "wrong_token"}, 401))
+            return
+        await websocket.accept()
+        await websocket.send_text(leg)
+        await websocket.send_bytes(await websocket.receive_bytes())
+        await websocket.close(4001, "vorbei")
+
+    return app
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[LoopbackServer]:
+    app = node_app()
+    async with LoopbackServer(app) as server:
+        server.app = app  # type: ignore[attr-defined]
+        yield server
+
+
+@pytest.fixture
+async def member(settings: Settings, node: LoopbackServer) -> Member:
+    web = settings.model_copy(
+        update={"server": settings.server.model_copy(update={"roles": ("web",), "node": "web"})}
+    )
+    made = Member(web, Bus(Nats(servers=("nats://127.0.0.1:1",)), "web"), RunningCalls(Board()))
+    address = f"http://127.0.0.1:{node.port}"
+    made.nodes.heard(Node("one", "r", ("media",), address, calls=("a/b",)), 0.0)
+    return made
+
+
+@pytest.fixture
+async def web(settings: Settings, records: Records, member: Member) -> AsyncIterator[str]:
+    """The address of a process with pages, whose own answer is always the same."""
+    service: Any = _Service(settings, records)
+    service.member = member
+    service.desks.elsewhere = _Rings()
+    app = FastAPI()
+    app.add_middleware(Forwarding, service=service)
+
+    @app.api_route("/{path:path}", methods=["GET", "POST"])
+    async def own(path: str) -> dict[str, str]:
+        return {"own": path}
+
+    async with LoopbackServer(app) as server:
+        yield f"http://127.0.0.1:{server.port}"
+
+
+class _Rings:
+    def node_of(self, leg: str) -> str:
+        return "one" if leg == "L1" else ""
+
+
+async def test_the_node_is_asked_with_all_that_came(web: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(
+            f"{web}/v1/agent/calls/a%2Fb/acts?x=%2F1",
+            content="{说}".encode(),
+            headers={
+                "Authorization": "Bearer t",
+                "Cookie": "voicebot_session=s",
+                "X-CSRF-Token": "c",
+            },
+        )
+    told = answer.json()
+    assert (answer.status_code, answer.headers["set-cookie"]) == (409, "a=b")
+    assert (told["call"], told["raw"]) == ("a/b", "/v1/agent/calls/a%2Fb/acts")
+    assert (told["query"], told["body"]) == ("x=%2F1", "{说}")
+    headers = told["headers"]
+    assert (headers["authorization"], headers["cookie"]) == ("Bearer t", "voicebot_session=s")
+    assert headers["x-csrf-token"] == "c"
+    assert headers["host"] == web.removeprefix("http://")  # which the Origin is compared with
+    assert headers["x-forwarded-for"] == "127.0.0.1"
+    assert headers["x-forwarded-proto"] == "http"
+
+
+async def test_a_stream_comes_as_it_happens_and_ends_with_its_reader(
+    web: str, node: LoopbackServer
+) -> None:
+    async with (
+        httpx.AsyncClient(trust_env=False) as client,
+        client.stream("GET", f"{web}/v1/agent/calls/a%2Fb/stream") as stream,
+    ):
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.aiter_lines()
+        assert await anext(lines) == "data: 0"
+    async with asyncio.timeout(5):
+        await node.app.state.gone.wait()  # type: ignore[attr-defined]
+
+
+async def test_what_no_other_node_has_is_answered_here(web: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        unknown = await client.post(f"{web}/v1/agent/calls/other/acts")
+        page = await client.get(f"{web}/console/calls/a%2Fb")
+        forwarded = await client.post(
+            f"{web}/v1/agent/calls/a%2Fb/acts", headers={BETWEEN_NODES: "another"}
+        )
+    assert unknown.json() == {"own": "v1/agent/calls/other/acts"}
+    assert "own" in page.json()
+    assert "own" in forwarded.json()
+
+
+async def test_a_node_that_is_not_reached_is_said_to_be_away(web: str, member: Member) -> None:
+    member.nodes.heard(Node("one", "r", ("media",), "http://127.0.0.1:1", calls=("a/b",)), 0.0)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(f"{web}/v1/agent/calls/a%2Fb/acts")
+    assert (answer.status_code, answer.json()) == (503, AWAY)
+    assert "联系不上" in answer.json()["message"]
+
+
+async def test_a_new_call_without_any_node_is_refused(web: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"{web}/media")
+    assert (answer.status_code, answer.json()) == (503, NO_NODE)
+
+
+async def test_a_line_goes_both_ways_and_ends_as_the_node_ends_it(web: str) -> None:
+    address = web.replace("http", "ws") + "/v1/agent/offers/L1/line"
+    headers = {"Authorization": "Bearer right"}
+    async with connect(address, additional_headers=headers, proxy=None) as socket:
+        assert await socket.recv() == "L1"
+        await socket.send(b"\x00\x01")
+        assert await socket.recv() == b"\x00\x01"
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "vorbei")
+
+
+async def test_a_line_that_the_node_refuses_is_refused_with_its_answer(web: str) -> None:
+    address = web.replace("http", "ws") + "/v1/agent/offers/L1/line"
+    with pytest.raises(InvalidStatus) as denied:
+        async with connect(address, proxy=None):
+            pass
+    assert denied.value.response.status_code == 401
+    assert b"wrong_token" in (denied.value.response.body or b"")

@@ -1,0 +1,74 @@
+"""Who is there and who has which call, by what each process says of itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from voicebot.cluster.nodes import GONE_S, LOST_S, Node, Nodes, node_of, waiting_first
+
+ONE = Node("one", "r1", ("media",), "http://127.0.0.1:1", ready=True, calls=("CA1",), room=8)
+TWO = Node("two", "r2", ("media",), "http://127.0.0.1:2", ready=True, room=8)
+WEB = Node("web", "r3", ("web", "worker"), "http://127.0.0.1:3", ready=True)
+
+
+@pytest.fixture
+def nodes() -> Nodes:
+    made = Nodes("web")
+    for node in (ONE, TWO, WEB):
+        made.heard(node, 100.0)
+    return made
+
+
+def test_a_process_does_not_list_itself(nodes: Nodes) -> None:
+    assert nodes.all == (ONE, TWO)
+
+
+def test_a_call_is_found_where_it_runs(nodes: Nodes) -> None:
+    assert nodes.of_call("CA1") is ONE
+    assert nodes.of_call("CA2") is None
+
+
+def test_who_is_silent_for_five_seconds_is_gone_with_his_calls(nodes: Nodes) -> None:
+    nodes.heard(TWO, 103.0)
+    assert nodes.silent(100.0 + GONE_S - 0.1) == []
+    assert nodes.silent(100.0 + GONE_S) == [ONE]
+    assert nodes.of_call("CA1") is None
+    assert nodes.all == (TWO,)
+
+
+def test_people_are_told_of_a_lost_node_until_it_is_back(nodes: Nodes) -> None:
+    nodes.silent(200.0)
+    assert set(nodes.lost(201.0)) == {"one", "two"}
+    nodes.heard(ONE, 202.0)
+    assert set(nodes.lost(203.0)) == {"two"}
+    assert nodes.lost(200.0 + LOST_S) == {}
+
+
+def test_who_says_that_he_leaves_is_gone_at_once_and_not_lost(nodes: Nodes) -> None:
+    nodes.heard(replace(ONE, leaves=True), 101.0)
+    assert nodes.all == (TWO,)
+    assert nodes.silent(200.0) == [TWO]
+    assert set(nodes.lost(200.0)) == {"two"}
+
+
+def test_a_new_call_goes_to_the_node_with_the_most_room_that_takes_any(nodes: Nodes) -> None:
+    assert nodes.least_busy() is TWO
+    nodes.heard(replace(TWO, ready=False, stopping=True), 101.0)
+    assert nodes.least_busy() is ONE
+    nodes.heard(replace(ONE, ready=False), 101.0)
+    assert nodes.least_busy() is None
+
+
+def test_what_is_told_is_understood_also_with_keys_of_a_newer_version() -> None:
+    told = json.loads(json.dumps({**ONE.message(), "later": 1}))
+    assert node_of(told) == ONE
+
+
+def test_callers_of_several_nodes_wait_in_one_line_the_most_urgent_first() -> None:
+    low = {"call_id": "a", "score": 1.0, "waited_s": 90.0}
+    long = {"call_id": "b", "score": 5.0, "waited_s": 9.0}
+    new = {"call_id": "c", "score": 5.0, "waited_s": 1.0}
+    assert waiting_first([new, low, long]) == [long, new, low]

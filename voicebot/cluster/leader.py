@@ -1,0 +1,93 @@
+"""One of several processes on a PostgreSQL database does what an installation needs once.
+
+The lock is PostgreSQL's own (advisory), held by one connection: it ends with the process, whatever
+becomes of it, and another takes over within `LOOK_S`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from voicebot.records.database import open_engine, reason
+
+log = structlog.get_logger()
+
+LOOK_S = 2.0
+WORKER = 12345777
+"""The advisory lock of who does the jobs of the role `worker`."""
+
+
+class Leader:
+    """Parameters:
+    url: of the database; any but PostgreSQL's is one process's alone.
+    lock: number of the advisory lock.
+    """
+
+    def __init__(self, url: str, lock: int = WORKER) -> None:
+        self._url, self._lock = url, lock
+        self.leads = False
+
+    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Does `work` while this process is the one, until cancelled; `work` ends only when it is
+        cancelled, which happens as soon as the lock may be another's.
+        """
+        if not self._url.startswith("postgresql"):
+            self.leads = True
+            await work()
+            return
+        engine = await asyncio.to_thread(open_engine, self._url)
+        try:
+            while True:
+                connection = await asyncio.to_thread(_taken, engine, self._lock)
+                if connection is not None:
+                    await self._lead(connection, work)
+                await asyncio.sleep(LOOK_S)
+        finally:
+            await asyncio.to_thread(engine.dispose)
+
+    async def _lead(self, connection: Connection, work: Callable[[], Awaitable[None]]) -> None:
+        log.info("jobs_begin")
+        self.leads = True
+        working = asyncio.ensure_future(work())
+        try:
+            while not working.done() and await asyncio.to_thread(_held, connection):
+                await asyncio.wait((working,), timeout=LOOK_S)
+        finally:
+            self.leads = False
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            connection.invalidate()  # its end is the lock's
+            connection.close()
+            log.info("jobs_end")
+
+
+def _taken(engine: Engine, lock: int) -> Connection | None:
+    """The connection that holds the lock; None: another has it, or the database is away."""
+    connection = None
+    try:
+        connection = engine.connect()
+        if connection.scalar(select(func.pg_try_advisory_lock(lock))):
+            connection.commit()
+            return connection
+    except SQLAlchemyError as error:
+        log.warning("jobs_not_begun", reason=reason(error))
+    if connection is not None:
+        connection.invalidate()
+        connection.close()
+    return None
+
+
+def _held(connection: Connection) -> bool:
+    """The connection is still there, and the lock with it."""
+    try:
+        connection.scalar(select(1))
+        connection.commit()
+    except SQLAlchemyError as error:
+        log.warning("jobs_lock_lost", reason=reason(error))
+        return False
+    return True

@@ -1,0 +1,167 @@
+"""This process among the others: what it tells them, and what it knows of them.
+
+It tells who it is and what runs here once a second, and each live event as it comes. Without NATS
+its calls go on; the others take it for gone after `nodes.GONE_S`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from voicebot.call.live import LiveFeed
+from voicebot.cluster import subjects
+from voicebot.cluster.bus import Bus, open_bus
+from voicebot.cluster.errors import BusError
+from voicebot.cluster.live_events import Follower, RunningCalls, Standing, ToldFeed, standing_of
+from voicebot.cluster.nodes import BEAT_S, Node, Nodes, node_of
+from voicebot.config import Settings
+
+log = structlog.get_logger()
+
+ASKED_S = 2.0
+"""How long another process may take to answer."""
+LOOK_S = 0.5
+OF_OTHERS = frozenset({"police_word"})
+"""Kinds of events that are told of calls of another process as well."""
+
+
+class Member:
+    """Made by `open_member`.
+
+    Parameters:
+        running: the calls of this process as they stand.
+    """
+
+    def __init__(self, settings: Settings, bus: Bus, running: RunningCalls) -> None:
+        self.bus, self.nodes = bus, Nodes(settings.node)
+        self.run_id = secrets.token_hex(8)
+        self.roles = frozenset(settings.server.roles)
+        self._own = Node(
+            settings.node, self.run_id, tuple(settings.server.roles), address_of(settings)
+        )
+        self._running, self._seq = running, 0
+        self._feed = ToldFeed(self._tell_event)
+        self._follower = Follower(self._feed.take, self._standing_of)
+        self._describe: Callable[[Node], Node] = lambda node: node
+        self._told_twin = False
+        bus.subscribe(subjects.HEARTBEATS, self._heard)
+        bus.subscribe(subjects.WORDS, self._word)
+        if "web" in self.roles:
+            bus.subscribe(subjects.LIVE, self._event)
+        if "media" in self.roles:
+            bus.answer(subjects.standing(settings.node), self._stand)
+
+    @property
+    def live(self) -> LiveFeed:
+        """The feed of this process; of others too, where it shows pages."""
+        return self._feed
+
+    def describe_with(self, describe: Callable[[Node], Node]) -> None:
+        """What this process says of itself beside its name, asked before each heartbeat."""
+        self._describe = describe
+
+    def beat(self) -> None:
+        """Tell the others at once what has changed here."""
+        try:
+            node = replace(self._describe(self._own), seq=self._seq)
+        except Exception:
+            log.exception("heartbeat_not_described")
+            node = replace(self._own, seq=self._seq)
+        self.bus.publish(subjects.HEARTBEATS, node.message())
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        beaten_at = float("-inf")
+        try:
+            while True:
+                now = time.monotonic()
+                if now - beaten_at >= BEAT_S:
+                    beaten_at = now
+                    self.beat()
+                for node in self.nodes.silent(now):
+                    self._follower.gone(node.name)
+                await asyncio.sleep(LOOK_S)
+        finally:
+            self._follower.end()
+            self.bus.publish(subjects.HEARTBEATS, replace(self._own, leaves=True).message())
+
+    async def _standing_of(self, name: str) -> Standing:
+        answer = await self.bus.request(subjects.standing(name), {}, ASKED_S)
+        try:
+            return standing_of(answer)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BusError(f"{name} tells its calls otherwise: {error!r}.") from None
+
+    async def _stand(self, _: dict[str, Any]) -> dict[str, Any]:
+        return self._running.message()
+
+    def _tell_event(self, message: dict[str, Any]) -> None:
+        told = {"node": self._own.name, "run": self.run_id, "event": message}
+        if message["kind"] in OF_OTHERS:
+            self.bus.publish(subjects.WORDS, told)
+            return
+        self._seq += 1
+        self._running.take(self._seq, message, time.time())
+        self.bus.publish(subjects.LIVE, {**told, "seq": self._seq})
+        if message["kind"] == "call":  # who asks for the call finds it without delay
+            asyncio.get_running_loop().call_soon(self.beat)
+
+    def _event(self, told: dict[str, Any]) -> None:
+        if told["node"] != self._own.name:
+            self._follower.event(told["node"], told["run"], int(told["seq"]), told["event"])
+
+    def _word(self, told: dict[str, Any]) -> None:
+        if told["node"] != self._own.name:
+            self._feed.take(told["event"])
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        node = node_of(message)
+        if node.name == self._own.name:
+            if node.run != self.run_id and not self._told_twin:
+                self._told_twin = True
+                log.error("node_name_taken", node=node.name, hint="give each a server.node")
+            return
+        now = time.monotonic()
+        self.nodes.heard(node, now)
+        if node.leaves:
+            self._follower.gone(node.name)
+        elif "web" in self.roles and "media" in node.roles:
+            self._follower.beat(node.name, node.run, node.seq, now)
+
+
+def address_of(settings: Settings) -> str:
+    """Where the other processes reach this one, without a slash at the end."""
+    server = settings.server
+    if server.address:
+        return server.address.rstrip("/")
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return f"http{'s' if server.tls_certificate else ''}://{host}:{server.port}"
+
+
+@contextlib.asynccontextmanager
+async def open_member(settings: Settings, running: RunningCalls) -> AsyncIterator[Member | None]:
+    """This process among the others until the block ends; None where it is the only one.
+
+    Raises:
+        BusSettingsError: what [nats] names cannot be read.
+    """
+    if not settings.joins_others:
+        yield None
+        return
+    async with open_bus(settings.nats, settings.node) as bus:
+        member = Member(settings, bus, running)
+        beating = asyncio.create_task(member.run(), name="heartbeats")
+        try:
+            yield member
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+            await bus.flush()

@@ -1,0 +1,136 @@
+"""Which processes are there, and which of them has which call; each says it once a second. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final
+
+BEAT_S: Final = 1.0
+GONE_S: Final = 5.0
+"""Who has said nothing for so long is gone."""
+LOST_S: Final = 3600.0
+"""So long people are told that he is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What a process says of itself; as JSON it is its own fields.
+
+    Parameters:
+        name: among the processes of the installation.
+        run: of this start of it.
+        roles: as [server] has them.
+        address: where the others reach it, such as ``https://media1.example:8445``.
+        seq: number of the newest live event that it has told (`live_events`).
+        ready: new calls may be sent to it.
+        calls: ids of the calls that run there.
+        room, lines, lines_room: as `voicebot.metrics.standing.Standing` has them.
+        waiting: as `WaitingLines.waiting` lists those who wait for a line to 110.
+        surge: of each line ``{"line", "mode", "since", "newest"}``, as GET /v1/surge has them.
+        leaves: it is ending, and this is its last word.
+    """
+
+    name: str
+    run: str
+    roles: tuple[str, ...]
+    address: str
+    seq: int = 0
+    ready: bool = False
+    stopping: bool = False
+    calls: tuple[str, ...] = ()
+    room: int = 0
+    lines: int = 0
+    lines_room: int = 0
+    waiting: tuple[dict[str, Any], ...] = ()
+    surge: tuple[dict[str, Any], ...] = ()
+    leaves: bool = False
+
+    def message(self) -> dict[str, Any]:
+        """As it is told to the others."""
+        return asdict(self)
+
+
+_NAMES = frozenset(each.name for each in fields(Node))
+_LISTS = ("roles", "calls", "waiting", "surge")
+
+
+def node_of(message: Mapping[str, Any]) -> Node:
+    """What another process has told; keys of newer versions are passed over.
+
+    Raises:
+        KeyError, TypeError: it is no such message.
+    """
+    known = {name: value for name, value in message.items() if name in _NAMES}
+    lists = {name: tuple(known[name]) for name in _LISTS if name in known}
+    return Node(**{**known, **lists})
+
+
+@dataclass
+class Nodes:
+    """Those that are there; every `at` is of one monotonic clock, in seconds.
+
+    Parameters:
+        own: name of this process, which is not listed.
+    """
+
+    own: str
+    _known: dict[str, Node] = field(default_factory=dict)
+    _heard_at: dict[str, float] = field(default_factory=dict)
+    _lost: dict[str, float] = field(default_factory=dict)
+
+    def heard(self, node: Node, at: float) -> None:
+        """What a process says of itself."""
+        if node.name == self.own:
+            return
+        self._lost.pop(node.name, None)
+        if node.leaves:
+            self._forget(node.name)
+            return
+        self._known[node.name], self._heard_at[node.name] = node, at
+
+    def silent(self, at: float) -> list[Node]:
+        """Forgets who has been silent for too long, and tells them."""
+        gone = [name for name, heard in self._heard_at.items() if at - heard >= GONE_S]
+        found = [self._known[name] for name in gone]
+        for node in found:
+            self._forget(node.name)
+            if "media" in node.roles:
+                self._lost[node.name] = at
+        return found
+
+    def lost(self, at: float) -> dict[str, float]:
+        """Nodes with calls that fell silent lately and are not back: since when, by name."""
+        self._lost = {name: since for name, since in self._lost.items() if at - since < LOST_S}
+        return dict(self._lost)
+
+    def _forget(self, name: str) -> None:
+        self._known.pop(name, None)
+        self._heard_at.pop(name, None)
+
+    @property
+    def all(self) -> tuple[Node, ...]:
+        """By name."""
+        return tuple(self._known[name] for name in sorted(self._known))
+
+    @property
+    def media(self) -> tuple[Node, ...]:
+        """Those that have calls, by name."""
+        return tuple(node for node in self.all if "media" in node.roles)
+
+    def named(self, name: str) -> Node | None:
+        return self._known.get(name)
+
+    def of_call(self, call_id: str) -> Node | None:
+        """Who has this call; None: nobody else."""
+        return next((node for node in self.media if call_id in node.calls), None)
+
+    def least_busy(self) -> Node | None:
+        """Of those that take new calls, the one with the most room; None: none takes any."""
+        ready = [node for node in self.media if node.ready]
+        return max(ready, key=lambda node: node.room - len(node.calls), default=None)
+
+
+def waiting_first(waiting: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Callers of several nodes who wait for a line, the most urgent first."""
+    return sorted(waiting, key=lambda each: (-each.get("score", 0.0), -each.get("waited_s", 0.0)))

@@ -1,0 +1,301 @@
+"""Requests that concern a call of another node go there: ASGI middleware, HTTP and WebSocket.
+
+The node asks for the same token or session itself, which comes along; nothing is decided here. It
+believes the address of the client from who stands in its `server.trusted_proxies`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import structlog
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.typing import Subprotocol
+
+from voicebot.cluster.everywhere import recording_elsewhere
+from voicebot.cluster.nodes import Node
+from voicebot.web.access import client_of
+from voicebot.web.of_calls import OfCall, concerns
+
+if TYPE_CHECKING:
+    from voicebot.web.service import Service
+
+log = structlog.get_logger()
+
+CONNECT_S = 2.0
+ANSWER_S = 10.0
+"""A node that has not begun to answer by then is away."""
+SILENT_S = 30.0
+"""So is one that is silent within a stream: each has a beat every ten seconds."""
+MOST_MESSAGE = 2**20
+BETWEEN_NODES = "x-voicebot-node"
+"""Header of what a node has forwarded: the next one answers it, whatever it knows."""
+HOP_BY_HOP = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te"),
+        *("trailer", "transfer-encoding", "upgrade"),
+    }
+)
+REPLACED = frozenset({"x-forwarded-for", "x-forwarded-proto", "forwarded", BETWEEN_NODES})
+AWAY = {
+    "code": "node_away",
+    "message": "处理这通电话的服务器现在联系不上，通话本身不受影响，请稍后再试。"
+    " (The node that has this call cannot be reached; the call itself goes on.)",
+}
+NO_NODE = {
+    "code": "no_node",
+    "message": "现在没有能接电话的服务器。 (No node that takes calls is there now.)",
+}
+
+
+class Forwarding:
+    """ASGI middleware of a process with pages.
+
+    Parameters:
+        service: whose calls are answered here, and whose `member` knows the other nodes.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
+        assert service.member is not None
+        self._member = service.member
+        self._tls = _tls(service.settings.server.nodes_ca)
+        self._client: httpx.AsyncClient | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wanted = concerns(scope["path"]) if scope["type"] in ("http", "websocket") else None
+        if wanted is None or BETWEEN_NODES in Headers(scope=scope):
+            await self._app(scope, receive, send)
+            return
+        node = await self._node(wanted)
+        if node is not None:
+            await self.to(node, scope, receive, send)
+        elif wanted.what == "new_call" and "media" not in self._member.roles:
+            await _refuse(NO_NODE, 503, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def to(self, node: Node, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have a request answered by a node."""
+        forward = self._websocket if scope["type"] == "websocket" else self._http
+        await forward(node, scope, receive, send)
+
+    async def _node(self, wanted: OfCall) -> Node | None:
+        """Who has it; None: this process, or nobody."""
+        nodes, service = self._member.nodes, self._service
+        match wanted.what:
+            case "new_call":
+                return None if "media" in self._member.roles else nodes.least_busy()
+            case "leg":
+                return nodes.named(service.desks.elsewhere.node_of(wanted.id))
+            case "recording":
+                keeper, _ = await recording_elsewhere(self._member, wanted.id)
+                return nodes.named(keeper)
+            case _:
+                return None if wanted.id in service.sessions else nodes.of_call(wanted.id)
+
+    # ── HTTP ──────────────────────────────────────────────────────────────────────
+
+    async def _http(self, node: Node, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._client is None:
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
+            self._client = httpx.AsyncClient(
+                timeout=httpx.Timeout(None, connect=CONNECT_S, read=SILENT_S),
+                verify=self._tls,
+                trust_env=False,
+                limits=limits,
+            )
+        body = _Body(receive)
+        request = self._client.build_request(
+            scope["method"],
+            node.address + _target(scope),
+            headers=list(_handed_on(scope, self._member.nodes.own)),
+            content=body.parts() if _has_body(scope) else None,
+        )
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                answer = await self._client.send(request, stream=True)
+        except (httpx.HTTPError, TimeoutError) as error:
+            self._away(node, error)
+            await _refuse(AWAY, 503, scope, receive, send)
+            return
+        gone = asyncio.create_task(body.until_gone())
+        passing = asyncio.create_task(_pass_on(answer, send))
+        try:
+            await asyncio.wait((gone, passing), return_when=asyncio.FIRST_COMPLETED)
+            if passing.done():
+                passing.result()
+        except httpx.HTTPError as error:  # in the middle: the reader comes back by himself
+            self._away(node, error)
+            with contextlib.suppress(Exception):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            for task in (gone, passing):
+                task.cancel()
+            await asyncio.gather(gone, passing, return_exceptions=True)
+            await answer.aclose()
+
+    # ── WebSocket ─────────────────────────────────────────────────────────────────
+
+    async def _websocket(self, node: Node, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        address = node.address.replace("http", "ws", 1) + _target(scope)
+        try:
+            far = await connect(
+                address,
+                additional_headers=[
+                    (name.decode("latin-1"), value.decode("latin-1"))
+                    for name, value in _handed_on(scope, self._member.nodes.own)
+                    if not name.startswith(b"sec-websocket-") and name != b"host"
+                ],
+                subprotocols=[Subprotocol(each) for each in scope["subprotocols"]] or None,
+                ssl=self._tls if address.startswith("wss:") else None,
+                compression=None,
+                open_timeout=CONNECT_S,
+                max_size=MOST_MESSAGE,
+                proxy=None,
+            )
+        except InvalidStatus as denied:
+            await _deny(denied, scope, receive, send)
+            return
+        except (OSError, TimeoutError, WebSocketException) as error:
+            self._away(node, error)
+            await _refuse(AWAY, 503, scope, receive, send)
+            return
+        async with far:
+            await send({"type": "websocket.accept", "subprotocol": far.subprotocol})
+            there = asyncio.create_task(_there(receive, far))
+            back = asyncio.create_task(_back(far, send))
+            try:
+                await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (there, back):
+                    task.cancel()
+                await asyncio.gather(there, back, return_exceptions=True)
+
+    def _away(self, node: Node, error: Exception) -> None:
+        log.warning("node_not_reached", node=node.name, reason=type(error).__name__)
+
+
+class _Body:
+    """The body of a request as it comes, and then that its sender is gone."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise httpx.RequestError("the sender is gone")
+            more = message.get("more_body", False)
+            yield message.get("body", b"")
+
+    async def until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return "content-length" in headers or "transfer-encoding" in headers
+
+
+def _target(scope: Scope) -> str:
+    """Path and query as they came, with what was percent-encoded."""
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return path.split(b"?")[0].decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
+
+
+def _handed_on(scope: Scope, own: str) -> Iterable[tuple[bytes, bytes]]:
+    for name, value in scope["headers"]:
+        if name.decode("latin-1") not in HOP_BY_HOP | REPLACED:
+            yield name, value
+    secure = scope["scheme"] in ("https", "wss")
+    yield b"x-forwarded-for", client_of(HTTPConnection(scope)).encode("latin-1", "replace")
+    yield b"x-forwarded-proto", b"https" if secure else b"http"
+    yield BETWEEN_NODES.encode(), own.encode()
+
+
+async def _pass_on(answer: httpx.Response, send: Send) -> None:
+    headers = [
+        (name, value)
+        for name, value in answer.headers.raw
+        if name.lower().decode("latin-1") not in HOP_BY_HOP | {"date", "server"}
+    ]
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+    async for part in answer.aiter_raw():
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _there(receive: Receive, far: ClientConnection) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            message: Message = await receive()
+            if message["type"] == "websocket.disconnect":
+                await far.close(_closable(message.get("code", 1000)))
+                return
+            given: Any = message.get("text")
+            await far.send(given if given is not None else message.get("bytes") or b"")
+
+
+async def _back(far: ClientConnection, send: Send) -> None:
+    with contextlib.suppress(OSError, RuntimeError):  # who went first has said so
+        with contextlib.suppress(ConnectionClosed):
+            async for message in far:
+                kind = "text" if isinstance(message, str) else "bytes"
+                await send({"type": "websocket.send", kind: message})
+        code = far.close_code or 1000
+        reason = far.close_reason or ""
+        await send({"type": "websocket.close", "code": _closable(code), "reason": reason})
+
+
+def _closable(code: int) -> int:
+    """A code that may be sent: 1005 and 1006 only tell that none came."""
+    return code if 1000 <= code < 5000 and code not in (1004, 1005, 1006, 1015) else 1011
+
+
+async def _refuse(
+    body: dict[str, str], status: int, scope: Scope, receive: Receive, send: Send
+) -> None:
+    answer = JSONResponse(body, status, {"Retry-After": "2", "Cache-Control": "no-store"})
+    await answer(scope, receive, send)
+
+
+async def _deny(denied: InvalidStatus, scope: Scope, receive: Receive, send: Send) -> None:
+    """What the node has answered instead of a WebSocket."""
+    answer = denied.response
+    kept = ("content-type", "www-authenticate", "retry-after", "cache-control")
+    headers = [(k.lower(), v) for k, v in answer.headers.raw_items() if k.lower() in kept]
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    await send(
+        {
+            "type": "websocket.http.response.start",
+            "status": answer.status_code,
+            "headers": encoded,
+        }
+    )
+    await send({"type": "websocket.http.response.body", "body": answer.body or b""})
+
+
+def _tls(nodes_ca: str) -> ssl.SSLContext:
+    """How the other nodes' certificates are checked.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return ssl.create_default_context(cafile=str(Path(nodes_ca).expanduser()) if nodes_ca else None)
