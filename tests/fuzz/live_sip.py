@@ -18,14 +18,13 @@ from collections.abc import Callable, Sequence
 from telephony.call_control import IncomingCall, Rejection
 from telephony.sip.datagram import malformed, read
 from tests.fuzz.mutation import edited
-from tests.fuzz.raw_caller import NotAnswered, RawCaller, call, rtp_packet
+from tests.fuzz.raw_caller import NUMBER, NotAnswered, RawCaller, call, rtp_packet
 from tests.fuzz.running import Outcome
 from tests.fuzz.sip import REQUESTS, RESPONSES, SDP, WORDS, request
 from tests.sip.bot import Bot, Served, running
 
 BATCH = 200
 """Datagrams between two looks."""
-OURS = "13911111111"
 PATIENCE_S = 30.0
 
 _OFFER = b"Content-Type: application/sdp\r\n"
@@ -91,7 +90,7 @@ async def fuzz_live(
 
 async def _answers_ours(offered: IncomingCall) -> bool:
     """A call that noise has made is refused, so that it takes no room."""
-    if offered.info.caller == OURS:
+    if offered.info.caller == NUMBER:
         return False
     await offered.reject(Rejection.FULL)
     return True

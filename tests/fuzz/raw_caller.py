@@ -13,6 +13,8 @@ from tests.fuzz.sip import SDP
 
 ANSWER_S = 10.0
 FRAME = 160
+NUMBER = "13911111111"
+"""The caller's."""
 
 
 class NotAnswered(AssertionError):
@@ -64,12 +66,12 @@ def rtp_packet(number: int, payload: bytes = b"\xd5" * FRAME, kind: int = 8) -> 
     return head + (FRAME * number & 0xFFFFFFFF).to_bytes(4, "big") + b"fuzz" + payload
 
 
-async def call(port: int, number: str = "13911111111") -> RawCaller:
+async def call(port: int) -> RawCaller:
     """Errors: NotAnswered."""
     sip, rtp = _socket(), _socket()
     call_id = f"raw-{random.getrandbits(64):x}"
     offer = SDP.replace(b"40000", str(rtp.getsockname()[1]).encode())
-    extra = f"P-Asserted-Identity: <sip:{number}@127.0.0.1>\r\n".encode()
+    extra = f"P-Asserted-Identity: <sip:{NUMBER}@127.0.0.1>\r\n".encode()
     invite = _request(
         "INVITE", sip, call_id, "<sip:12345@127.0.0.1>", 1,
         extra + b"Content-Type: application/sdp\r\n", offer,
@@ -115,9 +117,9 @@ def _request(
     head = (
         f"{method} sip:12345@127.0.0.1 SIP/2.0\r\n"
         f"Via: SIP/2.0/UDP 127.0.0.1:{port};rport;branch={branch}\r\n"
-        f"Max-Forwards: 70\r\nFrom: <sip:13911111111@127.0.0.1>;tag=raw\r\nTo: {to}\r\n"
+        f"Max-Forwards: 70\r\nFrom: <sip:{NUMBER}@127.0.0.1>;tag=raw\r\nTo: {to}\r\n"
         f"Call-ID: {call_id}\r\nCSeq: {number} {method}\r\n"
-        f"Contact: <sip:13911111111@127.0.0.1:{port}>\r\n"
+        f"Contact: <sip:{NUMBER}@127.0.0.1:{port}>\r\n"
     )
     return head.encode() + extra + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
 

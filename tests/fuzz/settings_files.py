@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from unittest import mock
 
 from hypothesis import strategies as st
 
 from tests.fuzz.mutation import mutated
-from tests.fuzz.target import Target, tells
+from tests.fuzz.target import Target, case_file, tells
 from voicebot.auditing.checking import AuditError, check_file, read_anchors
 from voicebot.config import ConfigError, explain, load_settings
 from voicebot.config_exchange import ExchangeKey
@@ -20,7 +19,6 @@ from voicebot.simulation.scenario_file import ScenarioError, delivered, parse
 from voicebot.token_memory import recall
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 
 EXAMPLE = (ROOT / "voicebot.toml.example").read_bytes()
 SECTIONS = tuple(b"[" + part for part in EXAMPLE.split(b"\n[") if part)
@@ -31,18 +29,12 @@ _WORDS = (
 )  # fmt: skip
 
 
-def _file(data: bytes) -> Path:
-    path = FOLDER / "case"
-    path.write_bytes(data)
-    return path
-
-
 def _settings(data: bytes) -> None:
     with mock.patch.dict(os.environ, clear=False):
         for name in [each for each in os.environ if each.startswith("VOICEBOT_")]:
             del os.environ[name]
         try:
-            settings = load_settings(_file(data))
+            settings = load_settings(case_file("case", data))
         except ConfigError as error:
             tells(error)
             return
@@ -54,7 +46,7 @@ def _variable(value: str) -> None:
     """A setting in the environment, which holds no NUL."""
     with mock.patch.dict(os.environ, {"VOICEBOT_SERVER": value, "VOICEBOT_LINES": value}):
         try:
-            load_settings(_file(b""))
+            load_settings(case_file("case", b""))
         except ConfigError as error:
             tells(error)
 
@@ -67,7 +59,7 @@ def _scenario(data: bytes) -> None:
 
 
 def _key(data: bytes) -> None:
-    path = _file(data)
+    path = case_file("case", data)
     path.chmod(0o600)
     try:
         read_keys({"k": ExchangeKey(file=path, owner="110")})
@@ -77,7 +69,7 @@ def _key(data: bytes) -> None:
 
 def _state(data: bytes) -> None:
     """Files of our own that a crash or a full disk has spoilt."""
-    path = _file(data)
+    path = case_file("case", data)
     recall(path)
     for operation in read_operations(path):
         assert isinstance(operation["args"], dict)

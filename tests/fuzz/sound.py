@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -19,12 +16,11 @@ from telephony.clips import load_clip
 from telephony.codecs import Int16, WireFormat
 from telephony.errors import CallError, MediaStreamError
 from tests.fuzz.mutation import mutated
-from tests.fuzz.target import Target, tells
+from tests.fuzz.target import FOLDER, Target, case_file, tells
 from voicebot.call.audio_files import read_wav
 from voicebot.call.recorded import RecordingInvalid, open_recorded
 
-FOLDER = Path(os.environ.get("VOICEBOT_FUZZ_FOLDER") or tempfile.mkdtemp(prefix="fuzz-"))
-"""The case at work is kept here: what ends the process as well can be read afterwards."""
+FILE = "greeting.wav"
 MOST_SECONDS = 600.0
 
 _FORMATS = (
@@ -50,14 +46,8 @@ def _samples() -> list[bytes]:
     return [*found, bytes(killed)]
 
 
-def _file(data: bytes) -> Path:
-    path = FOLDER / "greeting.wav"
-    path.write_bytes(data)
-    return path
-
-
 def _audio(data: bytes) -> None:
-    path = _file(data)
+    path = case_file(FILE, data)
     try:
         assert isinstance(probe(path), AudioInfo)
         seconds = 0.0
@@ -72,19 +62,18 @@ def _audio(data: bytes) -> None:
 
 def _clip(data: bytes) -> None:
     try:
-        clip = load_clip(_file(data), WireFormat.named("alaw"))
+        clip = load_clip(case_file(FILE, data), WireFormat.named("alaw"))
     except CallError:
         return
     assert clip.rate == 8000
 
 
 def _prompts(data: bytes) -> None:
-    path = _file(data)
-    read_wav(path, "")
+    read_wav(case_file(FILE, data), "")
     try:
         open_recorded(FOLDER, {"greeting": _Prompt()})  # type: ignore[dict-item]
     except RecordingInvalid as error:
-        tells(error, "greeting.wav")
+        tells(error, FILE)
 
 
 class _Prompt:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hypothesis.strategies import SearchStrategy
+
+FOLDER = Path(os.environ.get("VOICEBOT_FUZZ_FOLDER") or tempfile.mkdtemp(prefix="fuzz-"))
+"""The case at work is kept here: what ends the process as well can be read afterwards."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,13 @@ class Target:
     name: str
     cases: SearchStrategy[Any]
     run: Callable[[Any], None]
+
+
+def case_file(name: str, data: bytes) -> Path:
+    """A case for a parser that reads files."""
+    path = FOLDER / name
+    path.write_bytes(data)
+    return path
 
 
 def tells(error: Exception, what: str = "") -> None:

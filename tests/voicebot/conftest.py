@@ -18,6 +18,7 @@ from tests.leaping_time import LeapingLoop, wrap_future
 from tests.voicebot.postgres import (  # noqa: F401 - fixtures
     database_url,
     empty_database_url,
+    engine,
     postgres_server,
     postgresql_url,
 )

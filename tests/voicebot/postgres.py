@@ -4,10 +4,10 @@
 
 at the top of a test module, and every test in it runs twice, on SQLite and on PostgreSQL:
 the fixtures `settings` and `records` follow. A test may also ask for `database_url` itself
-(a fresh database that holds all tables), for `empty_database_url` (without any), or for
-`postgresql_url` (PostgreSQL alone). A test of such a module that is about SQLite's file is
-marked `@sqlite_only`. One server is started for a whole run, the first time
-that it is needed, in a folder of its own under /tmp; it keeps nothing.
+(a fresh database that holds all tables), for an `engine` that writes into it, for
+`empty_database_url` (without any), or for `postgresql_url` (PostgreSQL alone). A test of such a
+module that is about SQLite's file is marked `@sqlite_only`. One server is started for a whole run,
+the first time that it is needed, in a folder of its own under /tmp; it keeps nothing.
 
 Without PostgreSQL (Debian: postgresql; `scripts/setup.sh --all`) its half is skipped; under
 CI that is a failure.
@@ -29,8 +29,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import Engine
 
-from voicebot.records.database import migrate
+from voicebot.records.database import migrate, open_engine
 
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -183,6 +184,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
         return str(request.getfixturevalue("postgresql_url"))
     return f"sqlite:///{tmp_path / 'state' / 'voicebot.db'}"
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """Writes into a fresh database of each kind with all tables."""
+    migrate(database_url)
+    engine = open_engine(database_url, writes=True, patience_s=10.0)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -52,14 +52,6 @@ DOSSIER = {
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    migrate(database_url)
-    engine = open_engine(database_url, writes=True, patience_s=10.0)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "recordings"
     made.mkdir()

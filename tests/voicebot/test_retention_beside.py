@@ -2,7 +2,7 @@
 over, and stays while something needs it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +35,12 @@ from voicebot.exchange.tables import EnvelopeRow, InboxRow
 from voicebot.figures.rising import PAST_DAYS
 from voicebot.figures.tables import TopicMatterRow, TopicRow
 from voicebot.figures.topic_store import known_topics
-from voicebot.records.database import migrate, open_engine
 from voicebot.retention.mark import REMOVED
 from voicebot.tickets.tables import TicketReminderRow, TicketStepRow
 
 NUMBER = "13800138000"
 UNTIL = "until 2026-09-24: "
 BESIDE = {"exchange": 60, "limits": 60, "notices": 60, "topics": 60}
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    migrate(database_url)
-    engine = open_engine(database_url, writes=True, patience_s=10.0)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
