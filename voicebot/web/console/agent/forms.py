@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
@@ -101,15 +101,16 @@ class Sending(BaseModel):
     entry: Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
+@dataclass(frozen=True, slots=True)
 class _Known:
-    """A call that is running, or on record."""
+    """A call that is running (with its session), or on record."""
 
-    def __init__(
-        self, caller: str, did: str, region: str | None, said: Sequence[str], *, wishes: bool
-    ) -> None:
-        self.caller, self.did, self.region, self.said = caller, did, region, said
-        self.wishes = wishes
-        self.session: CallSession | None = None
+    caller: str
+    did: str
+    region: str | None
+    said: Sequence[str]
+    wishes: bool
+    session: CallSession | None = None
 
 
 def add_forms(app: FastAPI, service: Service) -> None:
@@ -249,11 +250,8 @@ def add_forms(app: FastAPI, service: Service) -> None:
             await learn(records, call_id, session)
             state = session.state
             said = [turn.text for _, turn in session.transcript if turn.side == "caller"]
-            known = _Known(
-                state.caller, state.did, state.region, said, wishes=confidential(session)
-            )
-            known.session = session
-            return known
+            wishes = confidential(session)
+            return _Known(state.caller, state.did, state.region, said, wishes, session)
         found = await records.read(_on_record, call_id)
         if found is None:
             raise Refusal(404, NO_CALL)
@@ -307,7 +305,7 @@ def _on_record(session: Session, call_id: str) -> _Known | None:
         return None
     turns = session.query(TurnRow.text).filter_by(call_id=call_id, side="caller")
     said = [text for (text,) in turns.order_by(TurnRow.start, TurnRow.seq)]
-    return _Known(row.caller, row.did, row.region, said, wishes=noted(session, call_id))
+    return _Known(row.caller, row.did, row.region, said, noted(session, call_id))
 
 
 @contextmanager
