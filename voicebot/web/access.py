@@ -73,7 +73,7 @@ async def authorise(
         Refusal: 401 or 403; a refusal of a known principal is audited.
     """
     principal, visitor = await _who(connection, records)
-    client = connection.client.host if connection.client else ""
+    client = client_of(connection)
     path = connection.url.path
     if principal is None:
         log.warning("refused", path=path, client=client, reason="wrong_token")
@@ -169,6 +169,11 @@ def not_ours(connection: HTTPConnection, csrf: str) -> dict[str, str] | None:
     return None
 
 
+def client_of(connection: HTTPConnection) -> str:
+    """The address that a request comes from; "" where the server does not know it."""
+    return connection.client.host if connection.client else ""
+
+
 def from_here(connection: HTTPConnection) -> bool:
     """The browser says that it asks for a page of this service."""
     origin = connection.headers.get("origin", "")
@@ -210,7 +215,7 @@ async def foreign_origin(websocket: WebSocket) -> bool:
     """
     if "origin" not in websocket.headers or from_here(websocket):
         return False
-    client = websocket.client.host if websocket.client else ""
+    client = client_of(websocket)
     log.warning("refused", path=websocket.url.path, client=client, reason="foreign_origin")
     await websocket.send_denial_response(JSONResponse(FOREIGN_ORIGIN, 403))
     return True

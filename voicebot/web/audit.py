@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI, Query, Request
 
 from voicebot.auditing.checking import newest
 from voicebot.security import Principal
-from voicebot.web.access import require
+from voicebot.web.access import client_of, require
 from voicebot.web.service import Service
 
 Auditor = Annotated[Principal, Depends(require("auditor", "admin"))]
@@ -36,6 +36,6 @@ def add_audit(app: FastAPI, service: Service) -> None:
         found = await records.read(
             newest, who=who, action=action, subject=subject, refused=refused, limit=limit
         )
-        client = request.client.host if request.client else ""
+        client = client_of(request)
         records.audit(principal, "audit.list", subject or who, client)
         return {"acts": [asdict(link) for link in found]}

@@ -32,7 +32,7 @@ from voicebot.callers.errors import CallersError, NotKnown
 from voicebot.callers.limits import MOST_DAYS, MOST_WHY, values
 from voicebot.callers.tables import LimitRow
 from voicebot.security import Principal, audit_row
-from voicebot.web.access import require
+from voicebot.web.access import client_of, require
 from voicebot.web.discretion import (
     calls_for,
     confidential_among,
@@ -111,7 +111,7 @@ def add_callers(app: FastAPI, service: Service) -> None:
         return JSONResponse({"code": error.code, "message": str(error)}, status)
 
     def audit(request: Request, who: Principal, action: str, subject: str = "") -> None:
-        records.audit(who, action, subject, _client(request))
+        records.audit(who, action, subject, client_of(request))
 
     async def act(
         request: Request,
@@ -127,7 +127,7 @@ def add_callers(app: FastAPI, service: Service) -> None:
 
         def run(session: Session) -> T:
             done = work(session, *arguments, **named)
-            session.add(audit_row(who, action, subject, _client(request), time.time()))
+            session.add(audit_row(who, action, subject, client_of(request), time.time()))
             return done
 
         return await records.transact(run)
@@ -303,7 +303,3 @@ def _told(
         return values(row, time.time()) if row is not None else {}
 
     return run
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else ""

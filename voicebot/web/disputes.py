@@ -23,7 +23,7 @@ from voicebot.security import Principal, audit_row
 from voicebot.tickets import rules
 from voicebot.tickets.disputes import disputes
 from voicebot.tickets.disputes_workbook import workbook
-from voicebot.web.access import Refusal, require
+from voicebot.web.access import Refusal, client_of, require
 from voicebot.web.parameters import Day, RowNumber
 from voicebot.web.tickets import STAFF, Code, Name, Words, refused
 
@@ -65,7 +65,7 @@ def add_disputes(app: FastAPI, service: Service) -> None:
         principal: Supervisor, request: Request, first: First = None, last: Last = None
     ) -> dict[str, Any]:
         found = await records.read(dispute_values, *period(first, last))
-        records.audit(principal, "disputes.list", "", _client(request))
+        records.audit(principal, "disputes.list", "", client_of(request))
         return {"disputes": found}
 
     @app.get("/v1/disputes.xlsx", response_class=Response, responses={200: {"content": {XLSX: {}}}})
@@ -73,7 +73,7 @@ def add_disputes(app: FastAPI, service: Service) -> None:
         principal: Supervisor, request: Request, first: First = None, last: Last = None
     ) -> Response:
         data = await records.read(export, *period(first, last))
-        records.audit(principal, "disputes.export", "", _client(request))
+        records.audit(principal, "disputes.export", "", client_of(request))
         headers = {
             "Content-Disposition": 'attachment; filename="disputes.xlsx"',
             "Cache-Control": "no-store",
@@ -87,12 +87,16 @@ def add_disputes(app: FastAPI, service: Service) -> None:
     @app.post("/v1/dispatch-rules", status_code=201)
     async def decide(asked: RuleModel, principal: Supervisor, request: Request) -> dict[str, Any]:
         with refused():
-            return await records.transact(_decide, asked, principal, _client(request), time.time())
+            return await records.transact(
+                _decide, asked, principal, client_of(request), time.time()
+            )
 
     @app.post("/v1/dispatch-rules/{rule}/withdraw")
     async def withdraw(rule: RowNumber, principal: Supervisor, request: Request) -> dict[str, Any]:
         with refused():
-            return await records.transact(_withdraw, rule, principal, _client(request), time.time())
+            return await records.transact(
+                _withdraw, rule, principal, client_of(request), time.time()
+            )
 
 
 def export(session: Session, since: float, until: float) -> bytes:
@@ -134,7 +138,3 @@ def _withdraw(
     row = rules.withdraw(session, rule, by=who.name, at=at)
     session.add(audit_row(who, "dispatch_rule.withdraw", str(rule), client, at))
     return rules.as_values(row)
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else ""

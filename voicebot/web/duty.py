@@ -19,7 +19,7 @@ from voicebot.duty.notices.receipts import acknowledge, receipt_of
 from voicebot.duty.notices.secret import notice_secret, token_fits
 from voicebot.duty.reporting import Answering, answering_now
 from voicebot.security import Principal
-from voicebot.web.access import WRONG_TOKEN, Refusal, authorise, require
+from voicebot.web.access import WRONG_TOKEN, Refusal, authorise, client_of, require
 from voicebot.web.parameters import Moment
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def add_duty(app: FastAPI, service: Service) -> None:
         return done
 
     def _audit(request: Request, who: Principal, action: str, subject: str) -> None:
-        client = request.client.host if request.client else ""
-        records.audit(who, action, subject, client)
+        records.audit(who, action, subject, client_of(request))
 
 
 def answering_values(found: Answering) -> dict[str, Any]:

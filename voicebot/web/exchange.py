@@ -33,7 +33,7 @@ from voicebot.exchange.schema import Envelope, MessageInvalid, read_envelope
 from voicebot.exchange.schema.envelope import MAX_BYTES
 from voicebot.exchange.signing import SignatureRefused, Verified, Verifier
 from voicebot.security import Principal
-from voicebot.web.access import Refusal, require
+from voicebot.web.access import Refusal, client_of, require
 from voicebot.web.parameters import MOST_ROWS, Day, RowNumber
 from voicebot.web.service import Service
 
@@ -82,7 +82,7 @@ def add_exchange(app: FastAPI, service: Service) -> None:
             yield
         except SignatureRefused as refusal:
             records.audit(
-                principal, "exchange.unsigned", request.url.path, _client(request), allowed=False
+                principal, "exchange.unsigned", request.url.path, client_of(request), allowed=False
             )
             raise Refusal(401, {"code": refusal.code, "message": str(refusal)}) from None
 
@@ -118,7 +118,7 @@ def add_exchange(app: FastAPI, service: Service) -> None:
                     {"code": error.code, "message": str(error), "fields": error.fields}, 422
                 )
             delivery = await records.transact(_take, envelope, signature, at=time.time())
-        records.audit(principal, "exchange.receive", envelope.id, _client(request))
+        records.audit(principal, "exchange.receive", envelope.id, client_of(request))
         return _answer(delivery)
 
     # Before the next, whose id takes in whatever follows.
@@ -136,7 +136,7 @@ def add_exchange(app: FastAPI, service: Service) -> None:
         await check_signature(request, principal)
         day = day or today()
         found = await records.read(reading.ledger, day, after, limit)
-        records.audit(principal, "exchange.ledger.read", day.isoformat(), _client(request))
+        records.audit(principal, "exchange.ledger.read", day.isoformat(), client_of(request))
         return found
 
     @app.get("/v1/exchange/messages/{message_id:path}")
@@ -144,7 +144,7 @@ def add_exchange(app: FastAPI, service: Service) -> None:
         """A message as it was sent, for who has lost it."""
         await check_signature(request, principal)
         found = await records.read(reading.message, message_id)
-        records.audit(principal, "exchange.message.read", message_id, _client(request))
+        records.audit(principal, "exchange.message.read", message_id, client_of(request))
         if found is None:
             raise Refusal(404, {"code": "not_found", "message": "There is no message of this id."})
         return JSONResponse(found)
@@ -164,7 +164,7 @@ def add_exchange(app: FastAPI, service: Service) -> None:
         found = await records.read(page.report, number)
         if found is None:
             raise Refusal(404, {"code": "not_found", "message": f"No reconciliation {number}."})
-        records.audit(principal, "exchange.reconciliation.read", str(number), _client(request))
+        records.audit(principal, "exchange.reconciliation.read", str(number), client_of(request))
         return HTMLResponse(found, headers={"Cache-Control": "no-store"})
 
 
@@ -199,7 +199,3 @@ def _as_sent(request: Request) -> str:
     query = request.scope["query_string"].decode("latin-1")
     host = request.headers.get("host", "")
     return f"{request.url.scheme}://{host}{path}{f'?{query}' if query else ''}"
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else ""

@@ -20,7 +20,7 @@ from voicebot.figures.indicators import INDICATORS
 from voicebot.figures.report import Period, PeriodError, as_csv, report
 from voicebot.figures.topic_list import MOST, topic_lines
 from voicebot.security import Principal
-from voicebot.web.access import Refusal, require
+from voicebot.web.access import Refusal, client_of, require
 from voicebot.web.parameters import Day
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def add_figures(app: FastAPI, service: Service) -> None:
         """What callers called about, rising topics first; wordings are theirs, masked."""
         period = _period(first, last)
         found = await service.records.count(topic_lines, period, limit)
-        client = request.client.host if request.client else ""
+        client = client_of(request)
         service.records.audit(principal, "topics.read", str(period), client)
         return [line.as_dict() for line in found]
 

@@ -31,7 +31,7 @@ from voicebot.errors import SpeechUnavailable
 from voicebot.incidents import acts, announcing, reading
 from voicebot.incidents.errors import IncidentError, UnknownIncident
 from voicebot.security import Principal, audit_row
-from voicebot.web.access import Refusal, require
+from voicebot.web.access import Refusal, client_of, require
 from voicebot.web.discretion import members_for, waiting_for
 from voicebot.web.parameters import RowNumber
 
@@ -77,7 +77,7 @@ def add_incidents(app: FastAPI, service: Service) -> None:
     async def done(
         request: Request, who: Principal, act: str, subject: str, work: Callable[[Session], Any]
     ) -> Any:
-        client, at = _client(request), time.time()
+        client, at = client_of(request), time.time()
 
         def recorded(session: Session) -> Any:
             result = work(session)
@@ -92,19 +92,19 @@ def add_incidents(app: FastAPI, service: Service) -> None:
         who: Staff, request: Request, least: Annotated[int, Query(ge=1, le=1000)] = 2
     ) -> dict[str, Any]:
         found = await records.read(reading.open_incidents, least=least)
-        records.audit(who, "incidents.list", "", _client(request))
+        records.audit(who, "incidents.list", "", client_of(request))
         return {"incidents": found}
 
     @app.get("/v1/incidents/{incident}")
     async def shown(incident: Id, who: Staff, request: Request) -> dict[str, Any]:
         with refused():
             found = await records.read(reading.incident, incident)
-        records.audit(who, "incident.show", incident, _client(request))
+        records.audit(who, "incident.show", incident, client_of(request))
         return {**found, "members": await members_for(records, who, found["members"])}
 
     @app.get("/v1/waiting")
     async def waiting(who: Staff, request: Request) -> dict[str, Any]:
-        records.audit(who, "waiting.list", "", _client(request))
+        records.audit(who, "waiting.list", "", client_of(request))
         found = service.waiting.waiting(time.monotonic())
         return {"waiting": await waiting_for(records, who, found)}
 
@@ -189,7 +189,3 @@ def refused() -> Iterator[None]:
 
 def _text(session: Session, incident: str, announcement: int) -> str:
     return announcing.waiting_for_approval(session, incident, announcement).text
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else ""

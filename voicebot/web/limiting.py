@@ -25,7 +25,7 @@ from voicebot.metrics.instruments import Metrics
 from voicebot.rate_limiting import Buckets, Rate, network
 from voicebot.records.store import Records
 from voicebot.security import Principal
-from voicebot.web.access import COOKIE, TLS_COOKIE, cookie_name, session_of
+from voicebot.web.access import COOKIE, TLS_COOKIE, client_of, cookie_name, session_of
 
 log = structlog.get_logger()
 
@@ -102,7 +102,7 @@ class RateLimited:
             await self._app(scope, receive, send)
             return
         request = HTTPConnection(scope)
-        address = network(request.client.host if request.client else "")
+        address = network(client_of(request))
         if scope["type"] == "http" and signs_in(scope["method"], scope["path"]):
             await self._sign_in(address, scope, receive, send)
             return

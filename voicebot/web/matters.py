@@ -34,7 +34,7 @@ from voicebot.matters.taking import Matter, OtherMatter, known, take
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.tables import TicketRow
 from voicebot.security import Principal
-from voicebot.web.access import Refusal, require
+from voicebot.web.access import Refusal, client_of, require
 from voicebot.web.turned_away import ANY_SIZE, TurnedAway
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def add_matters(app: FastAPI, service: Service) -> None:
         audit = {
             "principal": sender.name,
             "role": sender.role,
-            "client": request.client.host if request.client else "",
+            "client": client_of(request),
         }
         try:
             before = await records.read(known, matter.sender, key, matter.content_hash)
@@ -169,7 +169,7 @@ def add_matters(app: FastAPI, service: Service) -> None:
     ) -> dict[str, Any]:
         """What was told of a matter of the sender's own, and how far its ticket is."""
         found = await records.read(_read, sender.name, key)
-        client = request.client.host if request.client else ""
+        client = client_of(request)
         records.audit(sender, "matter.read", key, client)
         if found is None:
             raise Refusal(404, UNKNOWN)

@@ -23,9 +23,9 @@ from voicebot.accounts.id_token import HOME, Start
 from voicebot.accounts.oidc import Provider
 from voicebot.accounts.provided import admit
 from voicebot.records.errors import RecordsUnavailable
-from voicebot.web.access import Refusal, cookie_name
+from voicebot.web.access import Refusal, client_of, cookie_name
 from voicebot.web.service import Service
-from voicebot.web.sessions import client_of, set_cookie
+from voicebot.web.sessions import set_cookie
 
 log = structlog.get_logger()
 

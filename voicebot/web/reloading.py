@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from voicebot.config import ConfigError
 from voicebot.reloading import reload
 from voicebot.security import Principal
-from voicebot.web.access import Refusal, require
+from voicebot.web.access import Refusal, client_of, require
 from voicebot.web.service import Service
 
 Admin = Annotated[Principal, Depends(require("admin"))]
@@ -29,7 +29,7 @@ def add_reloading(app: FastAPI, service: Service) -> None:
 
     @app.post("/v1/config/reload")
     async def reload_config(wanted: ReloadWanted, who: Admin, request: Request) -> dict[str, Any]:
-        client = request.client.host if request.client else ""
+        client = client_of(request)
         try:
             found = await reload(service, who, client, dry_run=wanted.dry_run)
         except ConfigError as error:

@@ -26,7 +26,7 @@ from voicebot.records.searching import (
     search_handoffs,
 )
 from voicebot.security import Principal
-from voicebot.web.access import require
+from voicebot.web.access import client_of, require
 from voicebot.web.board import Board
 from voicebot.web.console.formats import masked_number
 from voicebot.web.discretion import waiting_for
@@ -121,8 +121,7 @@ def add_searching(app: FastAPI, service: Service, board: Board) -> None:
         return {"at": time.time(), "alarms": [asdict(each) for each in await board.alarms()]}
 
     def _audit(request: Request, who: Principal, action: str) -> None:
-        client = request.client.host if request.client else ""
-        records.audit(who, action, "", client)
+        records.audit(who, action, "", client_of(request))
 
 
 def number_shown(number: str, *, confidential: bool, principal: Principal) -> str:

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import structlog
@@ -22,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from voicebot.accounts.errors import AccountsError, LoginRefused
 from voicebot.accounts.log_in import LogIn
-from voicebot.accounts.sessions import Opening, csrf_of
+from voicebot.accounts.sessions import Opening, Visitor, csrf_of
 from voicebot.security import ROLES, Principal
 from voicebot.web.access import (
     FOREIGN_ORIGIN,
@@ -33,6 +32,7 @@ from voicebot.web.access import (
     require,
     session_of,
 )
+from voicebot.web.access import client_of as client_of
 from voicebot.web.service import Service
 
 log = structlog.get_logger()
@@ -72,18 +72,9 @@ class NewPassword(BaseModel):
     new: Secret
 
 
-@dataclass(frozen=True, slots=True)
-class PageVisitor:
-    """Who is logged in, for a page; `csrf` goes into the page."""
-
-    principal: Principal
-    csrf: str
-
-
-async def page_principal(request: Request) -> PageVisitor | None:
+async def page_principal(request: Request) -> Visitor | None:
     """Whose session the request carries; None: nobody is logged in."""
-    visitor = await session_of(request, request.app.state.records)
-    return PageVisitor(visitor.principal, visitor.csrf) if visitor else None
+    return await session_of(request, request.app.state.records)
 
 
 def add_sessions(app: FastAPI, service: Service) -> None:
@@ -170,7 +161,3 @@ def set_cookie(request: Request, response: Response, cookie: str) -> None:
         samesite="strict",
         secure=request.url.scheme == "https",
     )
-
-
-def client_of(request: Request) -> str:
-    return request.client.host if request.client else ""

@@ -32,7 +32,7 @@ from voicebot.tickets.errors import ActIncomplete, TicketChanged, TicketError, U
 from voicebot.tickets.history import Actor
 from voicebot.tickets.rules import RuleRefused, UnknownRule
 from voicebot.tickets.states import Act, Status
-from voicebot.web.access import Refusal, require
+from voicebot.web.access import Refusal, client_of, require
 from voicebot.web.paging import read_key, write_key
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def add_tickets(app: FastAPI, service: Service) -> None:
     ) -> dict[str, Any]:
         """Do one act; the ticket after it. 409: its state does not allow it, and what does."""
         version = _version(if_match)
-        client = request.client.host if request.client else ""
+        client = client_of(request)
         with refused():
             found = await records.transact(
                 _perform, ticket_id, asked, principal, version, client, time.time()
@@ -166,8 +166,7 @@ def add_tickets(app: FastAPI, service: Service) -> None:
         return caller_privacy.ticket(found, principal.role)
 
     def _audit(request: Request, who: Principal, action: str, subject: str) -> None:
-        client = request.client.host if request.client else ""
-        records.audit(who, action, subject, client)
+        records.audit(who, action, subject, client_of(request))
 
 
 @contextmanager
