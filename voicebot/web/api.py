@@ -58,6 +58,7 @@ from voicebot.security import ROLES, Principal
 from voicebot.web.access import (
     Refusal,
     authorise_websocket,
+    client_of,
     foreign_origin,
     require,
     until_refused,
@@ -77,16 +78,16 @@ from voicebot.web.duty import add_duty
 from voicebot.web.exchange import add_exchange
 from voicebot.web.figures import add_figures
 from voicebot.web.following import FollowedResponse, Following, too_many_streams
-from voicebot.web.headers import SecurityHeaders
 from voicebot.web.forwarding import Forwarding
+from voicebot.web.headers import SecurityHeaders
 from voicebot.web.incidents import add_incidents
 from voicebot.web.knowledge import add_knowledge
 from voicebot.web.limiting import RateLimited, recogniser, teller
 from voicebot.web.live import follow
 from voicebot.web.matters import add_matters
 from voicebot.web.metrics import add_metrics
-from voicebot.web.oidc import add_oidc
 from voicebot.web.of_calls import keep_routes
+from voicebot.web.oidc import add_oidc
 from voicebot.web.pages import add_pages
 from voicebot.web.reloading import add_reloading
 from voicebot.web.searching import add_searching
@@ -132,10 +133,10 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     )
     app.state.records = records
     following = app.state.following = Following()
-    if service.settings.rate_limits.enabled:
     roles = service.settings.server.roles
     if service.member is not None and "web" in roles:
         app.add_middleware(Forwarding, service=service)
+    if service.settings.rate_limits.enabled:
         app.add_middleware(
             RateLimited,
             settings=service.settings.rate_limits,
@@ -302,8 +303,8 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     add_sessions(app, service)
     add_oidc(app, service)
     add_console(app, service, board)
-
     keep_routes(app, roles)
+
     async def _may_read(principal: Principal, call_id: str) -> None:
         if await confidential_among(records, principal, {call_id}):
             records.audit(principal, "refused", call_id, allowed=False)
@@ -320,8 +321,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
             raise Refusal(403, NOT_SENT)
 
     def _audit(request: Request | WebSocket, who: Principal, action: str, subject: str) -> None:
-        client = request.client.host if request.client else ""
-        records.audit(who, action, subject, client)
+        records.audit(who, action, subject, client_of(request))
 
     return app
 

@@ -24,7 +24,7 @@ from voicebot.surge import orders
 from voicebot.surge.board import MOST_LINES, SeatReport
 from voicebot.surge.decisions import decision_of
 from voicebot.surge.orders import LONGEST_S, MOST_WHY, Order, OrderRefused
-from voicebot.web.access import Refusal, require
+from voicebot.web.access import Refusal, client_of, require
 from voicebot.web.service import Service
 
 Staff = Annotated[Principal, Depends(require("admin", "supervisor", "agent"))]
@@ -77,7 +77,7 @@ def add_surge(app: FastAPI, service: Service) -> None:
             control.tell(report, at)
         if principal.token_id not in seen:
             seen.add(principal.token_id)
-            records.audit(principal, "surge.figures", "", _client(request))
+            records.audit(principal, "surge.figures", "", client_of(request))
         return {"taken": len(told.lines)}
 
     @app.post("/v1/surge/override")
@@ -99,7 +99,7 @@ def add_surge(app: FastAPI, service: Service) -> None:
                     until=at + 60 * wanted.minutes,
                 )
             subject = f"{wanted.order} {wanted.line}".strip()
-            session.add(audit_row(who, "surge.override", subject, _client(request), at))
+            session.add(audit_row(who, "surge.override", subject, client_of(request), at))
             session.flush()
             return [orders.values(each) for each in orders.in_force(session, at)]
 
@@ -110,7 +110,7 @@ def add_surge(app: FastAPI, service: Service) -> None:
     @app.get("/v1/surge/calls/{call_id:path}")
     async def why(call_id: str, principal: Staff, request: Request) -> dict[str, Any]:
         found = await records.read(decision_of, call_id)
-        records.audit(principal, "surge.explain", call_id, _client(request))
+        records.audit(principal, "surge.explain", call_id, client_of(request))
         if found is None:
             raise Refusal(
                 404,
@@ -126,7 +126,3 @@ def add_surge(app: FastAPI, service: Service) -> None:
             raise Refusal(
                 422, {"code": "bad_request", "message": f"line: {line} is no line of [[lines]]."}
             )
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else ""
