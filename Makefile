@@ -103,7 +103,7 @@ bench: bench-latency bench-asr ## both benchmarks, each against the plain altern
 bench-latency: setup ## reply latency against an ordinary pipecat pipeline
 	@$(BIN)/python -m benchmarks.bench_latency $(ARGS)
 
-# ARGS="--seconds 30 --most 4" is a quick look.
+# ARGS="--seconds 30 --callers 1,4" is a quick look.
 bench-calls: setup ## how many real calls this machine carries, and what 5 times as many do to them
 	@$(BIN)/python -m benchmarks.bench_calls $(ARGS)
 

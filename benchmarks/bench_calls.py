@@ -55,7 +55,8 @@ from voicebot.recognisers import engine_folders
 
 EXAMPLES = """examples:
   python -m benchmarks.bench_calls                      about 15 minutes
-  python -m benchmarks.bench_calls --seconds 30 --most 4   a quick look
+  python -m benchmarks.bench_calls --seconds 30 --callers 1,4   a quick look
+  VOICEBOT_ASR__ENGINE=none python -m benchmarks.bench_calls --callers 16,20,24   listener alone
   python -m benchmarks.bench_calls | tail -1            for a machine
 """
 
@@ -230,14 +231,12 @@ class Bench:
         speech = library.get(DANGER, keep=False)
         soundfile.write(self._danger, speech.pcm, speech.rate)
 
-    async def rounds(self, limit_ms: float, most: int) -> list[Round]:
+    async def rounds(self, limit_ms: float, counts: Sequence[int]) -> list[Round]:
         """More and more callers, until there are too many."""
         found: list[Round] = []
         with admitting(int(MANY)):
             async with self._service("scan") as service:
-                for callers in COUNTS:
-                    if callers > most:
-                        break
+                for callers in counts:
                     found.append(await self._round(service, callers, least=LEAST))
                     if not carried(found[-1], limit_ms):
                         break
@@ -323,17 +322,25 @@ def engines(settings: Settings) -> dict[str, Any]:
     there = [row.engine for row in capability_table(engine_folders(settings)) if row.installed]
     transcribers = [each for each in there if each != "listener"]
     named = settings.asr.engine
-    chosen = next(iter(transcribers), None) if named == AUTO else named
+    named_one = None if named == "none" else named
+    chosen = next(iter(transcribers), None) if named == AUTO else named_one
     return {"transcriber": chosen, "listener": "listener" in there}
 
 
 async def run(
-    bench: Bench, limit_ms: float, most: int
+    bench: Bench, limit_ms: float, counts: Sequence[int]
 ) -> tuple[list[Round], int, tuple[Round, Round] | None]:
     """All rounds, how many calls are carried, and the overload with what was before."""
-    rounds = await bench.rounds(limit_ms, most)
+    rounds = await bench.rounds(limit_ms, counts)
     carries = max((each.callers for each in rounds if carried(each, limit_ms)), default=0)
     return rounds, carries, await bench.overload(carries) if carries else None
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    counts = tuple(int(each) for each in text.split(","))
+    if not counts or min(counts) < 1:
+        raise argparse.ArgumentTypeError("numbers of callers, such as 1,2,4")
+    return counts
 
 
 def main() -> int:
@@ -344,8 +351,14 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seconds", type=float, default=90.0, help="of each round (90)")
-    parser.add_argument("--limit-ms", type=float, default=750.0, help="p95 that is carried (750)")
-    parser.add_argument("--most", type=int, default=COUNTS[-1], help="callers at once (32)")
+    parser.add_argument("--limit-ms", type=float, default=1200.0, help="p95 that is carried (1200)")
+    parser.add_argument(
+        "--callers",
+        type=_counts,
+        default=COUNTS,
+        metavar="N,N,…",
+        help=f"at once, one round each ({','.join(map(str, COUNTS))})",
+    )
     options = parser.parse_args()
     console = Console(stderr=True)
     load = os.getloadavg()[0]
@@ -356,7 +369,7 @@ def main() -> int:
         bench = Bench(settings, folder, options.seconds, console)
         with Progress(console=console) as progress:
             bench.record(progress)
-        rounds, carries, over = asyncio.run(run(bench, options.limit_ms, options.most))
+        rounds, carries, over = asyncio.run(run(bench, options.limit_ms, options.callers))
     except VoicebotError as error:
         console.print(f"[red]{escape(str(error))}")
         return 1
