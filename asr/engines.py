@@ -9,6 +9,9 @@ from pathlib import Path
 from asr.errors import ModelMissing, RemoteAddressInvalid, UnknownEngine
 from asr.hypothesis import Capabilities, Recognizer
 from asr.listener import Listener
+from asr.nodes.address import NatsServers
+from asr.nodes.asking import Limits as NodesLimits
+from asr.nodes.transcriber import NodesTranscriber
 from asr.remote.address import RemoteServer
 from asr.remote.conversation import Limits
 from asr.remote.dialect import Dialect
@@ -33,13 +36,22 @@ class RemoteEngine:
 
 
 @dataclass(frozen=True, slots=True)
+class NodesEngine:
+    """The nodes of an installation, which share their transcriber."""
+
+    servers: NatsServers
+    limits: NodesLimits = field(default_factory=NodesLimits)
+
+
+@dataclass(frozen=True, slots=True)
 class EngineFolders:
-    """Where each engine's model lies, and the speech server; None where there is none."""
+    """Where each engine's model lies, the speech server and the nodes; None where there is none."""
 
     whisper: Path | None = None
     vosk: Path | None = None
     listener: Path | None = None
     remote: RemoteEngine | None = None
+    nodes: NodesEngine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +129,8 @@ _SERVERS: dict[str, _Server] = {
     ),
     "vosk-server": _Server(lambda remote: VoskServer(), "the server's, as of vosk"),
 }
+NODES = "nats"
+"""Opened by name only too: nodes of one's own, but elsewhere."""
 _AT_THE_SERVER = "the server's; here next to nothing"
 
 
@@ -136,6 +150,13 @@ def capability_table(folders: EngineFolders) -> tuple[EngineRow, ...]:
         able, needs = server.dialect(folders.remote).capabilities, f"a {name} service (asr.url)"
         there = folders.remote is not None
         rows.append(EngineRow(name, there, None, able, needs, server.model, _AT_THE_SERVER))
+    rows.append(
+        EngineRow(
+            NODES, folders.nodes is not None, None, NodesTranscriber.capabilities,
+            "nodes with the role asr, and NATS (nats.servers)", "the nodes', such as whisper's",
+            "the nodes'; here next to nothing",
+        )
+    )  # fmt: skip
     return tuple(rows)
 
 
@@ -149,8 +170,8 @@ def open_transcriber(
     """Load an engine by name; "auto" takes the best whose model is installed.
 
     Args:
-        engine: "auto", "whisper", "vosk", "listener", "funasr" or "vosk-server".
-        folders: where the models lie, and the speech server.
+        engine: "auto", "whisper", "vosk", "listener", "funasr", "vosk-server" or "nats".
+        folders: where the models lie, the speech server, and the nodes.
         threads: cores for one decoding, where the engine can use more than one.
         word_times: finals say when each word was spoken, of an engine too that has to compute it.
 
@@ -161,6 +182,10 @@ def open_transcriber(
             seen when it is used.
     """
     folders = folders or EngineFolders()
+    if engine == NODES:
+        if folders.nodes is None:
+            raise RemoteAddressInvalid("The engine nats needs the addresses of NATS: nats.servers.")
+        return NodesTranscriber(folders.nodes.servers, limits=folders.nodes.limits)
     if engine in _SERVERS:
         if folders.remote is None:
             raise RemoteAddressInvalid(
@@ -169,7 +194,7 @@ def open_transcriber(
         dialect, remote = _SERVERS[engine].dialect(folders.remote), folders.remote
         return RemoteTranscriber(dialect, remote.server, limits=remote.limits)
     if engine != AUTO and engine not in _ENGINES:
-        names = ", ".join([AUTO, *_BEST_FIRST, *_SERVERS])
+        names = ", ".join([AUTO, *_BEST_FIRST, *_SERVERS, NODES])
         raise UnknownEngine(f"There is no engine {engine!r}. There are: {names}.")
     local = [row for row in capability_table(folders) if row.engine in _ENGINES]
     rows = [row for row in local if engine in (AUTO, row.engine)]

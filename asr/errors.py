@@ -10,6 +10,7 @@ AsrError
      ├─ ModelBroken        asr.model_broken
      ├─ UnknownEngine      asr.unknown_engine
      ├─ EngineLost         asr.engine_lost     its process
+     │   └─ NodesAway      asr.nodes_away      no node of the shared transcriber answers
      ├─ DecodeFailed       asr.decode_failed   in its process
      └─ RemoteError        asr.remote       a server that recognises for us
          ├─ RemoteAddressInvalid  asr.remote_address
@@ -78,6 +79,12 @@ class EngineLost(EngineError):
     """An engine's process ended or hung, and so did the one after it; the next utterance may do."""
 
     code = "asr.engine_lost"
+
+
+class NodesAway(EngineLost):
+    """No node of the shared transcriber is there, or NATS is away; tried again with each decode."""
+
+    code = "asr.nodes_away"
 
 
 class DecodeFailed(EngineError):

@@ -96,7 +96,6 @@ class FallbackTranscriber:
         clock: seconds, steady.
         run_trial: runs a trial of the first without waiting for it.
 
-    ``workers`` is how many utterances may be asked for at a time, as the first says.
     """
 
     def __init__(
@@ -110,7 +109,8 @@ class FallbackTranscriber:
     ) -> None:
         self.first, self.second = first, second
         self.capabilities = _both(first.capabilities, second.capabilities)
-        self.workers = int(getattr(first, "workers", 1))
+        self.most_workers = max(_most_workers(first), _most_workers(second))
+        """Utterances that may ever be asked for at a time."""
         self._breaker = breaker or Breaker()
         self._changing = Lock()
         self._clock = clock
@@ -120,6 +120,22 @@ class FallbackTranscriber:
     def name(self) -> str:
         """The first engine's."""
         return self.first.name
+
+    @property
+    def workers(self) -> int:
+        """Utterances that may be asked for at a time, as the engine in use says."""
+        return int(getattr(self._in_use, "workers", 1))
+
+    @property
+    def share(self) -> float:
+        """Of the workers, what other processes leave to this one."""
+        share = getattr(self._in_use, "share", None)
+        return float(self.workers if share is None else share)
+
+    @property
+    def _in_use(self) -> Recognizer:
+        there = int(getattr(self.first, "workers", 1)) > 0
+        return self.first if self.usable and there else self.second
 
     @property
     def usable(self) -> bool:
@@ -308,6 +324,10 @@ class _Utterance:
 
     def _audio(self) -> Pcm:
         return np.concatenate(self._chunks) if self._chunks else _NOTHING
+
+
+def _most_workers(engine: Recognizer) -> int:
+    return int(getattr(engine, "most_workers", getattr(engine, "workers", 1)))
 
 
 def _both(first: Capabilities, second: Capabilities) -> Capabilities:

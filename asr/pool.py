@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from asr.decode_queue import MOST_PARTIALS, DecodeQueue, Request
 from asr.pool_load import Gate, PoolLoad
-from asr.urgency import Urgency
+from asr.urgency import Urgency, run_as
 
 T = TypeVar("T")
 
@@ -75,18 +75,28 @@ class DecodePool:
     """Runs decodes on `executor` in order of urgency. Belongs to one event loop.
 
     Args:
-        workers: decodes at a time; `executor` must have as many threads. One keeps a machine busy
-            whose engine has threads of its own (CTranslate2), two would only make both late; a
-            speech server takes many.
+        workers: decodes at a time. One keeps a machine busy whose engine has threads of its own
+            (CTranslate2), two would only make both late; a speech server takes many.
         most_partials: that may wait.
+        most_workers: threads of `executor`, where `workers` may change.
+        share: of the workers, what others leave to this pool; None: all.
     """
 
     def __init__(
-        self, executor: Executor, *, workers: int = 1, most_partials: int = MOST_PARTIALS
+        self,
+        executor: Executor,
+        *,
+        workers: int | Callable[[], int] = 1,
+        most_partials: int = MOST_PARTIALS,
+        most_workers: int | None = None,
+        share: Callable[[], float] | None = None,
     ) -> None:
-        self._executor, self._workers = executor, workers
+        self._executor = executor
+        self._count: Callable[[], int] = workers if callable(workers) else lambda: workers
+        self._most_workers = most_workers or self._count()
+        self._share: Callable[[], float] = share or self._count
         self._queue: DecodeQueue[_Job] = DecodeQueue(most_partials)
-        self._load, self._gate = PoolLoad(workers), Gate()
+        self._measured, self._gate = PoolLoad(self._count()), Gate()
         self._wake = asyncio.Event()
         self._busy: set[int] = set()
         """`id` of the owners whose decode is at work."""
@@ -149,19 +159,21 @@ class DecodePool:
     def _has_spare(self, now: float) -> bool:
         """One more decode takes no worker from a caller: a decode at work is not broken off."""
         taken = len(self._busy) + self._queue.waiting.total()
-        if self._workers > 1:
-            return taken + 1 < self._workers
+        if self._count() > 1:
+            return taken + 1 < self._count()
         return not taken and all(now - at > QUIET_S for at in self._asking.values())
 
     async def run(self) -> None:
         """Works until cancelled."""
         async with asyncio.TaskGroup() as workers:
-            for _ in range(self._workers):
+            for _ in range(self._most_workers):
                 workers.create_task(self._work())
 
     async def _work(self) -> None:
         while True:
-            request = self._queue.take(self._busy)
+            # Without any worker one is asked all the same: it says so at once, or another does it.
+            free = len(self._busy) < max(1, self._count())
+            request = self._queue.take(self._busy) if free else None
             if request is not None:
                 await self._run(request)
             else:
@@ -172,8 +184,11 @@ class DecodePool:
         job, began = request.work, time.monotonic()
         self._waits[request.urgency].append(began - request.asked_at)
         self._busy.add(id(request.owner))
+        urgency = Urgency.SENTINEL if request.ahead else request.urgency
         try:
-            result = await asyncio.get_running_loop().run_in_executor(self._executor, job.run)
+            result = await asyncio.get_running_loop().run_in_executor(
+                self._executor, run_as, urgency, job.run
+            )
         except asyncio.CancelledError:
             job.result.cancel()
             raise
@@ -189,6 +204,14 @@ class DecodePool:
             self._load.done(now, request.urgency, now - began, job.audio_s)
 
     # ── load ──────────────────────────────────────────────────────────────────────
+
+    @property
+    def _load(self) -> PoolLoad:
+        self._measured.workers = self._share()
+        return self._measured
+
+    def _room(self, within_s: float) -> int | None:
+        return self._load.room(within_s) if self._count() else 0
 
     def partial_interval(self, base_s: float) -> float:
         """Seconds between two partials of a speaker that all keep to; `base_s` without load.
@@ -213,19 +236,19 @@ class DecodePool:
         Args:
             within_s: seconds after the end of a turn within which 95 of 100 finals must be there.
         """
-        return self._gate.takes_another(self._calls, self._load.room(within_s))
+        return self._gate.takes_another(self._calls, self._room(within_s))
 
     def figures(self, base_s: float, within_s: float) -> PoolFigures:
         """The pool at this moment, for interval `base_s` and limit `within_s` as above."""
         interval, waiting = self.partial_interval(base_s), self._queue.waiting
         return PoolFigures(
-            workers=self._workers,
+            workers=self._count(),
             at_work=len(self._busy),
             utilisation=round(self._load.utilisation(time.monotonic()), 3),
             partial_interval_s=round(interval, 2) if math.isfinite(interval) else None,
             dropped_partials=self._queue.dropped,
             calls=self._calls,
-            room=self._load.room(within_s),
+            room=self._room(within_s),
             final=self._of(Urgency.FINAL, waiting[Urgency.FINAL]),
             sentinel=self._of(Urgency.SENTINEL, waiting[Urgency.SENTINEL]),
             partial=self._of(Urgency.PARTIAL, waiting[Urgency.PARTIAL]),
@@ -243,16 +266,35 @@ class DecodePool:
         )
 
 
+class _Shared(Protocol):
+    """An engine whose workers come and go, such as `asr.nodes.transcriber.NodesTranscriber`."""
+
+    @property
+    def workers(self) -> int: ...
+    @property
+    def most_workers(self) -> int: ...
+    @property
+    def share(self) -> float: ...
+
+
 def open_pool(engine: object, executor: Executor) -> DecodePool:
     """The pool of an engine: as many decodes at a time as its `workers` say, one if it does not.
 
     Args:
         executor: does the decodes of an engine that takes one at a time, and has one thread.
     """
-    workers = int(getattr(engine, "workers", 1))
-    if workers > 1:
-        executor = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    return DecodePool(executor, workers=workers)
+    most = int(getattr(engine, "most_workers", getattr(engine, "workers", 1)))
+    if most > 1:
+        executor = ThreadPoolExecutor(most, thread_name_prefix="decode")
+    if not hasattr(engine, "most_workers"):
+        return DecodePool(executor, workers=most)
+    shared = cast(_Shared, engine)
+    return DecodePool(
+        executor,
+        workers=lambda: shared.workers,
+        most_workers=most,
+        share=lambda: shared.share,
+    )
 
 
 def _answer(request: Request[_Job], result: Any) -> None:

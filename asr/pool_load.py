@@ -104,7 +104,7 @@ def partial_interval(base_s: float, speakers: int, partial_s: float, room: float
     return max(base_s, wanted / room) if room > 0.0 else math.inf
 
 
-def final_p95(demand: Demand, calls: int, workers: int) -> float:
+def final_p95(demand: Demand, calls: int, workers: float) -> float:
     """Seconds within which 95 of 100 finals are there, counted from when they are asked for.
 
     A queue with priorities whose decodes are not broken off: the mean wait of the first class is
@@ -117,6 +117,8 @@ def final_p95(demand: Demand, calls: int, workers: int) -> float:
     Returns:
         Infinity where finals alone are too much.
     """
+    if not workers:
+        return math.inf
     each = calls / workers
     finals = each * demand.finals * demand.final_s
     if finals >= SHARE:
@@ -132,7 +134,7 @@ def final_p95(demand: Demand, calls: int, workers: int) -> float:
     return mean + demand.final_s + 1.645 * math.sqrt(variance)
 
 
-def calls_with_room(demand: Demand, workers: int, within_s: float) -> int:
+def calls_with_room(demand: Demand, workers: float, within_s: float) -> int:
     """The most calls of which 95 of 100 finals are there `within_s` after the end of the turn."""
     calls = 0
     while calls < MOST_CALLS and final_p95(demand, calls + 1, workers) <= within_s + AHEAD_S:
@@ -144,11 +146,12 @@ class PoolLoad:
     """What a pool's decodes have cost.
 
     Args:
-        workers: decodes that it does at a time.
+        workers: decodes that it does at a time; a part of one where others take the rest.
     """
 
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
+    def __init__(self, workers: float) -> None:
+        self.workers = workers
+        """May change."""
         self._busy = {urgency: Rate() for urgency in Urgency}
         self._decodes = {urgency: Average() for urgency in Urgency}
         self._factors = {urgency: Average() for urgency in Urgency}
@@ -175,7 +178,8 @@ class PoolLoad:
 
     def utilisation(self, now: float) -> float:
         """Share of the workers' time that decodes take, 0..1."""
-        return min(1.0, sum(rate.at(now) for rate in self._busy.values()) / self._workers)
+        busy = sum(rate.at(now) for rate in self._busy.values())
+        return min(1.0, busy / self.workers) if self.workers else 1.0
 
     def decode_s(self, urgency: Urgency) -> float:
         """How long a decode takes, seconds; 0 before the first."""
@@ -188,7 +192,7 @@ class PoolLoad:
     def partial_interval(self, now: float, base_s: float, speakers: int) -> float:
         """Seconds between two partials of each of the `speakers`; may be infinite."""
         urgent = self._busy[Urgency.FINAL].at(now) + self._busy[Urgency.SENTINEL].at(now)
-        room = SHARE * self._workers - urgent
+        room = SHARE * self.workers - urgent
         return partial_interval(base_s, speakers, self.decode_s(Urgency.PARTIAL), room)
 
     def demand(self) -> Demand | None:
@@ -213,7 +217,7 @@ class PoolLoad:
     def room(self, within_s: float) -> int | None:
         """How many calls there is room for; None while too little was measured to say."""
         demand = self.demand()
-        return None if demand is None else calls_with_room(demand, self._workers, within_s)
+        return None if demand is None else calls_with_room(demand, self.workers, within_s)
 
     def _pass(self, now: float) -> None:
         """Calls have gone on since the last look."""

@@ -39,7 +39,7 @@ class ChunkedStream:
     ``feed`` only stores; ``decode`` computes, in whichever thread calls it, while others feed.
 
     Args:
-        engine: name put into hypotheses.
+        engine: name put into hypotheses; "": that of each decode stays.
         quick: the partial of an utterance, cheap.
         transcribe: its final, with n-best.
         window_seconds: longest audio decoded at once for a final; of a longer utterance the
@@ -141,7 +141,7 @@ class ChunkedStream:
         offset = (audio.end - audio.since(before.until).size) / SAMPLE_RATE
         heard = replace(
             heard,
-            engine=self._engine,
+            engine=self._engine or heard.engine,
             start=heard.start + offset,
             end=heard.end + offset,
             text=_join(before.text, heard.text),

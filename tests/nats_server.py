@@ -19,8 +19,8 @@ from tests.voicebot.tools import FETCHED, needs
 class NatsServer:
     """One server, on the port that it found free the first time, also after a restart."""
 
-    def __init__(self, program: str) -> None:
-        self._program, self._port = program, -1
+    def __init__(self, program: str, *options: str) -> None:
+        self._program, self._options, self._port = program, options, -1
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -28,7 +28,7 @@ class NatsServer:
         return f"nats://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        command = [self._program, "-a", "127.0.0.1", "-p", str(self._port)]
+        command = [self._program, "-a", "127.0.0.1", "-p", str(self._port), *self._options]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         for line in self._process.stderr:

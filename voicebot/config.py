@@ -161,8 +161,9 @@ class WebServer(Server):
 class Asr(Section):
     """[asr] Recognition."""
 
-    engine: Literal["auto", "whisper", "vosk", "funasr", "vosk-server", "none"] = "auto"
-    """The transcriber; the listener is used whenever its model is there."""
+    engine: Literal["auto", "whisper", "vosk", "funasr", "vosk-server", "nats", "none"] = "auto"
+    """The transcriber; the listener is used whenever its model is there. ``nats``: of the processes
+    with the role asr."""
     url: str = ""
     """WebSocket of the FunASR or vosk-server service; beyond this machine wss:// only."""
     token_file: str = ""
@@ -176,6 +177,12 @@ class Asr(Section):
     """FunASR: how strongly Hainan's places are expected, as its documentation counts; 0: not."""
     final_deadline_s: float = Field(1.5, gt=0)
     """How long the service may take for a final; then its best partial is the final, seconds."""
+    node_final_s: float = Field(6.0, gt=0)
+    """How long a process with the role asr may take for a final; another is asked then, seconds."""
+    node_sentinel_s: float = Field(3.0, gt=0)
+    """The same for a partial that may tell of danger."""
+    node_partial_s: float = Field(2.0, gt=0)
+    """The same for any other partial, which is then dropped."""
     threads: int = Field(1, ge=1, le=64)
     """Cores of one decode. On two cores one is the faster: 0.34 against 0.48 s for 2 s of
     speech, and 0.7 against 2.3 s beside three busy processes (OpenMP barriers)."""
@@ -471,6 +478,22 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
+def _why_no_transcriber(settings: Settings) -> str:
+    """What keeps `asr.engine` from being used in these roles, and what to do; "" if nothing."""
+    engine = settings.asr.engine
+    if settings.server.roles == ("asr",) and engine in ("nats", "none"):
+        return (
+            f"the role asr decodes for the others and needs a transcriber, not {engine}: name the "
+            "engine whose model is on this machine, or auto"
+        )
+    if engine == "nats" and not settings.nats.servers:
+        return (
+            "nats asks the processes with the role asr, which are met in NATS: set nats.servers, "
+            "or name an engine whose model is on this machine"
+        )
+    return ""
+
+
 def load_settings(path: Path | None = None) -> Settings:
     """Read the file (`path`, else $VOICEBOT_CONFIG, else ./voicebot.toml) and the environment.
 
@@ -492,6 +515,9 @@ def load_settings(path: Path | None = None) -> Settings:
     )
     if impossible:
         raise ConfigError(f"server.roles: {impossible}.")
+    nowhere = _why_no_transcriber(settings)
+    if nowhere:
+        raise ConfigError(f"asr.engine: {nowhere}.")
     settings._origins.update(dict.fromkeys(_keys(values), str(path)))
     settings._origins.update(_environment())
     return settings

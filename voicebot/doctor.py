@@ -34,7 +34,16 @@ ALIKE = 0.7
 """Share of the test sentence's syllables that recognition must find."""
 _FETCH = "Run `voicebot models fetch`."
 _MEND = "Run `voicebot models fetch --verify`."
+SHARED = "shared transcriber"
+_NODES = "Start a process with the role asr, or set asr.fallback."
 _REPORT = "The check itself failed: please report it."
+_NOT_OF_A_NODE = frozenset(
+    {
+        "listener", "model listener", "model use", "model e5", "embedder", "database",
+        "knowledge base", "tokens", "recordings",
+    }
+)  # fmt: skip
+"""What the role asr alone has no use for."""
 
 
 def run_checks(settings: Settings, *, deep: bool = True) -> list[Check]:
@@ -54,6 +63,7 @@ def run_checks(settings: Settings, *, deep: bool = True) -> list[Check]:
     ]
     if deep:
         checks += [
+            *(((SHARED, partial(_nodes, settings)),) if settings.nats.servers else ()),
             ("audio", lambda: audio(settings)),
             *((("fallback", lambda: fallback(settings)),) if settings.asr.fallback else ()),
             ("embedder", lambda: embedder(paths.models, settings.embedder.model)),
@@ -68,7 +78,17 @@ def run_checks(settings: Settings, *, deep: bool = True) -> list[Check]:
     ]
     if settings.recordings.encrypt_to or settings.recordings.kms_url:
         checks.append(("recordings", lambda: recordings(settings)))
+    needless = _needless(settings)
+    checks = [(name, check) for name, check in checks if name not in needless]
     return [_guarded(name, check) for name, check in checks]
+
+
+def _needless(settings: Settings) -> frozenset[str]:
+    """Checks of what a process with these settings has no use for."""
+    if settings.server.roles == ("asr",):
+        return _NOT_OF_A_NODE
+    shared = settings.asr.engine == "nats" and settings.asr.fallback != "whisper"
+    return frozenset({"model whisper"} if shared else ())
 
 
 def healthy(checks: Sequence[Check]) -> bool:
@@ -160,7 +180,7 @@ def espeak() -> Check:
 
 def audio(settings: Settings) -> Check:
     """A sentence is spoken and recognised: the whole chain of audio without a line."""
-    from asr.errors import EngineError
+    from asr.errors import EngineError, NodesAway
     from voicebot.call.speech import open_synthesizer
 
     synthesizer = open_synthesizer(settings.speech.voice, settings.paths.models)
@@ -176,9 +196,17 @@ def audio(settings: Settings) -> Check:
         return _recognised("audio", settings, engine, speech, said)
     except EngineError as error:
         if not settings.asr.fallback:
+            if isinstance(error, NodesAway):
+                return Check("audio", False, f"{said}; nothing recognises it: {error}", _NODES)
             raise
         detail = f"{said}; {engine} does not recognise: {error}"
         return Check("audio", None, detail, "Calls use asr.fallback until it does.")
+
+
+def _nodes(settings: Settings) -> Check:
+    from voicebot.doctor_nodes import nodes
+
+    return nodes(settings)
 
 
 def fallback(settings: Settings) -> Check:

@@ -12,11 +12,13 @@ from typing import Protocol
 import structlog
 
 from asr.archive import Ears
-from asr.engines import EngineFolders, RemoteEngine, open_transcriber
+from asr.engines import NODES, EngineFolders, NodesEngine, RemoteEngine, open_transcriber
 from asr.errors import EngineError, UnknownEngine
 from asr.fallback import FallbackTranscriber
 from asr.hypothesis import Recognizer
 from asr.listener import Listener
+from asr.nodes.address import NatsServers
+from asr.nodes.asking import Limits as NodesLimits
 from asr.remote.address import RemoteServer, read_token
 from asr.remote.conversation import Limits
 from asr.supervised import wear
@@ -43,7 +45,7 @@ def engine_folders(settings: Settings) -> EngineFolders:
     """Where each engine's model lies, and the speech server.
 
     Raises:
-        RemoteAddressInvalid: the server's token file cannot be used.
+        RemoteAddressInvalid: a server's token file cannot be used.
     """
     whisper, vosk = settings.asr.whisper_model, settings.asr.vosk_model
     remote = None
@@ -64,6 +66,30 @@ def engine_folders(settings: Settings) -> EngineFolders:
         vosk=Path(vosk) if vosk else None,
         listener=settings.paths.listener_folder(),
         remote=remote,
+        nodes=_nodes(settings) if settings.nats.servers else None,
+    )
+
+
+def nats_servers(settings: Settings) -> NatsServers:
+    """Where the nodes of the shared transcriber are met.
+
+    Raises:
+        RemoteAddressInvalid: the servers' token file cannot be used.
+    """
+    nats = settings.nats
+    return NatsServers(
+        nats.servers,
+        token=read_token(Path(nats.token_file).expanduser()) if nats.token_file else "",
+        tls_ca=Path(nats.tls_ca).expanduser() if nats.tls_ca else None,
+        subject=nats.subject,
+    )
+
+
+def _nodes(settings: Settings) -> NodesEngine:
+    limits = settings.asr
+    return NodesEngine(
+        nats_servers(settings),
+        NodesLimits(limits.node_final_s, limits.node_sentinel_s, limits.node_partial_s),
     )
 
 
@@ -82,7 +108,8 @@ def open_apart(
     word_times: bool = False,
     executor: Executor | None = None,
 ) -> Recognizer:
-    """A local engine in processes of its own, if `asr.process` says so; a speech server from here.
+    """A local engine in processes of its own, if `asr.process` says so; a speech server and the
+    shared transcriber from here.
 
     Args:
         executor: where what stays in this process is loaded: its native threads are as nice as
@@ -91,10 +118,10 @@ def open_apart(
     Raises as `asr.engines.open_transcriber`.
     """
     folders = replace(folders, listener=None)  # it is no transcriber
-    if engine in REMOTE_ENGINES or not settings.asr.process:
+    if engine in (*REMOTE_ENGINES, NODES) or not settings.asr.process:
         load = partial(open_transcriber, engine, folders, threads=threads, word_times=word_times)
         return executor.submit(load).result() if executor else load()
-    folders = replace(folders, remote=None)
+    folders = replace(folders, remote=None, nodes=None)
     return SupervisedTranscriber(
         partial(open_transcriber, engine, folders, threads=threads, word_times=word_times),
         limits=wear.Limits(

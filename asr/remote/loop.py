@@ -7,7 +7,9 @@ import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class LoopThread:
@@ -22,6 +24,6 @@ class LoopThread:
         """Do something in the loop's thread, soon; from any thread, never waits."""
         self._loop.call_soon_threadsafe(work)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+    def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine in the loop; cancel what is returned to stop it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)

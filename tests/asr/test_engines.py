@@ -64,7 +64,7 @@ def test_the_documented_table_is_what_the_code_says(document: str) -> None:
 def test_the_table_has_a_line_for_each_engine_with_what_it_can_do() -> None:
     heading, _, *lines = markdown(capability_table(EngineFolders())).splitlines()
     assert [line.split("|")[1].strip() for line in lines] == [
-        "`whisper`", "`vosk`", "`listener`", "`funasr`", "`vosk-server`",
+        "`whisper`", "`vosk`", "`listener`", "`funasr`", "`vosk-server`", "`nats`",
     ]  # fmt: skip
     assert len({line.count("|") for line in [heading, *lines]}) == 1
     cells = dict(

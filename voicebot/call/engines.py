@@ -12,9 +12,11 @@ from functools import partial
 import structlog
 
 from asr.errors import AsrError
+from asr.fallback import FallbackTranscriber
 from asr.fusion import fused
 from asr.hypothesis import Recognizer
 from asr.listener import Listener
+from asr.nodes.transcriber import NodesTranscriber
 from asr.pool import DecodePool, open_pool
 from asr.service.side import Hearing
 from asr.supervised.transcriber import SupervisedTranscriber
@@ -74,9 +76,13 @@ class Engines:
 
     @property
     def transcriber_counts(self) -> dict[str, int]:
-        """What did not go as it should, of a transcriber in a process of its own."""
+        """What did not go as it should, of a transcriber in a process of its own or shared."""
         engine = self.transcriber
-        return engine.counts if isinstance(engine, SupervisedTranscriber) else {}
+        if isinstance(engine, FallbackTranscriber):
+            engine = engine.first
+        if isinstance(engine, SupervisedTranscriber | NodesTranscriber):
+            return engine.counts
+        return {}
 
     def search(
         self, search: Search, line: str | None = None

@@ -122,16 +122,19 @@ async def _run(
     as_json: bool,
 ) -> int:
     """Serve until SIGTERM (0) or SIGINT (130); a second signal does not wait for the finals."""
-    from asr.pool import DecodePool
+    from asr.pool import DecodePool, open_pool
     from asr.service.server import ServiceLimits, TranscriptionServer
 
-    at_once = _at_once(transcriber)
+    at_once = max(1, _at_once(transcriber))
     stopping = _Stopping()
     limits = ServiceLimits(
         connections=service.connections, idle_s=service.idle_s, drain_s=service.drain_s
     )
     with ThreadPoolExecutor(at_once, "decode") as decoding, ThreadPoolExecutor(1, "ears") as ears:
-        pool = DecodePool(decoding, workers=at_once)
+        changes = hasattr(transcriber, "most_workers")
+        pool = (
+            open_pool(transcriber, decoding) if changes else DecodePool(decoding, workers=at_once)
+        )
         hearing = _hearing(settings, service, transcriber, listener, pool, ears)
         working = asyncio.create_task(pool.run())
         server = TranscriptionServer(hearing, admit, limits)
