@@ -83,7 +83,7 @@ class Intake:
         """Gives the ears what there is, until cancelled."""
         most = round(AT_ONCE_S * self._rate)
         while True:
-            if not self._queue:
+            while not self._queue:  # what came may have been too much, and gone again
                 self._came.clear()
                 await self._came.wait()
             taken = [self._queue.popleft()]
