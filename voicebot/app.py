@@ -505,7 +505,7 @@ async def open_service(settings: Settings, member: Member | None = None) -> Asyn
             asyncio.create_task(follow_knowledge(knowledge, engines)),
             asyncio.create_task(service.vault.run()),
             asyncio.create_task(follow_directory(records, directory, service.take_directory)),
-            asyncio.create_task(jobs_of(settings, records, engines.embedder)),
+            asyncio.create_task(jobs_of(settings, records, engines.embedder, service.metrics)),
         ]
         settle()
         yield service

@@ -1,7 +1,7 @@
 """What an installation needs once, however many processes it has: the role `worker`.
 
 Dossiers and notices to desks, 110's exchange and its reconciliation, reminders, duty notices,
-topics and the retention of what is in the database. Of several workers one does them at a time
+events for webhooks, topics and the retention of what is in the database. Of several workers one does them at a time
 (`voicebot.cluster.leader`); each job goes on beside the others, and begins again where it fails.
 """
 
@@ -25,10 +25,12 @@ from voicebot.exchange.platform import Platform
 from voicebot.exchange.reconciliation.daily import DailyReconciliation
 from voicebot.exchange.worker import EnvelopeWorker
 from voicebot.figures.topic_watch import TopicWatch
+from voicebot.metrics.instruments import Metrics
 from voicebot.records.store import Records
 from voicebot.retention.daily import DailyRetention
 from voicebot.security import desk_token
 from voicebot.tickets.reminding import Reminding
+from voicebot.webhooks.worker import WebhookWorker
 
 log = structlog.get_logger()
 
@@ -37,26 +39,30 @@ AGAIN_S = 5.0
 Job = Callable[[], Coroutine[Any, Any, None]]
 
 
-async def jobs_of(settings: Settings, records: Records, embedder: SentenceEmbedder) -> None:
+async def jobs_of(
+    settings: Settings, records: Records, embedder: SentenceEmbedder, metrics: Metrics
+) -> None:
     """The jobs that are this process's by its roles, until cancelled.
 
     Recordings lie where their calls were: each node with calls deletes its own by their time.
     """
     if "worker" in settings.server.roles:
         leader = Leader(settings.database_url)
-        await leader.run(partial(_all, settings, records, embedder))
+        await leader.run(partial(_all, settings, records, embedder, metrics))
     elif "media" in settings.server.roles:
         await _kept_up("retention", lambda: DailyRetention(_recordings_alone(settings)).run())
 
 
-async def _all(settings: Settings, records: Records, embedder: SentenceEmbedder) -> None:
+async def _all(
+    settings: Settings, records: Records, embedder: SentenceEmbedder, metrics: Metrics
+) -> None:
     async with asyncio.TaskGroup() as work:
-        for name, job in _jobs(settings, records, embedder):
+        for name, job in _jobs(settings, records, embedder, metrics):
             work.create_task(_kept_up(name, job), name=name)
 
 
 def _jobs(
-    settings: Settings, records: Records, embedder: SentenceEmbedder
+    settings: Settings, records: Records, embedder: SentenceEmbedder, metrics: Metrics
 ) -> Iterator[tuple[str, Job]]:
     token, notice_key = desk_token(settings), notice_secret(settings)
     link = open_links(settings).url
@@ -74,6 +80,8 @@ def _jobs(
     yield "retention", lambda: DailyRetention(settings).run()
     yield "topics", lambda: TopicWatch(records, embedder).run()
     yield "notices", lambda: NoticeWorker(records, settings.notices, notice_key).run()
+    if settings.webhooks:
+        yield "webhooks", lambda: WebhookWorker(records, settings.webhooks, metrics).run()
 
 
 async def _kept_up(name: str, job: Job) -> None:

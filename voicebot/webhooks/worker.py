@@ -57,7 +57,7 @@ class WebhookWorker:
         ]
 
     async def run(self) -> None:
-        """Works until it is cancelled; ends at once where the settings name no receiver."""
+        """Works until it is cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for delivery in self._deliveries:
                 tasks.create_task(delivery.run())
