@@ -1,8 +1,9 @@
 """What an installation needs once, however many processes it has: the role `worker`.
 
 Dossiers and notices to desks, 110's exchange and its reconciliation, reminders, duty notices,
-events for webhooks, topics and the retention of what is in the database. Of several workers one does them at a time
-(`voicebot.cluster.leader`); each job goes on beside the others, and begins again where it fails.
+events for webhooks, topics and the retention of what is in the database. Of several workers one
+does them at a time (`voicebot.cluster.leader`); each job goes on beside the others, and begins
+again where it fails.
 """
 
 from __future__ import annotations

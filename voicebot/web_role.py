@@ -183,7 +183,7 @@ async def open_call_free(
             asyncio.create_task(service.surge.run()),
             asyncio.create_task(follow_knowledge(knowledge, engines)),
             asyncio.create_task(follow_directory(records, directory, service.take_directory)),
-            asyncio.create_task(jobs_of(settings, records, embedder)),
+            asyncio.create_task(jobs_of(settings, records, embedder, service.metrics)),
         ]
         gc.collect()
         gc.freeze()
