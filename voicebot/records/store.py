@@ -519,7 +519,8 @@ class Records:
         with Session(self._writer_engine) as session, session.begin():
             duty.write_seed(session, self._settings.handoff)
             readdress(session, time.time())
-            subscribe(session, self._settings.webhooks)
+            if "worker" in self._settings.server.roles:  # whose settings name the receivers
+                subscribe(session, self._settings.webhooks)
 
     def _tell_written(self) -> None:
         for callback in self._on_written:
