@@ -6,15 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from unittest import mock
 
 import pytest
 import structlog
+import typer
 
 from tests.leaping_time import LeapingLoop, wrap_future
+from tests.voicebot.migrations_once import _migrations_once, each_migration  # noqa: F401 - fixtures
 from tests.voicebot.postgres import (  # noqa: F401 - fixtures
     database_url,
     empty_database_url,
@@ -46,6 +49,16 @@ def pytest_asyncio_loop_factories(
     if marker is not None and marker.args != (False,):
         return {"leaping": LeapingLoop}
     return {"real": asyncio.new_event_loop}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands_once() -> Iterator[None]:
+    """Typer makes all commands of an application anew for each call of one."""
+    made = cache(typer.main.get_command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", made)
+        patch.setattr("typer.testing._get_command", made)
+        yield
 
 
 @pytest.fixture(autouse=True)

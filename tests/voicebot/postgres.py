@@ -6,8 +6,11 @@ at the top of a test module, and every test in it runs twice, on SQLite and on P
 the fixtures `settings` and `records` follow. A test may also ask for `database_url` itself
 (a fresh database that holds all tables), for an `engine` that writes into it, for
 `empty_database_url` (without any), or for `postgresql_url` (PostgreSQL alone). A test of such a
-module that is about SQLite's file is marked `@sqlite_only`. One server is started for a whole run,
-the first time that it is needed, in a folder of its own under /tmp; it keeps nothing.
+module that is about SQLite's file is marked `@sqlite_only`.
+
+One server is started for a whole run, the first time that it is needed, in a folder of its
+own; it keeps nothing. A database that was lent to a test is emptied after it and lent again
+under another name: making one takes ten times as long.
 
 Without PostgreSQL (Debian: postgresql; `scripts/setup.sh --all`) its half is skipped; under
 CI that is a failure.
@@ -24,7 +27,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -35,8 +40,77 @@ from voicebot.records.database import migrate, open_engine
 
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
-_TEMPLATE = "all_tables"
+ALL_TABLES = "all_tables"
+"""Of a server of a whole run: what its databases are made from."""
 _numbers = itertools.count(1)
+
+# Every change of a table, an index, a constraint or a function shows in its row's xmin, and
+# every clone of a template has the template's rows.
+_STRUCTURE = """
+SELECT md5(string_agg(row, ' ' ORDER BY row)) FROM (
+    SELECT 'c' || oid || ' ' || xmin FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    UNION ALL SELECT 'a' || attrelid || '.' || attnum || ' ' || xmin FROM pg_attribute
+        WHERE attrelid >= 16384
+    UNION ALL SELECT 'd' || oid || ' ' || xmin FROM pg_attrdef
+    UNION ALL SELECT 'k' || oid || ' ' || xmin FROM pg_constraint WHERE oid >= 16384
+    UNION ALL SELECT 't' || oid || ' ' || xmin FROM pg_trigger
+    UNION ALL SELECT 'p' || oid || ' ' || xmin FROM pg_proc WHERE oid >= 16384
+    UNION ALL SELECT 'n' || oid || ' ' || xmin FROM pg_namespace WHERE oid >= 16384
+    UNION ALL SELECT 's' || setconfig::text FROM pg_db_role_setting s JOIN pg_database d
+        ON d.oid = s.setdatabase WHERE datname = current_database()
+) AS rows (row)
+"""
+_LEAVE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}"
+_SEQUENCES_ANEW = """
+SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence
+"""
+
+
+@dataclass(frozen=True)
+class _Empty:
+    """What a database is before a test.
+
+    Parameters:
+        structure: a fingerprint of its tables.
+        rows: what the migrations have put into each table, as COPY writes it.
+    """
+
+    structure: str
+    rows: dict[str, bytes]
+
+    @classmethod
+    def of(cls, connection: psycopg.Connection[Any]) -> _Empty:
+        tables = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+        ).fetchall()
+        return cls(_structure(connection), {name: _copy(connection, name) for (name,) in tables})
+
+    def restore(self, connection: psycopg.Connection[Any]) -> bool:
+        """False, with nothing changed, where there are other tables than there were."""
+        if _structure(connection) != self.structure:
+            return False
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")  # no triggers, no keys
+            delete = sql.SQL("DELETE FROM {}")
+            cursor.execute(sql.SQL(";").join(delete.format(sql.Identifier(t)) for t in self.rows))
+            for table, rows in self.rows.items():
+                if rows:
+                    into = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))
+                    with cursor.copy(into) as copy:
+                        copy.write(rows)
+            cursor.execute(_SEQUENCES_ANEW)
+        return True
+
+
+def _structure(connection: psycopg.Connection[Any]) -> str:
+    (found,) = connection.execute(_STRUCTURE).fetchone() or ("",)
+    return str(found)
+
+
+def _copy(connection: psycopg.Connection[Any], table: str) -> bytes:
+    out = sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(table))
+    with connection.cursor() as cursor, cursor.copy(out) as copy:
+        return b"".join(copy)
 
 
 class Postgres:
@@ -47,6 +121,8 @@ class Postgres:
         self.folder = Path(tempfile.mkdtemp(prefix="voicebot-pg-", dir="/tmp"))
         self._data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
+        self._free: list[str] = []
+        self._empty: _Empty | None = None
         if os.geteuid() == 0:  # which initdb refuses to be
             owner = pwd.getpwnam("postgres")
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
@@ -111,11 +187,47 @@ class Postgres:
     def drop(self, name: str) -> None:
         self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
+    def make_template(self) -> None:
+        """A database with all tables, for `lend`."""
+        migrate(self.url(self.create(name=ALL_TABLES)))
+        with self._connected(ALL_TABLES) as connection:
+            self._empty = _Empty.of(connection)
+
+    def lend(self) -> str:
+        """The name of a database with all tables, as the migrations leave it."""
+        return self._free.pop() if self._free else self.create(ALL_TABLES)
+
+    def give_back(self, name: str) -> None:
+        """Emptied for the next, under a name that whoever still writes to it does not know.
+
+        One whose tables were changed, or that somebody does not leave, is dropped.
+        """
+        assert self._empty is not None
+        fresh = f"test_{next(_numbers)}"
+        try:
+            with self._connected("postgres") as connection:
+                until = time.monotonic() + 10
+                leave = sql.SQL(_LEAVE).format(name)
+                while connection.execute(leave).rowcount and time.monotonic() < until:
+                    time.sleep(0.002)
+                rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+                connection.execute(rename.format(sql.Identifier(name), sql.Identifier(fresh)))
+        except psycopg.errors.ObjectInUse:
+            self.drop(name)
+            return
+        with self._connected(fresh) as connection:
+            restored = self._empty.restore(connection)
+        if restored:
+            self._free.append(fresh)
+        else:
+            self.drop(fresh)
+
     def _execute(self, statement: str, *names: str) -> None:
-        with psycopg.connect(
-            host=str(self.folder), user="voicebot", dbname="postgres", autocommit=True
-        ) as connection:
+        with self._connected("postgres") as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def _connected(self, name: str) -> psycopg.Connection[Any]:
+        return psycopg.connect(host=str(self.folder), user="voicebot", dbname=name, autocommit=True)
 
     def _answers(self) -> bool:
         try:
@@ -163,7 +275,7 @@ def postgres_server() -> Iterator[Postgres]:
     server = fresh_server()
     try:
         server.start()
-        migrate(server.url(server.create(name=_TEMPLATE)))
+        server.make_template()
         yield server
     finally:
         server.remove()
@@ -173,9 +285,9 @@ def postgres_server() -> Iterator[Postgres]:
 def postgresql_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A fresh database with all tables."""
     server: Postgres = request.getfixturevalue("postgres_server")
-    name = server.create(_TEMPLATE)
+    name = server.lend()
     yield server.url(name)
-    server.drop(name)
+    server.give_back(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

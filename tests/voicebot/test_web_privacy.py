@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from flows.waiting_list import Claim
 from flows.waiting_risk import Risk
-from tests.voicebot.postgres import Postgres
+from tests.voicebot.postgres import ALL_TABLES, Postgres
 from tests.voicebot.test_web import _Service
 from tests.voicebot.ticket_desk import opened
 from voicebot.callers.tables import EvaluationRow, LimitRow, MissedCallRow, NuisanceCallRow
@@ -111,7 +111,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     url = ""
     if request.param == "postgresql":
         server: Postgres = request.getfixturevalue("postgres_server")
-        url = server.url(server.create())
+        url = server.url(server.create(ALL_TABLES))
     settings = Settings.model_validate({"paths": {"state": state}, "database": {"url": url}})
     made = _Service(settings, asyncio.run(_opened(settings)))
     made.live = Live()  # type: ignore[assignment]

@@ -37,13 +37,16 @@ def ticket_engine(
 ) -> Iterator[Engine]:
     if request.param == "postgresql":
         server: Postgres = request.getfixturevalue("postgres_server")
-        url = server.url(server.create())
+        name = server.lend()
+        url = server.url(name)
     else:
         url = f"sqlite:///{tmp_path_factory.mktemp('tickets') / 'voicebot.db'}"
-    migrate(url)
+        migrate(url)
     engine = open_engine(url, writes=True)
     yield engine
     engine.dispose()
+    if request.param == "postgresql":
+        server.give_back(name)
 
 
 @pytest.fixture
