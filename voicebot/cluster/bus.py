@@ -85,7 +85,7 @@ class Bus:
         self._wake = asyncio.Event()
         self._client: Client | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._away_told = False
+        self._away_told = self._ending = False
         self.figures = BusFigures()
 
     @property
@@ -230,6 +230,9 @@ class Bus:
                 self._wake.clear()
         except (nats.errors.Error, OSError) as error:
             await self._failed(error)
+        except asyncio.CancelledError:
+            self._ending = True
+            raise
         finally:
             self._client = None
             with contextlib.suppress(nats.errors.Error, OSError):
@@ -254,7 +257,7 @@ class Bus:
     async def _failed(self, error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError):
             self.figures.lost += 1
-        if not self._away_told:
+        if not (self._away_told or self._ending):
             self._away_told = True
             log.error("bus_away", reason=str(error) or type(error).__name__)
 

@@ -180,8 +180,8 @@ def test_what_the_web_node_took_in_is_sent_to_110_by_the_worker(
 
     def sent() -> bool:
         with engine.connect() as connection:
-            states = connection.scalars(text("SELECT state FROM envelope")).all()
-        return bool(states) and set(states) == {"confirmed"}
+            states = connection.scalars(text("SELECT state FROM exchange_outbox")).all()
+        return bool(states) and set(states) == {"delivered"}
 
     until(sent)
     engine.dispose()
@@ -273,7 +273,9 @@ def test_each_role_ends_in_order(roles: dict[str, Process]) -> None:
     for name in ("web", "media"):
         roles[name].signal(signal.SIGTERM)
         assert roles[name].wait(60) == 0
-        assert "Traceback" not in roles[name].log.read_text()
+        log = roles[name].log.read_text()
+        assert "Traceback" not in log
+        assert "bus_away" not in log[log.rindex("stopping") :]
 
 
 def test_one_command_needs_neither(tmp_path: Path) -> None:
