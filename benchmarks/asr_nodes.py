@@ -43,6 +43,8 @@ from benchmarks.processes import children
 from benchmarks.speech_data import ROOT, SHARED, load
 from voicebot.commands.session import prepare_threads
 
+LONGEST_S = 28.0
+"""Longer recordings are cut at their pauses, and no turn is."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -126,7 +128,8 @@ class Side:
 
 def measure(models: Path, limit: int, console: Console) -> dict[str, Any]:
     """Both on the same utterances, in turn."""
-    utterances = [each.pcm for each in load(SHARED / "data", limit)]
+    most = round(LONGEST_S * messages.SAMPLE_RATE)
+    utterances = [each.pcm for each in load(SHARED / "data", limit) if each.pcm.size <= most]
     folders = EngineFolders(whisper=models / "whisper-base")
     with ExitStack() as stack:
         nats, nats_pid = stack.enter_context(nats_server())

@@ -11,10 +11,11 @@ from functools import partial
 
 import structlog
 
+from asr.domain import DomainWords
 from asr.errors import AsrError
 from asr.fallback import FallbackTranscriber
 from asr.fusion import fused
-from asr.hypothesis import Recognizer
+from asr.hypothesis import Pcm, Recognizer
 from asr.listener import Listener
 from asr.nodes.transcriber import NodesTranscriber
 from asr.pool import DecodePool, open_pool
@@ -241,11 +242,22 @@ def _warm_up(engines: Engines) -> None:
         if engines.listener is not None:
             syllables = engines.listener.transcribe(pcm).syllables
         if engines.transcriber is not None:
-            stream = engines.transcriber.stream()
-            stream.feed(pcm)
-            stream.decode(final=False)
-            text = fused(stream.decode(final=True), syllables, engines.knowledge.words).text
+            text = _heard_first(engines.transcriber, pcm, syllables, engines.knowledge.words)
             engines.search(Search(0, text, syllables=syllables))
             engines.triage.assess([Turn("caller", text, (), syllables)], {})
     except Exception:
         log.exception("warm_up_failed")
+
+
+def _heard_first(
+    transcriber: Recognizer, pcm: Pcm, syllables: tuple[str, ...], words: DomainWords
+) -> str:
+    """A transcriber elsewhere may be there only later."""
+    stream = transcriber.stream()
+    stream.feed(pcm)
+    try:
+        stream.decode(final=False)
+        return fused(stream.decode(final=True), syllables, words).text
+    except AsrError as error:
+        log.warning("transcriber_not_warm", reason=str(error))
+        return ""
