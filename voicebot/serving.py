@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from telephony.audio_socket_packets import Announcements
 from voicebot.app import CALLS_END_S, Service, open_service
+from voicebot.cluster.desks import exchanged
 from voicebot.cluster.live_events import RunningCalls
 from voicebot.cluster.member import open_member
 from voicebot.config import Settings
@@ -105,10 +106,10 @@ async def opened(settings: Settings) -> AsyncIterator[Service | CallFreeService]
     """
     async with open_member(settings, RunningCalls(Board())) as member:
         if "media" in settings.server.roles:
-            async with open_service(settings, member) as service:
+            async with open_service(settings, member) as service, exchanged(service):
                 yield service
         else:
-            async with open_call_free(settings, member) as call_free:
+            async with open_call_free(settings, member) as call_free, exchanged(call_free):
                 yield call_free
 
 
