@@ -1,0 +1,147 @@
+"""Calls whose transcriber is shared over NATS: they go on whatever becomes of its nodes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+import soxr
+
+from asr.nodes.address import NatsServers
+from asr.nodes.asking import Limits
+from asr.nodes.transcriber import NodesTranscriber
+from asr.pool import open_pool
+from asr.whisper import WhisperTranscriber
+from flows.events import Ear
+from telephony.call_control import Rejection
+from telephony.codecs import Int16
+from telephony.scripted import ScriptedLine
+from tests.asr.nodes_doubles import NodeThread
+from tests.asr.supervised_doubles import until
+from tests.nats_server import NatsServer, nats_server  # noqa: F401 - fixture
+from tests.voicebot.test_session import LoudIsVoice, called, offered, scripted_engines
+from voicebot.app import Service
+from voicebot.config import Settings
+from voicebot.records.store import Records
+
+SENTENCES = 3
+PATIENT = Limits(100.0, 100.0, 100.0)
+
+
+@pytest.fixture
+def servers(nats_server: NatsServer) -> NatsServers:  # noqa: F811
+    return NatsServers((nats_server.url,))
+
+
+@pytest.fixture
+def begin(servers: NatsServers, models_dir: Path) -> Iterator[Callable[[], NodeThread]]:
+    """Begins a node, and ends it after the test."""
+    whisper, nodes = WhisperTranscriber(models_dir / "whisper-base", threads=1), []
+
+    def start() -> NodeThread:
+        nodes.append(node := NodeThread(whisper, servers, f"n{len(nodes)}"))
+        return node
+
+    yield start
+    for node in nodes:
+        node.leave()
+
+
+@pytest.fixture
+def shared(servers: NatsServers) -> Iterator[NodesTranscriber]:
+    engine = NodesTranscriber(servers, limits=PATIENT, first_s=0.1)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def sentences(shared_dir: Path) -> list[Int16]:
+    """Recordings at the line's rate, each with silence in which its turn ends."""
+    found = []
+    for path in sorted((shared_dir / "data" / "speech" / "aishell1_s0150").iterdir())[:SENTENCES]:
+        pcm, rate = sf.read(path, dtype="int16")
+        found.append(np.concatenate([soxr.resample(pcm, rate, 8000), np.zeros(12_000, np.int16)]))
+    return found
+
+
+@pytest.fixture
+async def service(
+    settings: Settings,
+    records: Records,
+    shared: NodesTranscriber,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Service]:
+    for module in ("session", "voice"):
+        monkeypatch.setattr(f"voicebot.call.{module}.VoiceDetector", LoudIsVoice)
+    clock = asyncio.get_running_loop().time
+    monkeypatch.setattr("voicebot.call.session.time", SimpleNamespace(monotonic=clock))
+    engines = scripted_engines(tmp_path, transcriber=shared)
+    pool = asyncio.create_task(engines.pool.run())
+    yield Service(settings, engines, records, await records.duty_directory(), None)
+    pool.cancel()
+
+
+def turns(record: dict[str, Any]) -> list[str]:
+    return [turn["text"] for turn in record["turns"] if turn["side"] == "caller"]
+
+
+@pytest.mark.leaping_time
+async def test_a_call_goes_on_without_nodes_and_has_its_words_again_when_one_is_there(
+    service: Service,
+    shared: NodesTranscriber,
+    begin: Callable[[], NodeThread],
+    sentences: list[Int16],
+) -> None:
+    async def heard(call_id: str, *, away: bool) -> dict[str, Any]:
+        line = ScriptedLine(offered(call_id))
+        call = await called(service, line)
+        for number, pcm in enumerate(sentences):
+            if away and number == 1:
+                node.leave()
+            if away and number == 2:
+                begin()
+                until(lambda: shared.workers)
+            await line.say(pcm)
+        return await call.hung_up()
+
+    node = begin()
+    until(lambda: shared.workers)
+    undisturbed = turns(await heard("c-1", away=False))
+    assert len(undisturbed) >= SENTENCES
+    assert all(undisturbed)
+    assert shared.counts["failed"] == 0
+    record = await heard("c-2", away=True)
+    assert shared.counts["failed"] > 0
+    failed = [each["why"] for each in record["decisions"] if each["what"] == "engine_failed"]
+    assert not [why for why in failed if why.startswith(Ear.TRANSCRIBER)], "one turn alone"
+    assert turns(record)[0] == undisturbed[0]
+    assert turns(record)[-1] == undisturbed[-1]
+
+
+async def test_calls_beyond_the_least_are_refused_while_no_node_is_there(
+    settings: Settings,
+    records: Records,
+    shared: NodesTranscriber,
+    begin: Callable[[], NodeThread],
+    tmp_path: Path,
+) -> None:
+    engines = scripted_engines(tmp_path, transcriber=shared)
+    engines = replace(engines, pool=open_pool(shared, engines.work_executor))
+    service = Service(settings, engines, records, await records.duty_directory(), None)
+    least = settings.admission.calls_at_least
+    admission = service._admission
+    for number in range(least):
+        assert admission.reserve(offered(f"c-{number}", caller=f"1380000000{number}")) is None
+    assert admission.reserve(offered("one-more")) is Rejection.FULL
+    await asyncio.to_thread(begin)
+    await asyncio.to_thread(until, lambda: shared.workers)
+    assert admission.reserve(offered("one-more")) is None
+    assert service.recognition.workers == 1
