@@ -35,6 +35,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def linked(source: str, target: str) -> None:
+    """The same file, or a copy where that is elsewhere."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 @dataclass(frozen=True)
 class Running:
     """A service that answers, and how to reach it."""
@@ -93,7 +101,7 @@ def start_service(
         pytest.skip(message)
     for name in ("audio", "knowledge"):
         if (prepared / name).exists():
-            shutil.copytree(prepared / name, state / name, copy_function=os.link)
+            shutil.copytree(prepared / name, state / name, copy_function=linked)
     with (
         contextlib.closing(sqlite3.connect(prepared / "voicebot.db")) as source,
         contextlib.closing(sqlite3.connect(state / "voicebot.db")) as target,

@@ -36,10 +36,12 @@ import pytest
 from psycopg import sql
 from sqlalchemy import Engine
 
+from tests.conftest import scratch
 from voicebot.records.database import migrate, open_engine
 
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
+_PREFIX = "voicebot-pg-"
 ALL_TABLES = "all_tables"
 """Of a server of a whole run: what its databases are made from."""
 _numbers = itertools.count(1)
@@ -116,9 +118,9 @@ def _copy(connection: psycopg.Connection[Any], table: str) -> bytes:
 class Postgres:
     """A server in a folder of its own, on a UNIX socket alone."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, parent: Path = Path("/tmp")) -> None:
         self._programs = programs
-        self.folder = Path(tempfile.mkdtemp(prefix="voicebot-pg-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
         self._data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._free: list[str] = []
@@ -243,6 +245,14 @@ class Postgres:
         return ["setpriv", *options] if options else []
 
 
+def remove_left_behind(parent: Path) -> None:
+    """Folders of servers whose test run was killed: they may lie in memory."""
+    for folder in parent.glob(f"{_PREFIX}*-*"):
+        run = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if run.isdigit() and not Path("/proc", run).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def programs() -> Path | None:
     """The folder of initdb and postgres, the newest version; None where there is none."""
     found = shutil.which("initdb")
@@ -261,7 +271,8 @@ def fresh_server() -> Postgres:
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    server = Postgres(folder)
+    remove_left_behind(scratch())
+    server = Postgres(folder, scratch())
     try:
         server.initialise()
     except BaseException:
