@@ -75,7 +75,7 @@ def test_lines_are_replaced_as_a_whole(tmp_path: Path) -> None:
     [
         ("[server", "not valid TOML"),
         ("[servr]\nport = 1", "there is no setting 'servr'"),
-        ("[server]\nprt = 1", "there is no setting 'server.prt'; there are host, port"),
+        ("[server]\nprt = 1", "there is no setting 'server.prt'; there are address, host"),
         ("[server]\nport = 'x'", "server.port: a whole number is needed, not 'x'"),
         ("[server]\nport = 70000", "server.port"),
         ("[asr]\nengine = 'kaldi'", "asr.engine"),
