@@ -157,6 +157,16 @@ class WebServer(Server):
     """Addresses, or networks, of proxies before the service, whose X-Forwarded-For and
     X-Forwarded-Proto are believed."""
 
+    @field_validator("address")
+    @classmethod
+    def _reached_safely(cls, address: str) -> str:
+        if address and unsafe(address):
+            raise ValueError(
+                "server.address must be like https://media1.example:8445; http is for 127.0.0.1 "
+                "alone: the other processes send tokens and sessions there"
+            )
+        return address
+
 
 class Asr(Section):
     """[asr] Recognition."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
+from voicebot.exchange.address import unsafe
+
 BEAT_S: Final = 1.0
 GONE_S: Final = 5.0
 """Who has said nothing for so long is gone."""
@@ -60,7 +62,10 @@ def node_of(message: Mapping[str, Any]) -> Node:
 
     Raises:
         KeyError, TypeError: it is no such message.
+        ValueError: nobody's token may be sent to its address.
     """
+    if reason := unsafe(message["address"]):
+        raise ValueError(f"The address of a node is refused: {reason}.")
     known = {name: value for name, value in message.items() if name in _NAMES}
     lists = {name: tuple(known[name]) for name in _LISTS if name in known}
     return Node(**{**known, **lists})

@@ -72,3 +72,11 @@ def test_callers_of_several_nodes_wait_in_one_line_the_most_urgent_first() -> No
     long = {"call_id": "b", "score": 5.0, "waited_s": 9.0}
     new = {"call_id": "c", "score": 5.0, "waited_s": 1.0}
     assert waiting_first([new, low, long]) == [long, new, low]
+
+
+@pytest.mark.parametrize(
+    "address", ["http://10.0.0.7:8080", "https://a@b.example", "file:///etc", "", "https://"]
+)
+def test_no_token_goes_to_an_address_without_tls_whoever_told_it(address: str) -> None:
+    with pytest.raises(ValueError, match="refused"):
+        node_of({**ONE.message(), "address": address})

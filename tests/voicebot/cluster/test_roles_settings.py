@@ -66,3 +66,8 @@ def test_tokens_and_keys_lie_in_the_state_folder_or_where_all_processes_share_th
     assert settings.paths.secrets_folder == tmp_path / "state" / "secrets"
     text = f'[paths]\nstate = "{tmp_path}/state"\nsecrets = "{tmp_path}/shared"\n'
     assert load_settings(written(tmp_path, text)).paths.secrets_folder == tmp_path / "shared"
+
+
+def test_an_address_that_tokens_may_not_be_sent_to_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="127.0.0.1 alone"):
+        load_settings(written(tmp_path, '[server]\naddress = "http://10.0.0.7:8080"\n'))
