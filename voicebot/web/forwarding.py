@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 CONNECT_S = 2.0
+OPEN_S = 6.0
+"""For a WebSocket: the node looks up who asks before it takes it."""
 ANSWER_S = 10.0
 """A node that has not begun to answer by then is away."""
 SILENT_S = 30.0
@@ -162,7 +164,7 @@ class Forwarding:
                 subprotocols=[Subprotocol(each) for each in scope["subprotocols"]] or None,
                 ssl=self._tls if address.startswith("wss:") else None,
                 compression=None,
-                open_timeout=CONNECT_S,
+                open_timeout=OPEN_S,
                 max_size=MOST_MESSAGE,
                 proxy=None,
             )
