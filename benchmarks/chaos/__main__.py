@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -66,7 +67,7 @@ async def run(plan: Plan, folder: Path) -> list[str]:
         def look() -> bool:
             nonlocal found
             try:
-                found = read(stage.url, stage.state / "spool", (stage.police, stage.seats))
+                found = read(stage.url, [stage.state / "spool"], (stage.police, stage.seats))
             except SQLAlchemyError:
                 return False
             return settled(found, answered)
@@ -92,7 +93,14 @@ def _keep(folder: Path, plan: Plan, callers: Callers, found: Found) -> None:
     )
 
 
-def summary(outcomes: Sequence[tuple[Plan, list[str]]], seed: int) -> dict[str, object]:
+class OfAKind(Protocol):
+    """A run's plan."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+def summary(outcomes: Sequence[tuple[OfAKind, list[str]]], seed: int) -> dict[str, object]:
     """Pure: the JSON line of the contract."""
     kinds: dict[str, dict[str, int]] = {}
     for plan, sentences in outcomes:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from benchmarks.chaos.desks import DeskProcess
 from benchmarks.chaos.judging import CallOnRecord, Found, HandoffOnRecord
 from flows.call_back import INTERRUPTED
 from voicebot.records.database import open_engine
@@ -23,8 +23,23 @@ from voicebot.records.tables import (
 )
 
 
-def read(url: str, spool: Path, desks: Sequence[DeskProcess]) -> Found:
+class Desk(Protocol):
+    """Whoever is handed calls over to."""
+
+    def handoffs(self) -> frozenset[str]:
+        """Ids of those that it ever got a line or a dossier of."""
+        ...
+
+    def dossiers(self) -> frozenset[str]:
+        """Ids of those whose dossier it has."""
+        ...
+
+
+def read(url: str, spools: Sequence[Path], desks: Sequence[Desk]) -> Found:
     """Everything on record.
+
+    Parameters:
+        spools: of each process that has one.
 
     Raises:
         SQLAlchemyError: the database cannot be read.
@@ -68,8 +83,8 @@ def read(url: str, spool: Path, desks: Sequence[DeskProcess]) -> Found:
                 session.scalars(
                     select(func.count()).select_from(OutboxRow).where(OutboxRow.state == "waiting")
                 ).one(),
-                _lines(spool, "records.jsonl") + _lines(spool, "replay-*.jsonl"),
-                _lines(spool, "rejected.jsonl"),
+                sum(_lines(each, "records.jsonl", "replay-*.jsonl") for each in spools),
+                sum(_lines(each, "rejected.jsonl") for each in spools),
                 frozenset().union(*(desk.handoffs() for desk in desks)),
                 frozenset().union(*(desk.dossiers() for desk in desks)),
             )
@@ -103,5 +118,6 @@ def _handoff(row: HandoffRow) -> HandoffOnRecord:
     )
 
 
-def _lines(folder: Path, pattern: str) -> int:
-    return sum(len(path.read_bytes().splitlines()) for path in folder.glob(pattern))
+def _lines(folder: Path, *patterns: str) -> int:
+    paths = (path for pattern in patterns for path in folder.glob(pattern))
+    return sum(len(path.read_bytes().splitlines()) for path in paths)

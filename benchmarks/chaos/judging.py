@@ -116,10 +116,13 @@ def broken(told: Sequence[Told], found: Found, died_at: float | None = None) -> 
     sentences: list[str] = []
     for call in told:
         if call.answered:
-            sentences += _call(call, found, died_at)
-    sentences += _handoffs(found)
-    sentences += _tickets(found)
-    sentences += _danger(told)
+            sentences += of_call(call, found, died_at)
+    return sentences + of_records(found) + of_danger(told)
+
+
+def of_records(found: Found) -> list[str]:
+    """What is decided is on record, and has arrived; a sentence for each that is not."""
+    sentences = _handoffs(found) + _tickets(found)
     if found.waiting:
         sentences.append(f"message_lost: {found.waiting} have not reached a desk")
     if found.spooled:
@@ -129,7 +132,12 @@ def broken(told: Sequence[Told], found: Found, died_at: float | None = None) -> 
     return sentences
 
 
-def _call(told: Told, found: Found, died_at: float | None) -> list[str]:
+def of_call(told: Told, found: Found, died_at: float | None) -> list[str]:
+    """An answered call, and what is on record of it; a sentence for each that does not fit.
+
+    Parameters:
+        died_at: when its service was killed, seconds since the epoch; None if it was not.
+    """
     record = found.calls.get(told.call)
     if record is None:
         return [f"call_lost: {told.call} ({told.role}) is not on record"]
@@ -180,7 +188,7 @@ def _tickets(found: Found) -> list[str]:
     return [f"ticket_lost: {each}" for each in sorted(decided - set(found.tickets))]
 
 
-def _danger(told: Sequence[Told]) -> list[str]:
+def of_danger(told: Sequence[Told]) -> list[str]:
     """A caller who is cut off calls again: one of the calls must reach a person."""
     calls = [each for each in told if each.role == DANGER]
     if calls and not any(each.reached for each in calls):

@@ -77,7 +77,7 @@ class Stage:
             variables["VOICEBOT_DATABASE__URL"] = self.url = self._database()
         service = self.service = TrialService(self.folder, variables)
         if self.plan.postgresql:
-            self._copy_records(service.settings.database_url)
+            copy_records(service.settings.database_url, self.url)
         else:
             self.url = service.settings.database_url
         for desk in (self.police, self.seats):
@@ -165,25 +165,36 @@ class Stage:
         return {"VOICEBOT_PATHS__MODELS": str(models)}
 
     def _database(self) -> str:
-        found = programs()
-        if found is None:
-            raise TrialError("PostgreSQL is not installed. Run `scripts/setup.sh --all`.")
-        self.postgres = Postgres(found)
-        self.postgres.initialise()
-        self.postgres.start(durable=True)
+        self.postgres = server()
         url = self.postgres.url(self.postgres.create())
         migrate(url)
         return url
 
-    def _copy_records(self, filled: str) -> None:
-        """What is published, and the tokens, onto the server."""
-        source, target = open_engine(filled), open_engine(self.url, writes=True)
-        try:
-            with source.connect() as reading, target.begin() as writing:
-                for table in (*knowledge_base.sorted_tables, AccessTokenRow.__table__):
-                    rows = [dict(row) for row in reading.execute(select(table)).mappings()]
-                    if rows:
-                        writing.execute(insert(table), rows)  # type: ignore[arg-type]
-        finally:
-            source.dispose()
-            target.dispose()
+
+def server() -> Postgres:
+    """A PostgreSQL that runs, as durable as one in service.
+
+    Raises:
+        TrialError: it is not installed.
+    """
+    found = programs()
+    if found is None:
+        raise TrialError("PostgreSQL is not installed. Run `scripts/setup.sh --all`.")
+    made = Postgres(found)
+    made.initialise()
+    made.start(durable=True)
+    return made
+
+
+def copy_records(filled: str, url: str) -> None:
+    """What is published, and the tokens, from one database onto a server."""
+    source, target = open_engine(filled), open_engine(url, writes=True)
+    try:
+        with source.connect() as reading, target.begin() as writing:
+            for table in (*knowledge_base.sorted_tables, AccessTokenRow.__table__):
+                rows = [dict(row) for row in reading.execute(select(table)).mappings()]
+                if rows:
+                    writing.execute(insert(table), rows)  # type: ignore[arg-type]
+    finally:
+        source.dispose()
+        target.dispose()

@@ -1,0 +1,87 @@
+"""What a call's two recordings say. Pure but for the clock's offset."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.chaos.judging import Span, Told, longest_silence
+from benchmarks.cluster_trial.callers import Attempt
+from benchmarks.cluster_trial.sound import FRAME, STEP_S
+from benchmarks.handoff_trial import PART, heard_at
+from telephony.codecs import Int16
+from telephony.speech_level import window_is_loud
+from tests.asterisk.phones import RATE, Heard
+
+GREETED_S = 7.0
+"""After so long the greeting has been heard."""
+LOOK_S = 10.0
+"""How long a desk's voice is looked for from its answer on."""
+
+
+def person_heard_s(
+    pcm: Int16, began: float, spans: Sequence[Span], voices: Sequence[Int16]
+) -> float:
+    """Seconds of a voice that were found in what a caller heard while a desk was off-hook.
+
+    Parameters:
+        pcm: 8 kHz, from `began` on.
+        spans: when a desk was off-hook.
+        voices: what desks say, again and again.
+    """
+    for start, end in spans:
+        first = max(0, int((start - began) / STEP_S) - 25)
+        last = int((min(end, start + LOOK_S) - began) / STEP_S)
+        part = pcm[first * FRAME : max(first, last) * FRAME]
+        whole = len(part) // FRAME
+        heard = Heard(part[: whole * FRAME], np.arange(whole, dtype=np.float64) * STEP_S)
+        for voice in voices:
+            for at in range(0, len(voice) - PART, PART):
+                if heard_at(heard, voice[at : at + PART]) is not None:
+                    return PART / RATE
+    return 0.0
+
+
+def told_by(
+    attempt: Attempt,
+    call: str,
+    spans: Sequence[Span],
+    voices: Sequence[Int16],
+    excused: Sequence[Span],
+) -> Told:
+    """Parameters:
+    call: its id on record.
+    spans: when a desk was with its caller, monotonic seconds.
+    excused: spans of monotonic time in which nobody can be heard.
+    """
+    line, sound = attempt.line, attempt.line.sound
+    if not attempt.answered:
+        return Told(call, attempt.role, answered=False)
+    epoch = time.time() - time.monotonic()
+    pcm = sound.heard_pcm()
+    person_s = person_heard_s(pcm, sound.began, spans, voices)
+    person_at = min((start for start, _ in spans), default=line.over_at)
+    greeted = sound.began + GREETED_S
+    heard: NDArray[np.bool_] = window_is_loud(pcm, RATE)
+    return Told(
+        call,
+        attempt.role,
+        answered=True,
+        broke=attempt.closed in ("far", "gone"),
+        ended_at=epoch + line.over_at,
+        spoke_until=epoch + attempt.words_end if attempt.words_end is not None else None,
+        utterances=(epoch + greeted,) if greeted < min(person_at, line.over_at) else (),
+        person_s=person_s,
+        silence_s=round(
+            longest_silence(
+                sound.said_windows(),
+                heard,
+                person=person_s > 0,
+                excused=[(start - sound.began, end - sound.began) for start, end in excused],
+            ),
+            2,
+        ),
+    )
