@@ -69,5 +69,5 @@ def test_tokens_and_keys_lie_in_the_state_folder_or_where_all_processes_share_th
 
 
 def test_an_address_that_tokens_may_not_be_sent_to_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="127.0.0.1 alone"):
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1 alone"):
         load_settings(written(tmp_path, '[server]\naddress = "http://10.0.0.7:8080"\n'))
