@@ -35,6 +35,7 @@ RUNNING: Final = "desks-calls"
 """Subject: what desks show of the calls of each node."""
 SHARE_PAUSE_S: Final = 0.01
 """So that what changes together is told together."""
+LOOK_S: Final = 0.25
 
 
 @asynccontextmanager
@@ -174,7 +175,7 @@ class DeskExchange:
 
     async def _forget_silent(self) -> None:
         while True:
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(LOOK_S)
             now = self._clock()
             for node in [each for each, at in self._heard_at.items() if now - at >= GONE_S]:
                 self._forget(node)
