@@ -549,4 +549,7 @@ async def test_opening_a_hand_off_asks_the_database_little(records: Records) -> 
     await written(records.open_handoff(opening(), dossier()))
     event.remove(records._writer_engine, "before_cursor_execute", note)
     assert len(await records.outbox(time.time() + 1)) == 1
-    assert [each for each in asked if each != "BEGIN"] == ["SELECT", "INSERT", "SELECT", "INSERT"]
+    # Does it exist, the hand-off, the desk's address, the message, and who wants to hear of it.
+    assert [each for each in asked if each != "BEGIN"] == [
+        *("SELECT", "INSERT", "SELECT", "INSERT", "INSERT")
+    ]
