@@ -47,18 +47,33 @@ types: ## mypy, strict
 contracts: ## who may import whom (docs/architecture.md)
 	@$(BIN)/lint-imports
 
-# A process for each folder: the engines of one (ONNX, Kaldi, CTranslate2, torch, LiteRT)
-# must not meet those of another while they are torn down. A folder that fails fails all.
-TEST_FOLDERS := flows asr kb telephony asterisk sip fuzz browser benchmarks voicebot end_to_end
+# A process for each part: the engines of one (ONNX, Kaldi, CTranslate2, torch, LiteRT) must not
+# meet those of another while they are torn down. tests/voicebot is dealt out to several, so
+# that all processors have work to the end; what a part says comes when it ends.
+VOICEBOT_PARTS := 1 2 3
+SIDE_BY_SIDE := $(VOICEBOT_PARTS:%=voicebot-%) asr telephony flows kb benchmarks
+# What keeps to a real clock has the machine to itself.
+BY_THEMSELVES := fuzz cluster asterisk sip browser end_to_end
 # Those with fixed ports run in a network namespace of their own where one can be made.
 ISOLATED := asterisk sip end_to_end
+JOBS ?= $(shell nproc)
 
-unit: ## the tests
-	@failed=; for folder in $(TEST_FOLDERS); do \
-	  echo "── tests/$$folder"; alone=; \
-	  if [[ " $(ISOLATED) " == *" $$folder "* ]]; then alone=scripts/isolated.sh; fi; \
-	  $$alone $(BIN)/pytest tests/$$folder || failed="$$failed $$folder"; \
-	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+unit: ## the tests: JOBS parts at a time, then one by one what keeps to a real clock
+	@failed=; \
+	$(MAKE) --no-print-directory -k -j$(JOBS) -O $(SIDE_BY_SIDE:%=part-%) || failed=1; \
+	$(MAKE) --no-print-directory -k -j1 $(BY_THEMSELVES:%=part-%) || failed=1; \
+	[ -z "$$failed" ]
+
+part-voicebot-%:
+	@echo "── tests/voicebot, part $* of $(words $(VOICEBOT_PARTS))"
+	@$(BIN)/pytest $$(find tests/voicebot -path tests/voicebot/cluster -prune -o -name 'test_*.py' -print \
+	  | sort | awk 'NR % $(words $(VOICEBOT_PARTS)) == $* - 1')
+
+part-cluster: FOLDER = voicebot/cluster
+part-%: FOLDER = $*
+part-%:
+	@echo "── tests/$(FOLDER)"
+	@$(if $(filter $*,$(ISOLATED)),scripts/isolated.sh) $(BIN)/pytest tests/$(FOLDER)
 
 test-browser: setup-tests ## the console's desks in headless Chromium: a real service, real calls
 	@$(BIN)/pytest tests/browser/console $(ARGS)
