@@ -68,6 +68,7 @@ from voicebot.web.answer_audio import add_answer_audio
 from voicebot.web.assist import add_assist
 from voicebot.web.audit import add_audit
 from voicebot.web.board import Board
+from voicebot.web.body_limit import BodyLimit, TooLarge
 from voicebot.web.callers import add_callers
 from voicebot.web.carriers import MEDIA, POLICY_VIOLATION, add_carriers
 from voicebot.web.console import add_console
@@ -129,13 +130,14 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.records = records
     following = app.state.following = Following()
     roles = service.settings.server.roles
     if service.member is not None and "web" in roles:
         app.add_middleware(Forwarding, service=service)
+    # Inside those that follow, which are to see its refusals too.
+    app.add_middleware(BodyLimit, most=MAX_BODY_BYTES)
     if service.settings.rate_limits.enabled:
         app.add_middleware(
             RateLimited,
@@ -158,6 +160,10 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
         if error.status_code == 405:
             headers = {"Allow": ", ".join(methods_at(app, request.url.path))}
         return JSONResponse(problem(error.status_code), error.status_code, headers)
+
+    @app.exception_handler(TooLarge)
+    async def too_large(_: Request, __: TooLarge) -> JSONResponse:
+        return JSONResponse(problem(413), 413)
 
     @app.exception_handler(RecordsUnavailable)
     async def unavailable(_: Request, error: RecordsUnavailable) -> JSONResponse:

@@ -112,8 +112,7 @@ def _complete(path: str, operation: dict[str, Any], *, changes: bool) -> None:
     for status in _usual(path, operation, changes=changes):
         answers.setdefault(str(status), {"description": _PROBLEMS[status][1]})
     for status, answer in answers.items():
-        # What is too large is refused before any endpoint, in plain text.
-        if status.isdecimal() and int(status) >= 400 and status != "413":
+        if status.isdecimal() and int(status) >= 400:
             answer["content"] = {
                 "application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}
             }

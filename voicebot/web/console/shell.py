@@ -21,6 +21,7 @@ from markupsafe import Markup
 from voicebot.records.duty import region_names
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.web.access import Refusal
+from voicebot.web.body_limit import TooLarge
 from voicebot.web.console import formats
 from voicebot.web.console.assets import PREFIX, Asset
 from voicebot.web.console.catalogue import Catalogue, read_catalogue
@@ -188,6 +189,7 @@ def add_problems(app: FastAPI, console: Console) -> None:
 
     for kind, key, status in (
         (RecordsUnavailable, "records_unavailable", 503),
+        (TooLarge, "too_large", 413),
         (Refusal, "", 0),
     ):
         _also_as_page(app, console, kind, key, status)
