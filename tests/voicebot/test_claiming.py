@@ -14,7 +14,7 @@ from voicebot.config import Settings, load_settings
 from voicebot.exchange.dossier import Dossier
 from voicebot.exchange.outbox import OutboxWorker
 from voicebot.records.claiming import LEASE_S
-from voicebot.records.store import ACTS, Records
+from voicebot.records.store import ACTS, TASKS, Records
 
 SOON = 1.0
 
@@ -84,6 +84,23 @@ async def test_peoples_acts_hold_up_no_message(two: tuple[Records, Records]) -> 
     finally:
         over.set()
         await asyncio.gather(*acts)
+
+
+async def test_the_services_own_tasks_hold_up_no_person_and_no_message(
+    two: tuple[Records, Records],
+) -> None:
+    one, _ = two
+    await opened(one, "H1")
+    over = threading.Event()
+    tasks = [asyncio.ensure_future(one.in_background(lambda _: over.wait())) for _ in range(TASKS)]
+    try:
+        await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            assert await one.transact(lambda _: "done") == "done"
+            assert names(await one.outbox(time.time() + SOON)) == {"H1"}
+    finally:
+        over.set()
+        await asyncio.gather(*tasks)
 
 
 async def test_what_a_dead_process_had_goes_to_another(two: tuple[Records, Records]) -> None:

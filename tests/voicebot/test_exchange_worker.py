@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -24,7 +26,7 @@ from voicebot.exchange.stand_in.faults import Faults
 from voicebot.exchange.stand_in.store import Store
 from voicebot.exchange.tables import EnvelopeRow, LedgerRow
 from voicebot.exchange.worker import EnvelopeWorker
-from voicebot.records.store import Records
+from voicebot.records.store import ACTS, Records
 
 NOW = AT.timestamp()
 
@@ -92,6 +94,33 @@ async def test_police_orders_go_first_and_a_subject_in_its_order(
     async with working(records, there.platform(settings)):
         await all_confirmed(records)
     assert there.asked == ["12345:police_order:J1:1", "12345:ticket:W1:1", "12345:status:W1:2"]
+
+
+async def test_a_claim_that_waits_for_the_database_delays_nobodys_act(
+    tmp_path: Path, postgresql_url: str, there: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path / "server", 8447, postgresql_url)
+    records = await Records.open(settings)
+    await records.transact(put_out)
+    over, claiming, claim = threading.Event(), threading.Event(), due.claim
+
+    def waits(*arguments: Any) -> Any:
+        claiming.set()
+        over.wait()
+        return claim(*arguments)
+
+    monkeypatch.setattr(due, "claim", waits)
+    try:
+        async with working(records, there.platform(settings)):
+            await asyncio.to_thread(claiming.wait, 30)
+            # As many as there are threads for them: none is the claim's.
+            meeting = threading.Barrier(ACTS, timeout=30)
+            await asyncio.gather(*(records.transact(lambda _: meeting.wait()) for _ in range(ACTS)))
+            over.set()
+            await all_confirmed(records)
+    finally:
+        over.set()
+        await records.close()
 
 
 async def test_what_follows_waits_until_the_one_before_is_confirmed(

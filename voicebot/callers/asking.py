@@ -54,7 +54,7 @@ class Asking:
         """Call the first caller who can be called; put down before, so that it is once only."""
         line = self._calling.line_at(at)
         ask = await self._next(at) if line is not None else None
-        if line is None or ask is None or not await self._records.transact(called, ask, at):
+        if line is None or ask is None or not await self._records.in_background(called, ask, at):
             return
         try:
             await self._calling.call_out(line, ask.number, self._did, CALLED + ask.ticket)

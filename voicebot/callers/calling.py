@@ -100,7 +100,7 @@ class CallingBack:
     async def once(self, at: float) -> None:
         """Take off the list who got through meanwhile, and call the first who is due."""
         if await self._records.read(missed.called_again):
-            await self._records.transact(missed.settle_called_again, at)
+            await self._records.in_background(missed.settle_called_again, at)
         if not self._trunk or self._line is None:
             return
         for due in await self._records.read(missed.due, at):
@@ -115,7 +115,7 @@ class CallingBack:
     async def _call(self, line: CallControl, due: Due) -> None:
         at, tries = time.time(), due.tries + 1
         again = next_try(tries, self._tries, at, danger=due.danger, window=self._window)
-        begun = await self._records.transact(
+        begun = await self._records.in_background(
             missed.begin, due.number, tries=tries, next_try_at=again, at=at
         )
         if not begun:
@@ -139,4 +139,4 @@ class CallingBack:
 
     async def _in_vain(self, due: Due, why: str, at: float, *, last: bool = False) -> None:
         log.warning("missed_call_not_reached", tries=due.tries, reason=why)
-        await self._records.transact(missed.in_vain, due.number, why=why, at=at, last=last)
+        await self._records.in_background(missed.in_vain, due.number, why=why, at=at, last=last)

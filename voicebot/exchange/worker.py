@@ -91,10 +91,10 @@ class EnvelopeWorker:
     async def _round(self) -> None:
         if self._done:
             written = list(self._done)
-            await self._records.transact(due.settle, written)
+            await self._records.in_background(due.settle, written)
             del self._done[: len(written)]
         if self._back:
-            await self._records.transact(due.hurry, self._clock())
+            await self._records.in_background(due.hurry, self._clock())
             self._back = False
         if self._platform is not None:
             await self._send(self._platform)
@@ -122,7 +122,7 @@ class EnvelopeWorker:
             return
         if not await self._records.read(due.is_due, now, skip):
             return
-        for each in await self._records.transact(due.claim, now, skip, places):
+        for each in await self._records.in_background(due.claim, now, skip, places):
             self._under_way[each.number] = asyncio.create_task(self._attempt(platform, each))
 
     async def _attempt(self, platform: Platform, each: Due) -> None:
@@ -163,9 +163,9 @@ class EnvelopeWorker:
             for number, subject in found:
                 # Whatever is wrong with this one, the next sweep goes on behind it.
                 self._swept_to = number
-                await self._records.transact(apply_ready, subject, at=self._clock())
+                await self._records.in_background(apply_ready, subject, at=self._clock())
         self._swept_to = 0
-        await self._records.transact(nonces.forget, self._clock())
+        await self._records.in_background(nonces.forget, self._clock())
 
     async def _alarm(self) -> bool:
         now = self._clock()

@@ -75,7 +75,7 @@ class TopicWatch:
         matters = await self._records.read(_unseen, since, now, frozenset(self._seen))
         await self._know(topics, now)
         found = await asyncio.to_thread(topics.take, matters, now)
-        rising = await self._records.transact(_keep, found, now)
+        rising = await self._records.in_background(_keep, found, now)
         await self._know(topics, now)
         self._topics = topics
         self._seen |= {matter.call_id: matter.at for matter in matters}

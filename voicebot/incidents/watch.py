@@ -73,9 +73,9 @@ class IncidentWatch:
         # What was withdrawn is silent at once, whatever becomes of the rest.
         self._announcements = tuple(a for a in self._announcements if a in announced)
         if await self._records.read(pending, now):
-            await self._records.transact(take_in, now)
+            await self._records.in_background(take_in, now)
         if now - self._looked_for_old > OLD_EVERY_S:
-            await self._records.transact(close_old, now)
+            await self._records.in_background(close_old, now)
             self._looked_for_old = now
         await self._tell_calls()
         if announced != self._announcements:

@@ -47,9 +47,10 @@ OPEN_TIMEOUT_S = 10.0
 TRANSACT_S = 5.0
 """How long an act of a person waits for other writers."""
 
-READERS, COUNTERS, ACTS, CLAIMS = 8, 2, 4, 1
-"""Threads that read, that count for seconds, that do people's acts, and that claim messages of the
-outbox; the connections of their engines suffice."""
+READERS, COUNTERS, ACTS, CLAIMS, TASKS = 8, 2, 4, 1, 8
+"""Threads that read, that count for seconds, that do people's acts, that claim messages of the
+outbox, and that work for the service's own tasks, of which none waits for another; the connections
+of their engines suffice."""
 
 ASKED_S = 1.0
 """How long a call that is offered waits for what the database knows of it."""
@@ -82,6 +83,7 @@ class Records:
         self._counting = ThreadPoolExecutor(COUNTERS, thread_name_prefix="records-count")
         self._acting = ThreadPoolExecutor(ACTS, thread_name_prefix="records-act")
         self._claiming = ThreadPoolExecutor(CLAIMS, thread_name_prefix="records-claim")
+        self._working = ThreadPoolExecutor(TASKS, thread_name_prefix="records-task")
         self._tasks: set[asyncio.Task[bool]] = set()
         self._on_written: list[Callable[[], None]] = []
         self._process = uuid.uuid4().hex
@@ -103,7 +105,9 @@ class Records:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._writer.stop)
         self._spooler.shutdown()
-        for threads in (self._readers, self._counting, self._acting, self._claiming):
+        for threads in (
+            self._readers, self._counting, self._acting, self._claiming, self._working,
+        ):  # fmt: skip
             threads.shutdown(wait=False)
         self._reader.dispose()
         self._transactions.dispose()
@@ -322,6 +326,14 @@ class Records:
             RecordsUnavailable: the database could not be written within `TRANSACT_S`.
         """
         done = await self._act(self._acting, work, *arguments, **named)
+        self._tell_written()
+        return done
+
+    async def in_background(
+        self, work: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """As `transact`, for the service's own tasks: no person waits for their threads."""
+        done = await self._act(self._working, work, *arguments, **named)
         self._tell_written()
         return done
 

@@ -83,7 +83,7 @@ class Reminding:
             try:
                 written = AT_ONCE
                 while written == AT_ONCE:
-                    written = await self._records.transact(remind, time.time())
+                    written = await self._records.in_background(remind, time.time())
             except RecordsUnavailable as error:
                 log.warning("tickets_not_reminded", reason=str(error))
             except Exception:

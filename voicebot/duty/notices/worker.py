@@ -79,7 +79,7 @@ class NoticeWorker:
     async def advance(self, channels: dict[Channel, Way]) -> None:
         """Of each notice that is due, the next person is told, or the alarm is raised."""
         for notice in await self._records.read(queue.due_notices, self._clock()):
-            step = await self._records.transact(
+            step = await self._records.in_background(
                 queue.advance, notice, self._clock(), self._settings, channels
             )
             match step.what if step is not None else None:
@@ -121,7 +121,7 @@ class NoticeWorker:
             del self._under_way[message]
 
     async def _deliver(self, message: str, channels: dict[Channel, Way]) -> None:
-        row = await self._records.transact(queue.claim, message, self._clock())
+        row = await self._records.in_background(queue.claim, message, self._clock())
         if row is None:
             return
         receipt = row["facts"]["receipt"]
@@ -138,12 +138,12 @@ class NoticeWorker:
             attempts = row["attempts"] + 1
             again = self._clock() + retry_after(attempts, random.random())  # noqa: S311 - spreads
             log.warning("notice_retry", message=message, attempts=attempts, reason=str(error))
-            await self._records.transact(queue.failed, message, attempts, again, str(error))
+            await self._records.in_background(queue.failed, message, attempts, again, str(error))
             return
-        await self._records.transact(queue.delivered, message, self._clock())
+        await self._records.in_background(queue.delivered, message, self._clock())
         told = receipt_of(receipt)
         if acknowledged and told is not None:
-            await self._records.transact(acknowledge, *told, None, self._clock())
+            await self._records.in_background(acknowledge, *told, None, self._clock())
 
 
 async def _within(seconds: float, way: Way, message: Outgoing) -> bool:
