@@ -241,11 +241,6 @@ class Service:
         for session in self._sessions.values():
             session.take_directory(directory)
 
-    @property
-    def greetings(self) -> frozenset[str]:
-        """Prompts that a line may greet with."""
-        return frozenset(self.engines.prompts)
-
     def take_settings(self, settings: Settings) -> None:
         """What new calls go by from now on (`voicebot.reloading`); running ones keep theirs."""
         self.settings = settings

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, time
+from functools import cache
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from flows.prompts import load_prompts
 from voicebot.config_base import Section
 
 
@@ -15,7 +17,7 @@ class DialledLine(Section):
     did: str = Field(min_length=1)
     name: str = ""
     greeting: str = "greeting"
-    """Prompt of `flows/prompts.toml`."""
+    """Prompt of `flows/prompts.toml` without blanks."""
     region: str | None = None
     """GB/T 2260 code, if the number belongs to one county."""
     merged_into: str = ""
@@ -26,6 +28,18 @@ class DialledLine(Section):
     closes: time | None = None
     weekdays: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     """The days on which that holds; 1 is Monday."""
+
+    @field_validator("greeting")
+    @classmethod
+    def _can_be_said(cls, greeting: str, others: ValidationInfo) -> str:
+        sayable = _sayable()
+        if greeting not in sayable:
+            usual = ", ".join(name for name in sayable if name.startswith("greeting"))
+            raise ValueError(
+                f"line {others.data.get('did', '')} can greet with {usual} or another prompt of "
+                "flows/prompts.toml that has no blanks"
+            )
+        return greeting
 
     @model_validator(mode="after")
     def _hours_are_hours(self) -> DialledLine:
@@ -51,6 +65,12 @@ class DialledLine(Section):
             return today not in self.weekdays
         yesterday = (today - 2) % 7 + 1
         return now >= self.closes or yesterday not in self.weekdays
+
+
+@cache
+def _sayable() -> tuple[str, ...]:
+    """Prompts that can be said without knowing anything about a call."""
+    return tuple(prompt.id for prompt in load_prompts().values() if not prompt.blanks)
 
 
 class Callers(Section):

@@ -120,11 +120,6 @@ class Running(Protocol):
     def settings(self) -> Settings: ...
     @property
     def records(self) -> Records: ...
-    @property
-    def greetings(self) -> frozenset[str]:
-        """Prompts that a line may greet with."""
-        ...
-
     def take_settings(self, settings: Settings) -> None:
         """What new calls go by from now on."""
         ...
@@ -148,7 +143,6 @@ async def reload(
     """
     try:
         found = reloaded(service.settings, await asyncio.to_thread(read))
-        _greetings_known(found.settings, service.greetings)
     except ConfigError as error:
         log.error("settings_not_reloaded", reason=str(error))
         await service.records.audit(who, "config.reload", "refused", client, allowed=False)
@@ -161,15 +155,6 @@ async def reload(
     await service.records.audit(who, "config.reload", " ".join(found.changed), client)
     log.info("settings_reloaded", changed=found.changed, restart=found.restart)
     return found
-
-
-def _greetings_known(settings: Settings, prompts: frozenset[str]) -> None:
-    for line in settings.lines:
-        if line.greeting not in prompts:
-            raise ConfigError(
-                f"lines: {line.did}: there is no prompt {line.greeting!r} to greet with; "
-                "those of flows/prompts.toml can be named."
-            )
 
 
 class OnHangUp:

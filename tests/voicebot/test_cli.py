@@ -97,6 +97,27 @@ def test_config_show_says_where_values_come_from(voicebot: Any, tmp_path: Path) 
     assert values["asr.threads"]["source"] == "environment VOICEBOT_ASR__THREADS"
 
 
+@pytest.mark.parametrize("command", [["config", "check"], ["doctor", "--quick"], ["serve"]])
+def test_settings_that_cannot_be_used_are_refused_before_anything_else(
+    voicebot: Any, tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "voicebot.toml").write_text('[[lines]]\ndid = "12345"\ngreeting = "none"\n')
+    result = voicebot(*command)
+    assert result.returncode == 1
+    assert "lines.0.greeting: line 12345 can greet with greeting, greeting_12333" in result.stderr
+
+
+def test_settings_can_be_looked_at_before_a_service_reads_them(
+    voicebot: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "new.toml").write_text("[server]\nport = 9000\n")
+    found = json.loads(voicebot("config", "check", "new.toml", "--json").stdout)
+    assert found["ok"]
+    assert "server.port" in found["given"]
+    (tmp_path / "new.toml").write_text("[server]\nport = 70000\n")
+    assert "server.port" in voicebot("config", "check", "new.toml").stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [

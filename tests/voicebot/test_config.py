@@ -81,6 +81,11 @@ def test_lines_are_replaced_as_a_whole(tmp_path: Path) -> None:
         ("[asr]\nengine = 'kaldi'", "asr.engine"),
         ("lines = 3", "a list of tables is needed"),
         ("[[lines]]\nname = 'x'", "lines.0.did: this key is needed"),
+        (
+            "[[lines]]\ndid = '12333'\ngreeting = 'greting'",
+            "lines.0.greeting: line 12333 can greet with greeting, greeting_12333, greeting_96377",
+        ),
+        ("[[lines]]\ndid = '12333'\ngreeting = 'progress_waiting'", "that has no blanks, not"),
         ("[server]\nhost = '0.0.0.0'", "only TLS"),
         ("[server]\ntls_key = 'x'", "belong together"),
         ("[handoff]\ndesk_url = 'ws://10.0.0.1/line'", "only over TLS"),

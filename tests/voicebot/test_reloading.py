@@ -166,7 +166,7 @@ def test_an_admin_has_the_file_read_again_and_it_is_on_record(
         ("[admission]\ncalls = 0\n", "admission.calls"),
         ("[admission\n", "TOML"),
         ("[admision]\ncalls = 3\n", "no setting"),
-        (LINES.format(greeting="greting"), "no prompt 'greting'"),
+        (LINES.format(greeting="greting"), "line 12345 can greet with greeting"),
     ],
 )
 def test_a_file_that_cannot_be_used_changes_nothing_and_says_why(

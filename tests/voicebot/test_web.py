@@ -55,7 +55,6 @@ class _Service:
     engines: Any = None
     loop_lag = LoopLag()
     transcriber_counts: ClassVar = {"restarts": 1}
-    greetings = frozenset({"greeting", "greeting_12333", "greeting_96377"})
     readiness = Readiness("", {"sip": True})
     recognition = DecodePool(ThreadPoolExecutor(1)).figures(0.9, 1.5)
 

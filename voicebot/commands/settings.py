@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -54,6 +55,29 @@ def reload(
                 typer.echo(f"  {key}")
     if not (found["changed"] or found["restart"]):
         typer.echo("The running service has these settings already.")
+
+
+@app.command()
+def check(
+    file: Annotated[
+        Path | None, typer.Argument(help="Instead of the one that the service reads.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Say whether the service would start with these settings; else what is wrong, and where.
+
+    \b
+    Examples:
+      voicebot config check
+      voicebot config check new.toml && mv new.toml voicebot.toml
+    """
+    from voicebot.config import explain, load_settings
+
+    given = sorted({key for key, _, source in explain(load_settings(file)) if source != "default"})
+    if as_json:
+        print_json({"ok": True, "given": given})
+    else:
+        typer.echo(f"These settings can be used; {len(given)} are given, the others are default.")
 
 
 @app.command()

@@ -102,11 +102,6 @@ class Service(Protocol):
         """Whether new calls should be sent here."""
         ...
 
-    @property
-    def greetings(self) -> frozenset[str]:
-        """Prompts that a line may greet with."""
-        ...
-
     def take_settings(self, settings: Settings) -> None:
         """What new calls go by from now on."""
         ...
