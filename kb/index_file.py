@@ -124,8 +124,7 @@ def _open_large(
         for old in [p for p in segments_in(folder) if p != path][KEPT - 1 :]:
             shutil.rmtree(old, ignore_errors=True)
         segment = open_segment(path, model, slices)
-    unfilled = open_gaps(entries, gaps)
-    return join(segment, entries, keys, embedder, gaps=unfilled, embed=embed, previous=previous)
+    return join(segment, entries, keys, embedder, gaps=gaps, embed=embed, previous=previous)
 
 
 def _keys(entries: Sequence[Entry], previous: LargeIndex | None) -> list[bytes]:

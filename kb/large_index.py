@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kb.entry import Entry
 from kb.features import Mask, Question, Terms, Views, compare, compare_terms
 from kb.index import Block, Embed, Embedder, Index, build, texts_of
+from kb.large_gaps import Asked
 from kb.segment import Segment
 from kb.vectors import Floats
 
@@ -38,6 +39,8 @@ class LargeIndex:
     fresh_places: Rows
     """Positions in `entries` of those of `fresh`, ascending."""
     sample: Block
+    asked: Asked | None
+    """None as long as no gap was known."""
 
     @property
     def gaps(self) -> tuple[str, ...]:
@@ -73,8 +76,7 @@ def compare_eligible(index: Index | LargeIndex, question: Question, eligible: Ma
 
 def fresh_entries(segment: Segment, keys: Sequence[bytes]) -> tuple[Rows, Rows]:
     """(`places`, `fresh_places`) of entries with these keys."""
-    row_of = {key: row for row, key in enumerate(segment.keys.tolist())}
-    rows = np.array([row_of.get(key, -1) for key in keys], np.intp)
+    rows = np.array([segment.row_of.get(key, -1) for key in keys], np.intp)
     places = np.full(len(segment), -1, np.intp)
     kept = np.flatnonzero(rows >= 0)
     places[rows[kept]] = kept
@@ -94,20 +96,24 @@ def join(
     """The index of `entries`, as far as possible from `segment`: embeds only what is not in it.
 
     Args:
-        gaps: questions that no entry answers (`kb.index.open_gaps`).
+        gaps: known gaps; those that an entry has filled are left out.
         previous: an earlier one, whose vectors need not be made again.
     """
     places, fresh_places = fresh_entries(segment, keys)
     known: dict[str, Floats] = {}
     sample: Block | None = None
+    asked: Asked | None = None
     if previous is not None:
         old = previous.fresh
         known = dict(zip(texts_of(old.entries, old.gaps), old.vectors, strict=True))
-        sample = previous.sample if previous.segment is segment else None
+        if previous.segment is segment:
+            sample, asked = previous.sample, previous.asked
+    if gaps and asked is None:
+        asked = Asked.of(entries, places)
     fresh = build(
         [entries[place] for place in fresh_places],
         embedder,
-        gaps=gaps,
+        gaps=asked.open_gaps(gaps, entries, places, fresh_places) if asked is not None else (),
         embed=embed,
         known=known,
         like=segment.like,
@@ -120,4 +126,5 @@ def join(
         fresh,
         fresh_places,
         sample or segment.take(segment.sample),
+        asked,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,11 @@ class Segment:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    @cached_property
+    def row_of(self) -> Mapping[bytes, int]:
+        """Each key's row."""
+        return {key: row for row, key in enumerate(self.keys.tolist())}
 
     def near(self, asked: Terms, allowed: Mask | None = None) -> Rows:
         """Rows worth comparing with the question, ascending.

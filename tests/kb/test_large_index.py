@@ -14,7 +14,7 @@ import pytest
 from kb import index_file
 from kb.entry import Entry
 from kb.features import Question, compare
-from kb.index import Embedder, Index, build, texts_of
+from kb.index import Embedder, Index, build, open_gaps, texts_of
 from kb.index_file import open_index
 from kb.large_index import LargeIndex
 from kb.search import Searcher
@@ -183,6 +183,43 @@ def test_a_withdrawn_entry_comes_back_without_being_embedded(
     assert embedder.embedded == []
     found = Searcher(again, embedder).search(many[1].question, on=TODAY)
     assert found.candidates[0].id == many[1].id
+
+
+def test_a_gap_is_open_as_long_as_no_entry_that_is_in_force_asks_it(
+    many: list[Entry], embedder: LetterEmbedder, tmp_path: Path
+) -> None:
+    gap = many[1].question
+    given = (*GAPS, f"{gap}？", GAPS[0], "")
+    index: LargeIndex | None = None
+    written = make_entry("n-1", "婚假几天")
+    for entries, filled in (
+        (many[2:], ()),
+        (many[1:], (f"{gap}？",)),  # it is in no segment
+        ([replace(many[1], answer="新的答复。"), *many[2:]], (f"{gap}？",)),
+        (many[2:], ()),
+        ([*many[2:], written], ("婚假几天",)),
+    ):
+        index = open_index(entries, embedder, tmp_path, gaps=given, previous=index)  # type: ignore[assignment]
+        assert isinstance(index, LargeIndex)
+        assert index.gaps == tuple(g for g in given[:3] if g not in filled)
+        assert index.gaps == open_gaps(entries, given)
+
+
+def test_what_was_withdrawn_and_comes_back_fills_its_gap_again(
+    many: list[Entry], embedder: LetterEmbedder, tmp_path: Path
+) -> None:
+    first = opened(many, embedder, tmp_path)
+    gap = (many[1].question,)
+    index = open_index(many[2:], embedder, tmp_path, gaps=gap, previous=first)
+    assert index.gaps == gap
+    index = open_index(many, embedder, tmp_path, gaps=gap, previous=index)
+    assert index.gaps == ()
+    unasked = open_index(many, embedder, tmp_path)
+    assert isinstance(unasked, LargeIndex)
+    without = open_index(many[2:], embedder, tmp_path, gaps=gap, previous=unasked)
+    assert without.gaps == gap
+    again = open_index(many, embedder, tmp_path, gaps=gap, previous=without)
+    assert again.gaps == (), "dead when the segment's wordings were first looked at"
 
 
 def test_a_stored_segment_is_opened_and_only_the_gaps_are_embedded(
