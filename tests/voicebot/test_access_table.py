@@ -3,15 +3,22 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import WebSocketDenialResponse
 
+from kb import lifecycle
+from kb.ledger import Act
+from tests.kb.conftest import make_entry, publish_all
+from tests.voicebot.test_duty_desk import rows
 from tests.voicebot.test_web import _opened, _Service
+from voicebot.clock import now
 from voicebot.config import Settings
 from voicebot.security import ROLES
 from voicebot.web.access import COOKIE, CSRF_HEADER
@@ -143,6 +150,66 @@ def test_a_session_may_what_its_role_may_and_nothing_else(
         }
         for route, marks in documented().items()
     }
+
+
+class Offers(HTMLParser):
+    """What can be asked for from a page: (method, path) of its links, forms and fragments."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: set[tuple[str, str]] = set()
+        # What stands in a template is filled in by a script.
+        self.feed(re.sub(r"<template.*?</template>", "", page, flags=re.DOTALL))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        for name, method in (
+            ("href", "GET"), ("src", "GET"), ("action", "GET"), ("hx-get", "GET"),
+            ("hx-post", "POST"), ("data-path", given.get("data-method", "")),
+        ):  # fmt: skip
+            if name in given and given[name].startswith("/"):
+                self.found.add((method, given[name].partition("#")[0]))
+
+
+def mark(method: str, path: str, role: str) -> str:
+    """What the table says of an address."""
+    bare = path.partition("?")[0]
+    for route, marks in documented().items():
+        of, _, pattern = route.partition(" ")
+        form = re.sub(r"{\w+:path}", ".+", re.sub(r"{\w+}", "[^/]+", pattern))
+        if of == method and re.fullmatch(form, bare):
+            return marks[role]
+    raise AssertionError(f"{method} {path} is no route")
+
+
+def console_with_something_on_each_page(session: Session) -> None:
+    rows(session)
+    publish_all(session, [make_entry("a-1", "社保卡丢了怎么补办")], at=now())
+    lifecycle.edit(session, "a-1", {"answer": "新的答复。"}, Act("甲", at=now()), submit=True)
+
+
+DESKS = {"admin": 20, "supervisor": 20, "agent": 10, "editor": 5, "reviewer": 5}
+"""Who has a desk in the console, and how many pages he finds there at least."""
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_page_of_the_console_offers_anybody_what_the_table_denies_him(
+    client: TestClient, service: _Service, role: str
+) -> None:
+    assert client.portal is not None
+    client.portal.call(service.records.transact, console_with_something_on_each_page)
+    headers = {"Authorization": f"Bearer {service.records.tokens.create(role, role)}"}
+    waiting, seen = {"/console/"}, set[str]()
+    while waiting:
+        page = waiting.pop()
+        seen.add(page)
+        answer = client.get(page, headers={**headers, "Accept": "text/html"})
+        for method, path in Offers(answer.text).found - {("GET", "/console/")}:
+            assert mark(method, path, role) == OPEN, f"{page} offers {method} {path}"
+            is_page = path.startswith("/console/") and not path.startswith("/console/static/")
+            if method == "GET" and is_page and "/recording" not in path and path not in seen:
+                waiting.add(path)
+    assert len(seen) >= DESKS.get(role, 1)
 
 
 def test_a_session_changes_nothing_without_the_word_of_its_page(
