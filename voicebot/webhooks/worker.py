@@ -112,7 +112,7 @@ class _Delivery:
         if not await self._records.read(queue.is_due, name, now):
             return False
         at_once = 1 if self._failures else AT_ONCE
-        due = await self._records.transact(queue.claim, name, now, at_once)
+        due = await self._records.in_background(queue.claim, name, now, at_once)
         done = await asyncio.gather(*(self._attempt(receiver, each) for each in due))
         if not done:
             return False
@@ -123,7 +123,7 @@ class _Delivery:
             log.warning("webhook_retry", webhook=name, reason=done[0].error)
         self._failures = 0 if arrived else self._failures + 1
         # Written down before anything else: until then these are claimed.
-        await self._records.transact(queue.settle, done)
+        await self._records.in_background(queue.settle, done)
         return bool(arrived)
 
     async def _attempt(self, receiver: Receiver, due: Due) -> Attempt:
