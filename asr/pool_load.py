@@ -179,7 +179,7 @@ class PoolLoad:
     def utilisation(self, now: float) -> float:
         """Share of the workers' time that decodes take, 0..1."""
         busy = sum(rate.at(now) for rate in self._busy.values())
-        return min(1.0, busy / self.workers) if self.workers else 1.0
+        return min(1.0, busy / self.workers) if self.workers else float(busy > 0.0)
 
     def decode_s(self, urgency: Urgency) -> float:
         """How long a decode takes, seconds; 0 before the first."""

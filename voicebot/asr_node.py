@@ -136,6 +136,7 @@ def _config(settings: Settings, app: Starlette) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         proxy_headers=False,
+        lifespan="off",
         ssl_certfile=settings.server.tls_certificate or None,
         ssl_keyfile=settings.server.tls_key or None,
         timeout_graceful_shutdown=2,

@@ -17,14 +17,20 @@ from asr.nodes.address import NatsServers
 log = structlog.get_logger()
 
 CONNECT_S: Final = 2
-PAUSE_S: Final = 0.2
-"""Between two attempts."""
+PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
+"""Before the first new attempt to connect; then twice as long, up to."""
+CLOSE_S: Final = 2.0
+"""A client that is not closed within this is let go as it is."""
 PING_EVERY_S: Final = 0.5
 PONG_S: Final = 2
 """A server that does not answer for so long is frozen, and left."""
 SEND_S: Final = 1.0
 """What is not sent within this is not sent."""
 PENDING_BYTES: Final = 16 << 20
+
+
+_SAYS_LITTLE = (nats.errors.NoServersError, nats.errors.ConnectionClosedError)
+"""What came before says more."""
 
 
 class Away(Exception):
@@ -125,14 +131,17 @@ class Connection:
     async def run(self) -> None:
         """Keeps a connection until cancelled; what is sent by then still goes out."""
         try:
+            pause = PAUSE_S
             while True:
                 try:
                     await self._one()
-                except (nats.errors.Error, OSError, TimeoutError) as error:
+                except Exception as error:  # the library's parser raises what it likes
+                    pause = PAUSE_S if not self._told else min(2 * pause, LONGEST_PAUSE_S)
                     self._away(error)
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(pause)
         finally:
-            await asyncio.wait(self._closing, timeout=SEND_S) if self._closing else None
+            if self._closing:
+                await asyncio.wait(self._closing, timeout=CLOSE_S)
 
     async def _one(self) -> None:
         client, ended = SafeClient(), asyncio.Event()
@@ -161,6 +170,7 @@ class Connection:
             )
             await self._subscribe(client)
             self._client, self._told = client, False
+            self._why = "the connection is lost"
             self._up.set()
             log.info("nats_connected", servers=len(self._servers.urls))
             while not ended.is_set():
@@ -176,7 +186,7 @@ class Connection:
             self._close(client)
 
     def _away(self, error: Exception) -> None:
-        if not isinstance(error, nats.errors.NoServersError):  # then what came before says more
+        if not isinstance(error, _SAYS_LITTLE):
             self._why = _named(error)
         if not self._told:
             self._told = True
@@ -190,8 +200,9 @@ class Connection:
 
 
 async def _closed(client: Client) -> None:
-    with contextlib.suppress(nats.errors.Error, OSError):
-        await client.close()
+    with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+        async with asyncio.timeout(CLOSE_S):
+            await client.close()
 
 
 def _named(error: Exception) -> str:
