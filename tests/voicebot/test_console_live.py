@@ -153,6 +153,12 @@ def test_who_wants_confidence_is_no_number_and_no_words_on_the_wall() -> None:
         assert secret not in told
 
 
+def test_a_word_of_110_about_a_call_that_is_over_makes_no_row() -> None:
+    board = Board()
+    board.take(message(kind="police_word", what="feedback", who="王警官"), NOW)
+    assert (board.rows, board.changes()) == ([], None)
+
+
 def test_calls_whose_end_was_never_told_do_not_fill_the_memory() -> None:
     board = Board()
     for number in range(MOST + 5):
@@ -262,6 +268,24 @@ async def test_who_comes_back_goes_on_where_he_was(live: ConsoleLive, service: _
         events = await follower.until(2, "call:C1")
     assert [each.data["text"] for each in events] == ["while away", "after"]
     assert not follower.of("reset")
+
+
+async def test_where_a_node_was_not_heard_every_page_looks_anew_and_the_board_is_put_right(
+    live: ConsoleLive, service: _Service
+) -> None:
+    for call in ("C1", "C2"):
+        service.live.publish(message(call, text="before"))  # type: ignore[attr-defined]
+    row = {"call_id": "C2", "text": "while not heard", "side": "bot", "since": NOW}
+    async with following(live, ("call:C1",)) as follower:
+        await asyncio.sleep(0)
+        before = live.seq
+        service.live.publish(  # type: ignore[attr-defined]
+            {"kind": "missed", "call_id": "", "at": 0.0, "gone": ["C1"], "rows": [row]}
+        )
+        await follower.until(1, "reset")
+    assert [(each.call_id, each.text) for each in live.board.rows] == [("C2", "while not heard")]
+    async with following(live, ("call:C2",), after=before) as late:
+        await late.until(1, "reset")
 
 
 async def test_who_was_away_too_long_is_told_to_look_anew(

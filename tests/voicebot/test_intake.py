@@ -54,6 +54,12 @@ async def until_heard(world: World, samples: int) -> None:
             await asyncio.sleep(0.005)
 
 
+async def until_behind(world: World) -> None:
+    async with asyncio.timeout(10):
+        while not world.behind:  # noqa: ASYNC110 - a counter
+            await asyncio.sleep(0.01)
+
+
 async def test_all_that_is_said_is_heard_in_order() -> None:
     world = World()
     async with intake(world) as line:
@@ -106,6 +112,16 @@ async def test_ears_that_hang_hold_nothing_up_and_are_reported_once() -> None:
         world.stuck.set()
         await until_heard(world, round((BACKLOG_S - 0.1) * RATE))
     assert sum(map(len, world.heard)) <= (BACKLOG_S + 0.1) * RATE
+
+
+async def test_more_silence_than_is_kept_is_no_fault() -> None:
+    """After a pause of the whole process."""
+    world = World()
+    async with intake(world) as line:
+        world.at = 2 * BACKLOG_S
+        await until_behind(world)
+        line.push(FRAME)
+        await until_heard(world, len(FRAME))
 
 
 async def test_audio_that_comes_after_its_place_was_filled_is_ahead_of_the_clock() -> None:

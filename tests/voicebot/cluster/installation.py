@@ -22,7 +22,7 @@ from tests.voicebot.exchange_sides import StandIn, free_port, write_settings
 READY_S = 180.0
 
 
-def until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
     """What `holds` gives, as soon as it is true."""
     deadline = time.monotonic() + seconds
     while not (found := holds()):
