@@ -38,6 +38,7 @@ from voicebot.tickets.states import Act, Status
 from voicebot.tickets.supervision import Level
 from voicebot.web.api import create_app
 from voicebot.web.console.catalogue import Catalogue, read_catalogue
+from voicebot.web.console.duty import incident_pages
 from voicebot.web.console.duty.call_pages import OUTCOMES
 from voicebot.web.console.places import message_files
 
@@ -197,6 +198,22 @@ def test_an_incident_shows_its_callers_and_to_supervisors_what_can_be_done(
         page = desk_of_day(role, path, language)
         assert page.count('href="/console/calls/') == 3
         assert ('data-opens="announce"' in page) is (role == "supervisor")
+
+
+def test_many_callers_of_an_incident_are_pages(
+    desk_of_day: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incident_pages, "SHOWN", 2)
+    (path,) = set(re.findall(r'href="/console/duty/(incidents/i[^"]+)"',
+                             desk_of_day("agent", "incidents")))  # fmt: skip
+    shown: list[str] = []
+    following = [path]
+    while following:
+        page = desk_of_day("agent", following[0])
+        shown += re.findall(r'href="/console/calls/([^"]+)"', page)
+        following = re.findall(r'rel="next" href="/console/duty/([^"]+)"', page)
+    assert sorted(shown) == ["x", "y", "z"]
+    desk_of_day("agent", f"{path}?after=x", status=422)
 
 
 def test_each_alarm_says_where_it_is_seen_to(desk_of_day: Desk) -> None:

@@ -82,6 +82,21 @@ def test_callers_of_one_landslide_are_one_incident_and_each_stays_a_member(desk:
     assert take_in(desk, NOON + 6) == 0, "nothing is new"
 
 
+def test_risk_to_life_is_kept_with_each_member_and_follows_what_he_says(desk: Session) -> None:
+    handed_off(desk, "a", words="山体滑坡了，没有人受伤")
+    handed_off(desk, "b", NOON + 1, words="山体滑坡了，有人被埋")
+
+    def risks() -> dict[str, float]:
+        return {row.handoff: row.risk for row in desk.scalars(select(IncidentMemberRow))}
+
+    take_in(desk, NOON + 2)
+    assert risks()["b-h1"] > risks()["a-h1"] > 0
+    words = dossier("a", revision=2, words="山体滑坡了，我爸没有呼吸了")
+    update_dossier(desk, handoff="a-h1", dossier=words, at=NOON + 9)
+    take_in(desk, NOON + 10)
+    assert risks()["a-h1"] > risks()["b-h1"]
+
+
 def test_a_hand_off_to_a_seat_is_no_incident(desk: Session) -> None:
     handed_off(desk, to="seat")
     assert take_in(desk, NOON) == 0

@@ -146,3 +146,42 @@ def test_without_figures_nothing_is_claimed() -> None:
 
 def test_nobody_at_the_seats_is_a_wait_without_end() -> None:
     assert line_view(line(seats={**SEATS, "groups": []})).endless
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 50])
+def test_callers_of_an_incident_by_page_the_greatest_risk_first(desk: Session, most: int) -> None:
+    desk.add(IncidentRow(id="i1", opened_at=NOON))
+    for handoff, minute, risk in (
+        ("c", 0, 4.0), ("b", 2, 9.3), ("a", 1, 9.3), ("e", 3, 4.0), ("d", 3, 4.0),
+    ):  # fmt: skip
+        desk.add(
+            IncidentMemberRow(
+                handoff=handoff, incident="i1", call_id=handoff, at=NOON + 60 * minute, lines=[],
+                words="", by_hand=False, revision=1, risk=risk,
+            )
+        )  # fmt: skip
+    desk.flush()
+    found, key = [], None
+    while True:
+        page, key = reading.incident_page(desk, "i1", after=key, most=most)
+        assert page["callers"] == 5
+        found += [member["handoff"] for member in page["members"]]
+        if key is None:
+            break
+    assert found == ["a", "b", "c", "d", "e"]
+
+
+def test_the_incidents_that_are_open_are_named_for_a_merge(desk: Session) -> None:
+    for name, members in (("i1", 1), ("i2", 2), ("i3", 1)):
+        desk.add(IncidentRow(id=name, opened_at=NOON, state="closed" if name == "i3" else "open"))
+        for number in range(members):
+            desk.add(
+                IncidentMemberRow(
+                    handoff=f"{name}-{number}", incident=name, call_id="", at=NOON, lines=[],
+                    region="469001", words="山体滑坡了", by_hand=False, revision=1,
+                )
+            )  # fmt: skip
+    desk.flush()
+    found = [(each["incident"], each["callers"]) for each in reading.open_titles(desk)]
+    assert found == [("i2", 2), ("i1", 1)]
+    assert reading.open_titles(desk)[0]["title"] == "五指山市 山体滑坡"

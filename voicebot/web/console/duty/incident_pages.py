@@ -91,9 +91,14 @@ def _write_member(key: MemberKey) -> str:
 
 
 def _read_member(text: str) -> MemberKey | None:
+    """None: the first page."""
+    if not text:
+        return None
     risk, _, rest = text.partition("~")
     key = read_key(rest)
     try:
-        return None if key is None else MemberKey(float(risk), *key)
+        if key is None:
+            raise ValueError
+        return MemberKey(float(risk), *key)
     except ValueError:
         raise Refusal(422, BAD_AFTER) from None
