@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -218,6 +218,9 @@ class Page:
     async def get(self, path: str) -> httpx.Response:
         return await self._client.get(path)
 
+    async def post(self, path: str) -> httpx.Response:
+        return await self._client.post(path)
+
     async def put(self, path: str, **given: Any) -> httpx.Response:
         return await self._client.put(path, json=given)
 
@@ -243,6 +246,27 @@ class Page:
                 yield voice
 
 
+@asynccontextmanager
+async def opened_page(url: str, tokens: TokenStore, name: str) -> AsyncIterator[Page]:
+    """The page of an agent who has a token made for him, with its stream open."""
+    page = Page(url, await asyncio.to_thread(tokens.create, "agent", name))
+    async with asyncio.timeout(PATIENCE_S):
+        # A node looks for new tokens once a second.
+        while (await page.get("/v1/agent/destinations")).status_code != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+    following = asyncio.create_task(page.follow())
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while "presence" not in page.shown:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        page.me = page.shown["presence"]["me"]
+        yield page
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await page.close()
+
+
 class Stage:
     """Parameters:
     media, web: the two nodes.
@@ -260,26 +284,9 @@ class Stage:
             if node.process.poll() is None:
                 stop_service(node)
 
-    @asynccontextmanager
-    async def page(self, name: str) -> AsyncIterator[Page]:
+    def page(self, name: str) -> AbstractAsyncContextManager[Page]:
         """An agent's page, with its stream open."""
-        token = await asyncio.to_thread(self._tokens.create, "agent", name)
-        page = Page(self.url, token)
-        async with asyncio.timeout(PATIENCE_S):
-            # A node looks for new tokens once a second.
-            while (await page.get("/v1/agent/destinations")).status_code != 200:  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
-        following = asyncio.create_task(page.follow())
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                while "presence" not in page.shown:  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
-            page.me = page.shown["presence"]["me"]
-            yield page
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
-            await page.close()
+        return opened_page(self.url, self._tokens, name)
 
     @asynccontextmanager
     async def caller(self, call_id: str, *, hertz: float = 0.0) -> AsyncIterator[Voice]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from flows.state import State
+from telephony.errors import LegError
 from tests.nats_server import NatsServer, nats_server  # noqa: F401 - fixture
 from voicebot.call.agent_desks import AgentDesks, Presence, desk_number
 from voicebot.call.live import LiveFeed
@@ -177,12 +178,26 @@ async def test_a_node_that_is_killed_is_believed_for_five_seconds(nodes: Nodes) 
             await ringing.connect({})
             await until(lambda: web.desks.rings(AGENT.token_id))
         web.at += GONE_S - 0.1
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(0.6)
         assert web.desks.rings(AGENT.token_id)
         web.at += 0.2
         await until(lambda: not web.desks.rings(AGENT.token_id))
         assert web.desks.elsewhere.running == {}
         await ringing.hangup()
+
+
+async def test_a_node_of_pages_that_is_killed_is_believed_for_five_seconds(nodes: Nodes) -> None:
+    media, web = await nodes.node("media-1"), nodes.made("web-1")
+    with web.desks.open(AGENT.token_id, AGENT.name, nothing):
+        async with nodes.running(web, killed=True):
+            await until(lambda: media.desks.ready == 1)
+    media.at += GONE_S - 0.1
+    await asyncio.sleep(0.6)
+    assert media.desks.ready == 1
+    media.at += 0.2
+    await until(lambda: media.desks.ready == 0)
+    with pytest.raises(LegError, match="No agent's desk is open"):
+        await leg(media, "c-1").connect({})
 
 
 async def test_a_node_that_ends_says_so(nodes: Nodes) -> None:
