@@ -3,15 +3,17 @@
     python -m benchmarks.asr_nodes                  100 utterances, two minutes
     python -m benchmarks.asr_nodes --limit 20
 
-Both have one process of the same weights, and are asked one after the other for the same final in
-the same run; NATS, the node and whoever asks are on this machine. The last line on standard output
-is one JSON object: milliseconds, processor seconds for a second of speech (of the shared one: node,
-NATS and whoever asks), their ratios, and bytes of a request.
+Both have one process of the same weights, and are asked in turn for the same final in the same
+run; NATS, the node and whoever asks are on this machine. `crossing` is the same with a node that
+hears nothing: what the way alone takes. The last line on standard output is one JSON object:
+milliseconds, processor seconds for a second of speech (of the shared one: node, NATS and whoever
+asks), their ratios, and bytes of a request.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import re
@@ -32,11 +34,13 @@ from rich.console import Console
 from rich.progress import track
 
 from asr.engines import EngineFolders, open_transcriber
-from asr.hypothesis import Pcm, Recognizer
+from asr.hypothesis import Hypothesis, Pcm, Recognizer
 from asr.nodes import messages
 from asr.nodes.address import NatsServers
 from asr.nodes.messages import Header
+from asr.nodes.node import Node
 from asr.nodes.transcriber import NodesTranscriber
+from asr.streaming import ChunkedStream
 from asr.supervised.transcriber import SupervisedTranscriber
 from asr.urgency import Urgency
 from benchmarks.processes import children
@@ -63,6 +67,30 @@ def nats_server() -> Iterator[tuple[str, int]]:
                 yield f"nats://{found[1]}", process.pid
                 return
         raise RuntimeError("nats-server does not start")
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Deaf:
+    """An engine that hears nothing, at once."""
+
+    name = "deaf"
+    capabilities = NodesTranscriber.capabilities
+
+    def stream(self) -> ChunkedStream:
+        return ChunkedStream(self.name, self.transcribe, self.transcribe)
+
+    def transcribe(self, pcm: Pcm) -> Hypothesis:
+        return Hypothesis(self.name, end=pcm.size / messages.SAMPLE_RATE, final=True)
+
+
+@contextmanager
+def deaf_node(nats: str) -> Iterator[int]:
+    """A node of `Deaf`; its process."""
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.asr_nodes", "--deaf", nats])
+    try:
+        yield process.pid
     finally:
         process.kill()
         process.wait()
@@ -126,6 +154,22 @@ class Side:
         }
 
 
+def crossing(utterances: Sequence[Pcm]) -> dict[str, float]:
+    """What the way to a node and back takes."""
+    with ExitStack() as stack:
+        nats, nats_pid = stack.enter_context(nats_server())
+        node_pid = stack.enter_context(deaf_node(nats))
+        shared = NodesTranscriber(NatsServers((nats,)), first_s=120.0)
+        stack.callback(shared.close)
+        side = Side(shared, [os.getpid(), node_pid, nats_pid])
+        side.final(utterances[0])
+        side.waits.clear()
+        side.cost = 0.0
+        for pcm in utterances:
+            side.final(pcm)
+        return side.figures(sum(pcm.size for pcm in utterances) / messages.SAMPLE_RATE)
+
+
 def measure(models: Path, limit: int, console: Console) -> dict[str, Any]:
     """Both on the same utterances, in turn."""
     most = round(LONGEST_S * messages.SAMPLE_RATE)
@@ -152,11 +196,14 @@ def measure(models: Path, limit: int, console: Console) -> dict[str, Any]:
     seconds = sum(pcm.size for pcm in utterances) / messages.SAMPLE_RATE
     sizes = [len(messages.packed(Header(True, Urgency.FINAL, 6.0), pcm)) for pcm in utterances]
     a, b = ours.figures(seconds), theirs.figures(seconds)
+    added = np.subtract(theirs.waits, ours.waits)
     return {
         "utterances": len(utterances),
         "speech_s": round(seconds, 1),
         "local": a,
         "nats": b,
+        "crossing": crossing(utterances),
+        "added_ms_p50": round(float(np.median(added)), 1),
         "ratio_p50": round(b["p50_ms"] / a["p50_ms"], 3),
         "ratio_p95": round(b["p95_ms"] / a["p95_ms"], 3),
         "ratio_cpu": round(b["cpu"] / a["cpu"], 3),
@@ -164,6 +211,10 @@ def measure(models: Path, limit: int, console: Console) -> dict[str, Any]:
         "bytes_most": max(sizes),
         "differing": differing,
     }
+
+
+async def _serve_deaf(nats: str) -> None:
+    await Node(Deaf(), NatsServers((nats,)), name="deaf").run(asyncio.Event())
 
 
 def main() -> int:
@@ -174,7 +225,11 @@ def main() -> int:
     )
     parser.add_argument("--limit", type=int, default=100, help="utterances")
     parser.add_argument("--models", type=Path, default=ROOT / ".cache" / "models")
+    parser.add_argument("--deaf", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.deaf:
+        asyncio.run(_serve_deaf(options.deaf))
+        return 0
     print(json.dumps(measure(options.models, options.limit, Console(stderr=True))))
     return 0
 

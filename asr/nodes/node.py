@@ -115,17 +115,20 @@ class Node:
     @property
     def status(self) -> Status:
         """As the others are told."""
-        figures = self.figures
         return Status(
             self._name,
             self._label,
             self._model,
             self._workers,
-            waiting=max(0, len(self._in_hand) - figures.at_work),
-            at_work=figures.at_work,
-            utilisation=figures.utilisation,
+            waiting=self._waiting,
+            at_work=len(self._in_hand) - self._waiting,
+            utilisation=self.figures.utilisation,
             leaving=self._leaving,
         )
+
+    @property
+    def _waiting(self) -> int:
+        return max(0, len(self._in_hand) - self._workers)
 
     async def run(self, stopping: asyncio.Event, *, drain_s: float = 30.0) -> None:
         """Answers until `stopping` is set, and then what it has in hand.
@@ -192,10 +195,9 @@ class Node:
             self._note_unreadable(str(error))
             await self._refuse(received.reply, "unreadable")
             return
-        status = self.status
         if self._leaving:
             await self._refuse(received.reply, "leaving")
-        elif not takes(header.urgency, status.waiting, self._workers):
+        elif not takes(header.urgency, self._waiting, self._workers):
             self.counts.full += 1
             await self._refuse(received.reply, "full")
         else:

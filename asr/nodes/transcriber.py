@@ -45,7 +45,7 @@ class NodesTranscriber:
         languages=("zh", "en"),
     )  # fmt: skip
     """What nodes with the usual engine can do; a hypothesis names the one that it is from."""
-    most_workers = 64
+    most_workers = 32
     """Decodes that may be asked for at a time, however many nodes come."""
 
     def __init__(
