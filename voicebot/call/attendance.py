@@ -71,16 +71,14 @@ class Attendance:
     def is_open(self, agent: str) -> bool:
         """A page of the agent's is there."""
         desk = self._desks.get(agent)
-        return bool(desk is not None and desk.pages) or self.elsewhere.is_open(agent)
+        return (desk is not None and desk.pages > 0) or self.elsewhere.is_open(agent)
 
     def presence(self, agent: str) -> Presence:
         """What he has said of himself, if a page of his is open."""
         if not self.is_open(agent):
             return Presence.AWAY
-        told = self.elsewhere.said(agent)
-        if agent in self._desks:
-            told = max(told, self._said.get(agent, NOTHING_SAID))
-        return told.presence
+        own = self._said.get(agent, NOTHING_SAID) if agent in self._desks else NOTHING_SAID
+        return max(own, self.elsewhere.said(agent)).presence
 
     def set_presence(self, agent: str, presence: Presence) -> None:
         if self.is_open(agent):

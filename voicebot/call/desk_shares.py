@@ -6,6 +6,7 @@ Pure: who tells it, and when a node has been silent for too long, is `voicebot.c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -32,11 +33,8 @@ class Said(NamedTuple):
 NOTHING_SAID = Said(0.0, Presence.READY)
 
 
-class _Told(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class ToldDesk(_Told):
+@dataclass(frozen=True, slots=True)
+class ToldDesk:
     """An agent's desk, as one node knows it."""
 
     agent: str
@@ -48,7 +46,8 @@ class ToldDesk(_Told):
     said: Said
 
 
-class ToldOffer(_Told):
+@dataclass(frozen=True, slots=True)
+class ToldOffer:
     """A call that rings at desks."""
 
     leg: str
@@ -57,7 +56,8 @@ class ToldOffer(_Told):
     """For this agent alone; "" for whoever is ready."""
 
 
-class ToldCall(_Told):
+@dataclass(frozen=True, slots=True)
+class ToldCall:
     """A call that an agent has."""
 
     call_id: str
@@ -65,8 +65,10 @@ class ToldCall(_Told):
     in_browser: bool
 
 
-class DeskShare(_Told):
+class DeskShare(BaseModel):
     """All that one node knows by itself."""
+
+    model_config = ConfigDict(frozen=True)
 
     desks: tuple[ToldDesk, ...] = ()
     offers: tuple[ToldOffer, ...] = ()
@@ -77,14 +79,16 @@ class _Node:
     """A share, by what is asked of it."""
 
     def __init__(self, share: DeskShare) -> None:
-        self.desks = {desk.agent: desk for desk in share.desks}
+        self.said = {desk.agent: desk.said for desk in share.desks}
+        self.open = frozenset(desk.agent for desk in share.desks if desk.pages)
+        self.alive = frozenset(desk.agent for desk in share.desks if desk.alive)
         self.offers = {offer.leg: offer for offer in share.offers}
         self.calls = {call.call_id: call for call in share.calls}
         self.talking = frozenset(call.agent for call in share.calls if call.in_browser)
 
 
 class Elsewhere:
-    """What the other nodes have told last; empty where there is but one."""
+    """What the other nodes have told last; where there is but one, asking costs nothing."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, _Node] = {}
@@ -113,26 +117,26 @@ class Elsewhere:
     @property
     def agents(self) -> Iterable[str]:
         """Whoever has a desk there."""
-        return dict.fromkeys(agent for node in self._nodes.values() for agent in node.desks)
+        return dict.fromkeys(agent for node in self._nodes.values() for agent in node.said)
 
     def is_open(self, agent: str) -> bool:
         """A page of the agent's is there."""
-        return any(desk.pages for desk in self._desks(agent))
+        return any(agent in node.open for node in self._nodes.values())
 
     def is_alive(self, agent: str) -> bool:
         """A page of his has answered a beat lately."""
-        return any(desk.alive for desk in self._desks(agent))
+        return any(agent in node.alive for node in self._nodes.values())
 
     def said(self, agent: str) -> Said:
         """What he has said last of himself there."""
-        return max((desk.said for desk in self._desks(agent)), default=NOTHING_SAID)
+        last = NOTHING_SAID
+        for node in self._nodes.values():
+            last = max(last, node.said.get(agent, NOTHING_SAID))
+        return last
 
     def talks(self, agent: str) -> bool:
         """He is on a call in his browser."""
         return any(agent in node.talking for node in self._nodes.values())
-
-    def _desks(self, agent: str) -> Iterator[ToldDesk]:
-        return (node.desks[agent] for node in self._nodes.values() if agent in node.desks)
 
     # ── calls ─────────────────────────────────────────────────────────────────────
 
@@ -147,8 +151,10 @@ class Elsewhere:
 
     def holder(self, call_id: str) -> str:
         """Who has the call; "" for nobody."""
-        calls = (node.calls.get(call_id) for node in self._nodes.values())
-        return next((call.agent for call in calls if call is not None), "")
+        for node in self._nodes.values():
+            if call_id in node.calls:
+                return node.calls[call_id].agent
+        return ""
 
     @property
     def running(self) -> dict[str, Mapping[str, Any]]:

@@ -57,7 +57,7 @@ def facts(
     call_id: str, session: CallSession, settings: Settings, desks: AgentDesks
 ) -> dict[str, Any]:
     """What a list of running calls may show of one, with the caller's number; for `row`."""
-    state = session.state
+    state, holder = session.state, desks.holder(call_id)
     line = settings.line(state.did)
     return {
         "call_id": call_id,
@@ -68,8 +68,8 @@ def facts(
         "began": session.answered_at,
         "place": region_names().get(state.region or "", ""),
         "who": _with_whom(state),
-        "agent": desks.name_of(desks.holder(call_id)),
-        "holder": desks.holder(call_id),
+        "agent": desks.name_of(holder),
+        "holder": holder,
         "danger": _level(state),
     }
 
@@ -87,14 +87,13 @@ def running(
 
 def row(known: Mapping[str, Any], who: Principal) -> dict[str, Any]:
     """A line of the list of running calls, as this person may see it."""
-    shown = {key: each for key, each in known.items() if key not in ("caller", "confidential")}
+    shown = dict(known)
+    caller, kept = shown.pop("caller"), shown.pop("confidential")
     knows = who.role in KNOW_ALL
-    number = HIDDEN if known["confidential"] else mask_number(known["caller"])
-    return {
-        **shown,
-        "number": known["caller"] if knows else number,
-        "may_follow": knows or not known["confidential"] or known["holder"] == who.token_id,
-    }
+    number = HIDDEN if kept else mask_number(caller)
+    shown["number"] = caller if knows else number
+    shown["may_follow"] = knows or not kept or shown["holder"] == who.token_id
+    return shown
 
 
 def standing(
