@@ -180,11 +180,14 @@ async def open_call_free(
         service = CallFreeService(settings, engines, records, directory, member)
         tasks = [
             asyncio.create_task(service.loop_lag.run()),
-            asyncio.create_task(service.surge.run()),
-            asyncio.create_task(follow_knowledge(knowledge, engines)),
-            asyncio.create_task(follow_directory(records, directory, service.take_directory)),
             asyncio.create_task(jobs_of(settings, records, embedder, service.metrics)),
         ]
+        if "web" in settings.server.roles:
+            tasks += [
+                asyncio.create_task(service.surge.run()),
+                asyncio.create_task(follow_knowledge(knowledge, engines)),
+                asyncio.create_task(follow_directory(records, directory, service.take_directory)),
+            ]
         gc.collect()
         gc.freeze()
         yield service
