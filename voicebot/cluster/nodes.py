@@ -82,7 +82,7 @@ class Nodes:
     own: str
     _known: dict[str, Node] = field(default_factory=dict)
     _heard_at: dict[str, float] = field(default_factory=dict)
-    _lost: dict[str, float] = field(default_factory=dict)
+    _lost: dict[str, tuple[Node, float]] = field(default_factory=dict)
 
     def heard(self, node: Node, at: float) -> None:
         """What a process says of itself."""
@@ -101,13 +101,13 @@ class Nodes:
         for node in found:
             self._forget(node.name)
             if "media" in node.roles:
-                self._lost[node.name] = at
+                self._lost[node.name] = node, at
         return found
 
     def lost(self, at: float) -> dict[str, float]:
         """Nodes with calls that fell silent lately and are not back: since when, by name."""
-        self._lost = {name: since for name, since in self._lost.items() if at - since < LOST_S}
-        return dict(self._lost)
+        self._lost = {name: lost for name, lost in self._lost.items() if at - lost[1] < LOST_S}
+        return {name: since for name, (_, since) in self._lost.items()}
 
     def _forget(self, name: str) -> None:
         self._known.pop(name, None)
@@ -129,6 +129,11 @@ class Nodes:
     def of_call(self, call_id: str) -> Node | None:
         """Who has this call; None: nobody else."""
         return next((node for node in self.media if call_id in node.calls), None)
+
+    def lost_with(self, call_id: str) -> Node | None:
+        """Who had this call before he fell silent: it may be NATS that is away, and not he."""
+        lost = (node for node, _ in self._lost.values())
+        return next((node for node in lost if call_id in node.calls), None)
 
     def least_busy(self) -> Node | None:
         """Of those that take new calls, the one with the most room; None: none takes any."""

@@ -83,6 +83,8 @@ class Forwarding:
         node = await self._node(wanted)
         if node is not None:
             await self.to(node, scope, receive, send)
+        elif wanted.what == "running" and (lost := self._lost(wanted.id)) is not None:
+            await self._http(lost, scope, receive, send, instead=self._app)
         elif wanted.what == "new_call" and "media" not in self._member.roles:
             await _refuse(NO_NODE, 503, scope, receive, send)
         else:
@@ -107,9 +109,23 @@ class Forwarding:
             case _:
                 return None if wanted.id in service.sessions else nodes.of_call(wanted.id)
 
+    def _lost(self, call_id: str) -> Node | None:
+        if call_id in self._service.sessions:
+            return None
+        return self._member.nodes.lost_with(call_id)
+
     # ── HTTP ──────────────────────────────────────────────────────────────────────
 
-    async def _http(self, node: Node, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _http(
+        self,
+        node: Node,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        instead: ASGIApp | None = None,
+    ) -> None:
+        """`instead`: answers where nothing listens at the node any more."""
         if self._client is None:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
             self._client = httpx.AsyncClient(
@@ -129,6 +145,9 @@ class Forwarding:
             async with asyncio.timeout(ANSWER_S):
                 answer = await self._client.send(request, stream=True)
         except (httpx.HTTPError, TimeoutError) as error:
+            if instead is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                await instead(scope, receive, send)
+                return
             self._away(node, error)
             await _refuse(AWAY, 503, scope, receive, send)
             return

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
-What = Literal["call", "handoff", "leg", "recording", "new_call"]
+What = Literal["running", "call", "handoff", "leg", "recording", "new_call"]
 
 OF_EVERY_NODE: Final = ("/health", "/ready", "/metrics", "/v1/config/reload")
 OF_MEDIA: Final = (
@@ -38,9 +38,11 @@ OF_MEDIA: Final = (
 )
 """Paths as the routes have them."""
 
-_ACTS = "stream|acts|claim|card|draft|ticket|close|link"
+_RUNNING = "stream|acts|claim"
+_CALL = "card|draft|ticket|close|link"
 _PATTERNS: Final[tuple[tuple[What, re.Pattern[str]], ...]] = (
-    ("call", re.compile(rf"/v1/agent/calls/(.+)/(?:{_ACTS})")),
+    ("running", re.compile(rf"/v1/agent/calls/(.+)/(?:{_RUNNING})")),
+    ("call", re.compile(rf"/v1/agent/calls/(.+)/(?:{_CALL})")),
     ("leg", re.compile(r"/v1/agent/offers/([^/]+)/line")),
     ("handoff", re.compile(r"/console/110/(.+)/stream")),
     ("recording", re.compile(r"/console/calls/(.+)/recording")),
@@ -54,8 +56,9 @@ class OfCall:
     """What a request concerns.
 
     Parameters:
-        what: ``call``, ``handoff``: a call that may be running; ``leg``: one that rings at desks;
-            ``recording``: the file of a call that is over; ``new_call``: any node with room.
+        what: ``running``: a call that is running; ``call``, ``handoff``: one that may be;
+            ``leg``: one that rings at desks; ``recording``: the file of a call that is over;
+            ``new_call``: any node with room.
         id: of the call, or of the leg; "" of a new call.
     """
 

@@ -165,6 +165,25 @@ async def test_a_node_that_is_not_reached_is_said_to_be_away(web: str, member: M
     assert "联系不上" in answer.json()["message"]
 
 
+async def test_what_only_the_node_can_do_is_asked_of_it_though_nats_is_away(
+    web: str, member: Member
+) -> None:
+    member.nodes.silent(1000.0)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        act = await client.post(f"{web}/v1/agent/calls/a%2Fb/acts", content="police")
+        card = await client.get(f"{web}/v1/agent/calls/a%2Fb/card")
+    assert (act.status_code, act.json()["body"]) == (409, "police")
+    assert "own" in card.json(), "as it is on record"
+
+
+async def test_what_a_dead_node_had_is_answered_here(web: str, member: Member) -> None:
+    member.nodes.heard(Node("one", "r", ("media",), "http://127.0.0.1:1", calls=("a/b",)), 0.0)
+    member.nodes.silent(1000.0)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(f"{web}/v1/agent/calls/a%2Fb/acts", content="police")
+    assert "own" in answer.json()
+
+
 async def test_a_new_call_without_any_node_is_refused(web: str) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         answer = await client.get(f"{web}/media")

@@ -47,6 +47,15 @@ def test_people_are_told_of_a_lost_node_until_it_is_back(nodes: Nodes) -> None:
     assert nodes.lost(200.0 + LOST_S) == {}
 
 
+def test_who_fell_silent_may_have_his_calls_still(nodes: Nodes) -> None:
+    assert nodes.lost_with("CA1") is None, "he is there"
+    nodes.silent(200.0)
+    assert nodes.lost_with("CA1") is ONE
+    assert nodes.lost_with("CA2") is None
+    nodes.heard(ONE, 202.0)
+    assert nodes.lost_with("CA1") is None
+
+
 def test_who_says_that_he_leaves_is_gone_at_once_and_not_lost(nodes: Nodes) -> None:
     nodes.heard(replace(ONE, leaves=True), 101.0)
     assert nodes.all == (TWO,)

@@ -10,8 +10,9 @@ from voicebot.web.of_calls import OfCall, concerns
 @pytest.mark.parametrize(
     ("path", "concerned"),
     [
-        ("/v1/agent/calls/CA1/acts", OfCall("call", "CA1")),
-        ("/v1/agent/calls/a/b@c/stream", OfCall("call", "a/b@c")),
+        ("/v1/agent/calls/CA1/acts", OfCall("running", "CA1")),
+        ("/v1/agent/calls/a/b@c/stream", OfCall("running", "a/b@c")),
+        ("/v1/agent/calls/a/b@c/draft", OfCall("call", "a/b@c")),
         ("/v1/agent/offers/L7/line", OfCall("leg", "L7")),
         ("/console/110/CA1-h2/stream", OfCall("handoff", "CA1")),
         ("/console/110/CA1-h2/recording", OfCall("recording", "CA1")),
