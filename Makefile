@@ -52,9 +52,9 @@ contracts: ## who may import whom (docs/architecture.md)
 # meet those of another while they are torn down. tests/voicebot is dealt out to several, so
 # that all processors have work to the end; what a part says comes when it ends.
 VOICEBOT_PARTS := 1 2 3
-SIDE_BY_SIDE := $(VOICEBOT_PARTS:%=voicebot-%) asr telephony flows kb benchmarks
+SIDE_BY_SIDE := $(VOICEBOT_PARTS:%=voicebot-%) asr flows telephony fuzz kb benchmarks
 # What keeps to a real clock has the machine to itself.
-BY_THEMSELVES := fuzz cluster asterisk sip browser end_to_end
+BY_THEMSELVES := live_sip cluster asterisk sip browser end_to_end
 # Those with fixed ports run in a network namespace of their own where one can be made.
 ISOLATED := asterisk sip end_to_end
 JOBS ?= $(shell nproc)
@@ -65,11 +65,15 @@ unit: ## the tests: JOBS parts at a time, then one by one what keeps to a real c
 	$(MAKE) --no-print-directory -k -j1 $(BY_THEMSELVES:%=part-%) || failed=1; \
 	[ -z "$$failed" ]
 
+LIVE_SIP := fuzz/test_live_sip.py
+
 part-voicebot-%:
 	@echo "── tests/voicebot, part $* of $(words $(VOICEBOT_PARTS))"
 	@$(BIN)/pytest $$(find tests/voicebot -path tests/voicebot/cluster -prune -o -name 'test_*.py' -print \
 	  | sort | awk 'NR % $(words $(VOICEBOT_PARTS)) == $* - 1')
 
+part-fuzz: FOLDER = fuzz --ignore tests/$(LIVE_SIP)
+part-live_sip: FOLDER = $(LIVE_SIP)
 part-cluster: FOLDER = voicebot/cluster
 part-%: FOLDER = $*
 part-%:
