@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test test-browser screenshots bench-console audit fuzz api-check lint types contracts unit handoff-trial exchange-trial soak chaos soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets bench-metrics dashboard-types clean
+.PHONY: help setup setup-tests asterisk demo run test test-browser screenshots bench-console audit fuzz api-check lint types contracts unit handoff-trial exchange-trial soak chaos cluster-trial soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets bench-metrics dashboard-types clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -114,6 +114,10 @@ soak: setup-tests ## MINUTES of CALLS simultaneous calls: memory, pacing, delay
 # ARGS="--only service_killed --seed 7" repeats a run; ARGS="--keep var/chaos" keeps all of them.
 chaos: setup-tests ## each kind of fault N times against a service under calls; ends with one JSON line
 	@scripts/isolated.sh $(BIN)/python -m benchmarks.chaos --runs $(or $(N),1) $(ARGS)
+
+# ARGS="--kill asr --seed 7" repeats a run; ARGS="--calls 4 --transcribed 1" for a small machine.
+cluster-trial: setup-tests ## CALLS SIP calls at several nodes; each process killed N times; ends with one JSON line
+	@$(BIN)/python -m benchmarks.cluster_trial --runs $(or $(N),1) --calls $(or $(CALLS),20) $(ARGS)
 
 soak-asr: setup ## 200 calls through the two ears, 8 at a time: lost or repeated words, memory
 	@$(BIN)/python -m benchmarks.asr_soak $(ARGS)

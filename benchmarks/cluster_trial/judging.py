@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.chaos.judging import Found, Told, of_call, of_danger, of_records
+import numpy as np
+
+from benchmarks.chaos.judging import DANGER, Found, Told, of_call, of_danger, of_records
 
 SEATS = "seats"
 """Where a call is that the dispatcher gave to the seats: no node has it."""
@@ -19,12 +21,14 @@ class Placed:
         number: of the caller.
         node: the media node's address, `SEATS`, or "" where it was not answered.
         answered_at: 0 where it was not.
+        replies: seconds from the end of what the caller said to the bot's first sound.
     """
 
     told: Told
     number: str
     node: str
     answered_at: float = 0.0
+    replies: tuple[float, ...] = ()
 
 
 def broken(
@@ -64,31 +68,21 @@ def broken(
     return sentences
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What a run was, beside what broke."""
-
-    placed: int
-    answered: int
-    by_node: Mapping[str, int]
-    danger: int
-    danger_reached: int
-    reached: int
-    longest_silence_s: float
-
-
-def figures(placed: Sequence[Placed], danger_role: str) -> Figures:
-    nodes: dict[str, int] = {}
-    for each in placed:
-        nodes[each.node] = nodes.get(each.node, 0) + 1
-    danger = {each.number for each in placed if each.told.role == danger_role}
+def figures(placed: Sequence[Placed]) -> str:
+    """What a run was, beside what broke, in a line."""
+    danger = {each.number for each in placed if each.told.role == DANGER}
     reached = {each.number for each in placed if each.told.reached}
-    return Figures(
-        len(placed),
-        sum(each.told.answered for each in placed),
-        nodes,
-        len(danger),
-        len(danger & reached),
-        len(reached),
-        max((each.told.silence_s for each in placed if each.told.answered), default=0.0),
-    )
+    silent = max((each.told.silence_s for each in placed if each.told.answered), default=0.0)
+    parts = [
+        f"{len(danger & reached)} of {len(danger)} in danger reached",
+        f"silent {silent:.1f} s at most",
+    ]
+    for node in sorted({each.node for each in placed}):
+        calls = [each for each in placed if each.node == node]
+        part = f"{node or 'refused'} {len(calls)} calls"
+        replies = [each for call in calls for each in call.replies]
+        if replies:
+            p50, p95 = np.quantile(replies, (0.5, 0.95))
+            part += f", {len(replies)} replies p50 {p50:.2f} p95 {p95:.2f} s"
+        parts.append(part)
+    return "; ".join(parts)

@@ -18,6 +18,8 @@ from tests.asterisk.phones import RATE, Heard
 
 GREETED_S = 7.0
 """After so long the greeting has been heard."""
+SENTENCE_ENDS = 50
+"""Windows without sound after which a sentence is over: a second."""
 LOOK_S = 10.0
 """How long a desk's voice is looked for from its answer on."""
 
@@ -45,28 +47,49 @@ def person_heard_s(
     return 0.0
 
 
+def reply_times(said: NDArray[np.bool_], heard: NDArray[np.bool_], until: int) -> tuple[float, ...]:
+    """Seconds from the end of each sentence of the caller's to the first sound after it. Pure.
+
+    Parameters:
+        said, heard: for each window of `STEP_S`, whether there was sound.
+        until: windows, after which a person is there.
+    """
+    times = []
+    loud = np.flatnonzero(said)
+    for last in loud[np.diff(loud, append=len(said) + SENTENCE_ENDS) >= SENTENCE_ENDS]:
+        if last >= until or heard[last : last + 2].any():  # talked over
+            continue
+        came = np.flatnonzero(heard[last:until])
+        if len(came):
+            times.append(round(float(came[0]) * STEP_S, 2))
+    return tuple(times)
+
+
 def told_by(
     attempt: Attempt,
     call: str,
     spans: Sequence[Span],
     voices: Sequence[Int16],
     excused: Sequence[Span],
-) -> Told:
-    """Parameters:
-    call: its id on record.
-    spans: when a desk was with its caller, monotonic seconds.
-    excused: spans of monotonic time in which nobody can be heard.
+) -> tuple[Told, tuple[float, ...]]:
+    """What was heard in a call, and how fast the bot replied (`reply_times`).
+
+    Parameters:
+        call: its id on record.
+        spans: when a desk was with its caller, monotonic seconds.
+        excused: spans of monotonic time in which nobody can be heard.
     """
     line, sound = attempt.line, attempt.line.sound
     if not attempt.answered:
-        return Told(call, attempt.role, answered=False)
+        return Told(call, attempt.role, answered=False), ()
     epoch = time.time() - time.monotonic()
     pcm = sound.heard_pcm()
     person_s = person_heard_s(pcm, sound.began, spans, voices)
     person_at = min((start for start, _ in spans), default=line.over_at)
     greeted = sound.began + GREETED_S
     heard: NDArray[np.bool_] = window_is_loud(pcm, RATE)
-    return Told(
+    said = sound.said_windows()
+    told = Told(
         call,
         attempt.role,
         answered=True,
@@ -77,7 +100,7 @@ def told_by(
         person_s=person_s,
         silence_s=round(
             longest_silence(
-                sound.said_windows(),
+                said,
                 heard,
                 person=person_s > 0,
                 excused=[(start - sound.began, end - sound.began) for start, end in excused],
@@ -85,3 +108,5 @@ def told_by(
             2,
         ),
     )
+    talked = int((person_at - sound.began) / STEP_S)
+    return told, reply_times(said[: len(heard)], heard, min(talked, len(heard)))

@@ -17,13 +17,13 @@ from sqlalchemy.orm import Session
 
 from benchmarks.chaos.callers import AGENT, OFFICER, until
 from benchmarks.chaos.evidence import read, settled
-from benchmarks.chaos.judging import DANGER, Found
+from benchmarks.chaos.judging import Found
 from benchmarks.cluster_trial.callers import Attempt, Caller, prepare
 from benchmarks.cluster_trial.desk_line import DeskLine
-from benchmarks.cluster_trial.drawing import EVERY_S, MEDIA_MACHINE, ROLLING, Plan
+from benchmarks.cluster_trial.drawing import EVERY_S, MEDIA_MACHINE, Plan
 from benchmarks.cluster_trial.faults import Fault
 from benchmarks.cluster_trial.installation import HOSTS, DeskAddresses, Installation
-from benchmarks.cluster_trial.judging import SEATS, Figures, Placed, broken, figures
+from benchmarks.cluster_trial.judging import SEATS, Placed, broken, figures
 from benchmarks.cluster_trial.listening import told_by
 from benchmarks.cluster_trial.softphone import Softphone
 from benchmarks.trial_service import TrialError
@@ -55,7 +55,7 @@ class Record:
         return self.papers.dossiers()  # type: ignore[attr-defined,no-any-return]
 
 
-async def run(plan: Plan, folder: Path) -> tuple[list[str], Figures | None]:
+async def run(plan: Plan, folder: Path) -> tuple[list[str], str]:
     """The invariants that did not hold, and what the run was."""
     said = await asyncio.to_thread(prepare)
     police, seats = DeskLine(said[OFFICER]), DeskLine(said[AGENT])
@@ -71,7 +71,7 @@ async def run(plan: Plan, folder: Path) -> tuple[list[str], Figures | None]:
             stack.push_async_callback(asyncio.to_thread, installation.close)
             await asyncio.to_thread(installation.open)
         except (TrialError, VoicebotError) as error:
-            return [f"not_ready: {str(error)[-1500:]}"], None
+            return [f"not_ready: {str(error)[-1500:]}"], ""
         fault = Fault(installation)
         attempts = await _calls(plan, installation, fault, callers, (police, seats))
         return await _judged(installation, fault, attempts, (police, seats))
@@ -84,7 +84,7 @@ async def _calls(
     phone: Softphone,
     desks: Sequence[DeskLine],
 ) -> list[Attempt]:
-    """Everybody calls; with `ROLLING`, the next one as soon as one has ended."""
+    """Everybody calls, and until all is whole again the next one as soon as one has ended."""
     people: list[Caller] = []
 
     def may_go() -> bool:
@@ -104,7 +104,7 @@ async def _calls(
             )
             people.append(caller)
             await caller.run()
-            if plan.kind != ROLLING or fault.over:
+            if fault.over:
                 return
 
     async def harm() -> None:
@@ -120,7 +120,7 @@ async def _judged(
     fault: Fault,
     attempts: Sequence[Attempt],
     desks: tuple[DeskLine, DeskLine],
-) -> tuple[list[str], Figures]:
+) -> tuple[list[str], str]:
     found = Found()
     names: list[str] = []
     records = (
@@ -153,7 +153,7 @@ async def _judged(
         machine=installation.plan.kind == MEDIA_MACHINE,
     )
     _keep(installation.folder, installation.plan, attempts, placed, found)
-    return sentences, figures(placed, DANGER)
+    return sentences, figures(placed)
 
 
 def _placed(
@@ -177,8 +177,8 @@ def _placed(
         excused = []
         if plan.kind == MEDIA_MACHINE and node in fault.died:
             excused.append((fault.died[node], line.over_at + 1))
-        told = told_by(attempt, name, spans, voices, excused)
-        placed.append(Placed(told, attempt.number, node, epoch + line.up_at))
+        told, replies = told_by(attempt, name, spans, voices, excused)
+        placed.append(Placed(told, attempt.number, node, epoch + line.up_at, replies))
     return placed
 
 

@@ -99,8 +99,10 @@ class Softphone(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
         self.address = cast(sip.Address, transport.get_extra_info("sockname")[:2])
 
-    async def call(self, number: str, caller: str, proxy: sip.Address) -> Line:
-        """A new call; it is up, or over, or being waited for."""
+    async def call(
+        self, number: str, caller: str, proxy: sip.Address, *, patience_s: float = GIVE_UP_S
+    ) -> Line:
+        """A new call, which becomes up or over; over when nothing at all is said for so long."""
         sound, media = await Sound.open(self.address[0])
         line = Line(secrets.token_hex(8), caller, sound, media)
         self.lines[line.call_id] = line
@@ -109,7 +111,7 @@ class Softphone(asyncio.DatagramProtocol):
         sent = read(request)
         assert sent is not None
         self._invites[line.call_id] = sent
-        self._spawn(self._insist(request, proxy, line.heard_of, line))
+        self._spawn(self._insist(request, proxy, line.heard_of, line, patience_s))
         return line
 
     async def hang_up(self, line: Line) -> None:
@@ -147,6 +149,10 @@ class Softphone(asyncio.DatagramProtocol):
         elif message.method == "INVITE" and line is None:
             if self._on_call is not None:
                 self._spawn(self._take(message))
+        elif (
+            message.method == "OPTIONS" and line is None
+        ):  # the dispatcher asks whether it is there
+            self._send(sip.answer(message, "200 OK", _tag(), self.address), _source(message))
         elif line is not None:
             self._request(line, message)
 
@@ -238,7 +244,7 @@ class Softphone(asyncio.DatagramProtocol):
                 return
             self._send(data, to)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(until.wait(), pause)
+                await asyncio.wait_for(until.wait(), min(pause, ends - time.monotonic()))
             pause *= 2
         if line is not None and not until.is_set():
             line.end(by_far=True)
@@ -263,6 +269,10 @@ class Softphone(asyncio.DatagramProtocol):
             line.end(by_far=False)
         if self._transport is not None:
             self._transport.close()
+
+
+def _tag() -> str:
+    return secrets.token_hex(4)
 
 
 def _branch() -> str:
