@@ -19,7 +19,7 @@ import structlog
 from voicebot.call.live import LiveFeed
 from voicebot.cluster import subjects
 from voicebot.cluster.bus import Bus, open_bus
-from voicebot.cluster.errors import BusError
+from voicebot.cluster.errors import BusError, BusSettingsError
 from voicebot.cluster.live_events import Follower, RunningCalls, Standing, ToldFeed, standing_of
 from voicebot.cluster.nodes import BEAT_S, Node, Nodes, node_of
 from voicebot.config import Settings
@@ -51,8 +51,8 @@ class Member:
         self._feed = ToldFeed(self._tell_event)
         self._follower = Follower(self._feed.take, self._standing_of)
         self._describe: Callable[[Node], Node] = lambda node: node
-        self._told_twin = False
-        bus.subscribe(subjects.HEARTBEATS, self._heard)
+        self._told: set[str] = set()
+        bus.subscribe(subjects.HEARTBEATS, self.heard)
         bus.subscribe(subjects.WORDS, self._word)
         if "web" in self.roles:
             bus.subscribe(subjects.LIVE, self._event)
@@ -122,12 +122,16 @@ class Member:
         if told["node"] != self._own.name:
             self._feed.take(told["event"])
 
-    def _heard(self, message: dict[str, Any]) -> None:
-        node = node_of(message)
+    def heard(self, message: dict[str, Any]) -> None:
+        """What another process says of itself."""
+        try:
+            node = node_of(message)
+        except ValueError as error:
+            self._tell_once("node_refused", str(message.get("name"))[:64], str(error))
+            return
         if node.name == self._own.name:
-            if node.run != self.run_id and not self._told_twin:
-                self._told_twin = True
-                log.error("node_name_taken", node=node.name, hint="give each a server.node")
+            if node.run != self.run_id:
+                self._tell_once("node_name_taken", node.name, "give each a server.node")
             return
         now = time.monotonic()
         self.nodes.heard(node, now)
@@ -136,12 +140,26 @@ class Member:
         elif "web" in self.roles and "media" in node.roles:
             self._follower.beat(node.name, node.run, node.seq, now)
 
+    def _tell_once(self, what: str, node: str, hint: str) -> None:
+        if what + node not in self._told:
+            self._told.add(what + node)
+            log.error(what, node=node, hint=hint)
+
 
 def address_of(settings: Settings) -> str:
-    """Where the other processes reach this one, without a slash at the end."""
+    """Where the other processes reach this one, without a slash at the end.
+
+    Raises:
+        BusSettingsError: it listens at all addresses of the machine, and none is said.
+    """
     server = settings.server
     if server.address:
         return server.address.rstrip("/")
+    if server.host in ("0.0.0.0", "::"):  # noqa: S104 - compared with
+        raise BusSettingsError(
+            f"server.host {server.host} says not where the other processes reach this one: set "
+            'server.address, such as "https://media1.example:8445".'
+        )
     host = f"[{server.host}]" if ":" in server.host else server.host
     return f"http{'s' if server.tls_certificate else ''}://{host}:{server.port}"
 
@@ -151,7 +169,7 @@ async def open_member(settings: Settings, running: RunningCalls) -> AsyncIterato
     """This process among the others until the block ends; None where it is the only one.
 
     Raises:
-        BusSettingsError: what [nats] names cannot be read.
+        BusSettingsError: what [nats] names cannot be read, or this process has no address.
     """
     if not settings.joins_others:
         yield None

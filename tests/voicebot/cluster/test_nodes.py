@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from voicebot.cluster.bus import Bus
+from voicebot.cluster.errors import BusSettingsError
+from voicebot.cluster.live_events import RunningCalls
+from voicebot.cluster.member import Member, address_of
 from voicebot.cluster.nodes import GONE_S, LOST_S, Node, Nodes, node_of, waiting_first
+from voicebot.config import Settings
+from voicebot.config_nats import Nats
+from voicebot.web.console.board import Board
 
 ONE = Node("one", "r1", ("media",), "http://127.0.0.1:1", ready=True, calls=("CA1",), room=8)
 TWO = Node("two", "r2", ("media",), "http://127.0.0.1:2", ready=True, room=8)
@@ -89,3 +96,23 @@ def test_callers_of_several_nodes_wait_in_one_line_the_most_urgent_first() -> No
 def test_no_token_goes_to_an_address_without_tls_whoever_told_it(address: str) -> None:
     with pytest.raises(ValueError, match="refused"):
         node_of({**ONE.message(), "address": address})
+
+
+def member(settings: Settings, **server: object) -> Member:
+    here = settings.model_copy(update={"server": settings.server.model_copy(update=server)})
+    return Member(here, Bus(Nats(servers=("nats://127.0.0.1:1",)), "web"), RunningCalls(Board()))
+
+
+def test_a_node_that_would_have_tokens_in_plain_text_is_no_node(settings: Settings) -> None:
+    web = member(settings, node="web", roles=("worker",))
+    web.heard(replace(ONE, address="http://10.0.0.7:8445").message())
+    assert web.nodes.all == ()
+    web.heard(replace(ONE, address="https://10.0.0.7:8445").message())
+    web.heard(TWO.message())
+    assert [node.name for node in web.nodes.all] == ["one", "two"]
+
+
+def test_who_listens_everywhere_must_say_where_he_is_reached(settings: Settings) -> None:
+    with pytest.raises(BusSettingsError, match=r"set server\.address"):
+        member(settings, host="0.0.0.0")
+    assert address_of(settings) == "http://127.0.0.1:8445"
