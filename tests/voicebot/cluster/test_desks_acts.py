@@ -183,6 +183,27 @@ async def test_110_comes_by_one_key_and_the_agent_leaves_it_the_caller(nodes: No
         assert line.hang_ups == 0
 
 
+async def test_without_nats_an_agent_on_a_call_still_brings_110_by_one_key(
+    nodes: Nodes,
+    nats_server: NatsServer,  # noqa: F811
+) -> None:
+    line = ScriptedLine(offered("c-away"))
+    line.desks[POLICE] = (*ANSWERS, Wait(60.0))
+    async with (
+        opened_page(nodes.url, nodes.tokens, "甲") as page,
+        call(nodes, line),
+        taken(nodes, page, "c-away"),
+    ):
+        nats_server.kill()
+        await until(lambda: page.shown["calls"] == [])  # nobody tells of it any more
+        assert (await page.standing("c-away"))["mine"]
+        assert (await page.acts("c-away", "join_police")).status_code == 202
+        await until(lambda: any(leg.number.number == POLICE for leg in line.legs))
+        async with asyncio.timeout(20):
+            while (await page.standing("c-away"))["who"] != "together":  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+
+
 async def test_a_call_is_passed_on_to_a_telephone(nodes: Nodes) -> None:
     line = ScriptedLine(offered("c-passed"))
     line.desks["seat"] = (*ANSWERS, Wait(60.0))
