@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from asr.domain import DomainWords
@@ -33,16 +34,26 @@ def domain_words(entries: Iterable[Entry] = ()) -> DomainWords:
     Raises:
         GazetteerError, PhraseError: data of flows are wrong.
     """
-    lexicon = standard()
     return DomainWords(
         words=tuple(dict.fromkeys([*_places(read_names()), *_subjects(entries)])),
-        ordinary=frozenset(
-            word
-            for word, cost in zip(lexicon.words, lexicon.cost, strict=True)
-            if 2 <= len(word) <= 4 or (len(word) == 1 and cost < _EVERYDAY_COST)
-        ),
-        protected=frozenset(_dangers(load_phrasebook())),
+        ordinary=_ordinary(),
+        protected=_protected(),
     )
+
+
+@cache
+def _ordinary() -> frozenset[str]:
+    lexicon = standard()
+    return frozenset(
+        word
+        for word, cost in zip(lexicon.words, lexicon.cost, strict=True)
+        if 2 <= len(word) <= 4 or (len(word) == 1 and cost < _EVERYDAY_COST)
+    )
+
+
+@cache
+def _protected() -> frozenset[str]:
+    return frozenset(_dangers(load_phrasebook()))
 
 
 def _places(names: Names) -> Iterator[str]:
