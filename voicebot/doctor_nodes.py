@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from asr.nodes.messages import LONGEST_BYTES
@@ -13,6 +14,8 @@ from voicebot.recognisers import nats_servers
 if TYPE_CHECKING:
     from voicebot.config import Settings
 
+ALL_S = 1.5
+"""Within which all nodes say how they are."""
 START = "Start one: `voicebot serve --roles asr` where a transcriber's model is."
 
 
@@ -24,6 +27,8 @@ def nodes(settings: Settings) -> Check:
     """
     shared = NodesTranscriber(nats_servers(settings))
     try:
+        if not shared.why_away:
+            time.sleep(ALL_S)
         return _judged(shared, is_node=settings.server.roles == ("asr",))
     finally:
         shared.close()

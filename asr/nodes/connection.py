@@ -149,6 +149,8 @@ class Connection:
         async def failed(error: Exception) -> None:
             if isinstance(error, nats.errors.SlowConsumerError):
                 log.warning("nats_messages_lost", reason=_named(error))
+            elif "permissions violation" in str(error).lower():
+                log.error("nats_forbids", reason=_named(error))
             self._why = _named(error)
 
         async def closed() -> None:

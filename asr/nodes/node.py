@@ -26,6 +26,8 @@ from asr.urgency import Urgency
 log = structlog.get_logger()
 
 QUEUE: Final = "asr"
+INBOX: Final = "_INBOX."
+"""With it begin the subjects to which answers go."""
 STATUS_EVERY_S: Final = 1.0
 UNREADABLE_EVERY_S: Final = 1.0
 """Log lines of messages that nobody can read are no more frequent."""
@@ -189,7 +191,7 @@ class Node:
             return
         try:
             header, pcm = messages.unpacked(received.data)
-            if not received.reply:
+            if not received.reply.startswith(INBOX):  # nor is it a subject that others read
                 raise Unreadable("nobody waits for its answer")
         except Unreadable as error:
             self._note_unreadable(str(error))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import nats
@@ -230,6 +231,31 @@ def test_a_second_engine_answers_while_no_node_is_there(opened: Open, begun: Beg
     stream.feed(second("a"))
     assert stream.finish().text == "a"
     assert not engine.usable
+
+
+def test_nodes_that_are_killed_one_after_the_other_cost_no_word(opened: Open, spawn: Spawn) -> None:
+    engine = opened(limits=Limits(final_s=60.0))
+    nodes = [spawn(f"n{number}") for number in range(2)]
+    with_nodes(engine, "n0", "n1")
+    over = Event()
+
+    def ask() -> list[str]:
+        wrong = []
+        while not over.is_set():
+            for letter in "abcdefghi":
+                heard = engine.transcribe(spoken(3 * letter)).text
+                wrong += [heard] if heard != 3 * letter else []
+        return wrong
+
+    with ThreadPoolExecutor(4) as asking:
+        asked = [asking.submit(ask) for _ in range(4)]
+        for number in range(2, 6):
+            nodes.append(spawn(f"n{number}"))
+            until(lambda: nodes[-1].name in [node.node for node in engine.nodes])
+            nodes[number - 2].kill()
+        over.set()
+    assert [each.result() for each in asked] == [[]] * 4
+    assert engine.counts["failed"] == 0
 
 
 # ── work that is not done in time ─────────────────────────────────────────────
