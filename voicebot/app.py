@@ -192,6 +192,7 @@ class Service:
             self.transcriber_counts,
             {line.did: self.surge.state(line.did).mode for line in self.settings.lines},
             self.tracing.counts if self.tracing is not None else {},
+            self.member.standing if self.member is not None else None,
         )
 
     @property

@@ -109,6 +109,7 @@ class CallFreeService:
             self.records.available,
             self.recognition,
             self.loop_lag.figures,
+            bus=self.member.standing if self.member is not None else None,
         )
 
     @property

@@ -25,7 +25,7 @@ from flows.surge import Decision, Destination, Mode, Reason
 from voicebot.loop_lag import Lag
 from voicebot.metrics.backlog import Backlog, Waiting
 from voicebot.metrics.instruments import Metrics
-from voicebot.metrics.standing import Standing, families
+from voicebot.metrics.standing import BusStanding, Standing, families
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "observability"
@@ -51,6 +51,7 @@ def measured() -> dict[str, set[str]]:
         1, 8, 0, 16, False, True, replace(pool, room=8), Lag(0.0, 0.0, 0.0),
         states=(State(handoff=handoff),),
         transcriber=asdict(Counts()), modes={"12345": Mode.NORMAL}, traces={"sent": 1},
+        bus=BusStanding(True, {"sent": 1, "lost": 0}, {"media": 2}),
     )  # fmt: skip
     waiting = Backlog(dict.fromkeys(QUEUES, Waiting(0, 0.0)), {"refused": 0, "conflict": 0}, 0)
     found = dict(OF_PROMETHEUS)

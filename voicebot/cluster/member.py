@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,8 @@ from voicebot.cluster.errors import BusError, BusSettingsError
 from voicebot.cluster.live_events import Follower, RunningCalls, Standing, ToldFeed, standing_of
 from voicebot.cluster.nodes import BEAT_S, Node, Nodes, node_of
 from voicebot.config import Settings
+from voicebot.config_roles import EMBEDDED
+from voicebot.metrics.standing import BusStanding
 
 log = structlog.get_logger()
 
@@ -58,6 +61,22 @@ class Member:
             bus.subscribe(subjects.LIVE, self._event)
         if "media" in self.roles:
             bus.answer(subjects.standing(settings.node), self._stand)
+
+    @property
+    def standing(self) -> BusStanding:
+        """For the metrics."""
+        figures = self.bus.figures
+        roles = Counter(role for node in self.nodes.all for role in node.roles)
+        return BusStanding(
+            self.bus.connected,
+            {
+                "sent": figures.sent,
+                "lost": figures.lost,
+                "received": figures.received,
+                "unreadable": figures.unreadable,
+            },
+            {role: roles[role] for role in EMBEDDED},
+        )
 
     @property
     def live(self) -> LiveFeed:

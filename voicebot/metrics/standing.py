@@ -27,6 +27,7 @@ class Standing:
         modes: of surge control, by the settings' lines.
         available: the database takes writes and nothing is left in the spool.
         traces: spans by what became of them; empty without traces.
+        bus: what this process and the others tell each other; None where it is the only one.
     """
 
     calls: int
@@ -42,6 +43,22 @@ class Standing:
     transcriber: Mapping[str, int] = field(default_factory=dict)
     modes: Mapping[str, Mode] = field(default_factory=dict)
     traces: Mapping[str, int] = field(default_factory=dict)
+    bus: BusStanding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BusStanding:
+    """The way to the other processes of the installation.
+
+    Parameters:
+        connected: NATS is there.
+        messages: by what became of them: sent, lost, received, unreadable.
+        nodes: other processes that are heard, by role.
+    """
+
+    connected: bool
+    messages: Mapping[str, int]
+    nodes: Mapping[str, int]
 
 
 def families(standing: Standing, backlog: Backlog | None) -> Iterator[Metric]:
@@ -73,6 +90,8 @@ def families(standing: Standing, backlog: Backlog | None) -> Iterator[Metric]:
             "outcome",
             standing.traces,
         )
+    if standing.bus is not None:
+        yield from _bus(standing.bus)
     yield _one("voicebot_backlog_known", "1: what waits could be read.", backlog is not None)
     if backlog is not None:
         yield from _backlog(backlog)
@@ -112,6 +131,22 @@ def _legs(states: Iterable[State]) -> Iterator[tuple[str, str]]:
         for side in state.handoff.sides:
             if not side.over:
                 yield side.line, side.leg.value
+
+
+def _bus(bus: BusStanding) -> Iterator[Metric]:
+    yield _one("voicebot_bus_connected", "1 while NATS is there.", bus.connected)
+    yield _counted(
+        "voicebot_bus_messages",
+        "Messages between processes: sent, lost, received or unreadable.",
+        "outcome",
+        bus.messages,
+    )
+    yield _by(
+        "voicebot_nodes",
+        "Other processes of the installation that are heard.",
+        "role",
+        {role: float(count) for role, count in bus.nodes.items()},
+    )
 
 
 def _recognition(standing: Standing) -> Iterator[Metric]:
