@@ -40,7 +40,7 @@ _REPORT = "The check itself failed: please report it."
 _NOT_OF_A_NODE = frozenset(
     {
         "listener", "model listener", "model use", "model e5", "embedder", "database",
-        "knowledge base", "tokens", "recordings",
+        "knowledge base", "tokens", "recordings", "webhooks",
     }
 )  # fmt: skip
 """What the role asr alone has no use for."""
@@ -78,6 +78,8 @@ def run_checks(settings: Settings, *, deep: bool = True) -> list[Check]:
     ]
     if settings.recordings.encrypt_to or settings.recordings.kms_url:
         checks.append(("recordings", lambda: recordings(settings)))
+    if settings.webhooks:
+        checks.append(("webhooks", lambda: records.webhooks(settings.webhooks)))
     needless = _needless(settings)
     checks = [(name, check) for name, check in checks if name not in needless]
     return [_guarded(name, check) for name, check in checks]

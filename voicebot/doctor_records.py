@@ -1,4 +1,4 @@
-"""`voicebot doctor` on what is kept: state folder, database, knowledge base, tokens.
+"""`voicebot doctor` on what is kept: state folder, database, knowledge base, tokens, keys.
 
 Nothing is written or made.
 """
@@ -6,6 +6,7 @@ Nothing is written or made.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from voicebot.finding import Check
 
 if TYPE_CHECKING:
     from voicebot.config import Settings
+    from voicebot.config_webhooks import Webhook
 
 _MIGRATE = "Run `voicebot db migrate`."
 _PUBLISH = "Run `voicebot kb publish FILE`, or `voicebot kb publish --demo` for a trial."
@@ -143,3 +145,16 @@ def tokens(settings: Settings) -> Check:
             "Set handoff.desk_token, or run `voicebot token create desk --save`.",
         )  # fmt: skip
     return Check("tokens", True, f"valid for {', '.join(sorted(roles))}")
+
+
+def webhooks(named: Sequence[Webhook]) -> Check:
+    """Events can be signed; no call needs it."""
+    from voicebot.exchange.keys import KeyUnusable, read_secret
+
+    for each in named:
+        try:
+            read_secret(each.secret_file)
+        except KeyUnusable as error:
+            return Check("webhooks", None, f"{each.name} is told nothing", f"{error}.")
+    names = ", ".join(each.name for each in named)
+    return Check("webhooks", True, f"{names}: `voicebot webhooks list` says what waits")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.voicebot.webhook_receivers import webhook
 from voicebot import doctor
 from voicebot import doctor_records as records
 from voicebot.config import Settings
@@ -164,3 +165,12 @@ def test_findings_are_json_and_a_table() -> None:
     ]
     assert json.loads(json.dumps(to_dict(checks)))["ok"] is False
     assert to_table(checks).row_count == 3
+
+
+def test_a_webhook_whose_key_cannot_be_used_is_a_warning(tmp_path: Path) -> None:
+    one = webhook(tmp_path, "https://a.example/events")
+    assert records.webhooks([one]).ok
+    one.secret_file.chmod(0o644)
+    check = records.webhooks([one])
+    assert (check.ok, check.detail) == (None, "dispatch is told nothing")
+    assert "chmod 600" in check.remedy
