@@ -19,7 +19,7 @@ from asr import phonetics
 from kb.adapter import Adapter, adapters_for
 from kb.entry import Entry
 from kb.ngram_index import NgramIndex, Ngrams, Statistics
-from kb.vectors import Floats, unit
+from kb.vectors import Floats, sums_of_each, unit
 from kb.wording import characters, ngrams, sound_class
 
 Embed = Callable[[Sequence[str]], Floats]
@@ -315,9 +315,7 @@ def part_of(
     wordings, answers, gaps = np.split(rows, [len(owners), len(owners) + len(starts)])
     if mean is None:
         mean = wordings.mean(axis=0) if len(owners) else np.zeros(rows.shape[1], np.float32)
-    sums = np.zeros((len(starts), rows.shape[1]), np.float32)
-    if len(starts):
-        np.add.reduceat(wordings - mean, starts, axis=0, out=sums)
+    sums = sums_of_each(wordings - mean, starts)
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(wordings)
     return Part(index, unit(sums), mean, answers, gaps)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ READ = 40_000
 """How many postings of a query are read, those of its rarest terms first."""
 WEIGHED_AGAIN = 4
 """Documents compared exactly for each one wanted."""
+REMEMBERED = 4
+"""Questions whose weights are kept: one is compared with several sets of documents."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,20 @@ class LargeNgrams:
         number = self.terms.get(term)
         return self.unseen if number is None else float(self.idf[number])
 
+    @cached_property
+    def asked(self) -> Callable[[tuple[str, ...]], tuple[Floats, float]]:
+        """The weight of each term, (terms,), in a question, and what its scores are divided by."""
+        return lru_cache(REMEMBERED)(self._asked)
+
+    def _asked(self, terms: tuple[str, ...]) -> tuple[Floats, float]:
+        weights, norm = weigh(terms, self, cosine=self.cosine)
+        asked = np.zeros(len(self.terms), np.float32)
+        for term, weight in weights.items():
+            number = self.terms.get(term)
+            if number is not None:
+                asked[number] = weight
+        return asked, norm
+
     def take(self, rows: Rows) -> Taken:
         """Some documents, in the order of `rows`."""
         lengths = self.bounds[rows + 1] - self.bounds[rows]
@@ -126,12 +143,7 @@ class Taken:
     weights: Floats
 
     def scores(self, terms: Sequence[str]) -> Floats:
-        weights, norm = weigh(terms, self.source, cosine=self.source.cosine)
-        asked = np.zeros(len(self.source.terms), np.float32)
-        for term, weight in weights.items():
-            number = self.source.terms.get(term)
-            if number is not None:
-                asked[number] = weight
+        asked, norm = self.source.asked(tuple(terms))
         parts = self.weights * asked[self.numbers]
         out = np.bincount(self.owners, parts, minlength=self.size)
         return (out / norm if norm else out).astype(np.float32)

@@ -102,6 +102,8 @@ class NgramIndex:
     def scores(self, terms: Sequence[str]) -> Floats:
         """See `Ngrams`."""
         out = np.zeros(self.size, np.float32)
+        if not self.size:
+            return out
         weights, norm = weigh(terms, self, cosine=self._cosine)
         for term, weight in weights.items():
             number = self.terms.get(term)

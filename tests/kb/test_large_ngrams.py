@@ -21,14 +21,20 @@ def large(index: NgramIndex, weighting: Weighting) -> LargeNgrams:
     return LargeNgrams.of_arrays(arrays.__getitem__)
 
 
-@given(DOCUMENTS, TERMS, st.sampled_from(("cosine", "bm25")), st.data())
-def test_chosen_documents_score_as_among_all(
-    documents: list[list[str]], asked: list[str], weighting: Weighting, data: st.DataObject
+@given(DOCUMENTS, TERMS, TERMS, st.sampled_from(("cosine", "bm25")), st.data())
+def test_chosen_documents_score_as_among_all_whatever_was_asked_before(
+    documents: list[list[str]],
+    asked: list[str],
+    other: list[str],
+    weighting: Weighting,
+    data: st.DataObject,
 ) -> None:
     index = NgramIndex(documents, weighting)
     rows = np.array(data.draw(st.lists(st.integers(0, len(documents) - 1))), np.intp)
-    taken = large(index, weighting).take(rows)
-    np.testing.assert_allclose(taken.scores(asked), index.scores(asked)[rows], atol=1e-5)
+    ngrams = large(index, weighting)
+    for question in (asked, other, asked):
+        scores = ngrams.take(rows).scores(question)
+        np.testing.assert_allclose(scores, index.scores(question)[rows], atol=1e-5)
 
 
 @given(DOCUMENTS, TERMS)
