@@ -7,6 +7,7 @@ caller's turns a hand-off is right, None that there is to be none.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,11 @@ moves it by one or two."""
 
 
 @pytest.fixture(scope="module")
-def world(models_dir: Path) -> dict[str, Any]:
+def world(models_dir: Path) -> Mapping[str, Any]:
     return real_world(models_dir)
 
 
-def handed_over_after(turns: list[str], world: dict[str, Any]) -> int | None:
+def handed_over_after(turns: list[str], world: Mapping[str, Any]) -> int | None:
     """The caller's turn, from 1, after which 110 is called; an empty one is silence."""
     call = RealCall(**world)
     call.start()
@@ -44,7 +45,9 @@ def handed_over_after(turns: list[str], world: dict[str, Any]) -> int | None:
     return None
 
 
-def test_most_dialogues_go_to_110_when_they_should(world: dict[str, Any], shared_dir: Path) -> None:
+def test_most_dialogues_go_to_110_when_they_should(
+    world: Mapping[str, Any], shared_dir: Path
+) -> None:
     lines = (shared_dir / "data" / "triage" / "dialogues.jsonl").read_text("utf-8").splitlines()
     wrong = {}
     for dialogue in map(json.loads, lines):

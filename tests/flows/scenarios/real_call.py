@@ -30,8 +30,9 @@ def refs(actions: Sequence[Action]) -> list[str]:
     ]
 
 
-def real_world(models_dir: Path) -> dict[str, Any]:
-    """What `RealCall` takes: the policy of the service, and its embedder, each text once."""
+@cache
+def real_world(models_dir: Path) -> Mapping[str, Any]:
+    """What `RealCall` takes: the policy of the service, and its embedder, each text once a run."""
     embedder = SentenceEmbedder(models_dir)
     wording = {name: prompt.text for name, prompt in load_prompts().items()}
     return {
