@@ -18,6 +18,7 @@ import structlog
 from asr.distress import DistressDetector, Mark
 from asr.domain import NO_WORDS, DomainWords
 from asr.dtmf import KeyMute
+from asr.errors import NodesAway
 from asr.guards import judged
 from asr.hanzi.writing import written
 from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
@@ -269,9 +270,12 @@ class Ears:
         self._emit(self._heard(turn, hypothesis, final=False))
 
     def _transcriber_failed(self, error: Exception) -> None:
-        """At one turn: its words are written by their sound. At two in a row: it is lost."""
-        self._failures += 1
-        if self._failures < FAILURES:
+        """At one turn: its words are written by their sound. At two in a row: it is lost, but for
+        a shared one whose nodes are away: they may be back at the next turn, and to ask is cheap.
+        """
+        away = isinstance(error, NodesAway)
+        self._failures += not away
+        if away or self._failures < FAILURES:
             log.warning("turn_not_transcribed", reason=type(error).__name__)
         elif self._transcriber is not None:
             self._transcriber = None
