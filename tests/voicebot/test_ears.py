@@ -368,6 +368,19 @@ async def test_a_turn_at_which_the_transcriber_fails_is_written_by_its_sound() -
     assert transcribed == "是" * 5
 
 
+async def test_a_turn_is_written_by_its_sound_when_the_transcriber_fails_after_its_end() -> None:
+    """The decode made at its last pause fails, and there is no other."""
+    async with hearing(partial_every_s=60) as call:
+        call.transcriber.hold = threading.Event()
+        await call.hears(1.0, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: len(call.every(TurnEnded)) == 1)
+        call.transcriber.broken = True
+        call.transcriber.hold.set()
+        await call.until(lambda: any(heard.final for heard in call.texts()))
+    assert [len(heard.text) for heard in call.texts() if heard.final] == [5]
+
+
 async def test_a_transcriber_that_fails_twice_in_a_row_is_reported_and_the_listener_goes_on() -> (
     None
 ):

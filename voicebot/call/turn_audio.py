@@ -153,7 +153,7 @@ class TurnAudio:
         if ahead is not None and ahead.samples >= self._last_voice:
             self._transcriber.pool.hasten(self)
             hypothesis = await ahead.result
-            if hypothesis is not None:
+            if hypothesis is not None or self.failed:
                 return hypothesis
         return await self._hypothesis(self._transcriber, Urgency.FINAL)
 
