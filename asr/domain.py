@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -120,9 +120,15 @@ class DomainWords:
 def _with_sounds(words: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for word in words:
         if _HANZI.fullmatch(word):
-            sounds = tuple(without_tone(each.syllable) for each in spoken(word))
+            sounds = _toneless(word)
             if len(sounds) == len(word):
                 yield word, sounds
+
+
+@lru_cache(1 << 14)
+def _toneless(word: str) -> tuple[str, ...]:
+    """Nearly all words of a publication are those of the one before."""
+    return tuple(without_tone(each.syllable) for each in spoken(word))
 
 
 NO_WORDS = DomainWords()
