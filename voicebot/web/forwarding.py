@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import structlog
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
@@ -25,7 +24,7 @@ from websockets.typing import Subprotocol
 
 from voicebot.cluster.everywhere import recording_elsewhere
 from voicebot.cluster.nodes import Node
-from voicebot.web.access import client_of
+from voicebot.web.forwarded import BETWEEN_NODES, HOP_BY_HOP, NoTarget, handed_on, url_at
 from voicebot.web.of_calls import OfCall, concerns
 
 if TYPE_CHECKING:
@@ -41,19 +40,14 @@ ANSWER_S = 10.0
 SILENT_S = 30.0
 """So is one that is silent within a stream: each has a beat every ten seconds."""
 MOST_MESSAGE = 2**20
-BETWEEN_NODES = "x-voicebot-node"
-"""Header of what a node has forwarded: the next one answers it, whatever it knows."""
-HOP_BY_HOP = frozenset(
-    {
-        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te"),
-        *("trailer", "transfer-encoding", "upgrade"),
-    }
-)
-REPLACED = frozenset({"x-forwarded-for", "x-forwarded-proto", "forwarded", BETWEEN_NODES})
 AWAY = {
     "code": "node_away",
     "message": "处理这通电话的服务器现在联系不上，通话本身不受影响，请稍后再试。"
     " (The node that has this call cannot be reached; the call itself goes on.)",
+}
+NO_TARGET = {
+    "code": "bad_request",
+    "message": "请求的地址不对。 (The target of the request is not a plain path.)",
 }
 NO_NODE = {
     "code": "no_node",
@@ -126,6 +120,11 @@ class Forwarding:
         instead: ASGIApp | None = None,
     ) -> None:
         """`instead`: answers where nothing listens at the node any more."""
+        try:
+            url = url_at(node.address, scope)
+        except NoTarget:
+            await _refuse(NO_TARGET, 400, scope, receive, send)
+            return
         if self._client is None:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
             self._client = httpx.AsyncClient(
@@ -137,8 +136,8 @@ class Forwarding:
         body = _Body(receive)
         request = self._client.build_request(
             scope["method"],
-            node.address + _target(scope),
-            headers=list(_handed_on(scope, self._member.nodes.own)),
+            url,
+            headers=list(handed_on(scope, self._member.nodes.own)),
             content=body.parts() if _has_body(scope) else None,
         )
         try:
@@ -171,17 +170,22 @@ class Forwarding:
 
     async def _websocket(self, node: Node, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        address = node.address.replace("http", "ws", 1) + _target(scope)
+        try:
+            url = url_at(node.address, scope)
+        except NoTarget:
+            await _refuse(NO_TARGET, 400, scope, receive, send)
+            return
+        secure = url.scheme == "https"
         try:
             far = await connect(
-                address,
+                str(url.copy_with(scheme="wss" if secure else "ws")),
                 additional_headers=[
                     (name.decode("latin-1"), value.decode("latin-1"))
-                    for name, value in _handed_on(scope, self._member.nodes.own)
+                    for name, value in handed_on(scope, self._member.nodes.own)
                     if not name.startswith(b"sec-websocket-") and name != b"host"
                 ],
                 subprotocols=[Subprotocol(each) for each in scope["subprotocols"]] or None,
-                ssl=self._tls if address.startswith("wss:") else None,
+                ssl=self._tls if secure else None,
                 compression=None,
                 open_timeout=OPEN_S,
                 max_size=MOST_MESSAGE,
@@ -232,23 +236,6 @@ class _Body:
 def _has_body(scope: Scope) -> bool:
     headers = Headers(scope=scope)
     return "content-length" in headers or "transfer-encoding" in headers
-
-
-def _target(scope: Scope) -> str:
-    """Path and query as they came, with what was percent-encoded."""
-    path: bytes = scope["raw_path"]
-    query: bytes = scope["query_string"]
-    return path.split(b"?")[0].decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
-
-
-def _handed_on(scope: Scope, own: str) -> Iterable[tuple[bytes, bytes]]:
-    for name, value in scope["headers"]:
-        if name.decode("latin-1") not in HOP_BY_HOP | REPLACED:
-            yield name, value
-    secure = scope["scheme"] in ("https", "wss")
-    yield b"x-forwarded-for", client_of(HTTPConnection(scope)).encode("latin-1", "replace")
-    yield b"x-forwarded-proto", b"https" if secure else b"http"
-    yield BETWEEN_NODES.encode(), own.encode()
 
 
 async def _pass_on(answer: httpx.Response, send: Send) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import httpx
 import pytest
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.responses import JSONResponse, StreamingResponse
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -23,7 +28,8 @@ from voicebot.config import Settings
 from voicebot.config_nats import Nats
 from voicebot.records.store import Records
 from voicebot.web.console.board import Board
-from voicebot.web.forwarding import AWAY, BETWEEN_NODES, NO_NODE, Forwarding
+from voicebot.web.forwarded import BETWEEN_NODES, NoTarget, url_at
+from voicebot.web.forwarding import AWAY, NO_NODE, NO_TARGET, Forwarding
 
 
 def node_app() -> FastAPI:
@@ -210,3 +216,57 @@ async def test_a_line_that_the_node_refuses_is_refused_with_its_answer(web: str)
             pass
     assert denied.value.response.status_code == 401
     assert b"wrong_token" in (denied.value.response.body or b"")
+
+
+async def raw(web: str, line: str) -> tuple[int, Any]:
+    """Status and JSON of a request whose target no client would send."""
+    port = urlsplit(web).port
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with closing(writer):
+        writer.write(f"{line} HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)
+
+
+async def test_no_target_of_a_request_leads_to_another_host_or_path_than_it_was_judged_by(
+    web: str, node: LoopbackServer
+) -> None:
+    asked: list[str] = []
+    foreign = FastAPI()
+
+    @foreign.api_route("/{path:path}", methods=["GET", "POST"])
+    async def take(path: str) -> None:
+        asked.append(path)
+
+    async with LoopbackServer(foreign) as elsewhere:
+        to = f"127.0.0.1:{elsewhere.port}"
+        for line in (
+            f"GET %2Fconsole%2F110%2Fa%2Fb-h1@{to}/any/stream?x=1",
+            f"POST %2Fv1/agent/calls/a%2Fb@{to}/acts",
+            "POST %2Fv1/agent/calls/a%2Fb/acts",
+            "GET /console/110/a%2Fb-h1/../../../v1/agent/calls/a%2Fb/stream",
+            "GET /console/110/a%2Fb-h1/./x/stream",
+            "GET /console/110/a%2Fb-h1#x/stream",
+        ):
+            status, answer = await raw(web, line)
+            assert (status, answer) == (400, NO_TARGET) or "own" in answer, line
+    assert asked == []
+
+
+PIECES = st.sampled_from(
+    ["/", "//", "..", ".", "%2F", "%2e%2e", "@", ":", "h:80", "127.0.0.2:1", "#", "%", "a", "说"]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join), st.sampled_from([b"", b"x=%2F1", b"@e/..#"]))
+def test_a_node_is_asked_at_its_own_address_for_the_path_that_came(path: str, query: bytes) -> None:
+    scope = {"raw_path": path.encode(), "path": unquote(path), "query_string": query}
+    for address in ("http://127.0.0.1:8445", "https://media1.example"):
+        try:
+            url = url_at(address, scope)
+        except NoTarget:
+            continue
+        sent = urlsplit(str(url))
+        assert f"{sent.scheme}://{sent.netloc}" == address
+        assert unquote(sent.path) == scope["path"]
