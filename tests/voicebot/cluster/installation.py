@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +16,11 @@ from typing import Any
 
 import httpx
 import numpy as np
-import soundfile as sf
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
+from telephony import messages
+from telephony.codecs import WireFormat
 from tests.voicebot.conftest import ROOT
 from tests.voicebot.exchange_sides import StandIn, free_port, write_settings
 
@@ -93,6 +98,48 @@ class Process:
         )
 
 
+class Caller:
+    """A call over the media WebSocket, in a thread of its own: silence, frame by frame."""
+
+    def __init__(self, at: Process, call_id: str, headers: dict[str, str]) -> None:
+        wire, stream = WireFormat.named("alaw"), f"MZ{call_id}"
+        self._socket = connect(
+            f"{at.url.replace('http', 'ws')}/media", additional_headers=headers, proxy=None
+        )
+        self._stream, self._over = stream, threading.Event()
+        self._socket.send(messages.connected())
+        start = {"caller": "13800000000", "did": "12345"}
+        self._socket.send(messages.start(stream, call_id, wire, start))
+        self._frame = messages.media(stream, wire.encode(np.zeros(wire.frame_samples, np.int16)))
+        self._threads = [threading.Thread(target=each) for each in (self._speak, self._hear)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def on_the_line(self) -> bool:
+        return not self._over.is_set()
+
+    def _speak(self) -> None:
+        with contextlib.suppress(ConnectionClosed, OSError):
+            while not self._over.wait(0.02):
+                self._socket.send(self._frame)
+
+    def _hear(self) -> None:
+        with contextlib.suppress(ConnectionClosed, OSError):
+            for data in self._socket:
+                message = messages.parse_message(data)
+                if isinstance(message, messages.Mark):
+                    self._socket.send(messages.mark(self._stream, message.name))
+        self._over.set()
+
+    def hang_up(self) -> None:
+        with contextlib.suppress(ConnectionClosed, OSError):
+            self._socket.send(messages.stop(self._stream))
+        self._socket.close()
+        for thread in self._threads:
+            thread.join()
+
+
 class Installation:
     """One installation in a folder; processes are started by the test."""
 
@@ -130,29 +177,13 @@ class Installation:
         return {"Authorization": f"Bearer {token}"}
 
     @contextmanager
-    def call(self, at: Process, call_id: str) -> Iterator[subprocess.Popen[bytes]]:
+    def call(self, at: Process, call_id: str) -> Iterator[Caller]:
         """A caller who says nothing, over the media WebSocket, until the block ends."""
-        silence = self.folder / "silence.wav"
-        if not silence.exists():
-            sf.write(silence, np.zeros(8000 * 120, np.int16), 8000)
-        media, admin = (self.headers(role)["Authorization"][7:] for role in ("media", "admin"))
-        calling = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "voicebot.cli", "call", "--audio", str(silence)),
-                *("--speak", "now", "--quiet", "120", "--call-id", call_id, "--json"),
-                *("--url", f"{at.url.replace('http', 'ws')}/media"),
-                *("--token", media, "--api-token", admin),
-            ],
-            cwd=ROOT,
-            stdout=(self.folder / "caller.log").open("ab"),
-            stderr=subprocess.STDOUT,
-            env=self.environment,
-        )
+        caller = Caller(at, call_id, self.headers("media"))
         try:
-            yield calling
+            yield caller
         finally:
-            calling.kill()
-            calling.wait()
+            caller.hang_up()
 
     def end(self) -> None:
         for process in self.processes:
