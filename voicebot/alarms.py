@@ -105,7 +105,7 @@ def of_records(session: Session, at: float) -> list[Alarm]:
         ),
         *waiting(
             "webhook_waits", "warn", WebhookEventRow, WebhookEventRow.at,
-            WebhookEventRow.state == "waiting", WebhookEventRow.at < at - ENVELOPE_S,
+            WebhookEventRow.waiting_for.is_not(None), WebhookEventRow.at < at - ENVELOPE_S,
         ),
         *waiting(
             "message_not_taken", "warn", InboxRow, InboxRow.received_at,

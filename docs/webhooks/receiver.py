@@ -74,7 +74,12 @@ class Receiver(BaseHTTPRequestHandler):
     store: Store
 
     def do_POST(self):
-        body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), LARGEST))
+        length = int(self.headers.get("Content-Length") or 0)
+        if not 0 < length <= LARGEST:
+            self.close_connection = True
+            self._answer(413)
+            return
+        body = self.rfile.read(length)
         try:
             event, nonce = self._checked(body)
             if self.store.take(nonce, event):

@@ -77,9 +77,9 @@ def rising(at: float) -> TopicAlarmRow:
                          new=False, raised_at=at)  # fmt: skip
 
 
-def event(state: str, at: float) -> WebhookEventRow:
-    return WebhookEventRow(webhook="w", id=state, event="call.ended", subject="C1", at=at, data={},
-                           state=state, next_attempt_at=at, delivered_at=None)  # fmt: skip
+def event(waiting_for: str | None, at: float) -> WebhookEventRow:
+    return WebhookEventRow(webhook="w", id="e", event="call.ended", subject="C1", at=at, data={},
+                           waiting_for=waiting_for, next_attempt_at=at)  # fmt: skip
 
 
 def run(began_at: float, ended_at: float | None) -> ReconciliationRow:
@@ -98,8 +98,8 @@ def run(began_at: float, ended_at: float | None) -> ReconciliationRow:
         ("notice_unanswered", notice("alarm"), notice("acknowledged")),
         ("police_order_waits", envelope("waiting", AGO, 0), envelope("waiting", NOON, 0)),
         ("envelope_waits", envelope("waiting", AGO, 1), envelope("delivered", AGO, 1)),
-        ("webhook_waits", event("waiting", AGO), event("delivered", AGO)),
-        ("webhook_waits", event("waiting", AGO), event("waiting", NOON - 5)),
+        ("webhook_waits", event("w", AGO), event(None, AGO)),
+        ("webhook_waits", event("w", AGO), event("w", NOON - 5)),
         ("message_not_taken", received("conflict", AGO), received("applied", AGO)),
         ("message_not_taken", received("refused", AGO), received("refused", AGO - 30 * 86400)),
         ("ticket_overdue", ticket(AGO), ticket(NOON + 60)),

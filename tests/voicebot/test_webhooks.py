@@ -191,7 +191,7 @@ def test_what_happens_is_told_in_its_transaction(
         happens(session)
     found = told(subscribed)
     assert [row.event for row in found] == TELLS[happens]
-    assert {row.state for row in found} == {"waiting"}
+    assert {row.waiting_for for row in found} == {"all"}
     calls = [row.event for row in told(subscribed, "calls")]
     assert calls == [event for event in TELLS[happens] if event.startswith("call.")]
 

@@ -68,7 +68,9 @@ def backlog(session: Session, now: float) -> Backlog:
             "exchange": waiting(EnvelopeRow.created_at, EnvelopeRow.number, unsent, ~orders),
             "inbox": waiting(InboxRow.received_at, InboxRow.number, InboxRow.state == "waiting"),
             "webhooks": waiting(
-                WebhookEventRow.at, WebhookEventRow.number, WebhookEventRow.state == "waiting"
+                WebhookEventRow.at,
+                WebhookEventRow.number,
+                WebhookEventRow.waiting_for.is_not(None),
             ),
         },
         {state: rejected.get(state, 0) for state in NOT_TAKEN},

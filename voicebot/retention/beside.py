@@ -173,7 +173,7 @@ EVENT_OVER = func.coalesce(WebhookEventRow.delivered_at, WebhookEventRow.at)
 def events(session: Session, numbers: Collection[int]) -> Counter[str]:
     """Events that were delivered, and those that no receiver has taken in all that time."""
     chosen = WebhookEventRow.number.in_(numbers)
-    given_up = select(func.count()).where(chosen, WebhookEventRow.state == "waiting")
+    given_up = select(func.count()).where(chosen, WebhookEventRow.waiting_for.is_not(None))
     waited = session.scalars(given_up).one()
     gone = run(session, delete(WebhookEventRow).where(chosen))
     return Counter(events=gone - waited, given_up=waited)

@@ -87,14 +87,14 @@ def settle(session: Session, attempts: Iterable[Attempt]) -> None:
     """Write down what came of sending; what was delivered stays so."""
     for attempt in attempts:
         row = session.get(WebhookEventRow, attempt.number)
-        if row is None or row.state == "delivered":
+        if row is None or row.waiting_for is None:
             continue
         row.attempts += 1
         row.last_error = attempt.error
         if attempt.error:
             row.next_attempt_at = attempt.again_at
         else:
-            row.state, row.delivered_at = "delivered", attempt.at
+            row.waiting_for, row.delivered_at = None, attempt.at
 
 
 def send_again(session: Session, webhook: str, ids: Sequence[str] | None, *, at: float) -> int:
@@ -106,26 +106,26 @@ def send_again(session: Session, webhook: str, ids: Sequence[str] | None, *, at:
         UnknownEvent: one of the ids is on record for no such receiver; nothing is changed.
     """
     row = WebhookEventRow
-    again = row.state == "waiting" if ids is None else row.id.in_(ids)
+    again = row.waiting_for.is_not(None) if ids is None else row.id.in_(ids)
     rows = session.scalars(select(row).where(row.webhook == webhook, again)).all()
     if unknown := set(ids or ()) - {each.id for each in rows}:
         raise UnknownEvent(unknown)
     for each in rows:
-        each.state, each.next_attempt_at = "waiting", at
+        each.waiting_for, each.next_attempt_at = webhook, at
     return len(rows)
 
 
 def waits(session: Session, webhook: str) -> Waits:
     """What waits for a receiver."""
     row = WebhookEventRow
-    waiting = and_(row.webhook == webhook, row.state == "waiting")
+    waiting = row.waiting_for == webhook
     count = session.scalars(select(func.count()).where(waiting)).one()
     oldest = session.execute(
         select(row.at, row.last_error).where(waiting).order_by(row.number).limit(1)
     ).first()
     newest = session.scalars(
         select(row.delivered_at)
-        .where(row.webhook == webhook, row.state == "delivered")
+        .where(row.webhook == webhook, row.waiting_for.is_(None))
         .order_by(row.number.desc())
         .limit(1)
     ).first()
@@ -135,16 +135,25 @@ def waits(session: Session, webhook: str) -> Waits:
 def history(session: Session, webhook: str, name: str, most: int) -> list[dict[str, Any]]:
     """Events for a receiver, the newest first: those of a subject, the one of an id, or ("") all.
 
-    As they are sent, with ``"state"``, ``"attempts"``, ``"next_attempt_at"``, ``"delivered_at"``
-    and ``"last_error"``.
+    As they are sent, with ``"state"`` (waiting, delivered), ``"attempts"``, ``"next_attempt_at"``,
+    ``"delivered_at"`` and ``"last_error"``.
     """
     row = WebhookEventRow
     chosen = select(row).where(row.webhook == webhook)
     if name:
         chosen = chosen.where(or_(row.id == name, row.subject == name))
     rows = session.scalars(chosen.order_by(row.number.desc()).limit(most))
-    beside = ("state", "attempts", "next_attempt_at", "delivered_at", "last_error")
-    return [{**wire(each), **{each_: getattr(each, each_) for each_ in beside}} for each in rows]
+    return [
+        {
+            **wire(each),
+            "state": "delivered" if each.waiting_for is None else "waiting",
+            "attempts": each.attempts,
+            "next_attempt_at": each.next_attempt_at,
+            "delivered_at": each.delivered_at,
+            "last_error": each.last_error,
+        }
+        for each in rows
+    ]
 
 
 def wire(row: WebhookEventRow) -> dict[str, Any]:
@@ -162,14 +171,13 @@ def wire(row: WebhookEventRow) -> dict[str, Any]:
 def _due(webhook: str, now: float) -> ColumnElement[bool]:
     row, earlier = WebhookEventRow, aliased(WebhookEventRow)
     return and_(
-        row.webhook == webhook,
-        row.state == "waiting",
+        row.waiting_for == webhook,
         # What waits for longer than any pause was written by a clock that was wrong.
         or_(row.next_attempt_at <= now, row.next_attempt_at > now + LAST_RETRY_S + LEASE_S),
         ~exists().where(
             earlier.webhook == webhook,
             earlier.subject == row.subject,
             earlier.number < row.number,
-            earlier.state == "waiting",
+            earlier.waiting_for.is_not(None),
         ),
     )

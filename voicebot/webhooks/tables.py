@@ -25,9 +25,9 @@ class WebhookEventRow(Base):
     __tablename__ = "webhook_event"
     __table_args__ = (
         UniqueConstraint("webhook", "id"),
-        Index("ix_webhook_event_waiting", "webhook", "state", "number"),
+        Index("ix_webhook_event_waiting", "waiting_for", "number"),
         Index("ix_webhook_event_subject", "webhook", "subject", "number"),
-        Index("ix_webhook_event_age", "state", "at"),
+        Index("ix_webhook_event_age", "waiting_for", "at"),
     )
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -42,8 +42,9 @@ class WebhookEventRow(Base):
     at: Mapped[float]
     """When it happened."""
     data: Mapped[dict[str, Any]]
-    state: Mapped[str] = mapped_column(String(12), default="waiting")
-    """``waiting`` | ``delivered``."""
+    waiting_for: Mapped[str | None] = mapped_column(String(32))
+    """`webhook`, until it is delivered. One column, so that PostgreSQL knows that nothing waits for
+    one receiver while very much waits for another, and looks it up."""
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[float]
     delivered_at: Mapped[float | None]

@@ -51,7 +51,6 @@ def tell(session: Session, told: Told) -> None:
             "subject": told.subject,
             "at": told.at,
             "data": dict(told.data),
-            "state": "waiting",
             "attempts": 0,
             "next_attempt_at": told.at,
             "last_error": "",
@@ -59,12 +58,13 @@ def tell(session: Session, told: Told) -> None:
     )
     subscribed = WebhookSubscriptionRow
     values = [literal(value, _TYPES[name]) for name, value in row.items()]
-    chosen = select(subscribed.webhook, *values).where(subscribed.event == told.event)
+    receiver = subscribed.webhook
+    chosen = select(receiver, receiver, *values).where(subscribed.event == told.event)
     table = WebhookEventRow.__table__
     assert isinstance(table, Table)
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    new = dialect.insert(table).from_select(["webhook", *row], chosen).on_conflict_do_nothing()
-    session.execute(new)
+    names = ["webhook", "waiting_for", *row]
+    session.execute(dialect.insert(table).from_select(names, chosen).on_conflict_do_nothing())
 
 
 def subscribe(session: Session, webhooks: Sequence[Webhook]) -> None:
@@ -96,7 +96,6 @@ _TYPES: Mapping[str, TypeEngine[Any]] = {
     "subject": String(),
     "at": Float(),
     "data": JSON(),
-    "state": String(),
     "attempts": Integer(),
     "next_attempt_at": Float(),
     "last_error": Text(),
