@@ -37,7 +37,8 @@ from voicebot.records.tables import AuditRow, TicketRow
 from voicebot.security import Principal
 from voicebot.tickets.tables import TicketStepRow
 from voicebot.web.api import create_app
-from voicebot.web.console.agent.streams import Words
+from voicebot.web.console.agent.standing import row, running
+from voicebot.web.console.agent.streams import CallList, Words
 
 CALL, NUMBER = "CA/1", "13812345678"
 SAID = ("你好", "海口市龙华区国贸路的路灯坏了三天，一直没人修", "我姓王")
@@ -282,6 +283,22 @@ def test_the_list_of_calls_and_what_rings(web: Web) -> None:
     assert (call["call_id"], call["number"], call["who"]) == (CALL, "138******78", "bot")
     assert found["offers"] == []
     assert found["presence"]["presence"] == "ready"
+
+
+def test_a_page_is_told_of_all_calls_once_and_then_of_what_changes(web: Web) -> None:
+    who, desks = web.who(), web.service.desks
+    known = running(web.service.sessions, web.service.settings, desks)
+    lines = CallList(who)
+    name, calls = lines.news(known) or ("", [])
+    assert (name, [each["call_id"] for each in calls]) == ("calls", [CALL])
+    assert lines.news(known) is None
+    other = {**known[CALL], "call_id": "CA/2"}
+    assert lines.news({**known, "CA/2": other}) == (
+        "changes",
+        {"rows": [row(other, who)], "gone": []},
+    )
+    taken = {**known[CALL], "holder": who.token_id}
+    assert lines.news({CALL: taken}) == ("changes", {"rows": [row(taken, who)], "gone": ["CA/2"]})
 
 
 def test_a_call_that_is_not_running_is_not_followed(web: Web) -> None:

@@ -94,15 +94,17 @@ class AgentDesks(Attendance):
         """What another node knows, whole, and newer than what it told before."""
         self._learn(share.desks)
         self._remember(self.elsewhere.take(node, share))
+        self._show()
 
     def forget(self, node: str) -> None:
         """Another node is gone, with its pages and with what rang there."""
         self._remember(self.elsewhere.forget(node))
+        self._show()
 
     def take_running(self, node: str, running: Mapping[str, Mapping[str, Any]]) -> None:
         """The calls that run at another node: what desks show of them, by id."""
         self.elsewhere.take_running(node, running)
-        self._tell()
+        self._show()
 
     # ── calls ─────────────────────────────────────────────────────────────────────
 
@@ -186,13 +188,13 @@ class AgentDesks(Attendance):
         agent = self._holders.pop(call_id, None)
         if agent is not None:
             self._remember([(call_id, agent)])
+            self._tell()
 
     def _remember(self, over: Iterable[tuple[str, str]]) -> None:
         """These calls have no agent any more."""
         self._had.update(over)
         while len(self._had) > REMEMBERED:
             self._had.popitem(last=False)
-        self._tell()
 
     def _over(self, leg: BrowserLeg) -> None:
         self._offers.pop(leg.id, None)

@@ -38,6 +38,7 @@ class Attendance:
         self._clock, self._wall = clock, wall
         self.elsewhere = Elsewhere()
         self._watchers: list[Callable[[], None]] = []
+        self._tellers: list[Callable[[], None]] = []
         self._desks: dict[str, _Desk] = {}
         self._said: dict[str, Said] = {}
         self._names: dict[str, str] = {}
@@ -60,13 +61,16 @@ class Attendance:
                     self._tell()
 
     @contextmanager
-    def watched(self, changed: Callable[[], None]) -> Iterator[None]:
-        """`changed` is called when anything at the desks does."""
-        self._watchers.append(changed)
+    def watched(self, changed: Callable[[], None], *, here: bool = False) -> Iterator[None]:
+        """`changed` is called when anything at the desks does; `here`: when this node's part does,
+        which the others have to be told.
+        """
+        watchers = self._tellers if here else self._watchers
+        watchers.append(changed)
         try:
             yield
         finally:
-            self._watchers.remove(changed)
+            watchers.remove(changed)
 
     def is_open(self, agent: str) -> bool:
         """A page of the agent's is there."""
@@ -105,6 +109,13 @@ class Attendance:
         return desk is not None and self._clock() - desk.beat_at < ALIVE_S
 
     def _tell(self) -> None:
+        """Something has changed at this node."""
+        for changed in tuple(self._tellers):
+            changed()
+        self._show()
+
+    def _show(self) -> None:
+        """Something has changed, here or elsewhere."""
         for changed in tuple(self._watchers):
             changed()
 

@@ -106,14 +106,14 @@ class DeskExchange:
 
     async def _tell_share(self) -> None:
         changed = asyncio.Event()
-        with self._service.desks.watched(changed.set):
+        with self._service.desks.watched(changed.set, here=True):
             await self._tell(SHARES, self._share, changed, SHARE_PAUSE_S)
 
     async def _tell_running(self) -> None:
         changed = asyncio.Event()
         news = asyncio.create_task(wake_on_news(self._service, changed))
         try:
-            with self._service.desks.watched(changed.set):
+            with self._service.desks.watched(changed.set, here=True):
                 await self._tell(RUNNING, self._running, changed, PAUSE_S)
         finally:
             news.cancel()
@@ -129,12 +129,14 @@ class DeskExchange:
             changed.clear()
             try:
                 now = known()
-            except Exception:  # what cannot be shown of one call must not hide the others' nodes
+            except Exception:  # the next time it may be told again
                 log.exception("desks_not_told", subject=subject)
                 now = told
-            if now != told or loop.time() >= due:
+            if now is not None and (now != told or loop.time() >= due):
                 self._bus.publish(subject, {"node": self._node, "known": now})
-                told, due = now, loop.time() + BEAT_S
+                told = now
+            if loop.time() >= due:
+                due = loop.time() + BEAT_S
             await asyncio.sleep(pause_s)
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(due):

@@ -186,8 +186,17 @@ class Page:
                 if line.startswith("event: "):
                     name = line.removeprefix("event: ")
                 elif line.startswith("data: "):
-                    self.shown[name] = json.loads(line.removeprefix("data: "))
-                    if name == "beat":
+                    data = json.loads(line.removeprefix("data: "))
+                    self.shown[name] = data
+                    if name == "changes":
+                        changed = {each["call_id"]: each for each in data["rows"]}
+                        kept = (
+                            each
+                            for each in self.shown["calls"]
+                            if each["call_id"] not in {*changed, *data["gone"]}
+                        )
+                        self.shown["calls"] = [*kept, *changed.values()]
+                    elif name == "beat":
                         await self._client.put("/v1/agent/presence", json={})
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from voicebot.security import Principal
 from voicebot.web.console.agent.standing import may_follow, row, running, standing
 
 if TYPE_CHECKING:
+    from voicebot.call.agent_desks import AgentDesks
     from voicebot.call.session import CallSession
     from voicebot.exchange.dossier import TranscriptTurn
     from voicebot.web.service import Service
@@ -46,18 +47,25 @@ def event(name: str, data: Any) -> str:
 
 
 async def desk(service: Service, who: Principal) -> AsyncGenerator[str, None]:
-    """`calls`: the running calls; `offers`: what rings here; `presence`; `beat`, which the page
-    answers (PUT /v1/agent/presence). Until it is closed.
+    """`calls`: the running calls, then `changes` of them; `offers`: what rings here; `presence`;
+    `beat`, which the page answers (PUT /v1/agent/presence). Until it is closed.
     """
     desks, changed, loop = service.desks, asyncio.Event(), asyncio.get_running_loop()
     beats_at = loop.time() + BEAT_S
     told: dict[str, str] = {}
+    lines = CallList(who)
     with desks.open(who.token_id, who.name, changed.set):
         listening = asyncio.create_task(wake_on_news(service, changed))
         try:
             while True:
                 changed.clear()
-                for name, data in _of_desk(service, who).items():
+                known = {
+                    **desks.elsewhere.running,
+                    **running(service.sessions, service.settings, desks),
+                }
+                if (news := lines.news(known)) is not None:
+                    yield event(*news)
+                for name, data in _of_desk(desks, known, who).items():
                     text = event(name, data)
                     if told.get(name) != text:
                         told[name] = text
@@ -87,22 +95,38 @@ async def wake_on_news(service: Service, changed: asyncio.Event) -> None:
     changed.set()
 
 
-def _of_desk(service: Service, who: Principal) -> dict[str, Any]:
-    desks = service.desks
-    known = {**desks.elsewhere.running, **running(service.sessions, service.settings, desks)}
-    shown = [row(each, who) for each in known.values()]
+def _of_desk(
+    desks: AgentDesks, known: Mapping[str, Mapping[str, Any]], who: Principal
+) -> dict[str, Any]:
     offers = [
         {"leg": offer.leg, "own": bool(offer.agent), **row(known[offer.call_id], who)}
         for offer in desks.rings(who.token_id)
         if offer.call_id in known
     ]
-    order = {"certain": 0, "possible": 1, "": 2}
-    shown.sort(key=lambda each: (order[each["danger"]], each["began"]))
-    return {
-        "calls": shown,
-        "offers": offers,
-        "presence": {"presence": desks.presence(who.token_id).value, "me": who.token_id},
-    }
+    presence = {"presence": desks.presence(who.token_id).value, "me": who.token_id}
+    return {"offers": offers, "presence": presence}
+
+
+class CallList:
+    """What a page has yet to be told of the running calls."""
+
+    def __init__(self, who: Principal) -> None:
+        self._who = who
+        self._told: dict[str, Mapping[str, Any]] | None = None
+
+    def news(self, known: Mapping[str, Mapping[str, Any]]) -> tuple[str, Any] | None:
+        """`calls` with all lines the first time, in no order; then `changes`, ``{"rows": lines
+        that are new or different, "gone": ids}``; None where there are none.
+
+        Parameters:
+            known: `standing.facts` of the calls that are running, by id.
+        """
+        before, self._told = self._told, dict(known)
+        if before is None:
+            return "calls", [row(each, self._who) for each in known.values()]
+        rows = [row(each, self._who) for call, each in known.items() if before.get(call) != each]
+        gone = [call for call in before if call not in known]
+        return ("changes", {"rows": rows, "gone": gone}) if rows or gone else None
 
 
 class Words:

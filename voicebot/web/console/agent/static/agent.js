@@ -45,6 +45,7 @@ function follow(path, handlers, gone) {
 function followDesk() {
   follow("/v1/agent/stream", {
     calls: showCalls,
+    changes: ({ rows, gone }) => showCalls(changedCalls(rows, gone)),
     offers: showOffers,
     presence: ({ presence, me: own }) => {
       me = own;
@@ -66,8 +67,18 @@ function beats() {
   call("PUT", "/v1/agent/presence", {}).catch(() => undefined);
 }
 
+function changedCalls(rows, gone) {
+  const known = new Map(calls.map((each) => [each.call_id, each]));
+  gone.forEach((id) => known.delete(id));
+  rows.forEach((each) => known.set(each.call_id, each));
+  return [...known.values()];
+}
+
+const URGENCY = { certain: 0, possible: 1, "": 2 };
+
 function showCalls(found) {
-  calls = found;
+  calls = found.sort((one, other) =>
+    URGENCY[one.danger] - URGENCY[other.danger] || one.began - other.began);
   element("count").textContent = String(found.length);
   element("no-calls").hidden = found.length > 0;
   const list = element("calls");
