@@ -8,7 +8,7 @@ import httpx
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from voicebot.web.access import client_of
+from voicebot.web.access import client_of, from_here
 
 BETWEEN_NODES = "x-voicebot-node"
 """Header of what a node has forwarded: the next one answers it, whatever it knows."""
@@ -46,16 +46,31 @@ def url_at(address: str, scope: Scope) -> httpx.URL:
     return url
 
 
-def handed_on(scope: Scope, own: str) -> Iterable[tuple[bytes, bytes]]:
+def handed_on(scope: Scope, own: str, url: httpx.URL) -> Iterable[tuple[bytes, bytes]]:
     """The headers that a node is asked with.
+
+    A WebSocket has the node's own Host. Whether a browser's page is ours is therefore seen here,
+    by the Host that the browser used; the node is told of a page of its own, or of nobody's.
 
     Parameters:
         own: name of this process.
+        url: of `url_at`.
     """
+    connection, socket = HTTPConnection(scope), scope["type"] == "websocket"
     for name, value in scope["headers"]:
-        if name.decode("latin-1") not in HOP_BY_HOP | REPLACED:
+        if name.decode("latin-1") in HOP_BY_HOP | REPLACED:
+            continue
+        if not socket:
+            yield name, value
+        elif name == b"origin":
+            yield name, _origin(url) if from_here(connection) else b"null"
+        elif name != b"host" and not name.startswith(b"sec-websocket-"):
             yield name, value
     secure = scope["scheme"] in ("https", "wss")
-    yield b"x-forwarded-for", client_of(HTTPConnection(scope)).encode("latin-1", "replace")
+    yield b"x-forwarded-for", client_of(connection).encode("latin-1", "replace")
     yield b"x-forwarded-proto", b"https" if secure else b"http"
     yield BETWEEN_NODES.encode(), own.encode()
+
+
+def _origin(url: httpx.URL) -> bytes:
+    return url.scheme.encode() + b"://" + url.netloc

@@ -137,7 +137,7 @@ class Forwarding:
         request = self._client.build_request(
             scope["method"],
             url,
-            headers=list(handed_on(scope, self._member.nodes.own)),
+            headers=list(handed_on(scope, self._member.nodes.own, url)),
             content=body.parts() if _has_body(scope) else None,
         )
         try:
@@ -181,8 +181,7 @@ class Forwarding:
                 str(url.copy_with(scheme="wss" if secure else "ws")),
                 additional_headers=[
                     (name.decode("latin-1"), value.decode("latin-1"))
-                    for name, value in handed_on(scope, self._member.nodes.own)
-                    if not name.startswith(b"sec-websocket-") and name != b"host"
+                    for name, value in handed_on(scope, self._member.nodes.own, url)
                 ],
                 subprotocols=[Subprotocol(each) for each in scope["subprotocols"]] or None,
                 ssl=self._tls if secure else None,

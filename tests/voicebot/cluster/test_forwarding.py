@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from telephony.loopback_server import LoopbackServer
 from tests.voicebot.test_web import _Service
@@ -27,6 +28,8 @@ from voicebot.cluster.nodes import Node
 from voicebot.config import Settings
 from voicebot.config_nats import Nats
 from voicebot.records.store import Records
+from voicebot.web.access import COOKIE
+from voicebot.web.api import create_app
 from voicebot.web.console.board import Board
 from voicebot.web.forwarded import BETWEEN_NODES, NoTarget, url_at
 from voicebot.web.forwarding import AWAY, NO_NODE, NO_TARGET, Forwarding
@@ -81,12 +84,18 @@ async def node() -> AsyncIterator[LoopbackServer]:
         yield server
 
 
+def _with_pages(settings: Settings) -> Settings:
+    server = settings.server.model_copy(update={"roles": ("web",), "node": "web"})
+    return settings.model_copy(update={"server": server})
+
+
 @pytest.fixture
 async def member(settings: Settings, node: LoopbackServer) -> Member:
-    web = settings.model_copy(
-        update={"server": settings.server.model_copy(update={"roles": ("web",), "node": "web"})}
+    made = Member(
+        _with_pages(settings),
+        Bus(Nats(servers=("nats://127.0.0.1:1",)), "web"),
+        RunningCalls(Board()),
     )
-    made = Member(web, Bus(Nats(servers=("nats://127.0.0.1:1",)), "web"), RunningCalls(Board()))
     address = f"http://127.0.0.1:{node.port}"
     made.nodes.heard(Node("one", "r", ("media",), address, calls=("a/b",)), 0.0)
     return made
@@ -216,6 +225,49 @@ async def test_a_line_that_the_node_refuses_is_refused_with_its_answer(web: str)
             pass
     assert denied.value.response.status_code == 401
     assert b"wrong_token" in (denied.value.response.body or b"")
+
+
+@pytest.fixture
+async def two(settings: Settings, records: Records, member: Member) -> AsyncIterator[str]:
+    """Address of a process with pages; "L1" rings and new calls are answered at a node."""
+    far: Any = _Service(settings, records)
+    async with LoopbackServer(create_app(far)) as node:
+        address = f"http://127.0.0.1:{node.port}"
+        member.nodes.heard(Node("one", "r", ("media",), address, ready=True, room=8), 0.0)
+        near: Any = _Service(_with_pages(settings), records)
+        near.member, near.desks.elsewhere = member, _Rings()
+        async with LoopbackServer(create_app(near)) as web:
+            yield f"http://127.0.0.1:{web.port}"
+
+
+async def test_a_browser_takes_a_call_that_rings_at_another_node_than_its_page_is_of(
+    two: str, records: Records
+) -> None:
+    token = await asyncio.to_thread(records.tokens.create, "agent", "agent")
+    async with httpx.AsyncClient(trust_env=False) as client:
+        opened = await client.post(f"{two}/v1/session", json={"token": token})
+    cookie = {"Cookie": f"{COOKIE}={opened.cookies[COOKIE]}"}
+    line = two.replace("http", "ws") + "/v1/agent/offers/L1/line"
+    async with connect(line, additional_headers=cookie, origin=Origin(two), proxy=None) as socket:
+        with pytest.raises(ConnectionClosed, match="does not ring here any more"):
+            await socket.recv()
+    for foreign in ("https://elsewhere.example", "null", None):
+        origin = Origin(foreign) if foreign else None
+        with pytest.raises(InvalidStatus) as denied:
+            async with connect(line, additional_headers=cookie, origin=origin, proxy=None):
+                pass
+        assert b"foreign_origin" in (denied.value.response.body or b""), foreign
+
+
+async def test_a_page_calls_through_another_node_and_a_foreign_page_does_not(two: str) -> None:
+    media = two.replace("http", "ws") + "/media"
+    async with connect(media, origin=Origin(two), proxy=None) as socket:
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+    with pytest.raises(InvalidStatus) as denied:
+        async with connect(media, origin=Origin("https://elsewhere.example"), proxy=None):
+            pass
+    assert b"foreign_origin" in (denied.value.response.body or b"")
 
 
 async def raw(web: str, line: str) -> tuple[int, Any]:
