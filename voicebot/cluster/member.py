@@ -55,6 +55,7 @@ class Member:
         self._follower = Follower(self._feed.take, self._standing_of)
         self._describe: Callable[[Node], Node] = lambda node: node
         self._told: set[str] = set()
+        self._follows = False
         bus.subscribe(subjects.HEARTBEATS, self.heard)
         bus.subscribe(subjects.WORDS, self._word)
         if "web" in self.roles:
@@ -82,6 +83,12 @@ class Member:
     def live(self) -> LiveFeed:
         """The feed of this process; of others too, where it shows pages."""
         return self._feed
+
+    def follow(self) -> None:
+        """Somebody shows from now on what happens at the other nodes: it is told from here on, and
+        what runs there already comes first.
+        """
+        self._follows = True
 
     def describe_with(self, describe: Callable[[Node], Node]) -> None:
         """What this process says of itself beside its name, asked before each heartbeat."""
@@ -134,7 +141,7 @@ class Member:
             asyncio.get_running_loop().call_soon(self.beat)
 
     def _event(self, told: dict[str, Any]) -> None:
-        if told["node"] != self._own.name:
+        if self._follows and told["node"] != self._own.name:
             self._follower.event(told["node"], told["run"], int(told["seq"]), told["event"])
 
     def _word(self, told: dict[str, Any]) -> None:
@@ -156,7 +163,7 @@ class Member:
         self.nodes.heard(node, now)
         if node.leaves:
             self._follower.gone(node.name)
-        elif "web" in self.roles and "media" in node.roles:
+        elif self._follows and "web" in self.roles and "media" in node.roles:
             self._follower.beat(node.name, node.run, node.seq, now)
 
     def _tell_once(self, what: str, node: str, hint: str) -> None:

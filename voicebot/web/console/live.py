@@ -138,6 +138,8 @@ class ConsoleLive:
 
     async def _follow(self) -> None:
         async with aclosing(self._service.live.subscribe()) as messages:  # type: ignore[type-var]
+            if self._service.member is not None:  # once it is subscribed
+                asyncio.get_running_loop().call_soon(self._service.member.follow)
             async for message in messages:
                 try:
                     self._take(message)
