@@ -32,6 +32,7 @@ from voicebot.webhooks.telling import EVENTS, subscribe
 
 pytestmark = pytest.mark.usefixtures("database_url")
 
+ROOT = Path(__file__).resolve().parents[2]
 NOON = 1_795_406_400.0
 NUMBER, WORDS = "13800138000", "我被埋在山下"
 
@@ -198,6 +199,17 @@ def test_what_happens_is_told_in_its_transaction(
 
 def test_every_event_there_is_was_told_here() -> None:
     assert {event for events in TELLS.values() for event in events} == set(EVENTS)
+
+
+def test_the_document_explains_every_event_and_what_it_holds(subscribed: Engine) -> None:
+    document = (ROOT / "docs" / "webhooks.md").read_text("utf-8")
+    lines = [line for line in document.splitlines() if line.startswith("| `")]
+    for happens in TELLS:
+        with Session(subscribed) as session, session.begin():
+            happens(session)
+    for row in told(subscribed):
+        (line,) = [each for each in lines if f"`{row.event}`" in each.split("|")[1]]
+        assert all(f"`{name}`" in line for name in row.data), row.event
 
 
 def test_what_comes_twice_out_of_the_spool_is_told_once(subscribed: Engine) -> None:
