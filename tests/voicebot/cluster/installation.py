@@ -104,7 +104,10 @@ class Caller:
     def __init__(self, at: Process, call_id: str, headers: dict[str, str]) -> None:
         wire, stream = WireFormat.named("alaw"), f"MZ{call_id}"
         self._socket = connect(
-            f"{at.url.replace('http', 'ws')}/media", additional_headers=headers, proxy=None
+            f"{at.url.replace('http', 'ws')}/media",
+            additional_headers=headers,
+            proxy=None,
+            legacy=True,
         )
         self._stream, self._over = stream, threading.Event()
         self._socket.send(messages.connected())

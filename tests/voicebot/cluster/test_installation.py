@@ -77,7 +77,10 @@ class Watching:
     def __init__(self, process: Process, headers: dict[str, str]) -> None:
         self.heard: list[dict[str, Any]] = []
         self._socket = connect(
-            f"{process.url.replace('http', 'ws')}/api/live", additional_headers=headers, proxy=None
+            f"{process.url.replace('http', 'ws')}/api/live",
+            additional_headers=headers,
+            proxy=None,
+            legacy=True,
         )
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
