@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -20,11 +20,21 @@ def children(pid: int) -> Iterator[Path]:
 
 def processor_seconds() -> float:
     """Of all threads, since each began; a child that has ended does not count."""
-    seconds = time.process_time()
-    for child in children(os.getpid()):
-        fields = (child / "stat").read_text("utf-8").rpartition(")")[2].split()
-        seconds += (int(fields[11]) + int(fields[12])) / _TICKS
+    return time.process_time() + sum(_seconds(child) for child in children(os.getpid()))
+
+
+def seconds_of(pids: Iterable[int]) -> float:
+    """Processor time of processes; of one that has ended, none."""
+    seconds = 0.0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            seconds += _seconds(Path(f"/proc/{pid}"))
     return seconds
+
+
+def _seconds(process: Path) -> float:
+    fields = (process / "stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def megabytes(pid: int) -> float:

@@ -69,8 +69,7 @@ class Fault:
     async def _kill_postgresql(self) -> None:
         server = self._installation.postgres
         assert server is not None
-        pid = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
-        kill_all(descendants(pid))
+        kill_all(descendants(self._installation.postgres_pid))
         await asyncio.sleep(self._plan.away_s)
         await asyncio.to_thread(server.kill)  # collects what is dead
         await asyncio.to_thread(lambda: server.start(durable=True))

@@ -112,6 +112,11 @@ class Installation:
     def port(self, name: str) -> int:
         return self._ports[name]
 
+    @property
+    def postgres_pid(self) -> int:
+        assert self.postgres is not None
+        return int((self.postgres.folder / "data" / "postmaster.pid").read_text().split()[0])
+
     def spools(self) -> list[Path]:
         return [self.folder / name / "state" / "spool" for name in self._ports]
 

@@ -26,6 +26,8 @@ from benchmarks.cluster_trial.installation import HOSTS, DeskAddresses, Installa
 from benchmarks.cluster_trial.judging import SEATS, Placed, broken, figures
 from benchmarks.cluster_trial.listening import told_by
 from benchmarks.cluster_trial.softphone import Softphone
+from benchmarks.cluster_trial.unit import descendants
+from benchmarks.processes import seconds_of
 from benchmarks.trial_service import TrialError
 from benchmarks.voices import speak
 from tests.asterisk.phones import RATE
@@ -55,6 +57,37 @@ class Record:
         return self.papers.dossiers()  # type: ignore[attr-defined,no-any-return]
 
 
+class Used:
+    """How busy each part of the installation keeps the machine, from now on."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation, self._began = installation, time.monotonic()
+        self._before = self._seconds()
+
+    def cores(self) -> str:
+        """Of each part that was not started anew, and of the trial itself."""
+        lasted = time.monotonic() - self._began
+        after = self._seconds()
+        shares = {
+            name: (after[name] - seconds) / lasted
+            for name, seconds in self._before.items()
+            if name in after
+        }
+        return " ".join(f"{name.partition('.')[0]} {share:.2f}" for name, share in shares.items())
+
+    def _seconds(self) -> dict[str, float]:
+        """By name and number of its start."""
+        installation = self._installation
+        seconds = {
+            f"{name}.{unit.starts}": seconds_of(descendants(unit.pid))
+            for name, unit in installation.units.items()
+        }
+        if installation.postgres is not None:
+            pid = installation.postgres_pid
+            seconds[f"postgresql.{pid}"] = seconds_of(descendants(pid))
+        return seconds | {"trial": time.process_time()}
+
+
 async def run(plan: Plan, folder: Path) -> tuple[list[str], str]:
     """The invariants that did not hold, and what the run was."""
     said = await asyncio.to_thread(prepare)
@@ -73,8 +106,11 @@ async def run(plan: Plan, folder: Path) -> tuple[list[str], str]:
         except (TrialError, VoicebotError) as error:
             return [f"not_ready: {str(error)[-1500:]}"], ""
         fault = Fault(installation)
+        used = Used(installation)
         attempts = await _calls(plan, installation, fault, callers, (police, seats))
-        return await _judged(installation, fault, attempts, (police, seats))
+        cores = used.cores()
+        sentences, seen = await _judged(installation, fault, attempts, (police, seats))
+        return sentences, f"{seen}; cores: {cores}"
 
 
 async def _calls(

@@ -21,7 +21,10 @@ T1_S = 0.5
 """Before a request that nothing answers is sent again; twice that each time."""
 GIVE_UP_S = 8.0
 """Nobody waits longer for a telephone exchange that says nothing."""
-BYE_S = 2.0
+T2_S = 4.0
+"""The longest pause."""
+BYE_S = 32.0
+"""Timer F: so long a telephone goes on saying that it has hung up."""
 
 
 class Line:
@@ -202,6 +205,9 @@ class Softphone(asyncio.DatagramProtocol):
             case "INVITE":
                 if line.last_answer:
                     self._send(line.last_answer, _source(message))
+            case _ if line.over.is_set():
+                gone = "481 Call/Transaction Does Not Exist"
+                self._send(sip.answer(message, gone, line.call_id, self.address), _source(message))
             case _:
                 self._confirm(line, message)
 
@@ -245,7 +251,7 @@ class Softphone(asyncio.DatagramProtocol):
             self._send(data, to)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(until.wait(), min(pause, ends - time.monotonic()))
-            pause *= 2
+            pause = min(2 * pause, T2_S)
         if line is not None and not until.is_set():
             line.end(by_far=True)
 
