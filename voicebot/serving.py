@@ -82,7 +82,8 @@ async def _serve(settings: Settings) -> int:
             await asyncio.to_thread(_prepare, settings)
             announcements = Announcements()
             async with opened(settings) as service:
-                server = _Server(server_config(service, announcements))
+                announced = announcements if isinstance(service, Service) else None
+                server = _Server(server_config(service, announced))
                 stopping.server = server
                 hang_up.service = service
                 draining = asyncio.create_task(_drain(stopping, service, server))

@@ -47,7 +47,7 @@ _PATTERNS: Final[tuple[tuple[What, re.Pattern[str]], ...]] = (
     ("handoff", re.compile(r"/console/110/(.+)/stream")),
     ("recording", re.compile(r"/console/calls/(.+)/recording")),
     ("recording", re.compile(r"/console/110/(.+-h[^/]*)/recording")),
-    ("new_call", re.compile(r"(/media)")),
+    ("new_call", re.compile(r"(/media(?:/fork)?)")),
 )
 
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.typing import Origin
+from websockets.typing import Origin, Subprotocol
 
 from telephony.loopback_server import LoopbackServer
 from tests.voicebot.test_web import _Service
@@ -228,9 +228,13 @@ async def test_a_line_that_the_node_refuses_is_refused_with_its_answer(web: str)
 
 
 @pytest.fixture
-async def two(settings: Settings, records: Records, member: Member) -> AsyncIterator[str]:
+def far(settings: Settings, records: Records) -> _Service:
+    return _Service(settings, records)
+
+
+@pytest.fixture
+async def two(settings: Settings, records: Records, member: Member, far: Any) -> AsyncIterator[str]:
     """Address of a process with pages; "L1" rings and new calls are answered at a node."""
-    far: Any = _Service(settings, records)
     async with LoopbackServer(create_app(far)) as node:
         address = f"http://127.0.0.1:{node.port}"
         member.nodes.heard(Node("one", "r", ("media",), address, ready=True, room=8), 0.0)
@@ -268,6 +272,22 @@ async def test_a_page_calls_through_another_node_and_a_foreign_page_does_not(two
         async with connect(media, origin=Origin("https://elsewhere.example"), proxy=None):
             pass
     assert b"foreign_origin" in (denied.value.response.body or b"")
+
+
+async def test_a_forked_call_is_answered_by_a_node_that_takes_calls(
+    two: str, far: _Service, records: Records
+) -> None:
+    token = await asyncio.to_thread(records.tokens.create, "media", "media")
+    fork = two.replace("http", "ws") + "/media/fork"
+    headers = {"Authorization": f"Bearer {token}"}
+    subprotocols = [Subprotocol("audio.drachtio.org")]
+    async with connect(
+        fork, additional_headers=headers, subprotocols=subprotocols, proxy=None
+    ) as socket:
+        assert socket.subprotocol == "audio.drachtio.org"
+        await socket.send(json.dumps({"uuid": "F-1", "from": "13800000000", "to": "12345"}))
+        await socket.wait_closed()
+    assert [call.info.call_id for call in far.taken] == ["F-1"]
 
 
 async def raw(web: str, line: str) -> tuple[int, Any]:

@@ -18,11 +18,12 @@ from voicebot.web.of_calls import OfCall, concerns
         ("/console/110/CA1-h2/recording", OfCall("recording", "CA1")),
         ("/console/calls/a/b/recording", OfCall("recording", "a/b")),
         ("/media", OfCall("new_call", "")),
+        ("/media/fork", OfCall("new_call", "")),
         ("/console/110/CA1-h2", None),
         ("/v1/agent/stream", None),
         ("/console/calls/CA1", None),
         ("/api/calls/CA1/live", None),
-        ("/media/fork", None),
+        ("/media/other", None),
     ],
 )
 def test_a_path_says_which_call_it_concerns(path: str, concerned: OfCall | None) -> None:
