@@ -24,6 +24,7 @@ from websockets.typing import Subprotocol
 
 from voicebot.cluster.everywhere import recording_elsewhere
 from voicebot.cluster.nodes import Node
+from voicebot.web.access import SAFE
 from voicebot.web.forwarded import BETWEEN_NODES, HOP_BY_HOP, NoTarget, handed_on, url_at
 from voicebot.web.of_calls import OfCall, concerns
 
@@ -37,6 +38,8 @@ OPEN_S = 6.0
 """For a WebSocket: the node looks up who asks before it takes it."""
 ANSWER_S = 10.0
 """A node that has not begun to answer by then is away."""
+IDLE_S = 2.0
+"""A connection that idles is let go before the node closes it (uvicorn: 5 s), under a request."""
 SILENT_S = 30.0
 """So is one that is silent within a stream: each has a beat every ten seconds."""
 MOST_MESSAGE = 2**20
@@ -44,6 +47,12 @@ AWAY = {
     "code": "node_away",
     "message": "处理这通电话的服务器现在联系不上，通话本身不受影响，请稍后再试。"
     " (The node that has this call cannot be reached; the call itself goes on.)",
+}
+NO_ANSWER = {
+    "code": "node_silent",
+    "message": "处理这通电话的服务器没有回应，操作可能已经生效，请先查看通话状态再重试。"
+    " (The node that has this call has not answered; what was asked may have been done: look at"
+    " the call before you try again.)",
 }
 NO_TARGET = {
     "code": "bad_request",
@@ -126,7 +135,9 @@ class Forwarding:
             await _refuse(NO_TARGET, 400, scope, receive, send)
             return
         if self._client is None:
-            limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
+            limits = httpx.Limits(
+                max_connections=None, max_keepalive_connections=32, keepalive_expiry=IDLE_S
+            )
             self._client = httpx.AsyncClient(
                 timeout=httpx.Timeout(None, connect=CONNECT_S, read=SILENT_S),
                 verify=self._tls,
@@ -148,7 +159,9 @@ class Forwarding:
                 await instead(scope, receive, send)
                 return
             self._away(node, error)
-            await _refuse(AWAY, 503, scope, receive, send)
+            unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            refusal = AWAY if unsent or scope["method"] in SAFE else NO_ANSWER
+            await _refuse(refusal, 503, scope, receive, send)
             return
         gone = asyncio.create_task(body.until_gone())
         passing = asyncio.create_task(_pass_on(answer, send))

@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from telephony.loopback_server import LoopbackServer
+from telephony.loopback_server import LoopbackServer, bind_loopback
 from tests.voicebot.test_web import _Service
 from voicebot.cluster.bus import Bus
 from voicebot.cluster.live_events import RunningCalls
@@ -28,11 +28,12 @@ from voicebot.cluster.nodes import Node
 from voicebot.config import Settings
 from voicebot.config_nats import Nats
 from voicebot.records.store import Records
+from voicebot.serving import server_config
 from voicebot.web.access import COOKIE
 from voicebot.web.api import create_app
 from voicebot.web.console.board import Board
 from voicebot.web.forwarded import BETWEEN_NODES, NoTarget, url_at
-from voicebot.web.forwarding import AWAY, NO_NODE, NO_TARGET, Forwarding
+from voicebot.web.forwarding import AWAY, IDLE_S, NO_ANSWER, NO_NODE, NO_TARGET, Forwarding
 
 
 def node_app() -> FastAPI:
@@ -178,6 +179,28 @@ async def test_a_node_that_is_not_reached_is_said_to_be_away(web: str, member: M
         answer = await client.post(f"{web}/v1/agent/calls/a%2Fb/acts")
     assert (answer.status_code, answer.json()) == (503, AWAY)
     assert "联系不上" in answer.json()["message"]
+
+
+async def test_an_act_that_is_not_answered_is_said_to_be_done_perhaps(
+    web: str, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebot.web.forwarding.ANSWER_S", 0.5)
+    frozen = bind_loopback("127.0.0.1", 0)  # it is reached, and says nothing
+    address = f"http://127.0.0.1:{frozen.getsockname()[1]}"
+    member.nodes.heard(Node("one", "r", ("media",), address, calls=("a/b",)), 0.0)
+    with closing(frozen):
+        async with httpx.AsyncClient(trust_env=False) as client:
+            act = await client.post(f"{web}/v1/agent/calls/a%2Fb/acts", content="police")
+            stream = await client.get(f"{web}/v1/agent/calls/a%2Fb/stream")
+    assert (act.status_code, act.json()) == (503, NO_ANSWER)
+    assert (stream.status_code, stream.json()) == (503, AWAY)
+
+
+def test_a_connection_that_idles_is_let_go_before_the_node_closes_it(
+    settings: Settings, records: Records
+) -> None:
+    service: Any = _Service(settings, records)
+    assert server_config(service, None).timeout_keep_alive >= 2 * IDLE_S
 
 
 async def test_what_only_the_node_can_do_is_asked_of_it_though_nats_is_away(
