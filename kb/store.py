@@ -6,7 +6,7 @@ given and leave the commit to the caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -69,7 +69,9 @@ def published(session: Session, at: date) -> list[Entry]:
     extra = _phrasings(session)
     found = (as_entry(row, Status.PUBLISHED, row.until) for row in rows)
     spoken = [
-        replace(entry, phrasings=extra.get(entry.id, ())) for entry in found if in_force(entry, at)
+        replace(entry, phrasings=extra[entry.id]) if entry.id in extra else entry
+        for entry in found
+        if in_force(entry, at)
     ]
     return with_slots(session, spoken)
 
@@ -170,21 +172,26 @@ def close_gap(session: Session, question: str) -> bool:
     return found
 
 
-def gaps(session: Session, at: date | None = None) -> tuple[str, ...]:
+def gaps(
+    session: Session, at: date | None = None, *, spoken: Collection[str] | None = None
+) -> tuple[str, ...]:
     """The questions known to have no entry, in a fixed order.
 
     With a moment, also the wordings of entries that may not be spoken then (drafts, expired
     ones): who asks exactly that is better not given a neighbouring answer. What was drafted since
     the last change that `published_revision` counts waits for the next one.
+
+    Args:
+        spoken: the ids of those that may, where they have been read already.
     """
     found = set(session.scalars(sa.select(gap_questions.c.question)))
     if at is not None:
-        spoken = {entry.id for entry in published(session, at)}
+        if spoken is None:
+            spoken = {entry.id for entry in published(session, at)}
         extra = _phrasings(session)
         last_step = session.scalar(sa.select(publications.c.step)) or 0
-        for entry in ledger.newest_by(session, last_step):
-            if entry.id not in spoken:
-                found.update(replace(entry, phrasings=extra.get(entry.id, ())).wordings)
+        for entry in ledger.newest_by(session, last_step, without=spoken):
+            found.update(replace(entry, phrasings=extra.get(entry.id, ())).wordings)
     return tuple(sorted(found))
 
 

@@ -22,7 +22,7 @@ from kb.explanation import Explanation, explain
 from kb.index import Index, build
 from kb.index_file import open_index
 from kb.large_index import LargeIndex
-from kb.reading import answer_for, begins, may_read
+from kb.reading import answer_for, begins, day_of, may_read
 from kb.regions import covers
 from kb.search import Searcher, SearchResult
 from voicebot.call.audio_library import AudioLibrary, Progress
@@ -181,6 +181,22 @@ def open_embedder(settings: Settings) -> SentenceEmbedder:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was published at a moment, in the order of the ids."""
+
+    revision: int
+    at: datetime
+    until: datetime | None
+    """When a step that was planned then takes effect."""
+    entries: dict[str, Entry]
+
+    def holds(self, revision: int, at: datetime) -> bool:
+        """Whether that is so still."""
+        same_day = day_of(at) == day_of(self.at)  # validity ends at midnight
+        return self.revision == revision and same_day and (self.until is None or at < self.until)
+
+
 class KnowledgeBase:
     """Reads what is published from the database."""
 
@@ -189,7 +205,7 @@ class KnowledgeBase:
         self._engine = open_engine(settings.database_url)
         self._revision: int | None = None
         self._due: datetime | None = None
-        self._read: tuple[int, datetime | None, dict[str, Entry]] | None = None
+        self._read: _Read | None = None
         self._index: Index | LargeIndex | None = None
 
     def open(
@@ -209,8 +225,12 @@ class KnowledgeBase:
         at = now()
         with Session(self._engine) as session:
             revision = store.published_revision(session)
-            entries = store.published(session, at)
-            gaps = store.gaps(session, at)
+            known = self._read
+            if known is not None and known.holds(revision, at):
+                entries = list(known.entries.values())
+            else:
+                entries = store.published(session, at)
+            gaps = store.gaps(session, at, spoken={entry.id for entry in entries})
             planned = store.next_step(session, at)
         try:
             index = open_index(
@@ -260,13 +280,10 @@ class KnowledgeBase:
             if not due and revision == self._revision:
                 self._read = None
                 return None
-            if self._read is not None:
-                known, until, entries = self._read
-                if known == revision and (until is None or at < until):
-                    return entries
-            entries = by_id(store.published(session, at))
-            self._read = revision, store.next_step(session, at), entries
-            return entries
+            if self._read is None or not self._read.holds(revision, at):
+                entries = by_id(store.published(session, at))
+                self._read = _Read(revision, at, store.next_step(session, at), entries)
+            return self._read.entries
 
     def planned_answers(self) -> set[str]:
         """The answers that are spoken now, or will be by a step that is taken already."""

@@ -196,4 +196,5 @@ def test_what_is_published_is_read_once_until_it_changes_however_long_the_index_
     assert looks() == {"a-1", "x-1"}
     clock.at = NOON + MINUTE
     assert looks() == {"a-1"}
+    assert set(base.open(embedder).entries) == {"a-1"}
     assert len(reads) == 3
