@@ -175,3 +175,18 @@ def test_what_can_be_done_at_an_address_is_named_whole(
     answer = client.patch(path, headers=bearer(service, "admin"))
     assert answer.status_code == 405
     assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [
+        ("/v1/config/reload", {"dry_run": 0}),
+        ("/v1/matters", {"text": "路灯坏了", "confidential": 0}),
+        ("/v1/knowledge/imports", None),
+    ],
+)
+def test_what_the_document_forbids_is_refused(
+    client: TestClient, service: _Service, path: str, given: dict[str, Any] | None
+) -> None:
+    headers = {**bearer(service, "admin"), "Idempotency-Key": "k1234567"}
+    assert client.post(path, headers=headers, json=given).status_code == 422

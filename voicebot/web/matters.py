@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import structlog
 from fastapi import Depends, FastAPI, Header, Path, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from sqlalchemy.orm import Session
 
 from flows import jurisdiction
@@ -75,7 +75,7 @@ class MatterModel(BaseModel):
     """GB/T 2260 code; a place in `place` or `text` wins."""
     name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)] = ""
     number: Annotated[str, StringConstraints(pattern=r"^[0-9+-]{0,20}$")] = ""
-    confidential: bool = False
+    confidential: StrictBool = False
     want: Literal["answer", "ticket"] = "answer"
     """``ticket``: one is wanted, whatever approved answer there is."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from voicebot.config import ConfigError
 from voicebot.reloading import reload
@@ -21,7 +21,7 @@ class ReloadWanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
 
 def add_reloading(app: FastAPI, service: Service) -> None:

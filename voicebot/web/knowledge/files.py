@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request
 
 from kb.headings import parse_pairs
+from voicebot.web.access import Refusal
 from voicebot.web.knowledge.desk import Desk, Editor, a_file, act_of, audit_row, refused
 
 MOST_FILE_BYTES = 48 * 2**20
 """100,000 entries as CSV are 40 MB."""
+EMPTY = {"code": "bad_request", "message": "The file is empty: send it as the body."}
 
 
 def add_files(app: FastAPI, desk: Desk) -> None:
@@ -34,6 +36,8 @@ def add_files(app: FastAPI, desk: Desk) -> None:
         are not affected. `map`: headings of your own, such as 我们的问法=question.
         """
         data = await request.body()
+        if not data:
+            raise Refusal(422, EMPTY)
         with refused():
             made = await desk.imports.preview(data, name, principal.name, parse_pairs(mapping))
         return made.as_dict()
