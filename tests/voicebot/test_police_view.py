@@ -309,3 +309,11 @@ async def test_a_database_that_is_away_and_a_message_that_is_lost_do_not_end_it_
         del service.sessions[CALL]
         rest = [each async for each in following]
     assert rest[-1].startswith("event: ended")
+
+
+def test_a_call_whose_node_is_not_seen_is_not_said_to_be_over(view: View) -> None:
+    view.service.member = SimpleNamespace()  # type: ignore[assignment]
+    ((name, _),) = events(view.client.get(view.url("/stream")))
+    assert name == "snapshot"
+    over(view)
+    assert [name for name, _ in events(view.client.get(view.url("/stream")))][-1] == "ended"

@@ -86,7 +86,7 @@ class Forwarding:
         node = await self._node(wanted)
         if node is not None:
             await self.to(node, scope, receive, send)
-        elif wanted.what == "running" and (lost := self._lost(wanted.id)) is not None:
+        elif wanted.what in ("running", "handoff") and (lost := self._lost(wanted.id)) is not None:
             await self._http(lost, scope, receive, send, instead=self._app)
         elif wanted.what == "new_call" and "media" not in self._member.roles:
             await _refuse(NO_NODE, 503, scope, receive, send)

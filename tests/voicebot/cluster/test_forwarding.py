@@ -209,8 +209,10 @@ async def test_what_only_the_node_can_do_is_asked_of_it_though_nats_is_away(
     member.nodes.silent(1000.0)
     async with httpx.AsyncClient(trust_env=False) as client:
         act = await client.post(f"{web}/v1/agent/calls/a%2Fb/acts", content="police")
+        police = await client.get(f"{web}/console/110/a%2Fb-h1/stream")
         card = await client.get(f"{web}/v1/agent/calls/a%2Fb/card")
     assert (act.status_code, act.json()["body"]) == (409, "police")
+    assert police.json() == {"detail": "Not Found"}, "the node was asked"
     assert "own" in card.json(), "as it is on record"
 
 

@@ -218,13 +218,15 @@ async def _follow(
     service: Service, handoff: str, found: dict[str, Any], until: float
 ) -> AsyncGenerator[str, None]:
     """`snapshot`, then `turn` and `dossier` while the call is running and the link holds, at last
-    `ended`.
+    `ended`. While the node of a running call is not seen it ends after `snapshot`.
     """
     call_id = found["call_id"]
     session = service.sessions.get(call_id)
     if session is None:
         yield event("snapshot", {"turns": _turns(found), **_shown(found)})
-        yield event("ended", {})
+        # A call that runs on record, and at no node that is seen: the page asks again.
+        if found["ended_at"] is not None or service.member is None:
+            yield event("ended", {})
         return
     said = Words(service.engines.transcriber is not None)
     async with aclosing(call_messages(service, call_id, DOSSIER_EVERY_S)) as messages:
