@@ -66,6 +66,7 @@ async def _serve_asr(settings: Settings) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, log.info, "nothing_to_reload")
     try:
         await run_asr(settings, stopping)
     except asyncio.CancelledError:

@@ -174,6 +174,7 @@ def test_a_node_says_how_it_is_and_drains_at_sigterm(
 
     final = in_background(lambda: engine.transcribe(concatenated(sentences)))
     until(lambda: any(each.at_work for each in engine.nodes))
+    node.process.send_signal(signal.SIGHUP)  # systemctl reload: there is nothing to reload
     node.process.send_signal(signal.SIGTERM)
     assert final().text
     assert node.process.wait(60) == 0
