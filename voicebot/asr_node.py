@@ -28,9 +28,10 @@ from asr.engines import EngineFolders
 from asr.hypothesis import Recognizer
 from asr.nodes.node import Node
 from telephony.access import bearer_token
+from voicebot.cluster.connection import servers_of
 from voicebot.config import Settings
 from voicebot.errors import VoicebotError
-from voicebot.recognisers import engine_folders, nats_servers, open_apart
+from voicebot.recognisers import engine_folders, open_apart
 from voicebot.security import keep_token, local_token, new_token
 
 log = structlog.get_logger()
@@ -60,7 +61,7 @@ async def run_asr(settings: Settings, stopping: asyncio.Event) -> None:
         SecurityError: the token of the port cannot be kept.
     """
     folders = engine_folders(settings)
-    servers = nats_servers(settings)
+    servers = servers_of(settings.nats)
     with _bound(settings) as bound:
         token = _token(settings)
         engine = await asyncio.to_thread(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from asr.nodes.messages import LONGEST_BYTES
 from asr.nodes.transcriber import NodesTranscriber
+from voicebot.cluster.connection import servers_of
 from voicebot.doctor import SHARED
 from voicebot.finding import Check
-from voicebot.recognisers import nats_servers
 
 if TYPE_CHECKING:
     from voicebot.config import Settings
@@ -25,7 +25,7 @@ def nodes(settings: Settings) -> Check:
     Raises:
         RemoteAddressInvalid: the token or the certificates of [nats] cannot be used.
     """
-    shared = NodesTranscriber(nats_servers(settings))
+    shared = NodesTranscriber(servers_of(settings.nats))
     try:
         if not shared.why_away:
             time.sleep(ALL_S)

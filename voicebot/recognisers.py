@@ -17,12 +17,12 @@ from asr.errors import EngineError, UnknownEngine
 from asr.fallback import FallbackTranscriber
 from asr.hypothesis import Recognizer
 from asr.listener import Listener
-from asr.nodes.address import NatsServers
 from asr.nodes.asking import Limits as NodesLimits
 from asr.remote.address import RemoteServer, read_token
 from asr.remote.conversation import Limits
 from asr.supervised import wear
 from asr.supervised.transcriber import SupervisedTranscriber
+from voicebot.cluster.connection import servers_of
 from voicebot.config import REMOTE_ENGINES, Settings
 from voicebot.domain_words import domain_words
 
@@ -70,25 +70,10 @@ def engine_folders(settings: Settings) -> EngineFolders:
     )
 
 
-def nats_servers(settings: Settings) -> NatsServers:
-    """Where the nodes of the shared transcriber are met.
-
-    Raises:
-        RemoteAddressInvalid: the servers' token file cannot be used.
-    """
-    nats = settings.nats
-    return NatsServers(
-        nats.servers,
-        token=read_token(Path(nats.token_file).expanduser()) if nats.token_file else "",
-        tls_ca=Path(nats.tls_ca).expanduser() if nats.tls_ca else None,
-        subject=nats.subject,
-    )
-
-
 def _nodes(settings: Settings) -> NodesEngine:
     limits = settings.asr
     return NodesEngine(
-        nats_servers(settings),
+        servers_of(settings.nats),
         NodesLimits(limits.node_final_s, limits.node_sentinel_s, limits.node_partial_s),
     )
 

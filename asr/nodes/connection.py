@@ -61,6 +61,7 @@ class Connection:
         name: of this process, for the servers' own lists.
         subscribe: called with each new client.
         lost: called when one is lost.
+        overrun: called when messages came faster than they were taken, and some are lost.
 
     Raises:
         RemoteAddressInvalid: the certificates cannot be read.
@@ -73,9 +74,10 @@ class Connection:
         *,
         subscribe: Callable[[Client], Awaitable[None]],
         lost: Callable[[], None] = lambda: None,
+        overrun: Callable[[], None] = lambda: None,
     ) -> None:
         self._servers, self._tls, self._name = servers, servers.tls(), name
-        self._subscribe, self._lost = subscribe, lost
+        self._subscribe, self._lost, self._overrun = subscribe, lost, overrun
         self._client: Client | None = None
         self._up = asyncio.Event()
         self._why = "not yet connected"
@@ -149,6 +151,7 @@ class Connection:
         async def failed(error: Exception) -> None:
             if isinstance(error, nats.errors.SlowConsumerError):
                 log.warning("nats_messages_lost", reason=_named(error))
+                self._overrun()
             elif "permissions violation" in str(error).lower():
                 log.error("nats_forbids", reason=_named(error))
             self._why = _named(error)

@@ -21,8 +21,10 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from voicebot.cluster.connection import SafeClient, read_token, tls_of
-from voicebot.cluster.errors import BusAway, BusError, NobodyAnswers, Refused
+from asr.errors import RemoteAddressInvalid
+from asr.nodes.connection import Away, Connection
+from voicebot.cluster.connection import servers_of
+from voicebot.cluster.errors import BusAway, BusError, BusSettingsError, NobodyAnswers, Refused
 from voicebot.config_nats import Nats
 
 log = structlog.get_logger()
@@ -37,10 +39,6 @@ MOST_UNHANDLED: Final = 20_000
 """Received messages of a subject that wait for their handler; then the newest are lost."""
 AT_ONCE: Final = 64
 """Requests that one `answer` has in hand at a time; the next ones wait."""
-RETRY_S: Final = 1.0
-CONNECT_TIMEOUT_S: Final = 2
-PING_S: Final = 2
-"""A server that answers two of them not is left: a frozen one keeps its connections."""
 ERROR: Final = "$error"
 """Key of an answer that is none: the code of the error."""
 
@@ -77,21 +75,29 @@ class Bus:
     """
 
     def __init__(self, settings: Nats, name: str) -> None:
-        self._settings, self._name = settings, name
-        self._token, self._tls = read_token(settings), tls_of(settings)
         self._outbox: deque[tuple[str, bytes]] = deque()
         self._wanted: list[_Wanted] = []
         self._subscribed = 0
         self._wake = asyncio.Event()
         self._client: Client | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._away_told = self._ending = False
+        self._subject = settings.subject
         self.figures = BusFigures()
+        try:
+            self._connection = Connection(
+                servers_of(settings),
+                name,
+                subscribe=self._begin,
+                lost=self._lost,
+                overrun=self._overrun,
+            )
+        except RemoteAddressInvalid as error:
+            raise BusSettingsError(str(error)) from None
 
     @property
     def connected(self) -> bool:
         """Whether a server is there now."""
-        return self._client is not None and self._client.is_connected
+        return self._connection.up
 
     def publish(self, subject: str, message: Message) -> None:
         """To whoever subscribes; returns at once and never raises."""
@@ -104,7 +110,7 @@ class Bus:
         if len(self._outbox) >= PENDING:
             self._outbox.popleft()
             self.figures.lost += 1
-        self._outbox.append((self._full(subject), payload))
+        self._outbox.append((subject, payload))
         self._wake.set()
 
     def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> None:
@@ -146,8 +152,7 @@ class Bus:
             finally:
                 free.release()
             if answer is not None:
-                with contextlib.suppress(nats.errors.Error, OSError):
-                    await received.respond(_encoded(answer))
+                await self._connection.answer(received.reply, _encoded(answer))
 
         async def take(received: Msg) -> None:
             message = self._decoded(received)
@@ -166,13 +171,14 @@ class Bus:
             Refused: he who took it failed.
         """
         client = self._client
-        if client is None or not client.is_connected:
+        if client is None or not self.connected:
             raise BusAway("There is no connection to NATS now.")
         try:
-            received = await client.request(
-                self._full(subject), _encoded(message), timeout=timeout_s
-            )
-        except (nats.errors.NoRespondersError, nats.errors.TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                received = await client.request(
+                    self._full(subject), _encoded(message), timeout=timeout_s
+                )
+        except (nats.errors.NoRespondersError, TimeoutError):
             raise NobodyAnswers(f"Nobody has answered {subject} within {timeout_s:g} s.") from None
         except (nats.errors.Error, OSError) as error:
             raise BusAway(f"The connection to NATS is lost ({type(error).__name__}).") from None
@@ -185,100 +191,70 @@ class Bus:
 
     async def run(self) -> None:
         """Keeps the connection, until cancelled."""
+        sending = asyncio.create_task(self._send(), name="bus-sending")
         try:
-            while True:
-                await self._connected()
-                await asyncio.sleep(RETRY_S)
+            await self._connection.run()
         finally:
-            for task in self._tasks:
+            for task in (sending, *self._tasks):
                 task.cancel()
 
     async def flush(self, within_s: float = 1.0) -> None:
-        """Waits until what was published is with the server, if it is there."""
+        """Waits until what was published and subscribed is with the server, if it is there."""
         with contextlib.suppress(TimeoutError, nats.errors.Error, OSError):
             async with asyncio.timeout(within_s):
-                while self._outbox and self.connected:  # noqa: ASYNC110 - once, at the very end
+                while self.connected and self._unsent:  # noqa: ASYNC110 - rare, and soon over
                     await asyncio.sleep(0.01)
-                if self._client is not None and self.connected:
+                if self._client is not None:
                     await self._client.flush(max(1, int(within_s)))
+
+    @property
+    def _unsent(self) -> bool:
+        return bool(self._outbox) or self._subscribed < len(self._wanted)
 
     # ── the connection ────────────────────────────────────────────────────────────
 
-    async def _connected(self) -> None:
-        """One client, until the server has closed it, as for a token that is refused."""
-        client = SafeClient()
-        try:
-            await client.connect(
-                list(self._settings.servers),
-                name=self._name,
-                token=self._token,
-                tls=self._tls,
-                connect_timeout=CONNECT_TIMEOUT_S,
-                reconnect_time_wait=int(RETRY_S),
-                max_reconnect_attempts=-1,
-                ping_interval=PING_S,
-                error_cb=self._failed,
-                disconnected_cb=self._disconnected,
-                reconnected_cb=self._reconnected,
-                closed_cb=self._closed,
-            )
-            self._client, self._subscribed = client, 0
-            await self._reconnected()
-            while not client.is_closed:
-                await self._pump(client)
-                await self._wake.wait()
-                self._wake.clear()
-        except (nats.errors.Error, OSError) as error:
-            await self._failed(error)
-        except asyncio.CancelledError:
-            self._ending = True
-            raise
-        finally:
-            self._client = None
-            with contextlib.suppress(nats.errors.Error, OSError):
-                await client.close()
+    async def _begin(self, client: Client) -> None:
+        self._subscribed = 0
+        await self._subscribe_rest(client)
+        self._client = client
+        self._wake.set()
 
-    async def _pump(self, client: Client) -> None:
-        while client.is_connected and self._subscribed < len(self._wanted):
+    def _lost(self) -> None:
+        self._client = None
+        self.figures.disconnected += 1
+
+    def _overrun(self) -> None:
+        self.figures.lost += 1
+
+    async def _subscribe_rest(self, client: Client) -> None:
+        while self._subscribed < len(self._wanted):
             wanted = self._wanted[self._subscribed]
+            self._subscribed += 1
             await client.subscribe(
                 wanted.subject, wanted.queue, wanted.take, pending_msgs_limit=MOST_UNHANDLED
             )
-            self._subscribed += 1
-        while client.is_connected and self._outbox:
-            subject, payload = self._outbox.popleft()
-            try:
-                await client.publish(subject, payload)
-                self.figures.sent += 1
-            except nats.errors.Error as error:
-                self.figures.lost += 1
-                await self._failed(error)
 
-    async def _failed(self, error: Exception) -> None:
-        if isinstance(error, nats.errors.SlowConsumerError):
-            self.figures.lost += 1
-        if not (self._away_told or self._ending):
-            self._away_told = True
-            log.error("bus_away", reason=str(error) or type(error).__name__)
-
-    async def _disconnected(self) -> None:
-        self.figures.disconnected += 1
-        await self._failed(ConnectionError("the connection is lost"))
-
-    async def _reconnected(self) -> None:
-        self._away_told = False
-        log.info("bus_connected", servers=len(self._settings.servers))
-        self._wake.set()
-
-    async def _closed(self) -> None:
-        self._wake.set()
+    async def _send(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._client is not None:
+                with contextlib.suppress(nats.errors.Error, OSError):
+                    await self._subscribe_rest(self._client)
+            while self.connected and self._outbox:
+                subject, payload = self._outbox.popleft()
+                try:
+                    await self._connection.publish(subject, payload)
+                    self.figures.sent += 1
+                except Away:
+                    self.figures.lost += 1
 
     def _want(self, wanted: _Wanted) -> None:
         self._wanted.append(wanted)
         self._wake.set()
 
     def _full(self, subject: str) -> str:
-        return f"{self._settings.subject}.{subject}"
+        return f"{self._subject}.{subject}"
 
     def _decoded(self, received: Msg) -> Message | None:
         self.figures.received += 1

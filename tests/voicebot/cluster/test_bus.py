@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -85,21 +85,84 @@ async def test_without_a_server_nobody_waits_and_what_is_told_is_kept_for_a_whil
     nats_server: NatsServer,  # noqa: F811
 ) -> None:
     got: list[Any] = []
-    async with two(nats_server) as (one, other):
+    settings = Nats(servers=(nats_server.url,))
+    async with open_bus(settings, "other") as other:
         other.subscribe("live", got.append)
+        await until(lambda: other.connected)
         await other.flush()
-        nats_server.kill()
-        await until(lambda: not one.connected and not other.connected)
+        late = Bus(settings, "late")
         began = time.monotonic()
         for number in range(PENDING + 5):
-            one.publish("live", {"n": number})
+            late.publish("live", {"n": number})
         with pytest.raises(BusAway):
-            await one.request("ask", {}, 5.0)
+            await late.request("ask", {}, 5.0)
         assert time.monotonic() - began < 1.0
-        assert one.figures.lost == 5
-        nats_server.start()
+        assert late.figures.lost == 5
+        running = asyncio.create_task(late.run())
         await until(lambda: len(got) == PENDING)
+        running.cancel()
+        await asyncio.wait({running})
     assert [each["n"] for each in got] == list(range(5, PENDING + 5))
+
+
+async def test_a_server_that_comes_back_finds_every_subscription(
+    nats_server: NatsServer,  # noqa: F811
+) -> None:
+    got: list[Any] = []
+
+    async def answer(_: dict[str, Any]) -> dict[str, Any]:
+        return {"n": 1}
+
+    async with two(nats_server) as (one, other):
+        other.subscribe("live", got.append)
+        other.answer("ask", answer)
+        nats_server.kill()
+        await until(lambda: not one.connected and not other.connected)
+        nats_server.start()
+        await until(lambda: one.connected and other.connected)
+        one.publish("live", {"n": 1})
+        await until(lambda: got == [{"n": 1}])
+        assert await one.request("ask", {}, 5.0) == {"n": 1}
+        assert other.figures.disconnected == 1
+
+
+async def test_a_server_that_takes_nothing_any_more_is_left_for_another() -> None:
+    """It keeps its connection and reads no byte: the library would wait for what is unsent."""
+    info = {"server_id": "x", "version": "2.10.0", "max_payload": 1 << 20, "headers": True}
+    connections: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(1)
+        writer.write(b"INFO " + json.dumps(info).encode() + b"\r\n")
+        while line := await reader.readline():
+            if line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+                break
+        cast(asyncio.ReadTransport, writer.transport).pause_reading()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with open_bus(Nats(servers=(f"nats://127.0.0.1:{port}",)), "one") as bus:
+        await until(lambda: bus.connected)
+        for _ in range(100):
+            bus.publish("live", {"text": "x" * 200_000})
+        await until(lambda: len(connections) > 1)
+        assert bus.figures.disconnected >= 1
+    server.close()
+
+
+async def test_a_server_that_talks_nonsense_is_tried_again() -> None:
+    connections: list[int] = []
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(1)
+        writer.write(b"INFO [1]\r\n")
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with open_bus(Nats(servers=(f"nats://127.0.0.1:{port}",)), "one"):
+        await until(lambda: len(connections) > 1)
+    server.close()
 
 
 async def test_a_frozen_server_holds_up_nobody(nats_server: NatsServer) -> None:  # noqa: F811
