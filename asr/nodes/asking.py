@@ -28,7 +28,7 @@ from asr.urgency import Urgency
 
 log = structlog.get_logger()
 
-ATTEMPTS: Final = 3
+ATTEMPTS: Final = 4
 """Nodes that may be lost at one decode."""
 DEADLINES: Final = 2
 """So often a decode may be late: it is given up then, however many nodes there are."""
@@ -91,7 +91,11 @@ class _NotYet:
     """The connection is new, and the nodes' may come in a moment."""
 
 
-_Outcome = Heard | Refused | _Lost | _NotYet
+class _NotThere:
+    """The node that was meant is gone; nothing was lost by it."""
+
+
+_Outcome = Heard | Refused | _Lost | _NotYet | _NotThere
 
 
 class Asking:
@@ -254,7 +258,8 @@ class Asking:
             NodesAway: there is no node.
         """
         if node is not None:
-            return self._gone(request, node)
+            self._gone(request, node)
+            return _NotThere()
         again = self.mailbox.lost_at > float("-inf")
         if again and time.monotonic() < self.mailbox.up_at + BACK_S:
             return _NotYet()

@@ -29,7 +29,8 @@ from asr.pool import open_pool
 from asr.urgency import Urgency, run_as
 from tests.asr.nodes_doubles import Held, NodeProcess, NodeThread, in_background
 from tests.asr.supervised_doubles import Letters, hear_letters, second, until
-from tests.nats_server import FETCHED, NatsServer, nats_server, needs  # noqa: F401 - fixture
+from tests.nats_server import NatsServer, nats_server  # noqa: F401 - fixture
+from tests.voicebot.tools import FETCHED, needs
 
 Open = Callable[..., NodesTranscriber]
 Begin = Callable[..., NodeThread]

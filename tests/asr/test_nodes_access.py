@@ -14,7 +14,8 @@ from asr.nodes.address import NatsServers
 from asr.nodes.transcriber import NodesTranscriber
 from tests.asr.nodes_doubles import NodeThread
 from tests.asr.supervised_doubles import Letters, second
-from tests.nats_server import FETCHED, NatsServer, needs
+from tests.nats_server import NatsServer
+from tests.voicebot.tools import FETCHED, needs
 
 Start = Callable[..., NatsServer]
 

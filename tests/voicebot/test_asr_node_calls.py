@@ -43,7 +43,8 @@ def servers(nats_server: NatsServer) -> NatsServers:  # noqa: F811
 @pytest.fixture
 def begin(servers: NatsServers, models_dir: Path) -> Iterator[Callable[[], NodeThread]]:
     """Begins a node, and ends it after the test."""
-    whisper, nodes = WhisperTranscriber(models_dir / "whisper-base", threads=1), []
+    whisper = WhisperTranscriber(models_dir / "whisper-base", threads=1)
+    nodes: list[NodeThread] = []
 
     def start() -> NodeThread:
         nodes.append(node := NodeThread(whisper, servers, f"n{len(nodes)}"))
