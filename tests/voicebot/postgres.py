@@ -63,6 +63,10 @@ SELECT md5(string_agg(row, ' ' ORDER BY row)) FROM (
 ) AS rows (row)
 """
 _LEAVE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}"
+_WRITTEN_TO = """
+SELECT relname FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0
+"""
 _SEQUENCES_ANEW = """
 SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence
 """
@@ -91,10 +95,14 @@ class _Empty:
         """False, with nothing changed, where there are other tables than there were."""
         if _structure(connection) != self.structure:
             return False
+        used = [sql.Identifier(name) for (name,) in connection.execute(_WRITTEN_TO)]
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL session_replication_role = replica")  # no triggers, no keys
-            delete = sql.SQL("DELETE FROM {}")
-            cursor.execute(sql.SQL(";").join(delete.format(sql.Identifier(t)) for t in self.rows))
+            cursor.execute(sql.SQL(";").join(map(sql.SQL("DELETE FROM {}").format, used)))
+        # Rows lie in the order in which they are written, as in a table that is new.
+        connection.execute(sql.SQL("VACUUM {}").format(sql.SQL(",").join(used)))
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
             for table, rows in self.rows.items():
                 if rows:
                     into = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))
