@@ -80,7 +80,7 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def test(name: Name, as_json: AsJson = False) -> None:
+def test(name: Name, as_json: AsJson = False) -> None:  # noqa: PT028 - a command, no test
     """Send a signed event `webhook.test` now, and say what the receiver answers.
 
     \b
