@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -132,3 +133,9 @@ def test_a_state_that_a_second_desk_waits_for_has_arrived_with_the_first(
     other = [row["number"] for row in duty.seed(Settings().handoff) if row["kind"] == "110"][-1]
     handoff_state(session, handoff="H1", destination=other, state="ringing", at=AT.timestamp())
     assert states(session) == [(1, "applied")]
+
+
+def test_half_a_character_is_refused_before_a_ledger_has_it() -> None:
+    values = json.loads(dossier(1).model_dump_json())
+    with pytest.raises(ValueError, match="surrogate"):
+        Dossier.read(json.dumps({**values, "caller": "\ud800"}))

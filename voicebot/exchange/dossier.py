@@ -88,9 +88,9 @@ class Dossier(BaseModel):
 
     @classmethod
     def read(cls, text: str | bytes) -> Dossier:
-        """From JSON as sent. Raises pydantic.ValidationError."""
+        """From JSON as sent; half a character (a lone surrogate) is none. Raises ValueError."""
         import json
 
         values = json.loads(text)
         values.pop("category_name", None)
-        return cls.model_validate(values)
+        return cls.model_validate_json(json.dumps(values))
