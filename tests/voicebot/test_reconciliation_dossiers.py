@@ -137,5 +137,5 @@ def test_a_state_that_a_second_desk_waits_for_has_arrived_with_the_first(
 
 def test_half_a_character_is_refused_before_a_ledger_has_it() -> None:
     values = json.loads(dossier(1).model_dump_json())
-    with pytest.raises(ValueError, match="surrogate"):
+    with pytest.raises(ValueError, match="hex escape"):
         Dossier.read(json.dumps({**values, "caller": "\ud800"}))
