@@ -41,6 +41,7 @@ class Plan:
         away_s: how long what was killed stays away.
         node: which media node is killed, from 0.
         danger: which dangers are reported, from 0.
+        again: until all is whole, others call when somebody has hung up.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Plan:
     away_s: float
     node: int
     danger: int
+    again: bool = True
 
     @property
     def name(self) -> str:

@@ -140,7 +140,7 @@ async def _calls(
             )
             people.append(caller)
             await caller.run()
-            if fault.over:
+            if fault.over or not plan.again:
                 return
 
     async def harm() -> None:

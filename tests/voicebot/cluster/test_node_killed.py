@@ -22,7 +22,18 @@ async def test_the_callers_of_a_media_node_that_is_killed_reach_a_person(tmp_pat
     if programs() is None or not (ROOT / "var" / "voicebot.db").exists():
         assert not os.environ.get("CI"), "run `scripts/setup.sh --all` and `make setup`"
         pytest.skip("PostgreSQL is not here, or the knowledge base is not published")
-    plan = Plan(MEDIA_PROCESS, 1, 7, calls=2, transcribed=0, at_s=4.0, away_s=1.0, node=0, danger=0)
+    plan = Plan(
+        MEDIA_PROCESS,
+        number=1,
+        seed=7,
+        calls=2,
+        transcribed=0,
+        at_s=4.0,
+        away_s=1.0,
+        node=0,
+        danger=0,
+        again=False,
+    )
     sentences, seen = await run(plan, tmp_path / "run")
     # How long the silences are is the machine's load, which tests share.
     assert [each for each in sentences if not each.startswith("silent:")] == [], seen
