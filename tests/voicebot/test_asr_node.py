@@ -12,6 +12,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from asr.nodes.address import NatsServers
 from asr.nodes.asking import Limits
 from asr.nodes.node import Node
 from asr.nodes.transcriber import NodesTranscriber
+from asr.supervised.transcriber import SupervisedTranscriber
 from asr.whisper import WhisperTranscriber
 from tests.asr.nodes_doubles import NodeThread, in_background
 from tests.asr.supervised_doubles import Letters, until
@@ -127,7 +129,10 @@ def test_nodes_hear_what_the_local_engine_hears_also_where_one_is_killed(
     models_dir: Path,
     sentences: list[Pcm],
 ) -> None:
-    local = WhisperTranscriber(models_dir / "whisper-base", threads=1)
+    # In a process of its own, as at a node: the same threads, hence the same sums.
+    local = SupervisedTranscriber(
+        partial(WhisperTranscriber, models_dir / "whisper-base", threads=1), spare=False
+    )
     both = [serve(name) for name in ("n1", "n2")]
     engine = NodesTranscriber(NatsServers((nats_server.url,)), limits=Limits(60.0, 60.0, 60.0))
     until(lambda: len(engine.nodes) == 2)
@@ -145,6 +150,7 @@ def test_nodes_hear_what_the_local_engine_hears_also_where_one_is_killed(
     assert engine.counts["lost_nodes"] == 1
     until(lambda: len(engine.nodes) == 1)
     engine.close()
+    local.close()
 
 
 def test_a_node_says_how_it_is_and_drains_at_sigterm(
@@ -172,7 +178,7 @@ def test_a_node_says_how_it_is_and_drains_at_sigterm(
     until(lambda: node.get("/ready")[0] == 200)
     until(lambda: engine.nodes)
 
-    final = in_background(lambda: engine.transcribe(concatenated(sentences)))
+    final = in_background(lambda: engine.transcribe(concatenated([*sentences] * 3)))
     until(lambda: any(each.at_work for each in engine.nodes))
     node.process.send_signal(signal.SIGHUP)  # systemctl reload: there is nothing to reload
     node.process.send_signal(signal.SIGTERM)

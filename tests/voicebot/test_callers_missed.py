@@ -412,7 +412,7 @@ async def test_what_cannot_be_put_down_does_not_ring(
     async def away(*_: object, **__: object) -> None:
         raise RecordsUnavailable("away")
 
-    monkeypatch.setattr(records, "transact", away)
+    monkeypatch.setattr(records, "in_background", away)
     with pytest.raises(RecordsUnavailable):
         await desk.calling.once(time.time())
     assert desk.called() == []
