@@ -135,7 +135,7 @@ class _Metrics(BaseHTTPRequestHandler):
 
 def serving(port: int = 0) -> HTTPServer:
     server = HTTPServer(("127.0.0.1", port), _Metrics)
-    threading.Thread(target=server.serve_forever).start()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
 
