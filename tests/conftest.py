@@ -5,6 +5,7 @@ What they write lies in memory where that has room: a disk is waited for after e
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -34,6 +35,9 @@ def scratch() -> Path:
 
 
 def pytest_configure() -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As after nohup or `&`; programs that tests start would ignore it as well.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(scratch())
 
 

@@ -168,7 +168,6 @@ def test_the_live_screen_goes_on_while_the_service_is_started_anew(tmp_path: Pat
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120"}
         arguments = ("top", "--every", "0.5", "--url", url, "--token", "vb_right")
         os.chdir(tmp_path)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # which nohup and `&` have us ignore
         os.execve(sys.executable, [sys.executable, "-m", "voicebot.cli", *arguments], environment)
     shown = _Shown(terminal)
     shown.until("通话 6/8")
