@@ -235,8 +235,30 @@ class Follower:
 
 
 def standing_of(answer: Mapping[str, Any]) -> Standing:
-    """As `RunningCalls.message` has told it."""
-    return Standing(int(answer["seq"]), list(answer["rows"]))
+    """As `RunningCalls.message` has told it.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no such answer.
+    """
+    rows = list(answer["rows"])
+    for row in rows:
+        if not isinstance(row["call_id"], str):
+            raise TypeError("a row without its call")
+    return Standing(int(answer["seq"]), rows)
+
+
+def event_of(told: object) -> Event:
+    """An event as another process has told it.
+
+    Raises:
+        ValueError: it lacks what every event has.
+    """
+    if not isinstance(told, dict) or not all(
+        isinstance(told.get(name), kind)
+        for name, kind in (("kind", str), ("call_id", str), ("at", (int, float)))
+    ):
+        raise ValueError("An event has its kind, call_id and at.")
+    return told
 
 
 def _missed(gone: Any, rows: list[dict[str, Any]]) -> Event:

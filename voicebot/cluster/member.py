@@ -21,7 +21,14 @@ from voicebot.call.live import LiveFeed
 from voicebot.cluster import subjects
 from voicebot.cluster.bus import Bus, open_bus
 from voicebot.cluster.errors import BusError, BusSettingsError
-from voicebot.cluster.live_events import Follower, RunningCalls, Standing, ToldFeed, standing_of
+from voicebot.cluster.live_events import (
+    Follower,
+    RunningCalls,
+    Standing,
+    ToldFeed,
+    event_of,
+    standing_of,
+)
 from voicebot.cluster.nodes import BEAT_S, Node, Nodes, node_of
 from voicebot.config import Settings
 from voicebot.config_roles import EMBEDDED
@@ -142,11 +149,13 @@ class Member:
 
     def _event(self, told: dict[str, Any]) -> None:
         if self._follows and told["node"] != self._own.name:
-            self._follower.event(told["node"], told["run"], int(told["seq"]), told["event"])
+            self._follower.event(
+                told["node"], told["run"], int(told["seq"]), event_of(told["event"])
+            )
 
     def _word(self, told: dict[str, Any]) -> None:
         if told["node"] != self._own.name:
-            self._feed.take(told["event"])
+            self._feed.take(event_of(told["event"]))
 
     def heard(self, message: dict[str, Any]) -> None:
         """What another process says of itself."""

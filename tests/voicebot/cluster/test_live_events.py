@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicebot.cluster.errors import BusAway
-from voicebot.cluster.live_events import Follower, RunningCalls, Standing, standing_of
+from voicebot.cluster.live_events import Follower, RunningCalls, Standing, event_of, standing_of
 from voicebot.web.console.board import Board
 
 Event = dict[str, Any]
@@ -216,3 +216,16 @@ def test_whatever_is_lost_the_screen_ends_with_what_the_node_has(
         assert {row.call_id: row.text for row in screen.board.rows} == here
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "told", [None, [], {}, {"kind": "turn", "at": 1.0}, {"kind": "turn", "at": 1.0, "call_id": 7}]
+)
+def test_what_is_no_event_is_refused_at_the_door(told: object) -> None:
+    with pytest.raises(ValueError, match="call_id"):
+        event_of(told)
+
+
+def test_a_node_that_tells_rows_without_their_calls_is_not_believed() -> None:
+    with pytest.raises((KeyError, TypeError)):
+        standing_of({"seq": 1, "rows": [{"text": "喂"}]})
