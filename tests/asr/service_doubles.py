@@ -28,9 +28,16 @@ class LevelVoice:
     """A voice is whatever is loud."""
 
     def __init__(self) -> None:
+        self._heard = 0
         self._left = np.zeros(0, np.int16)
 
+    @property
+    def heard_s(self) -> float:
+        """Seconds of the stream that have come so far."""
+        return self._heard / RATE
+
     def probabilities(self, pcm: Int16) -> list[tuple[float, int]]:
+        self._heard += pcm.size
         audio = np.concatenate([self._left, pcm])
         whole = len(audio) // WINDOW * WINDOW
         self._left = audio[whole:]
