@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ import structlog
 from nats.aio.client import Client
 
 from asr.nodes.address import NatsServers
+from asr.remote.address import is_loopback
 
 log = structlog.get_logger()
 
@@ -48,7 +48,7 @@ class SafeClient(Client):
         server = self._current_server
         assert server is not None
         plain = not self._server_info.get("tls_required")
-        if plain and (server.uri.scheme == "tls" or not _is_loopback(server.uri.hostname or "")):
+        if plain and (server.uri.scheme == "tls" or not is_loopback(server.uri.hostname or "")):
             raise nats.errors.SecureConnWantedError
         return super()._connect_command()
 
@@ -212,12 +212,3 @@ async def _closed(client: Client) -> None:
 
 def _named(error: Exception) -> str:
     return str(error).removeprefix("nats: ") or type(error).__name__
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

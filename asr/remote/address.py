@@ -74,7 +74,7 @@ def check_url(url: str) -> None:
             "The address of the speech server holds a name or password, which would end in logs; "
             "put a token into asr.token_file."
         )
-    if parts.scheme == "ws" and not _is_loopback(host):
+    if parts.scheme == "ws" and not is_loopback(host):
         raise RemoteAddressInvalid(
             "Callers' voices leave this machine only over TLS: use a wss:// address, or "
             "127.0.0.1 with ws://."
@@ -98,8 +98,8 @@ def read_token(file: Path) -> str:
     return token
 
 
-def _is_loopback(host: str) -> bool:
-    """By name only: nothing is resolved."""
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's own; nothing is resolved."""
     if host.lower() == "localhost":
         return True
     try:
