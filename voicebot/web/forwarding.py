@@ -9,24 +9,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import structlog
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from starlette.types import ASGIApp, Receive, Scope, Send
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
 from voicebot.cluster.everywhere import recording_elsewhere
 from voicebot.cluster.nodes import Node
 from voicebot.web.access import SAFE
-from voicebot.web.forwarded import BETWEEN_NODES, HOP_BY_HOP, NoTarget, handed_on, url_at
+from voicebot.web.forwarded import BETWEEN_NODES, NoTarget, handed_on, url_at
 from voicebot.web.of_calls import OfCall, concerns
+from voicebot.web.passing_on import (
+    Body,
+    has_body,
+    pass_answer,
+    pass_back,
+    pass_denial,
+    pass_there,
+)
 
 if TYPE_CHECKING:
     from voicebot.web.service import Service
@@ -38,10 +45,10 @@ OPEN_S = 6.0
 """For a WebSocket: the node looks up who asks before it takes it."""
 ANSWER_S = 10.0
 """A node that has not begun to answer by then is away."""
+SILENT_S = 30.0
+"""So is one that falls silent within a stream: each has a beat every ten seconds."""
 IDLE_S = 2.0
 """A connection that idles is let go before the node closes it (uvicorn: 5 s), under a request."""
-SILENT_S = 30.0
-"""So is one that is silent within a stream: each has a beat every ten seconds."""
 MOST_MESSAGE = 2**20
 AWAY = {
     "code": "node_away",
@@ -87,16 +94,35 @@ class Forwarding:
         if node is not None:
             await self.to(node, scope, receive, send)
         elif wanted.what in ("running", "handoff") and (lost := self._lost(wanted.id)) is not None:
-            await self._http(lost, scope, receive, send, instead=self._app)
+            await self.to(lost, scope, receive, send, instead=self._app)
         elif wanted.what == "new_call" and "media" not in self._member.roles:
             await _refuse(NO_NODE, 503, scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    async def to(self, node: Node, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have a request answered by a node."""
-        forward = self._websocket if scope["type"] == "websocket" else self._http
-        await forward(node, scope, receive, send)
+    async def to(
+        self,
+        node: Node,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        instead: ASGIApp | None = None,
+    ) -> None:
+        """Have a request answered by a node.
+
+        Parameters:
+            instead: answers an HTTP request where nothing listens at the node any more.
+        """
+        try:
+            url = url_at(node.address, scope)
+        except NoTarget:
+            await _refuse(NO_TARGET, 400, scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            await self._websocket(node, url, scope, receive, send)
+        else:
+            await self._http(node, url, scope, receive, send, instead)
 
     async def _node(self, wanted: OfCall) -> Node | None:
         """Who has it; None: this process, or nobody."""
@@ -122,18 +148,12 @@ class Forwarding:
     async def _http(
         self,
         node: Node,
+        url: httpx.URL,
         scope: Scope,
         receive: Receive,
         send: Send,
-        *,
-        instead: ASGIApp | None = None,
+        instead: ASGIApp | None,
     ) -> None:
-        """`instead`: answers where nothing listens at the node any more."""
-        try:
-            url = url_at(node.address, scope)
-        except NoTarget:
-            await _refuse(NO_TARGET, 400, scope, receive, send)
-            return
         if self._client is None:
             limits = httpx.Limits(
                 max_connections=None, max_keepalive_connections=32, keepalive_expiry=IDLE_S
@@ -144,27 +164,27 @@ class Forwarding:
                 trust_env=False,
                 limits=limits,
             )
-        body = _Body(receive)
+        body = Body(receive)
         request = self._client.build_request(
             scope["method"],
             url,
             headers=list(handed_on(scope, self._member.nodes.own, url)),
-            content=body.parts() if _has_body(scope) else None,
+            content=body.parts() if has_body(scope) else None,
         )
         try:
             async with asyncio.timeout(ANSWER_S):
                 answer = await self._client.send(request, stream=True)
         except (httpx.HTTPError, TimeoutError) as error:
-            if instead is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            if unsent and instead is not None:
                 await instead(scope, receive, send)
                 return
             self._away(node, error)
-            unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             refusal = AWAY if unsent or scope["method"] in SAFE else NO_ANSWER
             await _refuse(refusal, 503, scope, receive, send)
             return
         gone = asyncio.create_task(body.until_gone())
-        passing = asyncio.create_task(_pass_on(answer, send))
+        passing = asyncio.create_task(pass_answer(answer, send))
         try:
             await asyncio.wait((gone, passing), return_when=asyncio.FIRST_COMPLETED)
             if passing.done():
@@ -181,13 +201,10 @@ class Forwarding:
 
     # ── WebSocket ─────────────────────────────────────────────────────────────────
 
-    async def _websocket(self, node: Node, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _websocket(
+        self, node: Node, url: httpx.URL, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         await receive()  # websocket.connect
-        try:
-            url = url_at(node.address, scope)
-        except NoTarget:
-            await _refuse(NO_TARGET, 400, scope, receive, send)
-            return
         secure = url.scheme == "https"
         try:
             far = await connect(
@@ -204,7 +221,7 @@ class Forwarding:
                 proxy=None,
             )
         except InvalidStatus as denied:
-            await _deny(denied, scope, receive, send)
+            await pass_denial(denied, send)
             return
         except (OSError, TimeoutError, WebSocketException) as error:
             self._away(node, error)
@@ -212,8 +229,8 @@ class Forwarding:
             return
         async with far:
             await send({"type": "websocket.accept", "subprotocol": far.subprotocol})
-            there = asyncio.create_task(_there(receive, far))
-            back = asyncio.create_task(_back(far, send))
+            there = asyncio.create_task(pass_there(receive, far))
+            back = asyncio.create_task(pass_back(far, send))
             try:
                 await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -225,91 +242,11 @@ class Forwarding:
         log.warning("node_not_reached", node=node.name, reason=type(error).__name__)
 
 
-class _Body:
-    """The body of a request as it comes, and then that its sender is gone."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-
-    async def parts(self) -> AsyncIterator[bytes]:
-        more = True
-        while more:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise httpx.RequestError("the sender is gone")
-            more = message.get("more_body", False)
-            yield message.get("body", b"")
-
-    async def until_gone(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-
-
-def _has_body(scope: Scope) -> bool:
-    headers = Headers(scope=scope)
-    return "content-length" in headers or "transfer-encoding" in headers
-
-
-async def _pass_on(answer: httpx.Response, send: Send) -> None:
-    headers = [
-        (name, value)
-        for name, value in answer.headers.raw
-        if name.lower().decode("latin-1") not in HOP_BY_HOP | {"date", "server"}
-    ]
-    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
-    async for part in answer.aiter_raw():
-        await send({"type": "http.response.body", "body": part, "more_body": True})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _there(receive: Receive, far: ClientConnection) -> None:
-    with contextlib.suppress(ConnectionClosed):
-        while True:
-            message: Message = await receive()
-            if message["type"] == "websocket.disconnect":
-                await far.close(_closable(message.get("code", 1000)))
-                return
-            given: Any = message.get("text")
-            await far.send(given if given is not None else message.get("bytes") or b"")
-
-
-async def _back(far: ClientConnection, send: Send) -> None:
-    with contextlib.suppress(OSError, RuntimeError):  # who went first has said so
-        with contextlib.suppress(ConnectionClosed):
-            async for message in far:
-                kind = "text" if isinstance(message, str) else "bytes"
-                await send({"type": "websocket.send", kind: message})
-        code = far.close_code or 1000
-        reason = far.close_reason or ""
-        await send({"type": "websocket.close", "code": _closable(code), "reason": reason})
-
-
-def _closable(code: int) -> int:
-    """A code that may be sent: 1005 and 1006 only tell that none came."""
-    return code if 1000 <= code < 5000 and code not in (1004, 1005, 1006, 1015) else 1011
-
-
 async def _refuse(
     body: dict[str, str], status: int, scope: Scope, receive: Receive, send: Send
 ) -> None:
     answer = JSONResponse(body, status, {"Retry-After": "2", "Cache-Control": "no-store"})
     await answer(scope, receive, send)
-
-
-async def _deny(denied: InvalidStatus, scope: Scope, receive: Receive, send: Send) -> None:
-    """What the node has answered instead of a WebSocket."""
-    answer = denied.response
-    kept = ("content-type", "www-authenticate", "retry-after", "cache-control")
-    headers = [(k.lower(), v) for k, v in answer.headers.raw_items() if k.lower() in kept]
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    await send(
-        {
-            "type": "websocket.http.response.start",
-            "status": answer.status_code,
-            "headers": encoded,
-        }
-    )
-    await send({"type": "websocket.http.response.body", "body": answer.body or b""})
 
 
 def _tls(nodes_ca: str) -> ssl.SSLContext:
