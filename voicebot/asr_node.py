@@ -28,7 +28,7 @@ from asr.engines import EngineFolders
 from asr.hypothesis import Recognizer
 from asr.nodes.node import Node
 from telephony.access import bearer_token
-from voicebot.cluster.connection import servers_of
+from voicebot.cluster.nats_servers import servers_of
 from voicebot.config import Settings
 from voicebot.errors import VoicebotError
 from voicebot.recognisers import engine_folders, open_apart

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from asr.nodes.messages import LONGEST_BYTES
 from asr.nodes.transcriber import NodesTranscriber
-from voicebot.cluster.connection import servers_of
+from voicebot.cluster.nats_servers import servers_of
 from voicebot.doctor import SHARED
 from voicebot.finding import Check
 

@@ -22,7 +22,7 @@ from asr.remote.address import RemoteServer, read_token
 from asr.remote.conversation import Limits
 from asr.supervised import wear
 from asr.supervised.transcriber import SupervisedTranscriber
-from voicebot.cluster.connection import servers_of
+from voicebot.cluster.nats_servers import servers_of
 from voicebot.config import REMOTE_ENGINES, Settings
 from voicebot.domain_words import domain_words
 

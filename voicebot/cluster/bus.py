@@ -23,8 +23,8 @@ from nats.aio.msg import Msg
 
 from asr.errors import RemoteAddressInvalid
 from asr.nodes.connection import Away, Connection
-from voicebot.cluster.connection import servers_of
 from voicebot.cluster.errors import BusAway, BusError, BusSettingsError, NobodyAnswers, Refused
+from voicebot.cluster.nats_servers import servers_of
 from voicebot.config_nats import Nats
 
 log = structlog.get_logger()
