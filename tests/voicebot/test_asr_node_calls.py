@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile as sf
-import soxr
 
 from asr.nodes.address import NatsServers
 from asr.nodes.asking import Limits
@@ -21,13 +17,19 @@ from asr.pool import open_pool
 from asr.whisper import WhisperTranscriber
 from flows.events import Ear
 from telephony.call_control import Rejection
-from telephony.codecs import Int16
 from telephony.scripted import ScriptedLine
 from tests.asr.nodes_doubles import NodeThread
 from tests.asr.supervised_doubles import until
 from tests.nats_server import NatsServer, nats_server  # noqa: F401 - fixture
-from tests.voicebot.test_session import LoudIsVoice, called, offered, scripted_engines
+from tests.voicebot.sentences import sentences
+from tests.voicebot.test_session import (
+    called,
+    offered,
+    scripted_engines,
+    service,  # noqa: F401 - fixture
+)
 from voicebot.app import Service
+from voicebot.call.engines import Engines
 from voicebot.config import Settings
 from voicebot.records.store import Records
 
@@ -63,31 +65,8 @@ def shared(servers: NatsServers) -> Iterator[NodesTranscriber]:
 
 
 @pytest.fixture
-def sentences(shared_dir: Path) -> list[Int16]:
-    """Recordings at the line's rate, each with silence in which its turn ends."""
-    found = []
-    for path in sorted((shared_dir / "data" / "speech" / "aishell1_s0150").iterdir())[:SENTENCES]:
-        pcm, rate = sf.read(path, dtype="int16")
-        found.append(np.concatenate([soxr.resample(pcm, rate, 8000), np.zeros(12_000, np.int16)]))
-    return found
-
-
-@pytest.fixture
-async def service(
-    settings: Settings,
-    records: Records,
-    shared: NodesTranscriber,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Service]:
-    for module in ("session", "voice"):
-        monkeypatch.setattr(f"voicebot.call.{module}.VoiceDetector", LoudIsVoice)
-    clock = asyncio.get_running_loop().time
-    monkeypatch.setattr("voicebot.call.session.time", SimpleNamespace(monotonic=clock))
-    engines = scripted_engines(tmp_path, transcriber=shared)
-    pool = asyncio.create_task(engines.pool.run())
-    yield Service(settings, engines, records, await records.duty_directory(), None)
-    pool.cancel()
+def engines(shared: NodesTranscriber, tmp_path: Path) -> Engines:
+    return scripted_engines(tmp_path, transcriber=shared)
 
 
 def turns(record: dict[str, Any]) -> list[str]:
@@ -96,15 +75,15 @@ def turns(record: dict[str, Any]) -> list[str]:
 
 @pytest.mark.leaping_time
 async def test_a_call_goes_on_without_nodes_and_has_its_words_again_when_one_is_there(
-    service: Service,
+    service: Service,  # noqa: F811
     shared: NodesTranscriber,
     begin: Callable[[], NodeThread],
-    sentences: list[Int16],
+    shared_dir: Path,
 ) -> None:
     async def heard(call_id: str, *, away: bool) -> dict[str, Any]:
         line = ScriptedLine(offered(call_id))
         call = await called(service, line)
-        for number, pcm in enumerate(sentences):
+        for number, pcm in enumerate(sentences(shared_dir, SENTENCES)):
             if away and number == 1:
                 node.leave()
             if away and number == SENTENCES - 1:
@@ -130,19 +109,18 @@ async def test_a_call_goes_on_without_nodes_and_has_its_words_again_when_one_is_
 async def test_calls_beyond_the_least_are_refused_while_no_node_is_there(
     settings: Settings,
     records: Records,
+    engines: Engines,
     shared: NodesTranscriber,
     begin: Callable[[], NodeThread],
-    tmp_path: Path,
 ) -> None:
-    engines = scripted_engines(tmp_path, transcriber=shared)
     engines = replace(engines, pool=open_pool(shared, engines.work_executor))
-    service = Service(settings, engines, records, await records.duty_directory(), None)
+    refusing = Service(settings, engines, records, await records.duty_directory(), None)
     least = settings.admission.calls_at_least
-    admission = service._admission
+    admission = refusing._admission
     for number in range(least):
         assert admission.reserve(offered(f"c-{number}", caller=f"1380000000{number}")) is None
     assert admission.reserve(offered("one-more")) is Rejection.FULL
     await asyncio.to_thread(begin)
     await asyncio.to_thread(until, lambda: shared.workers)
     assert admission.reserve(offered("one-more")) is None
-    assert service.recognition.workers == 1
+    assert refusing.recognition.workers == 1

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pytest
-import soundfile as sf
-import soxr
 
 from asr.engines import EngineFolders, open_transcriber
 from asr.remote.transcriber import RemoteTranscriber
@@ -23,15 +17,20 @@ from asr.supervised.transcriber import SupervisedTranscriber
 from asr.supervised.wear import Limits
 from asr.whisper import WhisperTranscriber
 from flows.events import Ear
-from telephony.codecs import Int16
 from telephony.scripted import ScriptedLine
 from tests.asr.supervised_doubles import Faults, faulty
-from tests.voicebot.test_session import LoudIsVoice, called, offered, scripted_engines, until
+from tests.voicebot.sentences import sentences
+from tests.voicebot.test_session import (
+    called,
+    offered,
+    scripted_engines,
+    service,  # noqa: F401 - fixture
+    until,
+)
 from voicebot.app import Service
-from voicebot.call.engines import open_ears
+from voicebot.call.engines import Engines, open_ears
 from voicebot.config import Settings, load_settings
 from voicebot.recognisers import DECODING_NICENESS
-from voicebot.records.store import Records
 
 
 def settings_with(folder: Path, models: Path, asr: str) -> Settings:
@@ -95,41 +94,21 @@ def whisper(models_dir: Path, faults: Faults) -> Iterator[SupervisedTranscriber]
 
 
 @pytest.fixture
-def sentences(shared_dir: Path) -> list[Int16]:
-    """Recordings at the line's rate, each with silence in which its turn ends."""
-    found = []
-    for path in sorted((shared_dir / "data" / "speech" / "aishell1_s0150").iterdir())[:SENTENCES]:
-        pcm, rate = sf.read(path, dtype="int16")
-        found.append(np.concatenate([soxr.resample(pcm, rate, 8000), np.zeros(12_000, np.int16)]))
-    return found
-
-
-@pytest.fixture
-async def service(
-    settings: Settings,
-    records: Records,
-    whisper: SupervisedTranscriber,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Any:
-    for module in ("session", "voice"):
-        monkeypatch.setattr(f"voicebot.call.{module}.VoiceDetector", LoudIsVoice)
-    clock = asyncio.get_running_loop().time
-    monkeypatch.setattr("voicebot.call.session.time", SimpleNamespace(monotonic=clock))
-    engines = scripted_engines(tmp_path, transcriber=whisper)
-    pool = asyncio.create_task(engines.pool.run())
-    yield Service(settings, engines, records, await records.duty_directory(), None)
-    pool.cancel()
+def engines(whisper: SupervisedTranscriber, tmp_path: Path) -> Engines:
+    return scripted_engines(tmp_path, transcriber=whisper)
 
 
 @pytest.mark.leaping_time
 async def test_a_call_goes_on_and_its_transcript_is_whole_when_the_engine_is_killed_in_it(
-    service: Service, whisper: SupervisedTranscriber, faults: Faults, sentences: list[Int16]
+    service: Service,  # noqa: F811
+    whisper: SupervisedTranscriber,
+    faults: Faults,
+    shared_dir: Path,
 ) -> None:
     async def heard(call_id: str, *, killed: bool) -> list[str]:
         line = ScriptedLine(offered(call_id))
         call = await called(service, line)
-        for number, pcm in enumerate(sentences):
+        for number, pcm in enumerate(sentences(shared_dir, SENTENCES)):
             if killed and number == 0:
                 faults.add("is killed")  # in a decode
             half = len(pcm) // 2
