@@ -15,15 +15,9 @@ import argparse
 import asyncio
 import dataclasses
 import json
-import os
 import random
-import shutil
 import sys
-import tempfile
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -33,6 +27,7 @@ from benchmarks.chaos.evidence import read, settled
 from benchmarks.chaos.faults import Fault, LossyNetwork
 from benchmarks.chaos.judging import Found, Span, broken
 from benchmarks.chaos.stage import Stage, cannot
+from benchmarks.faulted_runs import run_all, say, seed_of
 from benchmarks.trial_service import TrialError
 from voicebot.errors import VoicebotError
 
@@ -41,8 +36,12 @@ SETTLE_S = 60.0
 LOSS, DELAY_S, JITTER_S = 0.02, 0.05, 0.03
 
 
-async def run(plan: Plan, folder: Path) -> list[str]:
-    """One run; the invariants that did not hold."""
+async def run(plan: Plan, folder: Path) -> tuple[list[str], str]:
+    """One run; the invariants that did not hold, and nothing else that is to be told."""
+    return await _broken(plan, folder), ""
+
+
+async def _broken(plan: Plan, folder: Path) -> list[str]:
     stage = Stage(plan, folder)
     excused: list[Span] = []
     network: LossyNetwork | None = None
@@ -93,32 +92,6 @@ def _keep(folder: Path, plan: Plan, callers: Callers, found: Found) -> None:
     )
 
 
-class OfAKind(Protocol):
-    """A run's plan."""
-
-    @property
-    def kind(self) -> str: ...
-
-
-def summary(outcomes: Sequence[tuple[OfAKind, list[str]]], seed: int) -> dict[str, object]:
-    """Pure: the JSON line of the contract."""
-    kinds: dict[str, dict[str, int]] = {}
-    for plan, sentences in outcomes:
-        count = kinds.setdefault(plan.kind, {"runs": 0, "broken": 0})
-        count["runs"] += 1
-        count["broken"] += bool(sentences)
-    return {
-        "runs": len(outcomes),
-        "broken": sum(bool(sentences) for _, sentences in outcomes),
-        "kinds": kinds,
-        "seed": seed,
-    }
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.chaos",
@@ -132,37 +105,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="repeats runs; drawn and told otherwise")
     parser.add_argument("--keep", type=Path, help="folder in which every run's folder stays")
     given = parser.parse_args()
-    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(10**6)
-    folder = (given.keep or Path(tempfile.mkdtemp(prefix="chaos-"))).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    seed = seed_of(given.seed)
     kinds = []
     for kind in given.only or KINDS:
         reason = cannot(kind)
         if reason:
-            _say(f"{kind}: left out: {reason}")
+            say(f"{kind}: left out: {reason}")
         else:
             kinds.append(kind)
-    outcomes: list[tuple[Plan, list[str]]] = []
-    planned = plans(given.runs, seed, kinds)
-    for number, plan in enumerate(planned, 1):
-        began = time.monotonic()
-        shutil.rmtree(folder / plan.name, ignore_errors=True)
-        sentences = asyncio.run(run(plan, folder / plan.name))
-        outcomes.append((plan, sentences))
-        verdict = "BROKEN" if sentences else "held"
-        _say(
-            f"{number}/{len(planned)}  {plan.kind} at {plan.at_s} s for {plan.lasts_s} s  "
-            f"{verdict}  ({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})"
-        )
-        for sentence in sentences:
-            _say(f"    {sentence}")
-        if sentences:
-            _say(f"    kept: {folder / plan.name}")
-        elif given.keep is None:
-            shutil.rmtree(folder / plan.name, ignore_errors=True)
-    result = summary(outcomes, seed)
-    print(json.dumps(result))
-    return 1 if result["broken"] else 0
+    return run_all(
+        plans(given.runs, seed, kinds),
+        run,
+        lambda plan: f"{plan.kind} at {plan.at_s} s for {plan.lasts_s} s",
+        keep=given.keep,
+        prefix="chaos-",
+        seed=seed,
+    )
 
 
 if __name__ == "__main__":

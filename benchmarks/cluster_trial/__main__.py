@@ -14,23 +14,12 @@ status 1 if an invariant did not hold.
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import os
-import random
-import shutil
 import sys
-import tempfile
-import time
 from pathlib import Path
 
-from benchmarks.chaos.__main__ import summary
 from benchmarks.cluster_trial.drawing import KINDS, NONE, plans
 from benchmarks.cluster_trial.run import run
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+from benchmarks.faulted_runs import run_all, seed_of
 
 
 def main() -> int:
@@ -55,31 +44,16 @@ def main() -> int:
     given = parser.parse_args()
     if not 0 <= given.transcribed < given.calls:
         parser.error("--transcribed must be less than --calls")
-    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(10**6)
-    folder = (given.keep or Path(tempfile.mkdtemp(prefix="cluster-", dir="/tmp"))).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    seed = seed_of(given.seed)
     kinds = [each for each in given.kill or KINDS if each != "asr" or given.transcribed]
-    planned = plans(given.runs, seed, kinds, calls=given.calls, transcribed=given.transcribed)
-    outcomes = []
-    for number, plan in enumerate(planned, 1):
-        began = time.monotonic()
-        shutil.rmtree(folder / plan.name, ignore_errors=True)
-        sentences, seen = asyncio.run(run(plan, folder / plan.name))
-        outcomes.append((plan, sentences))
-        _say(
-            f"{number}/{len(planned)}  {plan.kind} at {plan.at_s} s, away {plan.away_s} s  "
-            f"{'BROKEN' if sentences else 'held'}  {seen}  "
-            f"({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})"
-        )
-        for sentence in sentences:
-            _say(f"    {sentence}")
-        if sentences:
-            _say(f"    kept: {folder / plan.name}")
-        elif given.keep is None:
-            shutil.rmtree(folder / plan.name, ignore_errors=True)
-    result = summary(outcomes, seed)
-    print(json.dumps(result))
-    return 1 if result["broken"] else 0
+    return run_all(
+        plans(given.runs, seed, kinds, calls=given.calls, transcribed=given.transcribed),
+        run,
+        lambda plan: f"{plan.kind} at {plan.at_s} s, away {plan.away_s} s",
+        keep=given.keep,
+        prefix="cluster-",
+        seed=seed,
+    )
 
 
 if __name__ == "__main__":

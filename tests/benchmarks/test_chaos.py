@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.chaos.__main__ import summary
 from benchmarks.chaos.drawing import KINDS, WITH_POSTGRESQL, draw, plans
 from benchmarks.chaos.faults import LossyNetwork
 from benchmarks.chaos.judging import (
@@ -24,6 +23,7 @@ from benchmarks.chaos.judging import (
     broken,
     longest_silence,
 )
+from benchmarks.faulted_runs import summary
 
 TOLD = Told(
     "CA-danger-1",
