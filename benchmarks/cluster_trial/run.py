@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from benchmarks.chaos.callers import AGENT, OFFICER, until
+from benchmarks.chaos.desks import DeskProcess
 from benchmarks.chaos.evidence import read, settled
 from benchmarks.chaos.judging import Found
 from benchmarks.cluster_trial.callers import Attempt, Caller, prepare
@@ -48,13 +49,13 @@ class Record:
     """A desk's line and its dossiers together, for `benchmarks.chaos.evidence`."""
 
     line: DeskLine
-    papers: object
+    papers: DeskProcess
 
     def handoffs(self) -> frozenset[str]:
-        return self.line.handoffs() | self.papers.handoffs()  # type: ignore[attr-defined,no-any-return]
+        return self.line.handoffs() | self.papers.handoffs()
 
     def dossiers(self) -> frozenset[str]:
-        return self.papers.dossiers()  # type: ignore[attr-defined,no-any-return]
+        return self.papers.dossiers()
 
 
 class Used:

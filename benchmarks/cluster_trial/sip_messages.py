@@ -70,6 +70,14 @@ def within(method: str, dialogue: Dialogue, own: Address, number: int, branch: s
     )
 
 
+def cancel(invite_: Datagram) -> bytes:
+    """The end of an INVITE that is not answered yet."""
+    kept = ("via", "from", "to", "call-id", "max-forwards")
+    lines = [line for line in invite_.lines if _name(line) in kept]
+    lines.append(f"CSeq: {invite_.first('cseq').split()[0]} CANCEL")
+    return _message(f"CANCEL {invite_.start.split()[1]} SIP/2.0", lines)
+
+
 def of_refusal(invite_: Datagram, to: str) -> bytes:
     """The ACK of a final response that is no 2xx: it belongs to the INVITE's transaction."""
     kept = ("via", "from", "call-id", "max-forwards")
@@ -132,6 +140,13 @@ def address_of(uri: str) -> Address:
     host = uri.partition(":")[2].rpartition("@")[2].partition(";")[0]
     name, _, port = host.partition(":")
     return name, int(port or 5060)
+
+
+def source_of(request: Datagram) -> Address:
+    """Where a response goes: the topmost Via, which is honest on this machine."""
+    via = request.first("via").split(",")[0].split(";")
+    host, _, port = via[0].split()[-1].partition(":")
+    return host, int(port or 5060)
 
 
 def offer(media: Address) -> str:

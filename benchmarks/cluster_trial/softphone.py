@@ -44,7 +44,6 @@ class Line:
         """Of the final answer."""
         self.by_far = False
         """The other side has ended it."""
-        self.handoff = ""
         self.bye_answered = asyncio.Event()
         self.last_answer = b""
 
@@ -127,7 +126,7 @@ class Softphone(asyncio.DatagramProtocol):
             bye = sip.within("BYE", dialogue, self.address, 2, _branch())
             self._spawn(self._insist(bye, dialogue.hop, line.bye_answered, None, BYE_S))
         elif (sent := self._invites.get(line.call_id)) is not None:
-            self._send(_cancel(sent), sip.address_of(sent.start.split()[1]))
+            self._send(sip.cancel(sent), sip.address_of(sent.start.split()[1]))
 
     def ring(self, line: Line, request: Datagram) -> None:
         self._answer(line, request, "180 Ringing")
@@ -137,7 +136,7 @@ class Softphone(asyncio.DatagramProtocol):
         line.dialogue = sip.called(request, line.call_id)
         self._answer(line, request, "200 OK", line.media)
         line.talk(request.body)
-        self._spawn(self._insist(line.last_answer, _source(request), line.heard_of, None))
+        self._spawn(self._insist(line.last_answer, sip.source_of(request), line.heard_of, None))
 
     # ── what comes ────────────────────────────────────────────────────────────────────
 
@@ -152,10 +151,9 @@ class Softphone(asyncio.DatagramProtocol):
         elif message.method == "INVITE" and line is None:
             if self._on_call is not None:
                 self._spawn(self._take(message))
-        elif (
-            message.method == "OPTIONS" and line is None
-        ):  # the dispatcher asks whether it is there
-            self._send(sip.answer(message, "200 OK", _tag(), self.address), _source(message))
+        elif message.method == "OPTIONS" and line is None:
+            # The dispatcher asks whether it is there.
+            self._send(sip.answer(message, "200 OK", _tag(), self.address), sip.source_of(message))
         elif line is not None:
             self._request(line, message)
 
@@ -192,10 +190,10 @@ class Softphone(asyncio.DatagramProtocol):
             case "ACK":
                 line.heard_of.set()
             case "BYE":
-                self._confirm(line, message)
+                self._reply(line, message)
                 line.end(by_far=True)
             case "CANCEL":
-                self._confirm(line, message)
+                self._reply(line, message)
                 if not line.up.is_set() and (offered := self._invites.get(line.call_id)):
                     self._answer(line, offered, "487 Request Terminated")
                     line.end(by_far=True)
@@ -204,15 +202,19 @@ class Softphone(asyncio.DatagramProtocol):
                 line.talk(message.body or "")
             case "INVITE":
                 if line.last_answer:
-                    self._send(line.last_answer, _source(message))
+                    self._send(line.last_answer, sip.source_of(message))
             case _ if line.over.is_set():
                 gone = "481 Call/Transaction Does Not Exist"
-                self._send(sip.answer(message, gone, line.call_id, self.address), _source(message))
+                self._send(
+                    sip.answer(message, gone, line.call_id, self.address), sip.source_of(message)
+                )
             case _:
-                self._confirm(line, message)
+                self._reply(line, message)
 
-    def _confirm(self, line: Line, request: Datagram) -> None:
-        self._send(sip.answer(request, "200 OK", line.call_id, self.address), _source(request))
+    def _reply(self, line: Line, request: Datagram) -> None:
+        self._send(
+            sip.answer(request, "200 OK", line.call_id, self.address), sip.source_of(request)
+        )
 
     async def _take(self, request: Datagram) -> None:
         assert self._on_call is not None
@@ -259,7 +261,7 @@ class Softphone(asyncio.DatagramProtocol):
         self, line: Line, request: Datagram, status: str, media: sip.Address | None = None
     ) -> None:
         line.last_answer = sip.answer(request, status, line.call_id, self.address, media)
-        self._send(line.last_answer, _source(request))
+        self._send(line.last_answer, sip.source_of(request))
 
     def _send(self, data: bytes, to: sip.Address) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -283,22 +285,3 @@ def _tag() -> str:
 
 def _branch() -> str:
     return f"z9hG4bK{secrets.token_hex(8)}"
-
-
-def _source(request: Datagram) -> sip.Address:
-    """Where a response goes: the topmost Via, which is honest on this machine."""
-    via = request.first("via").split(",")[0].split(";")
-    host, _, port = via[0].split()[-1].partition(":")
-    return host, int(port or 5060)
-
-
-def _cancel(invite: Datagram) -> bytes:
-    kept = [
-        line
-        for line in invite.lines
-        if line.partition(":")[0].lower() in ("via", "from", "to", "call-id", "max-forwards")
-    ]
-    number = invite.first("cseq").split()[0]
-    start = f"CANCEL {invite.start.split()[1]} SIP/2.0"
-    lines = [start, *kept, f"CSeq: {number} CANCEL", "Content-Length: 0"]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

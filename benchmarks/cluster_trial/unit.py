@@ -61,10 +61,6 @@ class Unit:
         assert self._process is not None
         return self._process.pid
 
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
     def _all(self) -> list[int]:
         return [*descendants(self.pid), *marked(str(self.folder))]
 
