@@ -214,10 +214,6 @@ class SentenceEmbedder:
             return np.zeros((0, self.dimension), np.float32)
         return np.stack([known[text] for text in texts])
 
-    def for_corpus(self, *, progress: bool = False) -> CorpusEmbedder:
-        """This embedder with `embed` meaning `embed_corpus`, to build an index with."""
-        return CorpusEmbedder(self, progress)
-
     def near_duplicates(
         self, texts: Sequence[str], *, above: float = 0.9, most: int = 200
     ) -> list[tuple[float, int, int]]:
@@ -323,16 +319,6 @@ class SentenceEmbedder:
             while len(self._recent) > self._cached_texts:
                 self._recent.popitem(last=False)
         return found
-
-
-class CorpusEmbedder:
-    """`SentenceEmbedder` as an index builder sees it."""
-
-    def __init__(self, embedder: SentenceEmbedder, progress: bool) -> None:
-        self._embedder, self._progress = embedder, progress
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        return self._embedder.embed_corpus(texts, progress=self._progress)
 
 
 @contextmanager

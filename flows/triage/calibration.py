@@ -25,7 +25,6 @@ from flows.triage.sampling import feature_set
 from flows.triage.tokens import units
 
 URGENT, POLICE = ROUTES.index("110_now"), ROUTES.index("110")
-CALIBRATION = Path(__file__).parent / "data" / "calibration.json"
 
 BASE_RATE = 3 / 10_000
 """Share of calls to 12345 that are an emergency."""

@@ -150,7 +150,7 @@ def test_a_corpus_is_kept_between_starts_and_callers_words_are_not(
 ) -> None:
     store = tmp_path / "vectors.sqlite"
     first = CountingEmbedder(models_dir, store=store)
-    rows = first.for_corpus().embed(ALIKE)
+    rows = first.embed_corpus(ALIKE)
     first.embed([OTHER])
     again = CountingEmbedder(models_dir, store=store)
     assert np.array_equal(again.embed_corpus(ALIKE), rows)

@@ -15,7 +15,6 @@ from importlib import resources
 from typing import Any
 
 _HANZI = re.compile(r"[\u3400-\u9fff〇]")
-_READABLE = re.compile(r"[\u3400-\u9fff〇]|[A-Za-z]")
 
 _LETTERS = {
     "a": "ei1", "b": "bi4", "c": "xi1", "d": "di4", "e": "yi4", "f": "ai2 fu5",
