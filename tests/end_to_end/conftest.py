@@ -7,7 +7,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,16 +22,12 @@ import pytest
 import soundfile as sf
 from numpy.typing import NDArray
 
+from tests.ports import free_port
+
 Int16 = NDArray[np.int16]
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_S = 300
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def linked(source: str, target: str) -> None:

@@ -5,7 +5,6 @@ import base64
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -26,13 +25,6 @@ from voicebot.records.store import Records
 from voicebot.web.api import create_app
 
 TOKEN, HOTLINE_TOKEN = "stand-in's token", "token of role 110"
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def write_settings(folder: Path, platform_port: int, database_url: str = "") -> Path:

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tests.ports import free_port
 from tests.voicebot.conftest import ROOT
 from tests.voicebot.exchange_messages import AT, status, ticket
 from tests.voicebot.exchange_sides import (
     StandIn,
     all_confirmed,
-    free_port,
     hotline,
     settings_of,
     until,

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import pytest
 import soundfile as sf
 import uvicorn
 
+from tests.ports import free_port
 from voicebot import serving
 from voicebot.config import Settings
 from voicebot.security import local_token, prepare
@@ -49,9 +49,7 @@ def reloaded(settings: Settings, url: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def service(settings: Settings, models: Path, log: Path) -> Iterator[tuple[subprocess.Popen, str]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "voicebot.cli", "serve"],
         cwd=ROOT,

@@ -27,7 +27,8 @@ from websockets.exceptions import ConnectionClosed
 from telephony import messages
 from telephony.codecs import Int16, WireFormat
 from telephony.pacing import FrameClock
-from tests.end_to_end.conftest import READY_S, ROOT, Running, free_port, stop_service
+from tests.end_to_end.conftest import READY_S, ROOT, Running, stop_service
+from tests.ports import free_port
 from voicebot.security import TokenStore
 
 PATIENCE_S = 60

@@ -21,8 +21,9 @@ from websockets.sync.client import connect
 
 from telephony import messages
 from telephony.codecs import WireFormat
+from tests.ports import free_port
 from tests.voicebot.conftest import ROOT
-from tests.voicebot.exchange_sides import StandIn, free_port, write_settings
+from tests.voicebot.exchange_sides import StandIn, write_settings
 
 READY_S = 180.0
 

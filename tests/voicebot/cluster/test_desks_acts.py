@@ -18,8 +18,8 @@ from telephony.dialing import DutyDirectory, DutyNumber
 from telephony.loopback_server import LoopbackServer
 from telephony.scripted import ScriptedLine
 from telephony.scripted_desk import Wait
-from tests.end_to_end.conftest import free_port
 from tests.nats_server import NatsServer, nats_server  # noqa: F401 - fixture
+from tests.ports import free_port
 from tests.voicebot.cluster.desks_stage import Page, opened_page
 from tests.voicebot.test_session import (
     ANSWERS,
