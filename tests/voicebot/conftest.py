@@ -33,13 +33,10 @@ from voicebot.records.database import migrate, sqlite_file
 from voicebot.records.store import Records
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     # Of each error that a test is about, rich would print all locals: seconds of work.
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
-    config.addinivalue_line(
-        "markers", "leaping_time: in the loop of tests.leaping_time; (False): not"
-    )
 
 
 def pytest_asyncio_loop_factories(
