@@ -18,7 +18,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -43,6 +42,7 @@ from asr.nodes.transcriber import NodesTranscriber
 from asr.streaming import ChunkedStream
 from asr.supervised.transcriber import SupervisedTranscriber
 from asr.urgency import Urgency
+from benchmarks.ports import free_port
 from benchmarks.processes import children
 from benchmarks.speech_data import ROOT, SHARED, load
 from voicebot.commands.session import prepare_threads
@@ -100,8 +100,7 @@ def deaf_node(nats: str) -> Iterator[int]:
 def node(nats: str, models: Path) -> Iterator[int]:
     """`voicebot serve --roles asr` with one decode at a time; its process."""
     with tempfile.TemporaryDirectory() as folder:
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            port = found.getsockname()[1]
+        port = free_port()
         settings = Path(folder) / "voicebot.toml"
         settings.write_text(
             f'[paths]\nstate = "{folder}/state"\nmodels = "{models}"\n'

@@ -25,7 +25,6 @@ import csv
 import json
 import os
 import re
-import socket
 import sys
 import time
 from collections import defaultdict
@@ -41,6 +40,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks.ports import free_port
 from flows.prompts import load_prompts
 from telephony.call_report import CallReport
 from telephony.caller import place_call
@@ -344,9 +344,7 @@ def _tail(log: Path) -> str:
 @contextlib.asynccontextmanager
 async def our_side(state: Path, shared: Path, log: Path) -> AsyncIterator[Side]:
     """`voicebot serve` on a free port, with `state` as its state folder."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     environment = {
         "VOICEBOT_PATHS__STATE": str(state),
         "VOICEBOT_PATHS__SHARED": str(shared),

@@ -7,7 +7,6 @@ import base64
 import contextlib
 import multiprocessing
 import random
-import socket
 from collections import Counter
 from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
@@ -153,13 +152,6 @@ class StandIn(Side):
         """Before it is killed, since its counts go with its life."""
         with contextlib.suppress(httpx.HTTPError):
             self.fallen.update((await self.figures())["fallen"])
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def write_settings(folder: Path, platform_port: int, database_url: str) -> Path:

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ import httpx
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from benchmarks.ports import free_port
 from voicebot.config import load_settings
 from voicebot.demo_state import fill
 from voicebot.security import local_token
@@ -29,12 +29,6 @@ READY_S = 120.0
 
 class TrialError(AssertionError):
     """The trial cannot be run; the message says what to do."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class TrialService:

@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 
-from benchmarks.trial_service import ROOT, TrialError, free_port
+from benchmarks.ports import free_port
+from benchmarks.trial_service import ROOT, TrialError
 
 START_S = 120.0
 
