@@ -31,6 +31,15 @@ FRAME_SECONDS = 0.02
 """Length of one media frame: what every carrier sends."""
 
 
+def padded(pcm: Int16, samples: int) -> Int16:
+    """The first `samples` of it, with silence after it where it has fewer."""
+    if len(pcm) >= samples:
+        return pcm[:samples]
+    whole = np.zeros(samples, np.int16)
+    whole[: len(pcm)] = pcm
+    return whole
+
+
 class Encoding(StrEnum):
     """Encodings of the media stream, by the name in `start.mediaFormat.encoding`."""
 

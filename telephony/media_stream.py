@@ -8,7 +8,7 @@ audio by 60 to 110 ms (`telephony.resampling`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import numpy as np
 from pipecat.audio.dtmf.types import KeypadEntry
@@ -26,6 +26,7 @@ from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.serializers.base_serializer import FrameSerializer
 
 from telephony import messages
+from telephony.codecs import Int16
 from telephony.errors import MediaStreamError
 from telephony.messages import Connected, Dtmf, Mark, Media, Start, Stop, parse_message
 from telephony.resampling import StreamResampler
@@ -42,6 +43,9 @@ __all__ = [
 
 OnProblem = Callable[[str, str, int], None]
 """Called with (code, message, how often so far); never with what was received."""
+
+
+Hear = Callable[[Int16], Awaitable[None]]
 
 
 class MediaStreamSerializer(FrameSerializer):  # type: ignore[misc]
@@ -63,13 +67,21 @@ class MediaStreamSerializer(FrameSerializer):  # type: ignore[misc]
     Parameters:
         start: how the stream was opened.
         on_problem: told about faults; must be quick.
+        hear: takes incoming PCM (n,) at once, and the pipeline gets none: its queues and tasks
+            cost 180 µs a frame.
     """
 
-    def __init__(self, start: StreamStart, *, on_problem: OnProblem | None = None) -> None:
+    def __init__(
+        self,
+        start: StreamStart,
+        *,
+        on_problem: OnProblem | None = None,
+        hear: Hear | None = None,
+    ) -> None:
         super().__init__()
         self.start = start
         self.problems: Counter[str] = Counter()
-        self._on_problem = on_problem
+        self._on_problem, self._hear = on_problem, hear
         self._wire = start.wire
         self._pipeline_rate = start.sample_rate
         self._inward = StreamResampler(self._wire.sample_rate, self._pipeline_rate)
@@ -102,7 +114,12 @@ class MediaStreamSerializer(FrameSerializer):  # type: ignore[misc]
             message = parse_message(data)
             match message:
                 case Media():
-                    return self._input_audio(message)
+                    pcm = self._heard(message)
+                    if self._hear is None:
+                        return self._input_frame(pcm)
+                    if len(pcm):
+                        await self._hear(pcm)
+                    return None
                 case Dtmf():
                     return _input_key(message)
                 case Mark():
@@ -121,17 +138,19 @@ class MediaStreamSerializer(FrameSerializer):  # type: ignore[misc]
             self._note(error)
             return None
 
-    def _input_audio(self, media: Media) -> Frame | None:
+    def _heard(self, media: Media) -> Int16:
         if media.track not in ("inbound", "inbound_track"):
-            return None
-        pcm = self._inward.push(self._wire.decode(media.payload))
+            return np.zeros(0, np.int16)
+        return self._inward.push(self._wire.decode(media.payload))
+
+    def _input_frame(self, pcm: Int16) -> Frame | None:
         if not len(pcm):
             return None
         return InputAudioRawFrame(
             audio=pcm.tobytes(), sample_rate=self._pipeline_rate, num_channels=1
         )
 
-    def _outward_pcm(self, audio: bytes, rate: int) -> np.typing.NDArray[np.int16]:
+    def _outward_pcm(self, audio: bytes, rate: int) -> Int16:
         pcm = np.frombuffer(audio[: len(audio) // 2 * 2], dtype=np.int16)
         if rate == self._wire.sample_rate:
             return pcm

@@ -20,6 +20,10 @@ from telephony.codecs import Int16
 ZERO_CROSSINGS = 12
 """Half length of the filter in periods of the lower rate: 1.5 ms at 8 kHz, 70 dB."""
 
+FEW_PHASES = 6
+"""Up to so many it is faster to filter at every position and to drop what isn't wanted: 20 ms
+from 8 to 16 kHz in 9 instead of 22 µs, which each call pays fifty times a second."""
+
 _KAISER_BETA = 7.0
 _PASSBAND = 0.94
 """Share of the lower Nyquist frequency that the filter's −6 dB point lies at."""
@@ -60,18 +64,31 @@ class StreamResampler:
         if self._up == self._down or not len(pcm):
             return pcm
         stream = np.concatenate([self._history, pcm.astype(np.float32)])
-        # Output k of this chunk sits at position skip + k·down of the stream upsampled by `up`.
-        positions = np.arange(self._skip, len(pcm) * self._up, self._down)
-        self._skip = (int(positions[-1]) + self._down if len(positions) else self._skip) - len(
-            pcm
-        ) * self._up
         self._history = stream[len(stream) - self._taps + 1 :]
-        windows = np.lib.stride_tricks.sliding_window_view(stream, self._taps)
-        out = np.einsum(
-            "kt,kt->k", windows[positions // self._up], self._phases[positions % self._up]
-        )
+        # Output k of this chunk sits at position skip + k·down of the stream upsampled by `up`.
+        length = len(pcm) * self._up
+        if self._up <= FEW_PHASES:
+            out = self._everywhere(stream, length)[self._skip :: self._down]
+        else:
+            out = self._at(stream, np.arange(self._skip, length, self._down))
+        self._skip = (self._skip - length) % self._down
         resampled: Int16 = np.clip(np.rint(out), -32768, 32767).astype(np.int16)
         return resampled
+
+    def _everywhere(self, stream: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+        """Every position of the upsampled stream, (length,)."""
+        every = np.empty((length // self._up, self._up), np.float32)
+        for phase, taps in enumerate(self._phases):
+            every[:, phase] = np.correlate(stream, taps, "valid")
+        return every.reshape(-1)
+
+    def _at(self, stream: NDArray[np.float32], positions: NDArray[np.intp]) -> NDArray[np.float32]:
+        """The positions that are wanted alone, (n,)."""
+        windows = np.lib.stride_tricks.sliding_window_view(stream, self._taps)
+        out: NDArray[np.float32] = np.einsum(
+            "kt,kt->k", windows[positions // self._up], self._phases[positions % self._up]
+        )
+        return out
 
     def flush(self) -> Int16:
         """What the delay still holds; the resampler is new afterwards."""

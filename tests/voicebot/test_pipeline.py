@@ -62,7 +62,7 @@ async def test_nothing_old_is_sent_after_a_clear_but_the_frame_on_its_way() -> N
         start = await receive_start(lambda: receive_message(websocket))
         line = CallProcessor(start.sample_rate)
         line.listen(Session(line))
-        await carry_call(websocket, start, line, MediaStreamSerializer(start))
+        await carry_call(websocket, start, line, MediaStreamSerializer(start, hear=line.hear))
 
     received: list[str | int] = []
     async with LoopbackServer(app) as server, connect(f"{server.url}/media", proxy=None) as socket:

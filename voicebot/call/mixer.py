@@ -15,7 +15,7 @@ import numpy as np
 import structlog
 
 from telephony.call_control import Line
-from telephony.codecs import FRAME_SECONDS, Int16
+from telephony.codecs import FRAME_SECONDS, Int16, padded
 from voicebot.call.far_side import FarSide
 
 log = structlog.get_logger()
@@ -170,7 +170,7 @@ class Mixer:
         if not len(said):
             return None
         speech.samples += self._frame
-        return np.pad(said, (0, self._frame - len(said)))
+        return padded(said, self._frame)
 
     async def _send(self, to_line: Int16 | None, heard: Int16 | None) -> None:
         if to_line is not None:

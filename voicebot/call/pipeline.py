@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-import numpy as np
 import structlog
 from fastapi import WebSocket
 from pipecat.frames.frames import (
     Frame,
-    InputAudioRawFrame,
     InputDTMFFrame,
     InputTransportMessageFrame,
     InterruptionFrame,
@@ -75,9 +73,6 @@ class CallProcessor(PlainControl, FrameProcessor):  # type: ignore[misc]
         await super().process_frame(frame, direction)
         events = self._events
         match frame:
-            case InputAudioRawFrame():
-                if events is not None:
-                    await events.hear(np.frombuffer(frame.audio, np.int16))
             case InputDTMFFrame():
                 if events is not None:
                     events.press(str(frame.button.value))
@@ -86,6 +81,11 @@ class CallProcessor(PlainControl, FrameProcessor):  # type: ignore[misc]
                     self.caller_gone()
             case _:
                 await self.push_frame(frame, direction)
+
+    async def hear(self, pcm: Int16) -> None:
+        """Audio of the caller's, past the pipeline."""
+        if self._events is not None:
+            await self._events.hear(pcm)
 
     async def send_audio(self, pcm: Int16) -> None:
         await self.push_frame(
@@ -119,6 +119,7 @@ class MediaStreamCall:
             on_problem=lambda code, _, count: log.warning(
                 "media_problem", reason=code, count=count
             ),
+            hear=line.hear,
         )
         self._carrying = asyncio.create_task(
             carry_call(self._websocket, self._start, line, serializer)
@@ -150,7 +151,6 @@ async def carry_call(
         websocket,
         FastAPIWebsocketParams(
             serializer=serializer,
-            audio_in_enabled=True,
             audio_out_enabled=True,
             audio_out_10ms_chunks=2,
             audio_out_end_silence_secs=0,

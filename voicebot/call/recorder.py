@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from telephony.codecs import FRAME_SECONDS, Int16
+from telephony.codecs import FRAME_SECONDS, Int16, padded
 from telephony.errors import RecordingError
 from telephony.recording import TwoChannelRecording
 
@@ -65,15 +65,10 @@ class CallRecorder:
         if self._file is None or due <= 0:
             return
         self._written += due
-        left, self._said = _padded(self._said, due), self._said[due:]
-        right, self._sent = _padded(self._sent, due), self._sent[due:]
+        left, self._said = padded(self._said, due), self._said[due:]
+        right, self._sent = padded(self._sent, due), self._sent[due:]
         try:
             self._file.write(left, right)
         except RecordingError as error:
             log.error("recording_failed", reason=error.code)
             self._file = None
-
-
-def _padded(waiting: Int16, length: int) -> Int16:
-    part = waiting[:length]
-    return np.pad(part, (0, length - len(part)))
