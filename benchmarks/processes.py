@@ -45,3 +45,12 @@ def megabytes(pid: int) -> float:
             status = (process / "status").read_text("utf-8")
             kilobytes += int(status.partition("VmRSS:")[2].split()[0]) if "VmRSS:" in status else 0
     return kilobytes / 1024
+
+
+def descriptors(pid: int) -> int:
+    """Open files and sockets of a process and those that it started; 0 for one that has ended."""
+    count = 0
+    for process in (Path(f"/proc/{pid}"), *children(pid)):
+        with contextlib.suppress(OSError):
+            count += len(os.listdir(process / "fd"))
+    return count

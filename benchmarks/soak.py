@@ -5,8 +5,8 @@
 Callers on the carrier's trunk ask questions, listen, and hang up after a minute or so, one
 after the other on every line. What is measured, at the telephones' wire and in the
 processes: the gaps between frames, the delay from the bot's word to the caller's ear, the
-memory of service and PBX, and the lag of the service's event loop. The last line of the
-output is one JSON object.
+memory and the open descriptors of service and PBX, and the lag of the service's event loop.
+The last line of the output is one JSON object.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.processes import megabytes
+from benchmarks.processes import descriptors, megabytes
 from benchmarks.trial_service import TrialError, TrialService
 from benchmarks.voices import render
 from tests.asterisk.pbx import CARRIER_PORTS, Pbx, installed
@@ -59,7 +59,9 @@ class Measured:
     ear_ms: list[tuple[float, float]] = field(default_factory=list)
     """(when, delay from the bot's first word to the caller's ear)."""
     memory_mb: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    lag: list[dict[str, float]] = field(default_factory=list)
+    descriptors: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    lag_ms: list[tuple[float, float]] = field(default_factory=list)
+    """(when, 99th percentile of the event loop's lag)."""
     calls: int = 0
     unanswered: int = 0
     dropped: int = 0
@@ -161,17 +163,21 @@ class Soak:
         now = time.monotonic()
         for name, pid in (("service", self.service.pid), ("asterisk", self.pbx.pid)):
             self.measured.memory_mb.setdefault(name, []).append((now, megabytes(pid)))
+            self.measured.descriptors.setdefault(name, []).append((now, descriptors(pid)))
         health = self.service.health()
         if "loop_lag_ms" in health:
-            self.measured.lag.append(health["loop_lag_ms"])
+            self.measured.lag_ms.append((now, health["loop_lag_ms"]["p99"]))
 
     def _show(self, ends: float) -> None:
         m = self.measured
-        memory = "  ".join(f"{name} {values[-1][1]:.0f} MB" for name, values in m.memory_mb.items())
-        lag = m.lag[-1] if m.lag else {}
+        memory = "  ".join(
+            f"{name} {values[-1][1]:.0f} MB, {m.descriptors[name][-1][1]:.0f} descriptors"
+            for name, values in m.memory_mb.items()
+        )
+        lag = f"{m.lag_ms[-1][1]:.1f} ms" if m.lag_ms else "unknown"
         print(
             f"{max(0, ends - time.monotonic()) / 60:5.1f} min left  calls {m.calls}  "
-            f"unanswered {m.unanswered}  dropped {m.dropped}  {memory}  loop lag {lag}",
+            f"unanswered {m.unanswered}  dropped {m.dropped}  {memory}  loop lag p99 {lag}",
             flush=True,
         )
 
@@ -186,7 +192,6 @@ def _conversation(wavs: Sequence[Path]) -> tuple[Step, ...]:
 def summary(measured: Measured, minutes: float, calls: int, seed: int) -> dict[str, Any]:
     """The figures; growth and drift compare the first and the last quarter of the time."""
     gaps = np.array(measured.gaps_ms or [0.0])
-    memory = {name: _quarters(values) for name, values in measured.memory_mb.items()}
     first, last = _quarters(measured.ear_ms)
     return {
         "minutes": minutes,
@@ -201,8 +206,10 @@ def summary(measured: Measured, minutes: float, calls: int, seed: int) -> dict[s
         "frames": len(gaps),
         "ear_ms_first_quarter": first,
         "ear_ms_last_quarter": last,
-        "memory_mb": memory,
-        "loop_lag_ms_p99_worst": max((each["p99"] for each in measured.lag), default=None),
+        "memory_mb": {name: _quarters(each) for name, each in measured.memory_mb.items()},
+        "descriptors": {name: _quarters(each) for name, each in measured.descriptors.items()},
+        "loop_lag_ms_p99": _quarters(measured.lag_ms),
+        "loop_lag_ms_p99_worst": max((lag for _, lag in measured.lag_ms), default=None),
         "seed": seed,
     }
 
