@@ -33,7 +33,6 @@ from tests.asterisk.pbx import SIP_PORT
 RATE = 8000
 FRAME = 160
 SILENT_DBFS = -45.0
-TONE_AMPLITUDE = 3000
 PATIENCE = 1.0
 """How much longer than it says a wait is on this machine; tests/asterisk sets it."""
 
@@ -97,10 +96,6 @@ def hang_up() -> Step:
 def answers(wav: Path, after_s: float = 0.3) -> tuple[Step, ...]:
     """A person who speaks until the call ends."""
     return (ring(after_s), answer(), loop(wav))
-
-
-def says_once(wav: Path, after_s: float = 0.3) -> tuple[Step, ...]:
-    return (ring(after_s), answer(), play(wav))
 
 
 def busy() -> tuple[Step, ...]:
@@ -202,16 +197,6 @@ class Heard:
     def first_sound_at(self, after: float = 0.0) -> float | None:
         """When it first heard something; None for never."""
         found = np.flatnonzero(self.sounding() & (self.times >= after))
-        return float(self.times[found[0]]) if len(found) else None
-
-    def first_tone_at(self, hertz: float, after: float = 0.0) -> float | None:
-        """When a frame first held that tone; None for never. Good to 20 ms."""
-        phase = np.exp(-2j * np.pi * hertz * np.arange(FRAME) / RATE)
-        frames = self._frames().astype(np.float64)
-        amplitude = 2 * np.abs(frames @ phase) / FRAME
-        level = np.sqrt(2 * np.mean(frames**2, axis=1))
-        has = (amplitude > TONE_AMPLITUDE) & (amplitude > 0.4 * level) & (self.times >= after)
-        found = np.flatnonzero(has)
         return float(self.times[found[0]]) if len(found) else None
 
     def longest_silence_s(self) -> float:

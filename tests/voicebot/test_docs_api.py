@@ -15,7 +15,6 @@ from voicebot.client import Client
 from voicebot.config import load_settings
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "api.md"
-CURL = re.compile(r"curl [^$]*?(?:-X (\w+) )?.*?\"?\$API(/[^\s\"]*)", re.DOTALL)
 
 
 def blocks(language: str) -> list[str]:

@@ -69,10 +69,6 @@ def bank_cards(draw: st.DrawFn) -> str:
     return gap.join(digits[i : i + 4] for i in range(0, len(digits), 4))
 
 
-def digits_left(text: str) -> str:
-    return re.sub("[^0-9Xx]", "", text)
-
-
 @given(AROUND, mobiles(), AROUND)
 def test_mobile_numbers_keep_four_digits(before: str, number: str, after: str) -> None:
     masked = mask_text(before + number + after)

@@ -24,7 +24,6 @@ from voicebot.web.api import create_app
 pytestmark = pytest.mark.usefixtures("quick_passwords")
 
 OURS = "http://testserver"
-FORBIDDEN = 403
 
 
 @pytest.fixture

@@ -34,7 +34,6 @@ __all__ = ["desk_url", "engines", "service", "settings"]
 pytestmark = pytest.mark.leaping_time
 
 TALKS_A_WHILE = (Ring(), Wait(0.05), Answer(), OFFICER_SPEAKS, Wait(20.0), HangUp())
-NEVER = (Ring(), Wait(600.0))
 
 
 @pytest.fixture
