@@ -47,6 +47,7 @@ from voicebot.cluster.everywhere import (
     with_nodes,
 )
 from voicebot.cluster.nodes import Node
+from voicebot.cluster.signs_of_life import tell_life
 from voicebot.config import Settings
 from voicebot.duty.following import follow_directory
 from voicebot.endpoints import Endpoint
@@ -478,7 +479,7 @@ async def open_service(settings: Settings, member: Member | None = None) -> Asyn
     Raises:
         VoicebotError: a model that it cannot do without is missing.
     """
-    records = await Records.open(settings)
+    records = await Records.open(settings, member.run_id if member is not None else "")
     tasks: list[asyncio.Task[None]] = []
     knowledge = KnowledgeBase(settings)
     service: Service | None = None
@@ -491,18 +492,32 @@ async def open_service(settings: Settings, member: Member | None = None) -> Asyn
         service.tracing = _open_tracing(settings)
         await asyncio.to_thread(service.seal_recordings)
         left_open = await asyncio.to_thread(service.running_calls.left)
+        shared = settings.database_url.startswith("postgresql")
         tasks = [
             asyncio.create_task(engines.pool.run()),
             asyncio.create_task(service.loop_lag.run()),
-            asyncio.create_task(close_left_open(service.running_calls, left_open, records)),
+            asyncio.create_task(
+                close_left_open(
+                    service.running_calls,
+                    left_open,
+                    records,
+                    service.callers.window if shared else None,
+                )
+            ),
             asyncio.create_task(service.callers.run()),
             asyncio.create_task(service.surge.run()),
             asyncio.create_task(service.incidents.run()),
             asyncio.create_task(follow_knowledge(knowledge, engines)),
             asyncio.create_task(service.vault.run()),
             asyncio.create_task(follow_directory(records, directory, service.take_directory)),
-            asyncio.create_task(jobs_of(settings, records, engines.embedder, service.metrics)),
+            asyncio.create_task(
+                jobs_of(settings, records, engines.embedder, service.metrics, member)
+            ),
         ]
+        if shared:
+            tasks.append(
+                asyncio.create_task(tell_life(records, settings.node, service.sessions.keys))
+            )
         settle()
         yield service
     finally:

@@ -153,6 +153,9 @@ class WebServer(Server):
     and `port`."""
     nodes_ca: str = ""
     """Certificates (PEM) that the other processes' own are checked with; empty: the system's."""
+    lost_after_s: float = Field(120.0, ge=15.0)
+    """A process with calls that gave PostgreSQL no sign of life for so long is lost: its calls are
+    ended on record by the role `worker`, and 110 is told (docs/deployment.md)."""
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
     """Addresses, or networks, of proxies before the service, whose X-Forwarded-For and
     X-Forwarded-Proto are believed."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from telephony.recording import file_stem
+from voicebot.callers.missed_rules import Missed, Window, first_try
 from voicebot.records.store import Records
 
 log = structlog.get_logger()
@@ -50,9 +51,18 @@ class RunningCalls:
         return self._folder / file_stem(call_id)
 
 
-async def close_left_open(running: RunningCalls, left: list[str], records: Records) -> None:
-    """Puts their ends on record; what cannot be written is tried again at the next start."""
+async def close_left_open(
+    running: RunningCalls, left: list[str], records: Records, window: Window | None = None
+) -> None:
+    """Puts their ends on record; what cannot be written is tried again at the next start.
+
+    Parameters:
+        window: when callers may be called back who were not in danger; None: whom 110 had not
+            reached is called back by 110 alone.
+    """
     for call_id in left:
-        if await records.break_off_call(call_id, time.time()):
+        at = time.time()
+        call_back_at = first_try(Missed("police"), at, window) if window is not None else None
+        if await records.break_off_call(call_id, at, call_back_at=call_back_at):
             running.end(call_id)
             log.warning("call_had_broken_off", call_id=call_id)

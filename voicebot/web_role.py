@@ -168,7 +168,7 @@ async def open_call_free(
     Raises:
         VoicebotError: a model that it cannot do without is missing.
     """
-    records = await Records.open(settings)
+    records = await Records.open(settings, member.run_id if member is not None else "")
     tasks: list[asyncio.Task[None]] = []
     knowledge = KnowledgeBase(settings)
     try:
@@ -181,7 +181,7 @@ async def open_call_free(
         service = CallFreeService(settings, engines, records, directory, member)
         tasks = [
             asyncio.create_task(service.loop_lag.run()),
-            asyncio.create_task(jobs_of(settings, records, embedder, service.metrics)),
+            asyncio.create_task(jobs_of(settings, records, embedder, service.metrics, member)),
         ]
         if "web" in settings.server.roles:
             tasks += [

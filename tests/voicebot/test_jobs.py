@@ -23,11 +23,14 @@ def of_roles(settings: Settings, *roles: Role) -> Settings:
 
 @pytest.fixture
 def retained(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """By which settings the retention runs."""
+    """By which settings the retention runs, each with a day of its own."""
     found: list[Settings] = []
+    names: list[str] = []
 
     class Daily:
-        def __init__(self, settings: Settings) -> None:
+        def __init__(self, settings: Settings, *, name: str = "retention-last") -> None:
+            assert name not in names
+            names.append(name)
             found.append(settings)
 
         async def run(self) -> None:
@@ -50,11 +53,11 @@ class Embedder:
 @pytest.mark.parametrize(
     ("roles", "days"),
     [
-        (("media", "web", "worker"), (30, 90)),
-        (("worker",), (30, 90)),
-        (("media",), (30, 0)),
-        (("media", "web"), (30, 0)),
-        (("web",), None),
+        (("media", "web", "worker"), {(30, 0), (0, 90)}),
+        (("worker",), {(30, 90)}),
+        (("media",), {(30, 0)}),
+        (("media", "web"), {(30, 0)}),
+        (("web",), set()),
     ],
 )
 async def test_retention_is_of_the_worker_and_of_recordings_where_calls_are(
@@ -62,21 +65,68 @@ async def test_retention_is_of_the_worker_and_of_recordings_where_calls_are(
     records: Records,
     retained: list[Settings],
     roles: tuple[Role, ...],
-    days: tuple[int, int] | None,
+    days: set[tuple[int, int]],
 ) -> None:
     working = asyncio.create_task(
         jobs.jobs_of(of_roles(settings, *roles), records, Embedder(), Metrics())  # type: ignore[arg-type]
     )
-    if days is None:
+    if not days:
         await asyncio.wait_for(working, 10)
         assert retained == []
         return
-    await until(lambda: retained)
+    await until(lambda: len(retained) == len(days))
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
-    rules = retained[0].retention
-    assert (rules.recordings, rules.transcripts) == days
-    assert rules.at == settings.retention.at
+    rules = [each.retention for each in retained]
+    assert {(each.recordings, each.transcripts) for each in rules} == days
+    assert {each.at for each in rules} == {settings.retention.at}
+
+
+async def test_a_node_with_calls_deletes_its_recordings_while_another_does_the_jobs(
+    settings: Settings,
+    records: Records,
+    retained: list[Settings],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Standby:
+        def __init__(self, _: str) -> None: ...
+
+        async def run(self, _: Any) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(jobs, "Leader", Standby)
+    working = asyncio.create_task(
+        jobs.jobs_of(of_roles(settings, "media", "worker"), records, Embedder(), Metrics())  # type: ignore[arg-type]
+    )
+    await until(lambda: retained)
+    assert [each.retention.recordings for each in retained] == [30]
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_future_that_is_cancelled_within_a_job_does_not_end_it(
+    settings: Settings, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+
+    class Leaking:
+        def __init__(self, *_: Any) -> None: ...
+
+        async def run(self) -> None:
+            begun.append("reminding")
+            gone = asyncio.get_running_loop().create_future()
+            gone.cancel()
+            await gone
+
+    monkeypatch.setattr(jobs, "Reminding", Leaking)
+    monkeypatch.setattr(jobs, "AGAIN_S", 0.01)
+    working = asyncio.create_task(
+        jobs.jobs_of(of_roles(settings, "worker"), records, Embedder(), Metrics())  # type: ignore[arg-type]
+    )
+    await until(lambda: len(begun) >= 3)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    assert working.cancelled()
 
 
 async def test_a_job_that_fails_begins_again_and_the_others_go_on(

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from voicebot.callers.errors import NotKnown
 from voicebot.callers.limits import name_of
-from voicebot.callers.missed_rules import QUEUED
+from voicebot.callers.missed_rules import BROKEN, QUEUED
 from voicebot.callers.tables import MissedCallRow
 from voicebot.figures.tables import DivertedCallRow
 from voicebot.records.reading import plain
@@ -26,6 +26,7 @@ from voicebot.retention.mark import REMOVED
 GOT_THROUGH = ("answered", "ticket", "human", "handed_off", "guided")
 """Outcomes of a later call after which nobody need be called back."""
 OPEN = ("waiting", "given_up")
+_FOR_NOW = (QUEUED, BROKEN)
 MOST_NOTE = 500
 
 
@@ -55,13 +56,14 @@ def note(
 ) -> None:
     """Put a missed call on the list; one that is there stays as it is.
 
-    A caller who is only in the queue yet (`QUEUED`) becomes what is noted of him next.
+    A caller who is only in the queue yet (`QUEUED`), or whose call is only believed to be over
+    (`BROKEN`), becomes what is noted of him next.
     """
     row = session.get(MissedCallRow, call_id)
     if why == QUEUED and _left(session, call_id, at):
         return
-    if row is not None and row.why == QUEUED and row.state == "waiting" and why != QUEUED:
-        row.at, row.why, row.next_try_at = at, why, next_try_at
+    if row is not None and row.why in _FOR_NOW and row.state == "waiting" and why not in _FOR_NOW:
+        row.at, row.why, row.danger, row.next_try_at = at, why, danger, next_try_at
     elif row is None:
         session.add(
             MissedCallRow(
@@ -84,6 +86,18 @@ def left_queue(session: Session, call_id: str, *, at: float) -> None:
             MissedCallRow.why == QUEUED,
             MissedCallRow.state == "waiting",
             MissedCallRow.at <= at,
+        )
+    )
+
+
+def went_on(session: Session, call_id: str) -> None:
+    """The call that was believed to have broken off had not; who has been called, was."""
+    session.execute(
+        delete(MissedCallRow).where(
+            MissedCallRow.call_id == call_id,
+            MissedCallRow.why == BROKEN,
+            MissedCallRow.state == "waiting",
+            MissedCallRow.tries == 0,
         )
     )
 

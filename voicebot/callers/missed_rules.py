@@ -17,6 +17,8 @@ from voicebot.callers.days import local
 
 QUEUED = "queued"
 """Why a caller is on the list who was given to a queue, until it is known what became of that."""
+BROKEN = "broken"
+"""… whose call ended with the process that had it, as far as the others know."""
 
 WHY: Mapping[str, str] = {
     "danger": "险情中断",
@@ -27,6 +29,7 @@ WHY: Mapping[str, str] = {
     "closed": "非服务时间",
     "refused": "线路全忙未接",
     "surge": "高峰登记回拨",
+    BROKEN: "系统中断",
 }
 
 FIRST_S = 60.0
@@ -84,7 +87,12 @@ def of_call(state: State) -> Missed | None:
 
 
 def _danger(state: State, handoff: HandoffState) -> bool:
-    return handoff.reason not in ("police_matter", UNDECIDED) or state.doubt > 0
+    return is_danger(handoff.reason) or state.doubt > 0
+
+
+def is_danger(reason: str) -> bool:
+    """A hand-off to 110 for this reason is of a caller in danger."""
+    return reason not in ("police_matter", UNDECIDED)
 
 
 def first_try(missed: Missed, at: float, window: Window) -> float:

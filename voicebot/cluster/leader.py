@@ -60,7 +60,9 @@ class Leader:
         finally:
             self.leads = False
             working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            (ended,) = await asyncio.gather(working, return_exceptions=True)
+            if isinstance(ended, Exception):
+                log.error("jobs_failed", exc_info=ended)
             connection.invalidate()  # its end is the lock's
             connection.close()
             log.info("jobs_end")

@@ -12,6 +12,7 @@ from sqlalchemy import MetaData
 import voicebot.accounts.tables
 import voicebot.agents.tables
 import voicebot.callers.tables
+import voicebot.cluster.tables
 import voicebot.duty.tables
 import voicebot.exchange.reconciliation.tables
 import voicebot.exchange.tables

@@ -62,8 +62,12 @@ def start_call(
     started_at: float,
     recording: str,
     offered_at: float | None = None,
+    run: str | None = None,
 ) -> None:
     """Put a call on record.
+
+    Parameters:
+        run: of the process that has it (`voicebot.cluster.tables.MediaRunRow`).
 
     Raises:
         DoubleCall: there is another call of this id; it stays as it is.
@@ -73,7 +77,7 @@ def start_call(
         raise DoubleCall(call_id)
     call.caller, call.did = caller, did
     call.started_at, call.recording = started_at, recording
-    call.offered_at = offered_at
+    call.offered_at, call.run = offered_at, run
     call_started(session, call)
 
 
@@ -112,13 +116,40 @@ def finish_call(
     session: Session, *, call_id: str, ended_at: float, outcome: str, region: str | None
 ) -> None:
     call = _call(session, call_id)
+    anew = bool(call.lost)
+    if anew:
+        breaking_off.went_on(session, call, at=ended_at, update=update_dossier)
     call.ended_at, call.outcome, call.region = ended_at, outcome, region
-    call_ended(session, call)
+    call_ended(session, call, anew=anew)
 
 
-def break_off_call(session: Session, *, call_id: str, at: float) -> None:
-    """The end of a call whose service was killed; nothing for one that has an end."""
-    breaking_off.break_off_call(session, call_id=call_id, at=at, update=update_dossier)
+def break_off_call(
+    session: Session,
+    *,
+    call_id: str,
+    at: float,
+    own: bool = True,
+    call_back_at: float | None = None,
+) -> None:
+    """The end of a call whose service was killed; nothing for one that has an end
+    (`breaking_off.break_off_call`).
+    """
+    breaking_off.break_off_call(
+        session,
+        call_id=call_id,
+        at=at,
+        own=own,
+        call_back_at=call_back_at,
+        update=update_dossier,
+    )
+
+
+def call_goes_on(session: Session, *, call_id: str, at: float) -> None:
+    """Its process is back, and the call that another has ended on record still runs there."""
+    call = session.get(CallRow, call_id)
+    if call is not None and call.lost:
+        breaking_off.went_on(session, call, at=at, update=update_dossier)
+        call.ended_at = call.outcome = None
 
 
 def append(session: Session, *, call_id: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -174,7 +205,8 @@ def write_dossier(
         row.destination = row.destination or destination
         row.first_destination = row.first_destination or destination
         row.requested_at = min(row.requested_at, at)
-    if row.revision >= dossier["revision"]:
+    revision = dossier["revision"] + (row.revisions_added or 0)
+    if row.revision >= revision:
         if not known and row.destination:  # its update came in before it
             session.flush()
             _post_dossier(session, row, at)
@@ -185,7 +217,7 @@ def write_dossier(
     row.region, row.category = dossier["region"], dossier["category"]
     row.lines, row.flags = list(dossier["lines"]), list(dossier["flags"])
     row.reason, row.evidence = dossier["reason"], list(dossier["evidence"])
-    row.dossier, row.revision = dict(dossier), dossier["revision"]
+    row.dossier, row.revision = {**dossier, "revision": revision}, revision
     session.flush()
     _post_dossier(session, row, at, new=new)
     if opened:
@@ -308,6 +340,7 @@ OPERATIONS: Mapping[str, Callable[..., None]] = {
         note_diverted,
         finish_call,
         break_off_call,
+        call_goes_on,
         append,
         add_turn,
         save_ticket,
@@ -355,6 +388,7 @@ def _handoff(session: Session, handoff: str, at: float) -> HandoffRow:
             state_at=0.0,
             dossier={},
             revision=0,
+            revisions_added=0,
         )
         session.add(row)
     return row

@@ -63,7 +63,13 @@ class Records:
     must be called from a running event loop; reading ones raise RecordsUnavailable.
     """
 
-    def __init__(self, settings: Settings, *, urgent_s: tuple[float, float] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        urgent_s: tuple[float, float] | None = None,
+        run_id: str = "",
+    ) -> None:
         self._settings = settings
         self._url = settings.database_url
         self._urgent = urgent_s or (URGENT_DATABASE_S, URGENT_SPOOL_S)
@@ -87,15 +93,20 @@ class Records:
         self._tasks: set[asyncio.Task[bool]] = set()
         self._on_written: list[Callable[[], None]] = []
         self._process = uuid.uuid4().hex
+        self.run_id = run_id or self._process
+        """Of this process, in the calls that it puts on record."""
 
     @classmethod
-    async def open(cls, settings: Settings) -> Records:
+    async def open(cls, settings: Settings, run_id: str = "") -> Records:
         """Bring the database up to date and replay the spool; goes on without either.
+
+        Parameters:
+            run_id: of this process among the others; "" makes one.
 
         Raises:
             RecordsUnavailable: only if database.url itself makes no sense.
         """
-        records = cls(settings)
+        records = cls(settings, run_id=run_id)
         records._writer.start()
         await asyncio.to_thread(records._writer.first_attempt.wait, OPEN_TIMEOUT_S)
         return records
@@ -145,6 +156,7 @@ class Records:
             started_at=started_at,
             recording=recording,
             offered_at=offered_at,
+            run=self.run_id,
         )
 
     def refuse_call(self, call_id: str, did: str, reason: str, at: float) -> Awaitable[bool]:
@@ -179,9 +191,17 @@ class Records:
             "finish_call", call_id=call_id, outcome=outcome, ended_at=ended_at, region=region
         )
 
-    def break_off_call(self, call_id: str, at: float) -> Awaitable[bool]:
-        """The end of a call whose service was killed; `at` is now, seconds since the epoch."""
-        return self._write("break_off_call", call_id=call_id, at=at)
+    def break_off_call(
+        self, call_id: str, at: float, *, call_back_at: float | None = None
+    ) -> Awaitable[bool]:
+        """The end of a call of this process's that was killed; `at` is now, seconds since the
+        epoch (`breaking_off.break_off_call`).
+        """
+        return self._write("break_off_call", call_id=call_id, at=at, call_back_at=call_back_at)
+
+    def call_goes_on(self, call_id: str, at: float) -> Awaitable[bool]:
+        """Another process may have ended this call on record while this one was not heard."""
+        return self._write("call_goes_on", call_id=call_id, at=at)
 
     def append(self, call_id: str, rows: Sequence[Mapping[str, Any]]) -> Awaitable[bool]:
         """Rows of the event log: ``{"seq", "at", "direction", "kind", "payload"}``.

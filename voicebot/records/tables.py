@@ -38,6 +38,13 @@ class CallRow(Base):
     __table_args__ = (
         Index("ix_call_by_line", "did", "started_at", "id"),
         Index("ix_call_by_outcome", "outcome", "started_at", "id"),
+        # Of those that run: whose are they (voicebot.cluster.lost_nodes)?
+        Index(
+            "ix_call_running",
+            "run",
+            sqlite_where=sql.text("ended_at IS NULL"),
+            postgresql_where=sql.text("ended_at IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
@@ -51,6 +58,10 @@ class CallRow(Base):
     region: Mapped[str | None] = mapped_column(String(6))
     """GB/T 2260 code that the caller confirmed."""
     recording: Mapped[str] = mapped_column(Text, default="")
+    run: Mapped[str | None] = mapped_column(String(32))
+    """`MediaRunRow.run` of the process that has, or had, the call."""
+    lost: Mapped[bool] = mapped_column(Boolean, default=False, server_default=sql.false())
+    """Its end is another process's guess: the one that had the call gave no sign of life."""
 
 
 class CallEventRow(Base):
@@ -188,6 +199,8 @@ class HandoffRow(Base):
     state_at: Mapped[float]
     dossier: Mapped[dict[str, Any]]
     revision: Mapped[int]
+    revisions_added: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many others than the call's own process have written: it counts without them."""
 
 
 class OutboxRow(Base):

@@ -40,11 +40,18 @@ class DailyRetention:
 
     Parameters:
         now: the time in Hainan.
+        name: of the file in the state folder that keeps its last day.
     """
 
-    def __init__(self, settings: Settings, *, now: Callable[[], datetime] = clock.now) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        now: Callable[[], datetime] = clock.now,
+        name: str = "retention-last",
+    ) -> None:
         self._settings, self._now = settings, now
-        self._file = settings.paths.state / "retention-last"
+        self._file = settings.paths.state / name
         self._ends = threading.Event()
 
     async def run(self) -> None:

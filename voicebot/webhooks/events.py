@@ -30,8 +30,11 @@ def call_started(session: Session, call: CallRow) -> None:
     tell(session, Told("call.started", call.id, call.started_at, call.id, data))
 
 
-def call_ended(session: Session, call: CallRow) -> None:
-    """``{"call", "did", "outcome", "region", "started_at", "ended_at"}``."""
+def call_ended(session: Session, call: CallRow, *, anew: bool = False) -> None:
+    """``{"call", "did", "outcome", "region", "started_at", "ended_at"}``.
+
+    `anew`: after an end that was told and was not the call's.
+    """
     assert call.ended_at is not None
     data = {
         "call": call.id,
@@ -41,7 +44,8 @@ def call_ended(session: Session, call: CallRow) -> None:
         "started_at": call.started_at,
         "ended_at": call.ended_at,
     }
-    tell(session, Told("call.ended", call.id, call.ended_at, call.id, data))
+    key = f"{call.id}\n{call.ended_at}" if anew else call.id
+    tell(session, Told("call.ended", call.id, call.ended_at, key, data))
 
 
 def handoff_changed(session: Session, row: HandoffRow, state: str, at: float) -> None:
