@@ -1,7 +1,8 @@
 """One of several processes on a PostgreSQL database does what an installation needs once.
 
 The lock is PostgreSQL's own (advisory), held by one connection: it ends with the process, whatever
-becomes of it, and another takes over within `LOOK_S`.
+becomes of it, and another takes over within `LOOK_S`. For a process that is frozen its kernel goes
+on answering, so PostgreSQL (14 and newer) ends a connection that has said nothing for `IDLE_S`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from voicebot.records.database import open_engine, reason
@@ -18,6 +19,9 @@ from voicebot.records.database import open_engine, reason
 log = structlog.get_logger()
 
 LOOK_S = 2.0
+IDLE_S = 10.0
+_IDLE_SINCE = (14,)
+"""The PostgreSQL that knows idle_session_timeout."""
 WORKER = 12345777
 """The advisory lock of who does the jobs of the role `worker`."""
 
@@ -74,6 +78,8 @@ def _taken(engine: Engine, lock: int) -> Connection | None:
     try:
         connection = engine.connect()
         if connection.scalar(select(func.pg_try_advisory_lock(lock))):
+            if (connection.dialect.server_version_info or ()) >= _IDLE_SINCE:
+                connection.execute(text(f"SET idle_session_timeout = {round(IDLE_S * 1000)}"))
             connection.commit()
             return connection
     except SQLAlchemyError as error:

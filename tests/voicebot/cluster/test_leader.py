@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from tests.voicebot.conftest import ROOT
 from voicebot.cluster.leader import WORKER, Leader
 from voicebot.records.database import open_engine
 
@@ -64,6 +69,87 @@ async def test_whose_connection_is_lost_stops_and_begins_again(postgresql_url: s
     engine.dispose()
     await until(lambda: worker.begun == 2)
     await worker.end()
+
+
+ELSEWHERE = """
+import asyncio, sys
+from voicebot.cluster import leader
+
+leader.LOOK_S, leader.IDLE_S = 0.05, 1.0
+
+async def work():
+    print("begins", flush=True)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        print("ends", flush=True)
+
+asyncio.run(leader.Leader(sys.argv[1]).run(work))
+"""
+
+
+async def test_a_frozen_one_loses_the_jobs_and_gives_them_up_when_it_is_thawed(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    with said.open("wb") as out:
+        other = subprocess.Popen(  # noqa: ASYNC220 - begun once
+            [sys.executable, "-c", ELSEWHERE, postgresql_url], cwd=ROOT, stdout=out
+        )
+    try:
+        await until(lambda: b"begins" in said.read_bytes(), 60.0)
+        standby = Worker(postgresql_url)
+        await asyncio.sleep(0.3)
+        assert not standby.leader.leads
+        other.send_signal(signal.SIGSTOP)
+        await until(lambda: standby.leader.leads)
+        other.send_signal(signal.SIGCONT)
+        await until(lambda: b"ends" in said.read_bytes())
+        assert standby.begun == 1
+        await standby.end()
+    finally:
+        other.kill()
+        other.wait()
+
+
+async def test_one_that_lives_keeps_the_jobs_however_long_nothing_is_to_be_done(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebot.cluster.leader.IDLE_S", 0.5)
+    worker = Worker(postgresql_url)
+    await until(lambda: worker.leader.leads)
+    await asyncio.sleep(1.5)
+    assert (worker.leader.leads, worker.begun) == (True, 1)
+    await worker.end()
+
+
+async def test_a_server_older_than_14_is_not_asked_for_what_it_does_not_know(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebot.cluster.leader._IDLE_SINCE", (1000,))
+    worker = Worker(postgresql_url)
+    await until(lambda: worker.leader.leads)
+    await worker.end()
+
+
+async def test_what_ends_the_jobs_is_in_the_log(
+    postgresql_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def failing() -> None:
+        raise OSError("disk full")
+
+    leader = Leader(postgresql_url)
+    said = ""
+
+    def told() -> bool:
+        nonlocal said
+        said += capsys.readouterr().out
+        return "jobs_failed" in said and "disk full" in said
+
+    task = asyncio.create_task(leader.run(failing))
+    await until(told)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_with_sqlite_the_only_process_works_at_once() -> None:
