@@ -525,6 +525,7 @@ def load_settings(path: Path | None = None) -> Settings:
         settings.server.roles,
         nats=bool(settings.nats.servers),
         postgresql=settings.database.url.startswith("postgresql"),
+        public_url=bool(settings.notices.public_url),
     )
     if impossible:
         raise ConfigError(f"server.roles: {impossible}.")

@@ -23,12 +23,13 @@ def default_node(roles: Sequence[Role], host: str = "") -> str:
     return name if set(EMBEDDED) <= set(roles) else "-".join((name, *roles))
 
 
-def why_impossible(roles: Sequence[Role], *, nats: bool, postgresql: bool) -> str:
+def why_impossible(roles: Sequence[Role], *, nats: bool, postgresql: bool, public_url: bool) -> str:
     """What these roles lack, and how to mend it; "" when they can run so. Pure.
 
     Parameters:
         nats: `nats.servers` names one.
         postgresql: `database.url` is of PostgreSQL.
+        public_url: `notices.public_url` says where the pages are reached.
     """
     given = set(roles)
     if not given:
@@ -47,5 +48,11 @@ def why_impossible(roles: Sequence[Role], *, nats: bool, postgresql: bool) -> st
         return (
             f"{', '.join(roles)} without {others} is one of several processes, which meet in "
             f"PostgreSQL and NATS: {' and '.join(missing)}, or leave roles at its default"
+        )
+    if "worker" in given and "web" not in given and not public_url:
+        return (
+            "the role worker sends 110 and people on duty links to pages, which this process has "
+            "not: set notices.public_url to where the role web is reached, such as "
+            "https://12345.example"
         )
     return ""

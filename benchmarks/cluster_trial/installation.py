@@ -206,6 +206,8 @@ class Installation:
             "VOICEBOT_SERVER__PORT": str(self._ports[name]),
             "VOICEBOT_SERVER__NODE": name,
         }
+        if name == "worker":
+            own["VOICEBOT_NOTICES__PUBLIC_URL"] = f"http://127.0.0.1:{self._ports['web']}"
         if name not in MEDIA:
             return own | {"VOICEBOT_SIP__ENABLED": "false"}
         most, engine = self._room(name)

@@ -16,6 +16,7 @@ from voicebot.auditing.checking import (
     keep_anchor,
     read_anchors,
 )
+from voicebot.config import Paths
 from voicebot.security import audit_local
 
 
@@ -108,8 +109,17 @@ def test_an_anchor_that_is_none_is_said_to_be_none(voicebot: Voicebot) -> None:
     assert "with a colon between them" in voicebot("audit", "verify", "--anchor", "12").stderr
 
 
+def test_processes_that_share_secrets_share_anchors(tmp_path: Path) -> None:
+    """What the worker has kept, `voicebot audit verify` of any other process is held to."""
+    shared = tmp_path / "secrets"
+    files = {
+        anchors_file(Paths(state=tmp_path / role, secrets=shared)) for role in ("media", "worker")
+    }
+    assert files == {shared / "audit-anchors.jsonl"}
+
+
 def test_anchors_are_their_owners_alone(tmp_path: Path) -> None:
-    file = anchors_file(tmp_path / "state")
+    file = anchors_file(Paths(state=tmp_path / "state"))
     assert read_anchors(file) == []
     keep_anchor(file, Anchor(3, "a" * 64), 1.5)
     keep_anchor(file, Anchor(5, "b" * 64), 2.5)

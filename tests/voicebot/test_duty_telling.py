@@ -1,6 +1,9 @@
 """Who is told next, receipts' tokens, and settings of notices that would leak."""
 
 import base64
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from pydantic import ValidationError
 from voicebot.config_notices import Notices
 from voicebot.duty.notices.receipts import receipt_of
 from voicebot.duty.notices.secret import (
+    kept_key,
     notice_secret,
     receipt_token,
     signature_headers,
@@ -68,6 +72,21 @@ def test_the_key_is_made_once_and_kept_private(settings: Any) -> None:
     assert notice_secret(settings) == made
     file = settings.paths.state / "secrets" / "notices.key"
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_processes_that_begin_at_once_have_the_same_key(tmp_path: Path) -> None:
+    """Of two containers each may be process number 1; here they are one."""
+    together = threading.Barrier(8)
+
+    def begin(_: int) -> bytes:
+        together.wait()
+        return kept_key(tmp_path / "notices.key")
+
+    with ThreadPoolExecutor(8) as processes:
+        keys = set(processes.map(begin, range(8)))
+    (key,) = keys
+    assert len(key) == 64
+    assert [each.name for each in tmp_path.iterdir()] == ["notices.key"]
 
 
 @pytest.mark.parametrize(

@@ -623,7 +623,7 @@ def test_the_service_does_it_once_a_day_and_keeps_an_anchor(tmp_path: Path) -> N
     assert DailyRetention(settings, now=lambda: now[0]).look() is None
     now[0] += timedelta(days=1)
     assert daily.look() is not None
-    anchors = read_anchors(anchors_file(settings.paths.state))
+    anchors = read_anchors(anchors_file(settings.paths))
     assert len(anchors) == 2
     with Session(engine) as session:
         assert check(session, anchors).findings == ()

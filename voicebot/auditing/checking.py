@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from voicebot.auditing.chain import GENESIS, Anchor, Fault, Finding, Link, digest, faults
+from voicebot.config import Paths
 from voicebot.errors import VoicebotError
 from voicebot.records.tables import AuditHeadRow, AuditRow
 from voicebot.state_folder import make_private
@@ -103,9 +104,11 @@ def as_line(link: Link) -> str:
     return json.dumps(asdict(link), ensure_ascii=False)
 
 
-def anchors_file(state: Path) -> Path:
-    """Where the service and `voicebot audit verify` keep anchors, outside the database."""
-    return state / "audit-anchors.jsonl"
+def anchors_file(paths: Paths) -> Path:
+    """Where the service and `voicebot audit verify` keep anchors, outside the database: in the
+    state folder, or with the secrets that all processes of an installation share.
+    """
+    return (paths.secrets or paths.state) / "audit-anchors.jsonl"
 
 
 def read_anchors(file: Path) -> list[Anchor]:

@@ -60,7 +60,7 @@ def verify(
 
     What it prints last, ID:HASH, is the anchor of today's audit: kept on paper or on another
     machine, it proves later that the rows up to it are the same. Anchors are also kept in the
-    state folder, and every check is held to them.
+    state folder, or with the secrets where processes share them, and every check is held to them.
 
     \b
     Examples:
@@ -81,9 +81,11 @@ def verify(
     if file is not None:
         result = check_file(file, given)
     else:
-        kept = anchors_file(settings.paths.state)
+        kept = anchors_file(settings.paths)
+        before = {kept, settings.paths.state / kept.name}  # of before secrets were shared
         with _reading(settings) as session:
-            result = check(session, [*read_anchors(kept), *given])
+            known = [each for path in sorted(before) for each in read_anchors(path)]
+            result = check(session, [*known, *given])
         if not result.findings and result.rows:
             keep_anchor(kept, result.head, time.time())
     _tell(result, as_json)

@@ -85,7 +85,7 @@ class DailyRetention:
         head = self._head()
         if head is not None:
             # In the log as well, which is kept elsewhere.
-            keep_anchor(anchors_file(self._settings.paths.state), head, now.timestamp())
+            keep_anchor(anchors_file(self._settings.paths), head, now.timestamp())
             log.info("audit_anchor", row=head.id, hash=head.hash)
         self._remember(now.date())
         log.info("retention_done", **outcome.as_dict())

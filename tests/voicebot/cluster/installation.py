@@ -63,6 +63,7 @@ class Process:
                 "VOICEBOT_SERVER__PORT": str(self.port),
                 "VOICEBOT_SERVER__NODE": self.name,
                 "VOICEBOT_SERVER__TRUSTED_PROXIES": '["127.0.0.1"]',
+                "VOICEBOT_NOTICES__PUBLIC_URL": self._installation.pages,
             },
         )
 
@@ -175,6 +176,11 @@ class Installation:
         self.processes.append(made)
         made.start()
         return made
+
+    @property
+    def pages(self) -> str:
+        """Where people reach the pages; where nothing has any, nowhere."""
+        return next((each.url for each in self.processes if "web" in each.roles), "")
 
     def headers(self, role: str) -> dict[str, str]:
         token = (self.folder / "secrets" / f"{role}.token").read_text().strip()

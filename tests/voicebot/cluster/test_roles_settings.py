@@ -47,6 +47,17 @@ def test_recognition_is_a_process_of_its_own(tmp_path: Path) -> None:
         load_settings(written(tmp_path, f'[server]\nroles = ["media", "asr"]\n{NATS}{POSTGRESQL}'))
 
 
+@pytest.mark.parametrize("roles", [["worker"], ["media", "worker"]])
+def test_whoever_makes_links_to_pages_knows_where_they_are(
+    tmp_path: Path, roles: list[str]
+) -> None:
+    text = f"[server]\nroles = {roles}\n{NATS}{POSTGRESQL}"
+    with pytest.raises(ConfigError, match=r"set notices\.public_url to where the role web"):
+        load_settings(written(tmp_path, text))
+    public = '[notices]\npublic_url = "https://12345.example"\n'
+    assert load_settings(written(tmp_path, text + public)).joins_others
+
+
 def test_no_role_and_an_unknown_one_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no role is named"):
         load_settings(written(tmp_path, "[server]\nroles = []\n"))

@@ -43,8 +43,9 @@ def kept_key(file: Path) -> bytes:
 
     Of two processes that make it at once, both have the one that came first."""
     if not file.exists():
-        part = file.with_name(f".{file.name}.{os.getpid()}")
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # Of containers that share the folder each may be process number 1.
+        part = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as opened:
             opened.write(secrets.token_hex(32))
         try:
