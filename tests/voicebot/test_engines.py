@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from asr.engines import EngineFolders, open_transcriber
@@ -21,6 +23,7 @@ from telephony.scripted import ScriptedLine
 from tests.asr.supervised_doubles import Faults, faulty
 from tests.voicebot.sentences import sentences
 from tests.voicebot.test_session import (
+    CountingListener,
     called,
     offered,
     scripted_engines,
@@ -70,6 +73,18 @@ def test_a_service_at_an_address_needs_no_process(tmp_path: Path) -> None:
 def test_without_a_model_there_is_no_transcriber(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as executor:
         assert open_ears(settings_with(tmp_path, tmp_path, ""), executor) == (None, None)
+
+
+async def test_a_far_side_that_takes_long_leaves_the_callers_ears_alone(tmp_path: Path) -> None:
+    engines = scripted_engines(tmp_path, listener=CountingListener())
+    far, hearing = engines.far_ear(), engines.hearing()
+    assert far is not None
+    assert hearing is not None
+    held = threading.Event()
+    engines.ear_executor.submit(held.wait)
+    await far.hear(np.zeros(320, np.int16), voiced=False)
+    assert hearing.executor is not engines.ear_executor
+    held.set()
 
 
 # ── a whole call ──────────────────────────────────────────────────────────────────

@@ -169,6 +169,7 @@ def scripted_engines(folder: Path, *, listener: Any = None, transcriber: Any = N
         transcriber=transcriber,
         pool=DecodePool(ThreadPoolExecutor(1)),
         ear_executor=ThreadPoolExecutor(1),
+        far_executor=ThreadPoolExecutor(1),
         work_executor=ThreadPoolExecutor(1),
         smart_turn=None,
         embedder=Embedder(),  # type: ignore[arg-type]

@@ -63,6 +63,9 @@ class Engines:
     transcriber: Recognizer | None
     pool: DecodePool
     ear_executor: Executor
+    """The callers' own: danger is heard there, and a far side must not delay it."""
+    far_executor: Executor
+    """Of the ears of far sides, and of whoever tries a question by voice."""
     work_executor: Executor
     smart_turn: SmartTurn | None
     embedder: SentenceEmbedder
@@ -127,7 +130,7 @@ class Engines:
     def far_ear(self) -> FarEar | None:
         """An ear for the far side of one leg; None where there is no recogniser."""
         if self.listener is not None:
-            return ListeningEar(self.listener, self.ear_executor)
+            return ListeningEar(self.listener, self.far_executor)
         if self.transcriber is not None:
             return TranscribingEar(self.transcriber, self.pool)
         return None
@@ -141,7 +144,7 @@ class Engines:
             engine=engine,
             listener=self.listener if self.transcriber is not None else None,
             pool=self.pool,
-            executor=self.ear_executor,
+            executor=self.far_executor,
             new_voice=VoiceDetector,
             new_resampler=StreamResampler,
             words=self.knowledge.words,
@@ -194,6 +197,7 @@ def open_engines(
         hears: False: none that is for the sound of calls, where none runs here.
     """
     ear_executor = ThreadPoolExecutor(1, thread_name_prefix="ears")
+    far_executor = ThreadPoolExecutor(1, thread_name_prefix="far-ears")
     decode_executor = ThreadPoolExecutor(1, thread_name_prefix="decode", initializer=step_back)
     with ThreadPoolExecutor(4) as loading:
         ears = loading.submit(open_ears, settings, decode_executor) if hears else None
@@ -215,6 +219,7 @@ def open_engines(
             transcriber=transcriber,
             pool=open_pool(transcriber, decode_executor),
             ear_executor=ear_executor,
+            far_executor=far_executor,
             work_executor=ThreadPoolExecutor(2, thread_name_prefix="work"),
             smart_turn=smart_turn.result() if smart_turn is not None else None,
             embedder=embedder,

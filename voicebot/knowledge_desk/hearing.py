@@ -111,9 +111,9 @@ async def _listened(engines: Engines, listener: Recognizer, pcm: Pcm) -> tuple[s
     loop, stream = asyncio.get_running_loop(), listener.stream()
     for start in range(0, len(pcm), PIECE):
         piece = pcm[start : start + PIECE]
-        await loop.run_in_executor(engines.ear_executor, stream.feed, piece)
-        await loop.run_in_executor(engines.ear_executor, partial(stream.decode, final=False))
-    return (await loop.run_in_executor(engines.ear_executor, stream.finish)).syllables
+        await loop.run_in_executor(engines.far_executor, stream.feed, piece)
+        await loop.run_in_executor(engines.far_executor, partial(stream.decode, final=False))
+    return (await loop.run_in_executor(engines.far_executor, stream.finish)).syllables
 
 
 def _transcribed(transcriber: Recognizer, pcm: Pcm) -> Hypothesis:
