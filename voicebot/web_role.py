@@ -39,7 +39,7 @@ from voicebot.cluster.nodes import Node
 from voicebot.config import Settings
 from voicebot.duty.following import follow_directory
 from voicebot.jobs import jobs_of
-from voicebot.knowledge import KnowledgeBase, open_embedder
+from voicebot.knowledge import KnowledgeBase, open_embedder, unreadable
 from voicebot.knowledge_following import follow_knowledge, published_or_none
 from voicebot.loop_lag import LoopLag
 from voicebot.metrics.instruments import Metrics
@@ -173,7 +173,12 @@ async def open_call_free(
     knowledge = KnowledgeBase(settings)
     try:
         embedder = open_embedder(settings)
-        published = await asyncio.to_thread(published_or_none, knowledge, embedder)
+        # Without pages nothing is searched, and 0.2 GB of 0.7 are not needed.
+        published = (
+            await asyncio.to_thread(published_or_none, knowledge, embedder)
+            if "web" in settings.server.roles
+            else unreadable()
+        )
         engines = await asyncio.to_thread(
             partial(open_engines, settings, published, embedder, hears=False)
         )

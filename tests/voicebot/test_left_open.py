@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from tests.voicebot.test_records import NOW, dossier, opening, written
+from voicebot.callers.missed import listed
+from voicebot.callers.missed_rules import BROKEN, DANGER_FIRST_S, Window
 from voicebot.left_open import RunningCalls, close_left_open
 from voicebot.records.breaking_off import NOTE
 from voicebot.records.store import Records
@@ -68,6 +71,18 @@ async def test_what_110_had_not_taken_over_is_marked_and_110_is_told(
     )
     assert message["revision"] == 2
     assert message["notes"] == [NOTE]
+
+
+async def test_where_several_nodes_share_the_records_the_caller_is_called_back(
+    records: Records, folder: Path
+) -> None:
+    """Not at once: a PBX may have put him through to a person."""
+    await begun(records)
+    running, before = RunningCalls(folder), time.time()
+    await close_left_open(running, running.left(), records, Window())
+    (missed,) = await records.read(listed, time.time(), everything=True)
+    assert (missed["why"], missed["danger"]) == (BROKEN, True)
+    assert missed["next_try_at"] >= before + DANGER_FIRST_S
 
 
 async def test_what_110_had_taken_over_stays_as_it_is(records: Records, folder: Path) -> None:

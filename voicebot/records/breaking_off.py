@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from flows.call_back import INTERRUPTED
 from flows.routes import SEAT
 from voicebot.callers import missed
-from voicebot.callers.missed_rules import BROKEN, is_danger
+from voicebot.callers.missed_rules import BROKEN, DANGER_FIRST_S, is_danger
 from voicebot.records.tables import CallEventRow, CallRow, HandoffRow, TicketRow, TurnRow
 from voicebot.webhooks.events import call_ended
 
@@ -63,6 +63,8 @@ def break_off_call(
             _write(session, row, interrupted(row.dossier), at, update)
     if call_back_at is not None and waiting and _of_the_public(session, call):
         danger = any(is_danger(row.reason) for row in waiting)
+        # Of a process that is just back, a PBX may have put the caller through to a person.
+        danger_at = at + DANGER_FIRST_S if own else at
         missed.note(
             session,
             call_id=call_id,
@@ -71,7 +73,7 @@ def break_off_call(
             at=at,
             why=BROKEN,
             danger=danger,
-            next_try_at=at if danger else call_back_at,
+            next_try_at=danger_at if danger else call_back_at,
         )
 
 

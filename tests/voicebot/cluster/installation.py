@@ -164,6 +164,7 @@ class Installation:
             "VOICEBOT_SIP__ENABLED": "false",
             "VOICEBOT_ASR__ENGINE": "none",
             "VOICEBOT_ADMISSION__DRAIN_S": "1",
+            "VOICEBOT_SERVER__LOST_AFTER_S": "15",
             "VOICEBOT_DIALOGUE__SILENCE_S": "90",  # the caller says nothing
             "VOICEBOT_RATE_LIMITS__ENABLED": "false",
             "OPENBLAS_NUM_THREADS": "1",

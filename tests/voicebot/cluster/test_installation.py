@@ -279,6 +279,28 @@ def test_a_second_worker_stands_by_and_takes_over(
     until(lambda: "jobs_begin" in second.log.read_text())
 
 
+def test_the_calls_of_a_media_node_that_never_comes_back_are_ended_by_the_worker(
+    installation: Installation, web: Process, media: Process, database: str
+) -> None:
+    second = installation.process("media2", "media")
+    second.ready()
+    with installation.call(second, "GONE-1"), installation.call(media, "STAYS-1") as stays:
+        until(lambda: running(web) == ["2"])
+        second.kill()
+        until(lambda: web.get("/api/calls/GONE-1").json()["ended_at"])
+        assert stays.on_the_line
+        assert web.get("/api/calls/STAYS-1").json()["ended_at"] is None
+    engine = open_engine(database)
+    query = text("SELECT subject FROM audit WHERE action = 'node.lost'")
+
+    def told() -> list[str]:
+        with engine.connect() as connection:
+            return list(connection.scalars(query))
+
+    assert until(told) == ["media2 1"]
+    engine.dispose()
+
+
 def test_each_role_ends_in_order(roles: dict[str, Process]) -> None:
     for name in ("web", "media"):
         roles[name].signal(signal.SIGTERM)
