@@ -101,7 +101,7 @@ def _jobs(
         callers = settings.callers
         window = Window(callers.call_back_from, callers.call_back_until)
         return LostNodes(
-            records, settings.server.lost_after_s, window, partial(_heard, member)
+            records, settings.server.lost_after_s, window, partial(_alive, records.run_id, member)
         ).run()
 
     if settings.database_url.startswith("postgresql"):
@@ -136,11 +136,10 @@ async def _kept_up(name: str, job: Job) -> None:
         await asyncio.sleep(AGAIN_S)
 
 
-def _heard(member: Member | None) -> frozenset[str]:
-    """Runs of the processes that are heard over NATS, this one among them."""
-    if member is None:
-        return frozenset()
-    return frozenset((member.run_id, *(node.run for node in member.nodes.all)))
+def _alive(own: str, member: Member | None) -> frozenset[str]:
+    """Runs of this process and of those that are heard over NATS."""
+    others = member.nodes.all if member is not None else ()
+    return frozenset((own, *(node.run for node in others)))
 
 
 async def _recordings(settings: Settings) -> None:

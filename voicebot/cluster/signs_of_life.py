@@ -35,8 +35,13 @@ async def tell_life(records: Records, node: str, calls: Callable[[], Collection[
     while True:
         try:
             new = await records.in_background(sign, records.run_id, node)
-        except RecordsUnavailable:
-            await asyncio.sleep(EVERY_S)  # which the records have logged
+        except RecordsUnavailable as error:
+            log.warning("no_sign_of_life", reason=str(error))
+            await asyncio.sleep(EVERY_S)
+            continue
+        except Exception:  # whatever it was: who gives no sign any more loses his calls on record
+            log.exception("no_sign_of_life")
+            await asyncio.sleep(EVERY_S)
             continue
         if new and known:
             going_on = list(calls())
