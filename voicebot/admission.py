@@ -125,6 +125,11 @@ class Admission:
                 self._outside.add(info.call_id)
         return refusal
 
+    @property
+    def callers(self) -> list[str]:
+        """Numbers of the calls that run or wait for people, one for each; "" for withheld ones."""
+        return [info.caller for info in (*self._calls.values(), *self._diverted.values())]
+
     def calling(self, number: str, but: Collection[str]) -> bool:
         """A call of this number is running or waits for people, beside those with these ids."""
         calls = {**self._calls, **self._diverted}

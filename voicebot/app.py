@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import gc
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ from voicebot.call.session import CallSession, recording_path
 from voicebot.call.waiting_lines import WaitingLines
 from voicebot.call_backs import CallBacks
 from voicebot.callers.service import CallerService
+from voicebot.cluster import subjects
+from voicebot.cluster.callers_elsewhere import CallersElsewhere, digest, digests
 from voicebot.cluster.everywhere import (
     follow_figures,
     offer_recordings,
@@ -127,13 +129,19 @@ class Service:
             lambda: sum(session.lines_in_use for session in self._sessions.values()),
             engines.pool,
         )
-        self.call_backs = CallBacks(settings.handoff.call_back_trunk, self._admission.calling)
+        self._elsewhere = CallersElsewhere(member.nodes if member is not None else None)
+        self.call_backs = CallBacks(
+            settings.handoff.call_back_trunk,
+            self._is_calling,
+            self._elsewhere.has_newer,
+            self._tell_callers,
+        )
         self.waiting = WaitingLines(settings.handoff.lines, partial(waiting_elsewhere, member))
         self.desks = AgentDesks()
         self.callers = CallerService(
             settings,
             records,
-            self._admission.calling,
+            self._is_calling,
             lambda: self.occupancy.calls + 1 < self.settings.admission.calls,
         )
         self.surge = SurgeControl(
@@ -141,7 +149,7 @@ class Service:
             records,
             lambda: self._admission.room,
             lambda number, at: bool(self.callers.limited.last_day(number, at)),
-            self.call_backs.pending,
+            self._in_danger,
             shared_figures(member),
         )
         self.incidents = IncidentWatch(
@@ -153,6 +161,7 @@ class Service:
             follow_figures(member, self.surge)
             offer_recordings(member, self._recordings)
             member.describe_with(self._described)
+            member.bus.subscribe(subjects.HEARTBEATS, lambda _: self.call_backs.give_way())
 
     @property
     def calls_in_progress(self) -> int:
@@ -217,7 +226,22 @@ class Service:
             lines_room=limits.handoff_lines,
             waiting=tuple(self.waiting.waiting_here(time.monotonic())),
             surge=status.told(self.surge, (line.did for line in self.settings.lines)),
+            callers=digests(self._admission.callers),
+            calling_back=tuple((digest(number), at) for number, at in self.call_backs.going_on),
         )
+
+    def _is_calling(self, number: str, but: Collection[str]) -> bool:
+        """At whatever node a call of this number is running, beside those with these ids."""
+        return self._admission.calling(number, but) or self._elsewhere.calls(number) > 0
+
+    def _in_danger(self, number: str) -> bool:
+        """A call of this number broke off in danger, and some node is calling it back."""
+        return self.call_backs.pending(number) or self._elsewhere.called_back(number)
+
+    def _tell_callers(self) -> None:
+        """At once: the caller may be ringing at another node."""
+        if self.member is not None:
+            self.member.beat()
 
     @property
     def readiness(self) -> Readiness:
@@ -330,13 +354,14 @@ class Service:
         refusal = (
             self._admission.divert(info, outside=routed.outside)
             if routed.to_people
-            else self._admission.reserve(info, in_danger=self.call_backs.pending(info.caller))
+            else self._admission.reserve(info, in_danger=self._in_danger(info.caller))
         )
         if refusal is not None:
             if refusal is not Rejection.DUPLICATE:  # the call that has this id goes on
                 self._diverting.forget(info.call_id)
             await self._turn_away(call, refusal)
             return
+        self._tell_callers()
         try:
             if await self.records.known(info.call_id):
                 await self._turn_away(call, Rejection.DUPLICATE)

@@ -8,6 +8,7 @@ is noted in the police order (警单). One number is called for one matter at a 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
@@ -49,6 +50,8 @@ class _CallBack:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     """Whether the answered call was served."""
+    began_at: float = field(default_factory=time.time)
+    """Seconds since the epoch."""
     task: asyncio.Task[None] | None = None
     given_up: str = _STOPPED
     """What is noted when its task is cancelled."""
@@ -58,10 +61,19 @@ class CallBacks:
     """Parameters:
     trunk: of the telephone endpoint's settings, towards the public network; "" for none.
     is_calling: a call of this number is running, beside those with these ids.
+    newer_elsewhere: another node calls the number back over a matter later than this moment.
+    told: whom we call back has changed; quick.
     """
 
-    def __init__(self, trunk: str, is_calling: Callable[[str, Collection[str]], bool]) -> None:
+    def __init__(
+        self,
+        trunk: str,
+        is_calling: Callable[[str, Collection[str]], bool],
+        newer_elsewhere: Callable[[str, float], bool] = lambda number, began_at: False,
+        told: Callable[[], None] = lambda: None,
+    ) -> None:
         self._trunk, self._is_calling = trunk, is_calling
+        self._newer_elsewhere, self._told = newer_elsewhere, told
         self._known: dict[str, _CallBack] = {}
         """By hand-off; for a while after their end too."""
 
@@ -76,17 +88,30 @@ class CallBacks:
         An older matter of the same number is not called about any more.
         """
         for older in self._known.values():
-            if older.wanted.number == wanted.number and older.task is not None:
-                older.given_up = _REPLACED
-                older.task.cancel()
+            if older.wanted.number == wanted.number:
+                _replace(older)
         new = self._known[wanted.matter.handoff] = _CallBack(wanted)
         new.task = asyncio.create_task(self._run(new, line, did, note), name="call-back")
+        self._told()
+
+    @property
+    def going_on(self) -> list[tuple[str, float]]:
+        """Numbers that are being called back, and since when (seconds since the epoch)."""
+        return [
+            (each.wanted.number, each.began_at)
+            for each in self._known.values()
+            if each.task is not None
+        ]
+
+    def give_way(self) -> None:
+        """Other nodes may have told us of a later matter: over ours nobody is called any more."""
+        for each in self._known.values():
+            if self._newer_elsewhere(each.wanted.number, each.began_at):
+                _replace(each)
 
     def pending(self, number: str) -> bool:
         """A call of this number broke off in danger, and it is being called back."""
-        return any(
-            each.wanted.number == number and each.task is not None for each in self._known.values()
-        )
+        return any(number == each for each, _ in self.going_on)
 
     def matter(self, reference: str) -> Interrupted | None:
         """What an answered call of ours is about; None for none that is known."""
@@ -118,6 +143,7 @@ class CallBacks:
         handoff = this.wanted.matter.handoff
         asyncio.get_running_loop().call_later(KEPT_S, self._known.pop, handoff, None)
         this.task = None
+        self._told()
         await _put_down(note, outcome)
 
     async def _outcome(self, this: _CallBack, line: CallControl, did: str, note: Note) -> str:
@@ -141,6 +167,12 @@ class CallBacks:
                 log.error("call_back_not_served", tries=tries)
                 return f"第{tries}次回拨有人接听，但没有转到110，请110回拨"
         return f"回拨{tries}次没有接通，请110回拨"
+
+
+def _replace(older: _CallBack) -> None:
+    if older.task is not None:
+        older.given_up = _REPLACED
+        older.task.cancel()
 
 
 async def _within(served: asyncio.Future[bool]) -> bool:

@@ -30,6 +30,9 @@ class Node:
         room, lines, lines_room: as `voicebot.metrics.standing.Standing` has them.
         waiting: as `WaitingLines.waiting` lists those who wait for a line to 110.
         surge: of each line ``{"line", "mode", "since", "newest"}``, as GET /v1/surge has them.
+        callers: numbers of the calls that run or wait for people there, one for each call, as
+            `callers_elsewhere.digest` has them.
+        calling_back: (number, since when) it calls back over danger; seconds since the epoch.
         leaves: it is ending, and this is its last word.
     """
 
@@ -46,6 +49,8 @@ class Node:
     lines_room: int = 0
     waiting: tuple[dict[str, Any], ...] = ()
     surge: tuple[dict[str, Any], ...] = ()
+    callers: tuple[str, ...] = ()
+    calling_back: tuple[tuple[str, float], ...] = ()
     leaves: bool = False
 
     def message(self) -> dict[str, Any]:
@@ -54,7 +59,7 @@ class Node:
 
 
 _NAMES = frozenset(each.name for each in fields(Node))
-_LISTS = ("roles", "calls", "waiting", "surge")
+_LISTS = ("roles", "calls", "waiting", "surge", "callers")
 
 
 def node_of(message: Mapping[str, Any]) -> Node:
@@ -68,7 +73,8 @@ def node_of(message: Mapping[str, Any]) -> Node:
         raise ValueError(f"The address of a node is refused: {reason}.")
     known = {name: value for name, value in message.items() if name in _NAMES}
     lists = {name: tuple(known[name]) for name in _LISTS if name in known}
-    return Node(**{**known, **lists})
+    calling = tuple((str(number), float(at)) for number, at in known.get("calling_back", ()))
+    return Node(**{**known, **lists, "calling_back": calling})
 
 
 @dataclass

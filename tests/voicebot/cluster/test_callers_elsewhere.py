@@ -1,0 +1,200 @@
+"""A caller in danger is known at every node, whichever he rings at next: two services, one NATS."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from flows.actions import CallBack
+from flows.events import Interrupted
+from flows.surge import Kind
+from telephony.call_control import CallInfo, Capability, IncomingCall, Rejection
+from telephony.scripted import ScriptedLine
+from tests.nats_server import NatsServer, nats_server  # noqa: F401
+from tests.voicebot.test_app import Engines
+from voicebot.app import Service
+from voicebot.cluster.callers_elsewhere import CallersElsewhere, digest, digests
+from voicebot.cluster.live_events import RunningCalls
+from voicebot.cluster.member import Member, open_member
+from voicebot.cluster.nodes import Node, Nodes, node_of
+from voicebot.config import Settings
+from voicebot.config_nats import Nats
+from voicebot.records.store import Records
+from voicebot.web.console.board import Board
+
+NUMBER, OTHER = "13800138000", "13900139000"
+ONE = Node("one", "r", ("media",), "http://127.0.0.1:1")
+
+
+async def until(holds: Callable[[], object], seconds: float = 20.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - what others tell
+            await asyncio.sleep(0.01)
+
+
+class Offered:
+    """A call as an endpoint offers it."""
+
+    def __init__(self, name: str, number: str = NUMBER) -> None:
+        self.info = CallInfo(name, number, "12345")
+        self.rejected: Rejection | None = None
+        self.answered, self.over = asyncio.Event(), asyncio.Event()
+
+    async def reject(self, why: Rejection, retry_after_s: float) -> None:
+        self.rejected = why
+
+
+class Side:
+    """One node: a whole service, whose calls last until the test ends them."""
+
+    def __init__(self, service: Service, member: Member) -> None:
+        self.service, self.member = service, member
+        self.line = ScriptedLine(
+            CallInfo("c", NUMBER, "12345"), capabilities=frozenset({Capability.CALLS_OUT})
+        )
+        self.notes: list[str] = []
+
+    def broke_off(self, handoff: str) -> None:
+        wanted = CallBack(NUMBER, Interrupted(handoff, "460200"))
+        self.service.call_backs.begin(self.line, "12345", wanted, self.note)
+
+    async def note(self, note: str) -> None:
+        self.notes.append(note)
+
+    def called(self) -> list[str]:
+        return [reference for _, _, _, reference in self.line.calls_out]
+
+
+@pytest.fixture
+async def sides(
+    nats_server: NatsServer,  # noqa: F811
+    database_url: str,
+    settings: Settings,
+    records: Records,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[tuple[Side, Side]]:
+    async def serve(_: Service, call: IncomingCall, *__: Any) -> None:
+        assert isinstance(call, Offered)
+        call.answered.set()
+        await call.over.wait()
+
+    monkeypatch.setattr(Service, "_serve", serve)
+    async with AsyncExitStack() as opened:
+        made = []
+        for name in ("a", "b"):
+            server = settings.server.model_copy(update={"node": name, "roles": ("media",)})
+            nats = Nats(servers=(nats_server.url,))
+            handoff = settings.handoff.model_copy(update={"call_back_trunk": "carrier"})
+            own = settings.model_copy(update={"server": server, "nats": nats, "handoff": handoff})
+            member = await opened.enter_async_context(open_member(own, RunningCalls(Board())))
+            assert member is not None
+            service = Service(own, Engines(), records, None, None, member)  # type: ignore[arg-type]
+            opened.push_async_callback(service.call_backs.close)
+            made.append(Side(service, member))
+        first, second = made
+        await until(lambda: first.member.nodes.named("b") and second.member.nodes.named("a"))
+        yield first, second
+
+
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@on_postgresql
+async def test_who_broke_off_in_danger_at_one_node_is_in_danger_at_the_other(
+    sides: tuple[Side, Side],
+) -> None:
+    a, b = sides
+    b.service.take_settings(
+        b.service.settings.model_copy(
+            update={
+                "admission": b.service.settings.admission.model_copy(
+                    update={"calls": 1, "per_number": 1, "handoff_reserve": 1}
+                )
+            }
+        )
+    )
+    full = Offered("c-0", OTHER)
+    taking = asyncio.create_task(b.service.take(full))  # type: ignore[arg-type]
+    await full.answered.wait()
+    ordinary = Offered("c-1")
+    await b.service.take(ordinary)  # type: ignore[arg-type]
+    assert ordinary.rejected is Rejection.FULL
+    a.broke_off("c-2-h1")
+    await until(lambda: b.service.surge._in_danger(NUMBER), 1.0)
+    assert b.service.surge._kind(CallInfo("c-3", NUMBER, "12345"), 0.0) is Kind.URGENT
+    again = Offered("c-3")
+    talking = asyncio.create_task(b.service.take(again))  # type: ignore[arg-type]
+    await again.answered.wait()
+    assert again.rejected is None, "he has a place that is kept for hand-offs"
+    full.over.set()
+    again.over.set()
+    await asyncio.gather(taking, talking)
+
+
+@on_postgresql
+async def test_nobody_is_called_back_who_talks_at_another_node(sides: tuple[Side, Side]) -> None:
+    a, b = sides
+    a.broke_off("c-1-h1")
+    again = Offered("c-2")
+    talking = asyncio.create_task(b.service.take(again))  # type: ignore[arg-type]
+    await until(lambda: a.notes)
+    assert a.notes == ["来电人已再次打进来，不再回拨"]
+    assert a.called() == []
+    assert not a.service.callers.calling.may_call(NUMBER), "over a missed call neither"
+    again.over.set()
+    await talking
+
+
+@on_postgresql
+async def test_of_two_nodes_the_one_with_the_newer_matter_calls(sides: tuple[Side, Side]) -> None:
+    a, b = sides
+    a.line.ends_of_calls_out = ["busy"]
+    a.broke_off("c-1-h1")
+    await until(a.called)
+    b.broke_off("c-2-h1")
+    await until(lambda: len(a.notes) == 2)
+    assert a.notes == ["第1次回拨：占线", "来电人又打进来并再次挂断，由新的警单回拨"]
+    await until(b.called)
+    assert (a.called(), b.called()) == (["c-1-h1"], ["c-2-h1"])
+    b.service.call_backs.offered("c-2-h1", served=True)
+    await until(lambda: b.notes)
+    assert b.notes == ["第1次回拨已接通，正在转110"]
+    await until(lambda: not a.service._elsewhere.called_back(NUMBER))
+
+
+# ── by what was heard ─────────────────────────────────────────────────────────────
+
+
+def heard(own: str, *others: Node) -> CallersElsewhere:
+    nodes = Nodes(own)
+    for node in others:
+        nodes.heard(node_of(node.message()), 0.0)
+    return CallersElsewhere(nodes)
+
+
+def test_each_call_of_a_number_counts_and_withheld_numbers_do_not() -> None:
+    known = heard("b", replace(ONE, callers=digests([NUMBER, "", NUMBER, OTHER])))
+    assert [known.calls(each) for each in (NUMBER, OTHER, "", "10086")] == [2, 1, 0, 0]
+    assert NUMBER not in str(known)
+
+
+def test_of_two_that_began_at_once_exactly_one_calls() -> None:
+    matter = ((digest(NUMBER), 100.0),)
+    at_one = heard("one", replace(ONE, name="two", calling_back=matter))
+    at_two = heard("two", replace(ONE, name="one", calling_back=matter))
+    assert [each.has_newer(NUMBER, 100.0) for each in (at_one, at_two)] == [False, True]
+    assert [at_two.has_newer(NUMBER, at) for at in (99.9, 100.1)] == [True, False]
+
+
+def test_a_node_that_is_gone_is_forgotten_with_its_callers_and_one_alone_knows_of_none() -> None:
+    known = heard("b", replace(ONE, callers=digests([NUMBER]), calling_back=((digest(NUMBER), 1),)))
+    assert known.nodes is not None
+    known.nodes.silent(60.0)
+    for each in (known, CallersElsewhere(None)):
+        assert (each.calls(NUMBER), each.called_back(NUMBER)) == (0, False)
+        assert not each.has_newer(NUMBER, 0.0)
