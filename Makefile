@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help setup setup-tests asterisk demo run test test-browser screenshots bench-console audit fuzz api-check lint types contracts unit handoff-trial exchange-trial soak chaos cluster-trial soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-tickets bench-metrics dashboard-types clean
+.PHONY: help setup setup-tests asterisk demo run test test-browser screenshots bench-console audit fuzz api-check lint types contracts unit handoff-trial exchange-trial soak chaos cluster-trial soak-asr bench bench-latency bench-calls bench-asr bench-triage bench-kb bench-kb-speech bench-tickets bench-metrics dashboard-types clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -151,6 +151,10 @@ bench-kb: setup ## the search among 100,000 entries: recall, latency, memory, pu
 bench-tickets: setup ## a million tickets: every query of the console; what a call waits for its record
 	@$(BIN)/python -m benchmarks.record_path
 	@$(BIN)/python -m benchmarks.tickets_scale $(ARGS)
+
+# What was recognised is kept under var/, so that a run that was cut off goes on. ARGS=--plain.
+bench-kb-speech: setup ## the search through synthetic speech, telephone and recognition
+	@$(BIN)/python -m benchmarks.kb_speech --out var/bench-kb/spoken.jsonl $(ARGS)
 
 dashboard-types: ## the Grafana dashboard against Grafana's own TypeScript types (node, npm)
 	@$(BIN)/python scripts/grafana_types.py

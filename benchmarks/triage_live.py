@@ -38,7 +38,7 @@ from asr.errors import AsrError
 from asr.listener import Listener
 from benchmarks.asr_calls import FRAME, Open, ours
 from benchmarks.speech_data import RATE, listener_folder
-from benchmarks.triage_speech import Speaking, telephoned
+from benchmarks.spoken_lines import Speaking, telephoned
 from flows import actions as act
 from flows import events as ev
 from flows.dialogue import Policy, step

@@ -35,6 +35,15 @@ class Labelled:
     tags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What recognisers made of a question: as the search is given it."""
+
+    text: str
+    alternatives: tuple[str, ...] = ()
+    syllables: tuple[str, ...] = ()
+
+
 def read_labelled(path: Path) -> list[Labelled]:
     """Questions with the entries expected: {"id", "query", "expect": [...], "region", "tags"}.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import sqrt
@@ -12,14 +12,15 @@ from typing import Any, Literal
 import numpy as np
 
 from asr import phonetics
-from kb.corpus import Labelled
+from kb.corpus import Labelled, Recognised
 from kb.coverage import Given
 from kb.noise import Homophones
 from kb.search import Candidate, Searcher, SearchResult
 
-Heard = Literal["clean", "noisy", "sound"]
+Heard = Literal["clean", "noisy", "sound", "spoken"]
 """What the search is given: the text; the text with made-up homophone errors; syllables only
-(those of the noisy text, as a listener that errs as often would give them)."""
+(those of the noisy text, as a listener that errs as often would give them); what recognisers
+made of it."""
 
 _Z = 1.96  # 95 %
 
@@ -136,21 +137,35 @@ class Report:
 
 
 def evaluate(
-    searcher: Searcher, questions: Sequence[Labelled], *, on: date, heard: Heard = "clean"
+    searcher: Searcher,
+    questions: Sequence[Labelled],
+    *,
+    on: date,
+    heard: Heard = "clean",
+    recognised: Mapping[str, Recognised] | None = None,
 ) -> Report:
-    """Ask every question once and count. Blocking: 6 to 50 ms a question."""
+    """Ask every question once and count. Blocking: 6 to 50 ms a question.
+
+    Parameters:
+        recognised: by id, where `heard` is "spoken"; questions that are not in it are left out.
+    """
     index = searcher.index
     published = {entry.id for entry in index.entries}
-    noise = Homophones(index.wordings)
+    words = _words(questions, heard, Homophones(index.wordings), recognised or {})
     overall, tags, times = _Tally(), dict[str, _Tally](), []
     given: list[Given] = []
     answered = 0
     for asked in questions:
-        text = asked.query if heard == "clean" else noise.spoil(asked.query, asked.id)
-        syllables = phonetics.to_syllables(text) if heard == "sound" else ()
+        if asked.id not in words:
+            continue
+        said = words[asked.id]
         started = time.perf_counter()
         result = searcher.search(
-            "" if heard == "sound" else text, syllables=syllables, region=asked.region, on=on
+            said.text,
+            alternatives=said.alternatives,
+            syllables=said.syllables,
+            region=asked.region,
+            on=on,
         )
         times.append((time.perf_counter() - started) * 1000)
         expect = asked.expect & published
@@ -167,5 +182,23 @@ def evaluate(
         {tag: tally.shares() for tag, tally in tags.items()},
         {name: round(float(ms), 2) for name, ms in zip(("p50", "p95", "p99"), marks, strict=True)},
         tuple(given),
-        answered / max(1, len(questions)),
+        answered / max(1, len(given)),
     )
+
+
+def _words(
+    questions: Sequence[Labelled],
+    heard: Heard,
+    noise: Homophones,
+    recognised: Mapping[str, Recognised],
+) -> Mapping[str, Recognised]:
+    if heard == "spoken":
+        return recognised
+    if heard == "clean":
+        return {asked.id: Recognised(asked.query) for asked in questions}
+    texts = {asked.id: noise.spoil(asked.query, asked.id) for asked in questions}
+    if heard == "noisy":
+        return {id: Recognised(text) for id, text in texts.items()}
+    return {
+        id: Recognised("", syllables=phonetics.to_syllables(text)) for id, text in texts.items()
+    }

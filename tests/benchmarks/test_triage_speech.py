@@ -6,14 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.triage_speech import (
-    Speaking,
-    chosen,
-    heard_by,
-    rows,
-    telephoned,
-    training_lines,
-)
+from benchmarks.spoken_lines import Speaking, rows, telephoned
+from benchmarks.triage_speech import chosen, heard_by, training_lines
 from flows.triage import Turn
 from flows.triage.cases import read_cases
 from flows.triage.examples import parse_example

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kb.batch import parse_line, search_file
-from kb.corpus import Labelled, read_gaps, read_labelled
+from kb.corpus import Labelled, Recognised, read_gaps, read_labelled
 from kb.entry import Entry
 from kb.errors import FileNotReadable
 from kb.evaluation import Share, evaluate
@@ -171,6 +171,19 @@ def test_evaluation_counts_an_unpublished_expectation_as_unanswerable(searcher: 
         assert report.by_tag["plain"]["top_1"].total == 1
         assert json.dumps(report.as_dict())
         assert "top_1" in report.table()
+
+
+def test_evaluation_of_speech_asks_what_was_recognised_and_leaves_out_the_rest(
+    searcher: Searcher,
+) -> None:
+    asked = [
+        Labelled("1", "设宝卡雕了怎么补拌", frozenset({"a-1"})),
+        Labelled("2", "没有人说过", frozenset({"a-1"})),
+    ]
+    recognised = {"1": Recognised("", ("社保卡丢了怎么补办",))}
+    report = evaluate(searcher, asked, on=TODAY, heard="spoken", recognised=recognised)
+    assert (report.shares["top_1"].hits, report.shares["top_1"].total) == (1, 1)
+    assert report.heard == "spoken"
 
 
 def test_labelled_questions_name_the_bad_line(tmp_path: Path) -> None:

@@ -55,6 +55,25 @@ def test_syllables_alone_are_enough(searcher: Searcher) -> None:
     assert first(searcher, "", syllables=heard) == "a-2"
 
 
+def test_where_the_words_leave_doubt_the_listeners_opinion_by_itself_counts_in_part(
+    searcher: Searcher,
+) -> None:
+    heard = phonetics.to_syllables("身份证过期了怎么办")
+    in_doubt = searcher.search("那个怎么说呢", on=TODAY)
+    by_sound = searcher.search("", syllables=heard, on=TODAY)
+    both = searcher.search("那个怎么说呢", syllables=heard, on=TODAY)
+    assert in_doubt.decision != "answer"
+    assert both.candidates[0].id == by_sound.candidates[0].id == "a-2"
+    assert both.candidates[0].score >= 0.3 * by_sound.candidates[0].score - 1e-3
+    assert both.decision != "answer"
+
+
+def test_words_without_doubt_stand_whatever_the_listener_heard(searcher: Searcher) -> None:
+    heard = phonetics.to_syllables("身份证过期了怎么办")
+    found = searcher.search("社保卡丢了怎么补办", syllables=heard, on=TODAY)
+    assert (found.decision, found.entry) == ("answer", "a-1")
+
+
 def test_nothing_heard_is_no_answer(searcher: Searcher) -> None:
     for query in ("", "  ", "，。"):
         assert searcher.search(query, on=TODAY).decision == "none"
