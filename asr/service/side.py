@@ -1,6 +1,7 @@
 """One speaker of a connection: audio in, partial and final readings out, in order.
 
 Utterances are found by voice activity and recognised through a pool that all connections share.
+While the engine is away a final is asked for again, then written from the listener's syllables.
 A side has one partial and one final with the pool at a time, so whoever sends faster than the
 recogniser works waits, and partials become fewer under load.
 """
@@ -23,6 +24,7 @@ from asr.guards import judged
 from asr.hanzi import written
 from asr.hypothesis import Hypothesis, Pcm, Recognizer, RecognizerStream
 from asr.pool import DecodePool
+from asr.service.persistence import persistently
 from asr.service.utterances import (
     Began,
     Ended,
@@ -58,6 +60,7 @@ class Hearing:
         partial_every_s: seconds with a voice between two partials at least.
         waiting_s: seconds of finished utterances a side may have waiting; then it is not read.
         words: of the domain, which finals are corrected to.
+        again_s: how long after its end an utterance is asked for again while the engine is away.
     """
 
     engine: Recognizer
@@ -70,6 +73,7 @@ class Hearing:
     partial_every_s: float = 0.5
     waiting_s: float = 60.0
     words: DomainWords = NO_WORDS
+    again_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,8 @@ class Reading:
 
     ``hypothesis`` holds the text, its own times from second ``offset`` of the stream on;
     ``syllables`` what the phonetic recogniser heard. ``by_sound`` is True where the text was
-    written from them alone: the transcriber has no words for it, or there is no transcriber. Of an
-    utterance that could not be recognised ``failed`` is True and the text empty.
+    written from them alone: the transcriber has no words for it, or there is none, or it is away. Of
+    an utterance that could not be recognised ``failed`` is True and the text empty.
     """
 
     utterance: int
@@ -124,6 +128,7 @@ class Side:
         self._over: deque[_Utterance] = deque()
         self._changed = asyncio.Condition()
         self._partial: asyncio.Task[None] | None = None
+        self._hurried = asyncio.Event()
 
     async def feed(self, pcm: Int16) -> None:
         """The next audio (n,) at 16 kHz, any length; waits while too much is unrecognised."""
@@ -145,6 +150,14 @@ class Side:
     async def settled(self) -> None:
         """Waits until every utterance that is over has been reported."""
         await self._until(lambda: not self._over)
+
+    def hurry(self) -> None:
+        """There is no more time: what is over and not recognised is written by sound."""
+        self._hurried.set()
+
+    def unreported(self) -> list[Reading]:
+        """Failed readings of the utterances that are over, where `run` is at work no more."""
+        return [utterance.lost(self._hearing.engine.name) for utterance in self._over]
 
     async def run(self) -> None:
         """Recognises the utterances that are over, one after the other, until cancelled."""
@@ -175,6 +188,7 @@ class Side:
                 self._present.add(pcm, voiced=voiced)
             case Ended(at) if self._present is not None:
                 self._present.end = at
+                self._present.over_at = asyncio.get_running_loop().time()
                 async with self._changed:
                     self._over.append(self._present)
                     self._changed.notify_all()
@@ -214,15 +228,29 @@ class Side:
 
     async def _recognise(self, utterance: _Utterance) -> None:
         work = partial(utterance.recognise, final=True)
+        ask = partial(
+            self._hearing.pool.decode, utterance, work, Urgency.FINAL, audio_s=utterance.seconds
+        )
+        until = utterance.over_at + self._hearing.again_s
         try:
-            reading = await self._hearing.pool.decode(
-                utterance, work, Urgency.FINAL, audio_s=utterance.seconds
-            )
+            reading = await persistently(ask, until=until, hurried=self._hurried)
         except Exception as error:
-            log.error("utterance_lost", engine=self._hearing.engine.name, error=repr(error))
-            reading = utterance.lost(self._hearing.engine.name)
+            reading = await self._without_engine(utterance, error)
         if reading is not None:
             await self._report(reading)
+
+    async def _without_engine(self, utterance: _Utterance, error: Exception) -> Reading:
+        engine = self._hearing.engine.name
+        try:
+            reading = await asyncio.to_thread(utterance.by_sound)
+        except Exception as another:
+            log.error("listener_failed", error=repr(another))
+            reading = None
+        if reading is None:
+            log.error("utterance_lost", engine=engine, error=repr(error))
+            return utterance.lost(engine)
+        log.warning("utterance_by_sound", engine=engine, error=repr(error))
+        return reading
 
 
 class _Utterance:
@@ -232,9 +260,12 @@ class _Utterance:
         self._number, self._start, self._hearing = number, start, hearing
         self.end: float | None = None
         """Once it is over."""
+        self.over_at = 0.0
+        """When that was, of the loop's clock."""
         self.seconds = self.voiced_s = 0.0
         """Its length, and the seconds with a voice since the last partial."""
         self._waiting: deque[Pcm] = deque()
+        self._audio: list[Pcm] = []
         self._streams: list[RecognizerStream] = []
         self._working = Lock()
         self._by_sound: Hypothesis | None = None
@@ -243,7 +274,9 @@ class _Utterance:
         seconds = pcm.size / RATE
         self.seconds += seconds
         self.voiced_s += seconds if voiced else 0.0
-        self._waiting.append(pcm.astype(np.float32) / 32768.0)
+        samples = pcm.astype(np.float32) / 32768.0
+        self._waiting.append(samples)
+        self._audio.append(samples)
 
     def recognise(self, *, final: bool) -> Reading | None:
         """In the pool's thread. None for a partial that comes too late."""
@@ -275,6 +308,19 @@ class _Utterance:
             syllables,
             by_sound,
         )
+
+    def by_sound(self) -> Reading | None:
+        """The final by the listener alone; None without one, or where it heard no words."""
+        if self._hearing.listener is None:
+            return None
+        heard = self._hearing.listener.transcribe(np.concatenate(self._audio))
+        if len(heard.syllables) < _FEWEST_HEARD:
+            return None
+        hypothesis = written(heard, before=None)
+        start, end = self._start + hypothesis.start, self._start + hypothesis.end
+        end = end if self.end is None else min(end, self.end)
+        syllables = heard.syllables
+        return Reading(self._number, self._start, start, end, hypothesis, syllables, by_sound=True)
 
     def lost(self, engine: str) -> Reading:
         """The final of an utterance that the engine failed on."""

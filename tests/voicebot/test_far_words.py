@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from asr.errors import EngineLost
 from asr.hypothesis import Hypothesis
 from asr.pool import DecodePool
 from asr.service.side import Hearing
@@ -17,7 +18,7 @@ from asr.urgency import Urgency
 from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.resampling import StreamResampler
 from tests.voicebot.test_session import LoudIsVoice, noise
-from voicebot.call.far_words import KEPT_S, LAST_S, FarWords, Spoken
+from voicebot.call.far_words import KEPT_S, LAST_S, SOUND_S, UNHEARD, FarWords, Spoken
 
 pytestmark = pytest.mark.leaping_time
 
@@ -30,7 +31,7 @@ class Seconds:
     name = "seconds"
 
     def __init__(self) -> None:
-        self.hangs = False
+        self.hangs = self.away = False
         self.finals: list[str] = []
         """What the next finals say instead."""
 
@@ -49,6 +50,8 @@ class SecondsStream:
     def decode(self, final: bool = False) -> Hypothesis:
         if self._engine.hangs:
             raise TimeoutError
+        if self._engine.away:
+            raise EngineLost("No node has answered.")
         text = f"{round(self._loud / 16000 * 10 * 1.2)}"
         if final and self._engine.finals:
             text = self._engine.finals.pop(0)
@@ -153,7 +156,7 @@ async def test_a_leg_that_was_nobodys_leaves_no_words(call: Call) -> None:
     assert not call.spoken
 
 
-async def test_a_recogniser_that_fails_costs_the_words_and_nothing_else(
+async def test_of_words_that_a_recogniser_failed_on_the_gap_is_told(
     call: Call, engine: Seconds
 ) -> None:
     engine.hangs = True
@@ -161,7 +164,34 @@ async def test_a_recogniser_that_fails_costs_the_words_and_nothing_else(
     call.says(1.0)
     async with asyncio.timeout(LAST_S + 1):
         await call.words.close()
+    assert [each.text for each in call.spoken] == [UNHEARD]
+
+
+async def test_words_said_while_the_recogniser_is_away_come_when_it_is_back(
+    call: Call, engine: Seconds
+) -> None:
+    engine.away = True
+    call.words.start()
+    call.says(1.0)
+    call.says(2.0)
+    await asyncio.sleep(5.0)
     assert not call.spoken
+    engine.away = False
+    await until(lambda: len(call.spoken) == 2)
+    first, second = call.spoken
+    assert int(second.text) == pytest.approx(2 * int(first.text), abs=2)
+
+
+async def test_a_leg_that_ends_while_the_recogniser_is_away_leaves_gaps_and_waits_no_longer(
+    call: Call, engine: Seconds
+) -> None:
+    engine.away = True
+    call.words.start()
+    call.says(1.0)
+    call.says(1.0)
+    async with asyncio.timeout(LAST_S + SOUND_S + 1):
+        await call.words.close()
+    assert [each.text for each in call.spoken] == [UNHEARD, UNHEARD]
 
 
 async def test_audio_that_nobody_hears_is_kept_for_a_while_and_no_longer(call: Call) -> None:

@@ -41,12 +41,19 @@ PAUSE_S = 0.8
 LAST_S = 1.5
 """How long the last words may take to be understood when the leg is over."""
 
+SOUND_S = 1.0
+"""How long they may take to be written by sound where they were not."""
+
+UNHEARD = "[听不清]"
+"""Stands where something was said that no recogniser gave: whoever reads knows of the gap."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """One utterance of a far side, in seconds of the call's clock.
 
-    A final without text takes back what its partials said: it was no speech.
+    A final without text takes back what its partials said: it was no speech. The text of words
+    that could not be recognised is `UNHEARD`.
     """
 
     start: float
@@ -112,8 +119,13 @@ class FarWords:
         following.cancel()
         await asyncio.wait({following})
         try:
-            async with asyncio.timeout(LAST_S):
-                await self._hear_kept()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_S):
+                    await self._hear_kept()
+                    await self._side.finish()
+                return
+            self._side.hurry()
+            async with asyncio.timeout(SOUND_S):
                 await self._side.finish()
         except Exception as error:
             log.warning("last_words_lost", reason=type(error).__name__)
@@ -121,6 +133,8 @@ class FarWords:
             working.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await working
+            for reading in self._side.unreported():
+                await self._take(reading)
             self._settle()
 
     async def _follow(self) -> None:
@@ -175,7 +189,9 @@ class FarWords:
             round(self._clock(reading.offset), 2),
             reading.hypothesis.final,
         )
-        if reading.failed:
+        if reading.failed and self._unsettled is None:
+            self._report(replace(spoken, text=UNHEARD))
+        elif reading.failed:
             self._settle()
         elif spoken.text or (spoken.final and self._unsettled is not None):
             self._unsettled = None if spoken.final else spoken
