@@ -31,7 +31,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -43,6 +43,7 @@ from rich.progress import Progress
 
 from asr.engines import AUTO, capability_table
 from benchmarks.bench_latency import QUESTIONS, percentile
+from benchmarks.processes import tree_seconds
 from telephony.call_report import CallReport
 from telephony.caller import place_call
 from telephony.errors import CallError
@@ -130,6 +131,7 @@ class Round:
             heard 110.
         lateness_ms: the worst of the callers' own clocks: much of it says that the machine
             was too busy to measure on.
+        cores: processors that the service and the processes that it started used, in the mean.
     """
 
     callers: int
@@ -142,6 +144,7 @@ class Round:
     handoffs: int
     handed_over: int
     lateness_ms: float
+    cores: float | None = None
 
 
 def summary(callers: int, calls: Sequence[Seen]) -> Round:
@@ -180,7 +183,9 @@ def machine_line(
     load: float,
 ) -> str:
     """The JSON object that the run ends with."""
-    by_calls = [{"calls": each.callers, "p95_ms": each.p95_ms} for each in rounds]
+    by_calls = [
+        {"calls": each.callers, "p95_ms": each.p95_ms, "cores": each.cores} for each in rounds
+    ]
     overload = None
     if over is not None:
         before, during = over
@@ -258,10 +263,12 @@ class Bench:
 
     async def _round(self, service: DemoService, callers: int, least: int = 0) -> Round:
         await self._call(service, self._questions[0], danger=False)  # warms up, not counted
-        ends = time.monotonic() + self._seconds
+        began, used = time.monotonic(), tree_seconds(service.pid)
+        ends = began + self._seconds
         lines = [self._line(service, n / callers, ends, least) for n in range(callers)]
         calls = [each for line in await asyncio.gather(*lines) for each in line]
-        found = summary(callers, calls)
+        cores = (tree_seconds(service.pid) - used) / (time.monotonic() - began)
+        found = replace(summary(callers, calls), cores=round(cores, 2))
         self._console.print(escape(str(found)))
         return found
 

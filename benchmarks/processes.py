@@ -32,6 +32,11 @@ def seconds_of(pids: Iterable[int]) -> float:
     return seconds
 
 
+def tree_seconds(pid: int) -> float:
+    """Processor time of a process and those that it started; of one that has ended, none."""
+    return seconds_of([pid, *(int(child.name) for child in children(pid))])
+
+
 def _seconds(process: Path) -> float:
     fields = (process / "stat").read_text("utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS

@@ -31,7 +31,7 @@ class DemoFailed(VoicebotError):
 
 @dataclass(frozen=True, slots=True)
 class DemoService:
-    """Where the service answers, and what opens its doors."""
+    """Where the service answers, what opens its doors, and its process."""
 
     http: str
     media: str
@@ -39,6 +39,7 @@ class DemoService:
     media_token: str
     admin_token: str
     desk_folder: Path
+    pid: int
 
 
 def _free_port() -> int:
@@ -123,6 +124,7 @@ async def _ready(
                         local_token(settings, "media") or "",
                         token,
                         desk_folder,
+                        process.pid,
                     )
             await asyncio.sleep(0.2)
     tail = (folder / "service.log").read_text("utf-8", "replace")[-2000:]

@@ -81,7 +81,7 @@ def test_the_last_line_holds_the_contract() -> None:
     line = json.loads(machine_line({"transcriber": "auto"}, 2, [found], (found, found), 0.5))
     assert line["engines"] == {"transcriber": "auto"}
     assert line["calls_ok"] == 2
-    assert line["p95_ms_by_calls"] == [{"calls": 2, "p95_ms": 100.0}]
+    assert line["p95_ms_by_calls"] == [{"calls": 2, "p95_ms": 100.0, "cores": None}]
     assert {"factor": 5, "p95_ms": 100.0, "silent": 0}.items() <= line["overload"].items()
 
 
