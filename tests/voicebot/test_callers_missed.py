@@ -143,14 +143,16 @@ def session(settings: Settings, database_url: str) -> Iterator[Session]:
     engine.dispose()
 
 
-def miss(session: Session, call: str, number: str, when: float, *, danger: bool = False) -> None:
+def miss(
+    session: Session, call: str, number: str, when: float, *, danger: bool = False, why: str = ""
+) -> None:
     missed.note(
         session,
         call_id=call,
         number=number,
         did="12345",
         at=when,
-        why="danger" if danger else "queue",
+        why=why or ("danger" if danger else "queue"),
         danger=danger,
         next_try_at=when + 60,
     )
@@ -198,6 +200,16 @@ def test_who_called_again_and_got_through_is_not_called(
     session.flush()
     assert missed.settle_called_again(session, NOON + 70) == int(settled)
     assert (missed.listed(session, NOON) == []) == settled
+
+
+@pytest.mark.parametrize(("why", "settled"), [("refused", True), ("danger", False)])
+def test_who_is_served_by_the_next_node_was_not_missed_though_its_clock_is_behind(
+    session: Session, why: str, settled: bool
+) -> None:
+    miss(session, "C1", NUMBER, NOON, why=why)
+    session.add(CallRow(id="C1-next", caller=NUMBER, started_at=NOON - 0.02, outcome="answered"))
+    session.flush()
+    assert missed.settle_called_again(session, NOON + 70) == int(settled)
 
 
 def test_what_an_agent_has_settled_is_off_the_list_with_name_and_note(session: Session) -> None:

@@ -26,6 +26,8 @@ from voicebot.retention.mark import REMOVED
 GOT_THROUGH = ("answered", "ticket", "human", "handed_off", "guided")
 """Outcomes of a later call after which nobody need be called back."""
 OPEN = ("waiting", "given_up")
+CLOCKS_DIFFER_S = 10.0
+"""Who is refused at one node may be served at once by the next, whose clock is behind."""
 _FOR_NOW = (QUEUED, BROKEN)
 MOST_NOTE = 500
 
@@ -104,9 +106,12 @@ def went_on(session: Session, call_id: str) -> None:
 
 def called_again(session: Session) -> list[str]:
     """Waiting missed calls whose caller has called since and got through."""
+    since_refused = and_(
+        MissedCallRow.why == "refused", CallRow.started_at > MissedCallRow.at - CLOCKS_DIFFER_S
+    )
     later = exists().where(
         CallRow.caller == MissedCallRow.number,
-        CallRow.started_at > MissedCallRow.at,
+        or_(CallRow.started_at > MissedCallRow.at, since_refused),
         CallRow.outcome.in_(GOT_THROUGH),
     )
     waiting = MissedCallRow.state == "waiting"
