@@ -54,6 +54,7 @@ class Admission:
         settings: section [admission].
         lines_in_use: outgoing lines in use at this moment.
         recogniser: is told of each call; calls that it has no room for are refused.
+        elsewhere: calls of a number that other nodes have.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class Admission:
         settings: AdmissionSettings,
         lines_in_use: Callable[[], int],
         recogniser: Recogniser,
+        elsewhere: Callable[[str], int] = lambda number: 0,
     ) -> None:
         self._settings, self._legs = settings, lines_in_use
-        self._recogniser = recogniser
+        self._recogniser, self._elsewhere = recogniser, elsewhere
         self._calls: dict[str, CallInfo] = {}
         self._diverted: dict[str, CallInfo] = {}
         self._outside: set[str] = set()
@@ -165,7 +167,10 @@ class Admission:
         return Rejection.DUPLICATE if known else None
 
     def _too_many(self, info: CallInfo) -> bool:
-        return bool(info.caller) and self._numbers[info.caller] >= self._settings.per_number
+        if not info.caller:
+            return False
+        calls = self._numbers[info.caller] + self._elsewhere(info.caller)
+        return calls >= self._settings.per_number
 
     def _has_recogniser(self, calls: int) -> bool:
         limits = self._settings

@@ -124,12 +124,13 @@ class Service:
         self.vault = open_vault(settings)
         self.running_calls = RunningCalls(settings.paths.state / "running")
         self._sessions: dict[str, CallSession] = {}
+        self._elsewhere = CallersElsewhere(member.nodes if member is not None else None)
         self._admission = Admission(
             settings.admission,
             lambda: sum(session.lines_in_use for session in self._sessions.values()),
             engines.pool,
+            self._elsewhere.calls,
         )
-        self._elsewhere = CallersElsewhere(member.nodes if member is not None else None)
         self.call_backs = CallBacks(
             settings.handoff.call_back_trunk,
             self._is_calling,
@@ -374,6 +375,7 @@ class Service:
             self.desks.leave(info.call_id)
             self.waiting.leave(info.call_id)
             self._admission.release(info.call_id)
+            self._tell_callers()
 
     async def _token_fits(self, start: StreamStart) -> bool:
         return start.token is not None and await self.records.token_fits(

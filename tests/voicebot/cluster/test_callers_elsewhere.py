@@ -167,6 +167,28 @@ async def test_of_two_nodes_the_one_with_the_newer_matter_calls(sides: tuple[Sid
     await until(lambda: not a.service._elsewhere.called_back(NUMBER))
 
 
+@on_postgresql
+async def test_one_number_has_only_so_many_calls_at_all_nodes_together_danger_excepted(
+    sides: tuple[Side, Side],
+) -> None:
+    a, b = sides
+    most = a.service.settings.admission.per_number
+    running = [Offered(f"c-{number}") for number in range(most)]
+    talking = [asyncio.create_task(a.service.take(each)) for each in running]  # type: ignore[arg-type]
+    await until(lambda: b.service._elsewhere.calls(NUMBER) == most)
+    one_more = Offered("c-more")
+    await b.service.take(one_more)  # type: ignore[arg-type]
+    assert one_more.rejected is Rejection.TOO_MANY
+    a.broke_off("c-0-h1")
+    await until(lambda: b.service._in_danger(NUMBER))
+    in_danger = Offered("c-danger")
+    talking.append(asyncio.create_task(b.service.take(in_danger)))  # type: ignore[arg-type]
+    await in_danger.answered.wait()
+    for each in (*running, in_danger):
+        each.over.set()
+    await asyncio.gather(*talking)
+
+
 # ── by what was heard ─────────────────────────────────────────────────────────────
 
 
