@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from asr.service.side import Reading
+from asr.service.hearing import Reading
 
 Value = str | float | Sequence["Value"] | Mapping[str, "Value"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from asr.service.errors import BAD_DATA, StreamError
-from asr.service.side import Reading
+from asr.service.hearing import Reading
 from asr.service.wire import Encoding
 
 SIDES = ("caller", "agent")

@@ -18,7 +18,7 @@ from websockets.http11 import Request, Response
 from asr.service import stream_protocol, vosk_protocol
 from asr.service.connection import Connection
 from asr.service.errors import FAULT
-from asr.service.side import Hearing
+from asr.service.hearing import Hearing
 
 log = structlog.get_logger()
 

@@ -11,95 +11,23 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
 from functools import partial
-from threading import Lock
 
-import numpy as np
 import structlog
 
-from asr.domain import NO_WORDS, DomainWords
-from asr.guards import judged
-from asr.hanzi import written
-from asr.hypothesis import Hypothesis, Pcm, Recognizer, RecognizerStream
-from asr.pool import DecodePool
+from asr.service.hearing import Hearing, Reading
 from asr.service.persistence import persistently
-from asr.service.utterances import (
-    Began,
-    Ended,
-    Speech,
-    UtteranceFinder,
-    UtteranceLimits,
-    VoiceActivity,
-)
-from asr.service.wire import RATE, Int16, NewResampler
+from asr.service.utterance import Utterance
+from asr.service.utterances import Began, Ended, Speech, UtteranceFinder, VoiceActivity
+from asr.service.wire import RATE, Int16
 from asr.urgency import Urgency
+
+__all__ = ["Hearing", "Reading", "Report", "Side"]
 
 log = structlog.get_logger()
 
 _CHUNK = RATE // 2
 """Samples heard at a time: a message may hold minutes."""
-
-_FEWEST_HEARD = 2
-"""Syllables that must be heard where a transcriber found no words: one alone may be noise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hearing:
-    """What all connections share.
-
-    Args:
-        engine: gives the readings.
-        listener: a phonetic recogniser that judges them and adds syllables; None without one.
-        pool: the queue of both.
-        executor: the thread of voice activity.
-        new_voice: a voice detector for one stream. Called in `executor`.
-        new_resampler: for rates other than 16 kHz.
-        limits: of utterances.
-        partial_every_s: seconds with a voice between two partials at least.
-        waiting_s: seconds of finished utterances a side may have waiting; then it is not read.
-        words: of the domain, which finals are corrected to.
-        again_s: how long after its end an utterance is asked for again while the engine is away.
-    """
-
-    engine: Recognizer
-    listener: Recognizer | None
-    pool: DecodePool
-    executor: Executor
-    new_voice: Callable[[], VoiceActivity]
-    new_resampler: NewResampler
-    limits: UtteranceLimits = field(default_factory=UtteranceLimits)
-    partial_every_s: float = 0.5
-    waiting_s: float = 60.0
-    words: DomainWords = NO_WORDS
-    again_s: float = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What was recognised of an utterance, its times in seconds from the start of the stream.
-
-    ``hypothesis`` holds the text, its own times from second ``offset`` of the stream on;
-    ``syllables`` what the phonetic recogniser heard. ``by_sound`` is True where the text was
-    written from them alone: the transcriber has no words for it, or there is none, or it is away. Of
-    an utterance that could not be recognised ``failed`` is True and the text empty.
-    """
-
-    utterance: int
-    offset: float
-    start: float
-    end: float
-    hypothesis: Hypothesis
-    syllables: tuple[str, ...] = ()
-    by_sound: bool = False
-    failed: bool = False
-
-    @property
-    def text(self) -> str:
-        """What was said, in hanzi or another script."""
-        return self.hypothesis.text
-
 
 Report = Callable[[Reading], Awaitable[None]]
 
@@ -124,8 +52,8 @@ class Side:
         self._finder = UtteranceFinder(hearing.limits)
         self._voice: VoiceActivity | None = None
         self._utterances = 0
-        self._present: _Utterance | None = None
-        self._over: deque[_Utterance] = deque()
+        self._present: Utterance | None = None
+        self._over: deque[Utterance] = deque()
         self._changed = asyncio.Condition()
         self._partial: asyncio.Task[None] | None = None
         self._hurried = asyncio.Event()
@@ -183,7 +111,7 @@ class Side:
         match found:
             case Began(at):
                 self._utterances += 1
-                self._present = _Utterance(self._utterances, at, self._hearing)
+                self._present = Utterance(self._utterances, at, self._hearing)
             case Speech(pcm, voiced) if self._present is not None:
                 self._present.add(pcm, voiced=voiced)
             case Ended(at) if self._present is not None:
@@ -214,7 +142,7 @@ class Side:
             present.voiced_s = 0.0
             self._partial = asyncio.create_task(self._give_partial(present, self._partials))
 
-    async def _give_partial(self, utterance: _Utterance, urgency: Urgency) -> None:
+    async def _give_partial(self, utterance: Utterance, urgency: Urgency) -> None:
         work = partial(utterance.recognise, final=False)
         try:
             reading = await self._hearing.pool.decode(
@@ -226,7 +154,7 @@ class Side:
         if reading is not None and reading.hypothesis and utterance.end is None:
             await self._report(reading)
 
-    async def _recognise(self, utterance: _Utterance) -> None:
+    async def _recognise(self, utterance: Utterance) -> None:
         work = partial(utterance.recognise, final=True)
         ask = partial(
             self._hearing.pool.decode, utterance, work, Urgency.FINAL, audio_s=utterance.seconds
@@ -239,7 +167,7 @@ class Side:
         if reading is not None:
             await self._report(reading)
 
-    async def _without_engine(self, utterance: _Utterance, error: Exception) -> Reading:
+    async def _without_engine(self, utterance: Utterance, error: Exception) -> Reading:
         engine = self._hearing.engine.name
         try:
             reading = await asyncio.to_thread(utterance.by_sound)
@@ -251,80 +179,3 @@ class Side:
             return utterance.lost(engine)
         log.warning("utterance_by_sound", engine=engine, error=repr(error))
         return reading
-
-
-class _Utterance:
-    """One utterance on its way through the recognisers."""
-
-    def __init__(self, number: int, start: float, hearing: Hearing) -> None:
-        self._number, self._start, self._hearing = number, start, hearing
-        self.end: float | None = None
-        """Once it is over."""
-        self.over_at = 0.0
-        """When that was, of the loop's clock."""
-        self.seconds = self.voiced_s = 0.0
-        """Its length, and the seconds with a voice since the last partial."""
-        self._waiting: deque[Pcm] = deque()
-        self._audio: list[Pcm] = []
-        self._streams: list[RecognizerStream] = []
-        self._working = Lock()
-        self._by_sound: Hypothesis | None = None
-
-    def add(self, pcm: Int16, *, voiced: bool) -> None:
-        seconds = pcm.size / RATE
-        self.seconds += seconds
-        self.voiced_s += seconds if voiced else 0.0
-        samples = pcm.astype(np.float32) / 32768.0
-        self._waiting.append(samples)
-        self._audio.append(samples)
-
-    def recognise(self, *, final: bool) -> Reading | None:
-        """In the pool's thread. None for a partial that comes too late."""
-        with self._working:
-            if not final and self.end is not None:
-                return None
-            if not self._streams:
-                engines = (self._hearing.engine, self._hearing.listener)
-                self._streams = [engine.stream() for engine in engines if engine is not None]
-            while self._waiting:
-                pcm = self._waiting.popleft()
-                for stream in self._streams:
-                    stream.feed(pcm)
-            hypothesis, *heard = [stream.decode(final=final) for stream in self._streams]
-        syllables = heard[0].syllables if heard else hypothesis.syllables
-        if final and heard:
-            hypothesis = judged(hypothesis, syllables, self._hearing.words)
-        by_sound = not hypothesis.text and len(syllables) >= (_FEWEST_HEARD if heard else 1)
-        if by_sound:
-            ear = replace(heard[0] if heard else hypothesis, intelligible=hypothesis.intelligible)
-            hypothesis = self._by_sound = written(ear, before=self._by_sound)
-        end = self._start + hypothesis.end
-        return Reading(
-            self._number,
-            self._start,
-            self._start + hypothesis.start if hypothesis else self._start,
-            min(end, self.end) if self.end is not None else end,
-            hypothesis,
-            syllables,
-            by_sound,
-        )
-
-    def by_sound(self) -> Reading | None:
-        """The final by the listener alone; None without one, or where it heard no words."""
-        if self._hearing.listener is None:
-            return None
-        heard = self._hearing.listener.transcribe(np.concatenate(self._audio))
-        if len(heard.syllables) < _FEWEST_HEARD:
-            return None
-        hypothesis = written(heard, before=None)
-        start, end = self._start + hypothesis.start, self._start + hypothesis.end
-        end = end if self.end is None else min(end, self.end)
-        syllables = heard.syllables
-        return Reading(self._number, self._start, start, end, hypothesis, syllables, by_sound=True)
-
-    def lost(self, engine: str) -> Reading:
-        """The final of an utterance that the engine failed on."""
-        end = self._start + self.seconds
-        return Reading(
-            self._number, self._start, self._start, end, Hypothesis(engine, final=True), failed=True
-        )

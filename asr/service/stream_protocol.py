@@ -8,8 +8,9 @@ from functools import partial
 from asr.service import messages
 from asr.service.connection import Connection
 from asr.service.errors import GOING_AWAY, Stopping, StreamError
+from asr.service.hearing import Hearing, Reading
 from asr.service.messages import Start
-from asr.service.side import Hearing, Reading, Side
+from asr.service.side import Side
 from asr.service.wire import WireAudio
 from asr.urgency import Urgency
 

@@ -18,7 +18,8 @@ from asr.pool import DecodePool
 from asr.service import kaldi_json
 from asr.service.connection import Connection
 from asr.service.errors import FAULT, GOING_AWAY, Stopping, StreamError
-from asr.service.side import Hearing, Reading, Side
+from asr.service.hearing import Hearing, Reading
+from asr.service.side import Side
 from asr.service.vosk_messages import VoskConfig, read_text
 from asr.service.wire import Encoding, WireAudio
 from asr.urgency import Urgency

@@ -14,8 +14,8 @@ import numpy as np
 
 from asr.hypothesis import Capabilities, Hypothesis, Pcm, Recognizer
 from asr.pool import DecodePool
+from asr.service.hearing import Hearing
 from asr.service.server import ServiceLimits, TranscriptionServer
-from asr.service.side import Hearing
 from asr.service.utterances import UtteranceLimits
 from asr.service.wire import RATE, Int16
 from asr.streaming import ChunkedStream

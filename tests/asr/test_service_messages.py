@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from asr.hypothesis import Hypothesis, Word
 from asr.service import kaldi_json, messages
 from asr.service.errors import StreamError
+from asr.service.hearing import Reading
 from asr.service.messages import Start, read_control, read_start
-from asr.service.side import Reading
 from asr.service.vosk_messages import VoskConfig, read_text
 from asr.service.wire import Encoding
 

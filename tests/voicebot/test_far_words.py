@@ -13,7 +13,7 @@ import pytest
 from asr.errors import EngineLost
 from asr.hypothesis import Hypothesis
 from asr.pool import DecodePool
-from asr.service.side import Hearing
+from asr.service.hearing import Hearing
 from asr.urgency import Urgency
 from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.resampling import StreamResampler

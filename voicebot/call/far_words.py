@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import structlog
 
-from asr.service.side import Hearing, Reading, Side
+from asr.service.hearing import Hearing, Reading
+from asr.service.side import Side
 from asr.urgency import Urgency
 from telephony.codecs import Int16
 from telephony.resampling import StreamResampler

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from asr.engines import EngineFolders, EngineRow
     from asr.hypothesis import Recognizer
     from asr.pool import DecodePool
-    from asr.service.side import Hearing
+    from asr.service.hearing import Hearing
     from voicebot.config import AsrService, Settings
 
 ROLES = frozenset({"agent", "supervisor", "admin", "media"})
@@ -245,7 +245,7 @@ def _hearing(
     pool: DecodePool,
     ears: ThreadPoolExecutor,
 ) -> Hearing:
-    from asr.service.side import Hearing
+    from asr.service.hearing import Hearing
     from asr.service.utterances import UtteranceLimits
     from telephony.resampling import StreamResampler
     from voicebot.call.voice import VoiceDetector
