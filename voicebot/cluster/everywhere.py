@@ -14,7 +14,6 @@ from voicebot.cluster import subjects
 from voicebot.cluster.errors import BusError
 from voicebot.metrics.standing import Standing
 from voicebot.recording_files import SUFFIX
-from voicebot.surge.board import SeatReport
 from voicebot.surge.control import SurgeControl
 from voicebot.surge.status import status_values, with_nodes_lines
 
@@ -68,24 +67,23 @@ def surge_everywhere(
     return with_nodes_lines(status, [node.surge for node in member.nodes.media])
 
 
-def shared_figures(member: Member | None) -> Callable[[SeatReport], None]:
-    """Tells the others the seats that were told to this process."""
+def shared_figures(member: Member | None) -> Callable[[dict[str, Any]], None]:
+    """Tells the others the seats that were told to this process, and whom it gave to them."""
     if member is None:
         return lambda _: None
 
-    def share(report: SeatReport) -> None:
-        told = {"node": member.nodes.own, "report": report.model_dump(mode="json")}
-        member.bus.publish(subjects.SURGE_FIGURES, told)
+    def share(told: dict[str, Any]) -> None:
+        member.bus.publish(subjects.SURGE_FIGURES, {**told, "node": member.nodes.own})
 
     return share
 
 
 def follow_figures(member: Member, control: SurgeControl) -> None:
-    """Takes the seats that were told to other processes."""
+    """Takes the seats that were told to other processes, and whom these gave to them."""
 
     def take(told: dict[str, Any]) -> None:
         if told["node"] != member.nodes.own:
-            control.board.tell(SeatReport.model_validate(told["report"]), time.time())
+            control.take(told)
 
     member.bus.subscribe(subjects.SURGE_FIGURES, take)
 

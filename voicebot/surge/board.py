@@ -19,6 +19,8 @@ from voicebot.surge.measured import Measured
 SETTLES_S = 1.0
 """How long a call that was sent to seats may take until an ACD's figures show it."""
 
+MOST_SENT = 10_000
+"""Calls sent since the newest figures that count; where none are told, nothing takes them off."""
 MOST_SEATS = 100_000
 MOST_LINES = 100
 _Count = Annotated[int, Field(ge=0, le=MOST_SEATS)]
@@ -92,7 +94,7 @@ class Board:
 
     def sent(self, line: str, region: str, at: float) -> None:
         """A call was given to the seats or the queue of a region; "" for the line's own."""
-        self._sent.setdefault(line, deque()).append((at, region))
+        self._sent.setdefault(line, deque(maxlen=MOST_SENT)).append((at, region))
 
     def tell(self, report: SeatReport, at: float, settles_s: float = SETTLES_S) -> None:
         """Newer figures take the place of older ones; those sent late do not."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -60,7 +61,7 @@ class SurgeControl:
     room: what the bot has for ordinary calls at this moment.
     is_limited: the number has no seat (骚扰限制) at a moment.
     in_danger: a call of this number broke off in danger, and it is being called back.
-    share: given the seats that were told to this process, for the others of the installation.
+    share: given what the others of the installation need for their figures, as `take` takes it.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class SurgeControl:
         room: Callable[[], Room],
         is_limited: Callable[[str, float], bool],
         in_danger: Callable[[str], bool],
-        share: Callable[[SeatReport], None] = lambda _: None,
+        share: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
         self._records = records
         self._room, self._is_limited, self._in_danger = room, is_limited, in_danger
@@ -155,11 +156,25 @@ class SurgeControl:
     def tell(self, report: SeatReport, at: float, settles_s: float = SETTLES_S) -> None:
         """A line's seats, as they were told to this process."""
         self.board.tell(report, at, settles_s)
-        self._share(report)
+        self._share({"report": report.model_dump(mode="json"), "settles_s": settles_s})
 
     def gone_to_people(self, did: str, region: str) -> None:
         """A caller was given to the seats of a region; "" for the line's own."""
         self.board.sent(did, region, time.time())
+        self._share({"sent": {"line": did, "region": region}})
+
+    def take(self, told: Mapping[str, Any]) -> None:
+        """What another process has shared: seats that were told to it, or a caller whom it gave
+        to seats. Times are those of this process's clock.
+
+        Raises:
+            KeyError, ValueError: it is neither.
+        """
+        if "sent" in told:
+            self.board.sent(str(told["sent"]["line"]), str(told["sent"]["region"]), time.time())
+            return
+        settles_s = float(told.get("settles_s", SETTLES_S))
+        self.board.tell(SeatReport.model_validate(told["report"]), time.time(), settles_s)
 
     def figures(self, did: str, at: float) -> Figures:
         """What is known of a line now."""

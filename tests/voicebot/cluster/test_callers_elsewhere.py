@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -25,6 +26,7 @@ from voicebot.cluster.nodes import Node, Nodes, node_of
 from voicebot.config import Settings
 from voicebot.config_nats import Nats
 from voicebot.records.store import Records
+from voicebot.surge.board import GroupReport, SeatReport
 from voicebot.web.console.board import Board
 
 NUMBER, OTHER = "13800138000", "13900139000"
@@ -187,6 +189,26 @@ async def test_one_number_has_only_so_many_calls_at_all_nodes_together_danger_ex
     for each in (*running, in_danger):
         each.over.set()
     await asyncio.gather(*talking)
+
+
+@on_postgresql
+async def test_one_free_seat_is_not_given_to_a_caller_of_each_node(
+    sides: tuple[Side, Side],
+) -> None:
+    a, b = sides
+    help_out = GroupReport(region="460200", local=False, staffed=3, free=1)
+    report = SeatReport(line="12345", groups=[help_out])
+    now = time.time()
+    a.service.surge.tell(report, now, 0.25)
+    await until(lambda: b.service.surge.board.knows("12345"))
+
+    def free() -> list[int]:
+        seats = b.service.surge.figures("12345", time.time()).seats
+        return [group.free for group in seats.groups] if seats is not None else []
+
+    assert free() == [1]
+    a.service.surge.gone_to_people("12345", "460200")
+    await until(lambda: free() == [0])
 
 
 # ── by what was heard ─────────────────────────────────────────────────────────────
