@@ -80,8 +80,9 @@ class Side:
         await self._until(lambda: not self._over)
 
     def hurry(self) -> None:
-        """There is no more time: what is over and not recognised is written by sound."""
-        self._hurried.set()
+        """The engine is waited for no longer where a listener can write what is over by sound."""
+        if self._hearing.listener is not None:
+            self._hurried.set()
 
     def unreported(self) -> list[Reading]:
         """Failed readings of the utterances that are over, where `run` is at work no more."""

@@ -182,6 +182,19 @@ async def test_words_said_while_the_recogniser_is_away_come_when_it_is_back(
     assert int(second.text) == pytest.approx(2 * int(first.text), abs=2)
 
 
+async def test_last_words_without_a_listener_are_waited_for_as_long_as_they_may_take(
+    call: Call, engine: Seconds
+) -> None:
+    engine.away = True
+    call.words.start()
+    call.says(1.0)
+    closing = asyncio.create_task(call.words.close())
+    await asyncio.sleep(LAST_S + 0.2)
+    engine.away = False
+    await closing
+    assert [each.text.isdigit() for each in call.spoken] == [True]
+
+
 async def test_a_leg_that_ends_while_the_recogniser_is_away_leaves_gaps_and_waits_no_longer(
     call: Call, engine: Seconds
 ) -> None:

@@ -42,8 +42,8 @@ PAUSE_S = 0.8
 LAST_S = 1.5
 """How long the last words may take to be understood when the leg is over."""
 
-SOUND_S = 1.0
-"""How long they may take to be written by sound where they were not."""
+SOUND_S = 2.0
+"""How long they may then take to be written by sound, or without a listener to be understood."""
 
 UNHEARD = "[听不清]"
 """Stands where something was said that no recogniser gave: whoever reads knows of the gap."""
@@ -87,6 +87,7 @@ class FarWords:
         """(when it began, PCM, rate)."""
         self._kept_s = 0.0
         self._arrived = asyncio.Event()
+        self._over = False
         self._to_16k: StreamResampler | None = None
         self._heard_s = 0.0
         self._anchors: list[tuple[float, float]] = []
@@ -117,20 +118,19 @@ class FarWords:
         if not tasks:
             return
         working, following = tasks
-        following.cancel()
-        await asyncio.wait({following})
+        self._over = True
+        self._arrived.set()
+        ending = asyncio.create_task(self._hear_the_rest(following), name="far-last-words")
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_S):
-                    await self._hear_kept()
-                    await self._side.finish()
-                return
-            self._side.hurry()
+            _, late = await asyncio.wait({ending}, timeout=LAST_S)
+            if late:
+                self._side.hurry()
             async with asyncio.timeout(SOUND_S):
-                await self._side.finish()
+                await ending
         except Exception as error:
             log.warning("last_words_lost", reason=type(error).__name__)
         finally:
+            ending.cancel()
             working.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await working
@@ -139,7 +139,7 @@ class FarWords:
             self._settle()
 
     async def _follow(self) -> None:
-        while True:
+        while not self._over:
             await self._arrived.wait()
             self._arrived.clear()
             try:
@@ -148,6 +148,11 @@ class FarWords:
                 log.exception("far_side_not_heard")
                 return
             await asyncio.sleep(BATCH_S)
+
+    async def _hear_the_rest(self, following: asyncio.Task[None]) -> None:
+        await following  # cancelled, it would lose what it has taken and not heard
+        await self._hear_kept()
+        await self._side.finish()
 
     async def _hear_kept(self) -> None:
         while self._frames:
