@@ -22,8 +22,6 @@ from asr.service.utterances import Began, Ended, Speech, UtteranceFinder, VoiceA
 from asr.service.wire import RATE, Int16
 from asr.urgency import Urgency
 
-__all__ = ["Hearing", "Reading", "Report", "Side"]
-
 log = structlog.get_logger()
 
 _CHUNK = RATE // 2

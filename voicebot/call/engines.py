@@ -19,7 +19,7 @@ from asr.hypothesis import Pcm, Recognizer
 from asr.listener import Listener
 from asr.nodes.transcriber import NodesTranscriber
 from asr.pool import DecodePool, open_pool
-from asr.service.side import Hearing
+from asr.service.hearing import Hearing
 from asr.supervised.transcriber import SupervisedTranscriber
 from flows.actions import Purpose, Say, Search
 from flows.dispatch import DispatchModel
