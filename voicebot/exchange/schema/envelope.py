@@ -139,6 +139,9 @@ _NUMBERS: Mapping[Kind, str] = {"ticket": "number", "police_order": "number", "h
 _KINDS: Mapping[type[Body], Kind] = {model: kind for kind, model in BODIES.items()}
 
 
+_MOST_EXACT = 2**53
+
+
 def seal(
     body: Body,
     *,
@@ -185,7 +188,7 @@ def read_envelope(data: str | bytes) -> Envelope:
     if len(data) > MAX_BYTES:
         raise MessageInvalid(("message", f"is longer than {MAX_BYTES} bytes"))
     try:
-        raw = json.loads(data, object_pairs_hook=_once_each)
+        raw = json.loads(data, object_pairs_hook=_once_each, parse_float=_exact)
     except (ValueError, RecursionError):
         raise MessageInvalid(("message", "is not valid JSON")) from None
     try:
@@ -197,6 +200,15 @@ def read_envelope(data: str | bytes) -> Envelope:
         raise MessageInvalid(("subject", f"is not the body's own {own_name}"))
     _check_hash(envelope, raw["body"])
     return envelope
+
+
+def _exact(digits: str) -> float:
+    """RFC 8785 writes 1e20 as digits alone, which are then a whole number without an exact form:
+    such a float could be read once and never again."""
+    number = float(digits)
+    if abs(number) > _MOST_EXACT and number.is_integer():
+        raise MessageInvalid(("message", "has a number without an exact JSON form"))
+    return number
 
 
 def _key(prefix: str, rest: str) -> str:
