@@ -153,6 +153,7 @@ def test_agents_mark_calls_and_supervisors_decide(as_: Any) -> None:
         ("POST", "limits", {**WANTED, "days": 31}, 422),
         ("POST", "limits", {**WANTED, "number": "110; drop"}, 422),
         ("POST", "limits/99/lift", {"why": "x"}, 404),
+        ("POST", "limits/99/review", {"why": "x", "lift": 0}, 422),
         ("POST", "limits/99/burn", {"why": "x"}, 422),
         ("POST", "appeals", {"number": NUMBER, "why": "x"}, 404),
         ("POST", "nuisance", {"call": "X9", "reason": "abuse"}, 404),

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from sqlalchemy.orm import Session
 
 from voicebot import caller_privacy
@@ -72,7 +72,7 @@ class LimitWanted(_Strict):
 
 class Review(_Strict):
     why: Why
-    lift: bool
+    lift: StrictBool
 
 
 class Reason(_Strict):

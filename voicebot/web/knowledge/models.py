@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from kb.entry_form import Values
 from voicebot.knowledge_desk.entries import ActName
@@ -56,7 +56,7 @@ class Change(Fields):
     """A new version of an entry."""
 
     why: Line = ""
-    submit: bool = False
+    submit: StrictBool = False
     """Hand it in for review at once."""
 
 

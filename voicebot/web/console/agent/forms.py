@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 from fastapi import FastAPI, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from sqlalchemy.orm import Session
 
 from voicebot.agents import drafts
@@ -66,7 +66,7 @@ class Form(BaseModel):
     department: Annotated[str, StringConstraints(max_length=100)] | None = None
     kind: Kind | None = None
     happened: Short | None = None
-    confidential: bool | None = None
+    confidential: StrictBool | None = None
     note: Words | None = None
 
     def typed(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Typed(BaseModel):
 class Registering(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    dispatch: bool = False
+    dispatch: StrictBool = False
     """To the department at once (自助派单)."""
 
 
