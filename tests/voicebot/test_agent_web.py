@@ -167,6 +167,21 @@ def events(answer: Any) -> list[tuple[str, Any]]:
     return found
 
 
+# ── which call ────────────────────────────────────────────────────────────────────
+
+
+def test_a_call_that_runs_on_record_is_not_said_to_be_over_where_its_node_is_not_seen(
+    web: Web,
+) -> None:
+    del web.service.sessions[CALL]
+    assert web.ask("GET", "stream").status_code == 404, "of one process: it has ended"
+    web.service.member = SimpleNamespace()  # type: ignore[assignment]
+    for answer in (web.ask("GET", "stream"), web.act("police")):
+        assert (answer.status_code, answer.json()["code"]) == (503, "node_away")
+    web.write(finish_call, call_id=CALL, ended_at=1e9 + 60, outcome="answered", region=None)
+    assert web.ask("GET", "stream").status_code == 404
+
+
 # ── who is calling ────────────────────────────────────────────────────────────────
 
 

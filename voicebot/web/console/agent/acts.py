@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Request, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ConfigDict, StringConstraints
+from sqlalchemy.orm import Session
 
 from flows.events import AgentAct
 from flows.routes import SEAT
 from voicebot.call.agent_desks import PREFIX, Presence
 from voicebot.clock import now
+from voicebot.records.tables import CallRow
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, authorise_websocket, require, until_refused
 from voicebot.web.console.agent import streams
@@ -35,6 +37,7 @@ from voicebot.web.console.agent.standing import may_follow, refused
 from voicebot.web.console.agent.wishes import learn
 from voicebot.web.document import as_it_happens
 from voicebot.web.following import FollowedResponse
+from voicebot.web.forwarding import AWAY
 
 if TYPE_CHECKING:
     from voicebot.call.session import CallSession
@@ -106,14 +109,14 @@ def add_acts(app: FastAPI, service: Service) -> None:
     async def follow_call(call_id: str, who: Staff, request: Request) -> FollowedResponse:
         if call_id in service.sessions:
             await learn(records, call_id, service.sessions[call_id])
-        session = running(call_id, who)
+        session = await running(call_id, who)
         _audit(request, who, "agent.follow", call_id)
         return events(streams.call(service, call_id, session, who), who, request)
 
     @app.post("/v1/agent/calls/{call_id:path}/acts", status_code=202)
     async def act(call_id: str, asked: ActModel, who: Staff, request: Request) -> dict[str, str]:
         """Ask for something; what becomes of it the call's stream tells."""
-        session, wanted = running(call_id, who), asked.act
+        session, wanted = await running(call_id, who), asked.act
         reason = refused(session, call_id, wanted, who, service.desks)
         if reason:
             raise refuse(reason)
@@ -131,7 +134,7 @@ def add_acts(app: FastAPI, service: Service) -> None:
     @app.post("/v1/agent/calls/{call_id:path}/claim")
     async def claim(call_id: str, who: Staff, request: Request) -> dict[str, str]:
         """The call is on the agent's own telephone: it is his, with its number."""
-        session = running(call_id, who)
+        session = await running(call_id, who)
         if refused(session, call_id, AgentAct.TAKE, who, service.desks) != "agent_on_the_line":
             raise refuse("no_agent")
         if not service.desks.claim(call_id, who.token_id):
@@ -183,9 +186,12 @@ def add_acts(app: FastAPI, service: Service) -> None:
         finally:
             refused.cancel()
 
-    def running(call_id: str, who: Principal) -> CallSession:
+    async def running(call_id: str, who: Principal) -> CallSession:
         session = service.sessions.get(call_id)
         if session is None:
+            # On record it runs: at a node that this process has not heard of (yet).
+            if service.member is not None and await records.read(_runs, call_id):
+                raise Refusal(503, AWAY)
             raise Refusal(404, NO_CALL)
         if not may_follow(session, call_id, who, service.desks):
             records.audit(who, "refused", call_id, allowed=False)
@@ -221,3 +227,8 @@ def add_acts(app: FastAPI, service: Service) -> None:
     def _audit(request: Request | WebSocket, who: Principal, action: str, subject: str) -> None:
         client = request.client.host if request.client else ""
         records.audit(who, action, subject, client)
+
+
+def _runs(session: Session, call_id: str) -> bool:
+    call = session.get(CallRow, call_id)
+    return call is not None and call.ended_at is None
