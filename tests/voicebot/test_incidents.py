@@ -26,6 +26,7 @@ from voicebot.incidents.errors import AnnouncementRefused, IncidentError, Unknow
 from voicebot.incidents.tables import IncidentMemberRow, IncidentRow
 from voicebot.incidents.taking_in import BACK_S, OVER_S, close_old, take_in
 from voicebot.incidents.watch import IncidentWatch
+from voicebot.records.database import open_engine
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.operations import update_dossier, write_dossier
 from voicebot.records.store import Records
@@ -124,6 +125,20 @@ def test_hand_offs_of_hours_ago_are_left_and_incidents_of_yesterday_are_closed(
     assert close_old(desk, NOON + OVER_S - 1) == 0
     assert close_old(desk, NOON + OVER_S + 1) == 1
     assert load(desk) == {}
+
+
+def test_of_two_nodes_one_closes_an_incident_of_yesterday(postgresql_url: str) -> None:
+    engine = open_engine(postgresql_url)
+    with Session(engine) as first, Session(engine) as second:
+        handed_off(first, "a")
+        take_in(first, NOON)
+        first.commit()
+        assert close_old(first, NOON + OVER_S + 1) == 1
+        assert close_old(second, NOON + OVER_S + 1) == 0
+        second.commit()
+        first.commit()
+        assert close_old(second, NOON + OVER_S + 1) == 0
+    engine.dispose()
 
 
 def test_200_callers_of_one_landslide_are_one_incident_on_the_desk(desk: Session) -> None:

@@ -72,9 +72,9 @@ def close_old(session: Session, now: float) -> int:
         .exists()
     )
     old = session.scalars(
-        select(IncidentRow).where(
-            IncidentRow.state == "open", IncidentRow.opened_at <= now - OVER_S, ~recent
-        )
+        select(IncidentRow)
+        .where(IncidentRow.state == "open", IncidentRow.opened_at <= now - OVER_S, ~recent)
+        .with_for_update(skip_locked=True)  # another node closes it just now
     ).all()
     for row in old:
         row.state, row.closed_at = "closed", now
