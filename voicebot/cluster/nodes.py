@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from voicebot.exchange.address import unsafe
 
 BEAT_S: Final = 1.0
@@ -59,22 +61,26 @@ class Node:
 
 
 _NAMES = frozenset(each.name for each in fields(Node))
-_LISTS = ("roles", "calls", "waiting", "surge", "callers")
+_AS_TOLD = TypeAdapter(Node)
+MOST: Final = 500
+"""Nodes that are listed; one more is not."""
 
 
 def node_of(message: Mapping[str, Any]) -> Node:
     """What another process has told; keys of newer versions are passed over.
 
     Raises:
-        KeyError, TypeError: it is no such message.
-        ValueError: nobody's token may be sent to its address.
+        KeyError: it has no address.
+        ValueError: it is no such message, or nobody's token may be sent to its address.
     """
     if reason := unsafe(message["address"]):
         raise ValueError(f"The address of a node is refused: {reason}.")
     known = {name: value for name, value in message.items() if name in _NAMES}
-    lists = {name: tuple(known[name]) for name in _LISTS if name in known}
-    calling = tuple((str(number), float(at)) for number, at in known.get("calling_back", ()))
-    return Node(**{**known, **lists, "calling_back": calling})
+    try:
+        return _AS_TOLD.validate_python(known)
+    except ValidationError as error:
+        wrong = sorted({str(each["loc"][0]) for each in error.errors(include_input=False)})
+        raise ValueError(f"What a node tells of itself is wrong: {', '.join(wrong)}.") from None
 
 
 @dataclass
@@ -97,6 +103,8 @@ class Nodes:
         self._lost.pop(node.name, None)
         if node.leaves:
             self._forget(node.name)
+            return
+        if node.name not in self._known and len(self._known) >= MOST:
             return
         self._known[node.name], self._heard_at[node.name] = node, at
 

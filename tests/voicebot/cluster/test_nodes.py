@@ -11,7 +11,7 @@ from voicebot.cluster.bus import Bus
 from voicebot.cluster.errors import BusSettingsError
 from voicebot.cluster.live_events import RunningCalls
 from voicebot.cluster.member import Member, address_of
-from voicebot.cluster.nodes import GONE_S, LOST_S, Node, Nodes, node_of, waiting_first
+from voicebot.cluster.nodes import GONE_S, LOST_S, MOST, Node, Nodes, node_of, waiting_first
 from voicebot.config import Settings
 from voicebot.config_nats import Nats
 from voicebot.web.console.board import Board
@@ -81,6 +81,22 @@ def test_a_new_call_goes_to_the_node_with_the_most_room_that_takes_any(nodes: No
 def test_what_is_told_is_understood_also_with_keys_of_a_newer_version() -> None:
     told = json.loads(json.dumps({**ONE.message(), "later": 1}))
     assert node_of(told) == ONE
+
+
+@pytest.mark.parametrize("wrong", [{"room": "x"}, {"calls": 7}, {"seq": None}, {"waiting": ["x"]}])
+def test_a_node_that_tells_nonsense_of_itself_is_refused_by_the_name_of_the_field(
+    wrong: dict[str, object],
+) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        node_of({**ONE.message(), **wrong})
+
+
+def test_however_many_names_come_so_many_nodes_are_listed_and_no_more(nodes: Nodes) -> None:
+    for number in range(2 * MOST):
+        nodes.heard(replace(ONE, name=f"n{number}"), 100.0)
+    assert len(nodes.all) == MOST
+    nodes.heard(replace(ONE, room=3), 101.0)
+    assert nodes.named("one") == replace(ONE, room=3), "who is known is heard on"
 
 
 def test_callers_of_several_nodes_wait_in_one_line_the_most_urgent_first() -> None:
