@@ -139,7 +139,7 @@ _NUMBERS: Mapping[Kind, str] = {"ticket": "number", "police_order": "number", "h
 _KINDS: Mapping[type[Body], Kind] = {model: kind for kind, model in BODIES.items()}
 
 
-_MOST_EXACT = 2**53
+_BEYOND_EXACT = 2**53
 
 
 def seal(
@@ -206,7 +206,7 @@ def _exact(digits: str) -> float:
     """RFC 8785 writes 1e20 as digits alone, which are then a whole number without an exact form:
     such a float could be read once and never again."""
     number = float(digits)
-    if abs(number) > _MOST_EXACT and number.is_integer():
+    if abs(number) >= _BEYOND_EXACT and number.is_integer():
         raise MessageInvalid(("message", "has a number without an exact JSON form"))
     return number
 
