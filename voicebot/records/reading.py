@@ -139,7 +139,7 @@ def duty_numbers(session: Session) -> list[dict[str, Any]]:
 
 
 def _summary(row: CallRow) -> dict[str, Any]:
-    values = plain(row)
+    values = plain(row, "run", "lost")
     return {"call_id": values.pop("id"), **values}
 
 
@@ -153,7 +153,7 @@ def _handoff(session: Session, row: HandoffRow, call_row: CallRow | None) -> dic
         select(OutboxRow).where(OutboxRow.handoff == row.id).order_by(OutboxRow.id)
     )
     return {
-        **plain(row, "state_at"),
+        **plain(row, "state_at", "revisions_added"),
         "caller": row.dossier.get("caller", ""),
         "transcript": row.dossier.get("transcript", []),
         "requested_at": since(row.requested_at),

@@ -184,7 +184,7 @@ _HANDOFF = (
     *(
         getattr(HandoffRow, column.key)
         for column in HandoffRow.__mapper__.column_attrs
-        if column.key != "dossier"
+        if column.key not in ("dossier", "revisions_added")
     ),
     CallRow.caller,
     CallRow.did,
