@@ -70,17 +70,17 @@ def node_of(message: Mapping[str, Any]) -> Node:
     """What another process has told; keys of newer versions are passed over.
 
     Raises:
-        KeyError: it has no address.
         ValueError: it is no such message, or nobody's token may be sent to its address.
     """
-    if reason := unsafe(message["address"]):
-        raise ValueError(f"The address of a node is refused: {reason}.")
     known = {name: value for name, value in message.items() if name in _NAMES}
     try:
-        return _AS_TOLD.validate_python(known)
+        node = _AS_TOLD.validate_python(known)
     except ValidationError as error:
         wrong = sorted({str(each["loc"][0]) for each in error.errors(include_input=False)})
         raise ValueError(f"What a node tells of itself is wrong: {', '.join(wrong)}.") from None
+    if reason := unsafe(node.address):
+        raise ValueError(f"The address of a node is refused: {reason}.")
+    return node
 
 
 @dataclass

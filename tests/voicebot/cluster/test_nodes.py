@@ -83,7 +83,9 @@ def test_what_is_told_is_understood_also_with_keys_of_a_newer_version() -> None:
     assert node_of(told) == ONE
 
 
-@pytest.mark.parametrize("wrong", [{"room": "x"}, {"calls": 7}, {"seq": None}, {"waiting": ["x"]}])
+@pytest.mark.parametrize(
+    "wrong", [{"room": "x"}, {"calls": 7}, {"seq": None}, {"waiting": ["x"]}, {"address": 7}]
+)
 def test_a_node_that_tells_nonsense_of_itself_is_refused_by_the_name_of_the_field(
     wrong: dict[str, object],
 ) -> None:
