@@ -67,7 +67,7 @@ async def jobs_of(
         if "worker" in settings.server.roles:
             leader = Leader(settings.database_url)
             jobs = partial(_all, settings, records, embedder, metrics, member)
-            work.create_task(leader.run(jobs), name="jobs")
+            work.create_task(_kept_up("jobs", partial(leader.run, jobs)), name="jobs")
 
 
 async def _all(

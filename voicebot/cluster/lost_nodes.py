@@ -60,18 +60,27 @@ class LostNodes:
     async def _give_up(self, lost: Sign) -> None:
         records = self._records
         calls = await records.in_background(give_up, lost)
+        failed = False
         for call_id in calls:
             at = time.time()
-            ended = await records.in_background(
-                end_call, lost, call_id, at, first_try(Missed("police"), at, self._window)
-            )
+            try:
+                ended = await records.in_background(
+                    end_call, lost, call_id, at, first_try(Missed("police"), at, self._window)
+                )
+            except RecordsUnavailable:
+                raise
+            except Exception:  # one call must not keep the others from being seen to
+                log.exception("call_not_ended", call_id=call_id, node=lost.node)
+                failed = True
+                continue
             if not ended:  # it is back
                 return
             log.error("call_lost_with_its_node", call_id=call_id, node=lost.node)
         if calls:
             log.error("node_lost", node=lost.node, run=lost.run, calls=len(calls))
             records.audit(None, "node.lost", f"{lost.node} {len(calls)}")
-        await records.in_background(forget, lost)
+        if not failed:
+            await records.in_background(forget, lost)
 
 
 def signs_of_life(session: Session) -> list[Sign]:
