@@ -42,9 +42,9 @@ from asr.nodes.transcriber import NodesTranscriber
 from asr.streaming import ChunkedStream
 from asr.supervised.transcriber import SupervisedTranscriber
 from asr.urgency import Urgency
-from benchmarks.ports import free_port
 from benchmarks.processes import children
 from benchmarks.speech_data import ROOT, SHARED, load
+from telephony.loopback_server import free_port
 from voicebot.commands.session import prepare_threads
 
 LONGEST_S = 28.0

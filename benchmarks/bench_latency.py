@@ -40,11 +40,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.ports import free_port
 from flows.prompts import load_prompts
 from telephony.call_report import CallReport
 from telephony.caller import place_call
 from telephony.errors import CallError
+from telephony.loopback_server import free_port
 from voicebot.call.audio_library import open_library
 from voicebot.config import Settings, load_settings
 from voicebot.errors import VoicebotError

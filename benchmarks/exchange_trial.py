@@ -38,7 +38,7 @@ import httpx
 from benchmarks.exchange_line import LossyLine, Service, StandIn, write_settings
 from benchmarks.exchange_service import STEPS, note_effects
 from benchmarks.exchange_stores import Stores, database
-from benchmarks.ports import free_port
+from telephony.loopback_server import free_port
 from voicebot.config import load_settings
 
 AT_ONCE = 8

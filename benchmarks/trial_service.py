@@ -18,7 +18,7 @@ import httpx
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from benchmarks.ports import free_port
+from telephony.loopback_server import free_port
 from voicebot.config import load_settings
 from voicebot.demo_state import fill
 from voicebot.security import local_token

@@ -46,6 +46,13 @@ def bind_loopback(host: str, port: int) -> socket.socket:
     return bound
 
 
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 at which nobody listens now, for a program that is told its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from telephony.loopback_server import free_port
 from voicebot.config import Settings, base_folder
 from voicebot.demo_state import environment
 from voicebot.errors import VoicebotError
@@ -42,12 +42,6 @@ class DemoService:
     pid: int
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.asynccontextmanager
 async def running(settings: Settings, console: Console, folder: Path) -> AsyncIterator[DemoService]:
     """The service in the state folder of `settings`, and its desk, until the block ends.
@@ -55,7 +49,7 @@ async def running(settings: Settings, console: Console, folder: Path) -> AsyncIt
     Raises:
         DemoFailed: the service does not start; the end of its log is told.
     """
-    port, desk_port = _free_port(), _free_port()
+    port, desk_port = free_port(), free_port()
     variables = {**os.environ, **environment(settings.paths.state, port, desk_port)}
     voicebot = [sys.executable, "-m", "voicebot.cli"]
     desk_folder = folder / "desk"

@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
-from benchmarks.ports import free_port
 from benchmarks.trial_service import ROOT, TrialError
+from telephony.loopback_server import free_port
 
 START_S = 120.0
 

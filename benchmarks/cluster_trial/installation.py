@@ -19,9 +19,9 @@ from benchmarks.cluster_trial.drawing import Plan
 from benchmarks.cluster_trial.front import Front, free_udp_port
 from benchmarks.cluster_trial.sip_messages import Address
 from benchmarks.cluster_trial.unit import Unit
-from benchmarks.ports import free_port
 from benchmarks.trial_service import ROOT, TrialError
 from benchmarks.voices import render
+from telephony.loopback_server import free_port
 from tests.nats_server import NatsServer
 from tests.voicebot.postgres import Postgres
 from voicebot.config import load_settings

@@ -22,7 +22,7 @@ import pytest
 import soundfile as sf
 from numpy.typing import NDArray
 
-from tests.ports import free_port
+from telephony.loopback_server import free_port
 
 Int16 = NDArray[np.int16]
 

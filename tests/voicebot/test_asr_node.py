@@ -27,10 +27,10 @@ from asr.nodes.node import Node
 from asr.nodes.transcriber import NodesTranscriber
 from asr.supervised.transcriber import SupervisedTranscriber
 from asr.whisper import WhisperTranscriber
+from telephony.loopback_server import free_port
 from tests.asr.nodes_doubles import NodeThread, in_background
 from tests.asr.supervised_doubles import Letters, until
 from tests.nats_server import NatsServer, nats_server  # noqa: F401 - fixture
-from tests.ports import free_port
 from voicebot.asr_node import asr_app, named
 from voicebot.config import Settings
 from voicebot.doctor_nodes import nodes as doctor_of_nodes

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.ports import free_port
+from telephony.loopback_server import free_port
 from tests.voicebot.conftest import ROOT
 from tests.voicebot.exchange_messages import AT, status, ticket
 from tests.voicebot.exchange_sides import (

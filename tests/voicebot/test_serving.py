@@ -17,7 +17,7 @@ import pytest
 import soundfile as sf
 import uvicorn
 
-from tests.ports import free_port
+from telephony.loopback_server import free_port
 from voicebot import serving
 from voicebot.config import Settings
 from voicebot.security import local_token, prepare

@@ -26,9 +26,9 @@ from websockets.exceptions import ConnectionClosed
 
 from telephony import messages
 from telephony.codecs import Int16, WireFormat
+from telephony.loopback_server import free_port
 from telephony.pacing import FrameClock
 from tests.end_to_end.conftest import READY_S, ROOT, Running, stop_service
-from tests.ports import free_port
 from voicebot.security import TokenStore
 
 PATIENCE_S = 60

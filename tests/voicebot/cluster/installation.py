@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 
 from telephony import messages
 from telephony.codecs import WireFormat
-from tests.ports import free_port
+from telephony.loopback_server import free_port
 from tests.voicebot.conftest import ROOT
 from tests.voicebot.exchange_sides import StandIn, write_settings
 

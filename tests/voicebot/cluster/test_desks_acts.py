@@ -15,11 +15,10 @@ from pathlib import Path
 import pytest
 
 from telephony.dialing import DutyDirectory, DutyNumber
-from telephony.loopback_server import LoopbackServer
+from telephony.loopback_server import LoopbackServer, free_port
 from telephony.scripted import ScriptedLine
 from telephony.scripted_desk import Wait
 from tests.nats_server import NatsServer, nats_server  # noqa: F401 - fixture
-from tests.ports import free_port
 from tests.voicebot.cluster.desks_stage import Page, opened_page
 from tests.voicebot.test_session import (
     ANSWERS,

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from telephony.loopback_server import free_port
 from tests.end_to_end import conftest as end_to_end
 from tests.end_to_end.parties import desk
 from tests.nats_server import NatsServer
-from tests.ports import free_port
 from tests.voicebot.cluster.desks_stage import PATIENCE_S, Stage, start_node
 from tests.voicebot.postgres import Postgres
 from tests.voicebot.tools import FETCHED, needs
