@@ -43,7 +43,7 @@ from rich.progress import Progress
 
 from asr.engines import AUTO, capability_table
 from benchmarks.bench_latency import QUESTIONS, percentile
-from benchmarks.processes import tree_seconds
+from benchmarks.processes import descendants, seconds_of
 from telephony.call_report import CallReport
 from telephony.caller import place_call
 from telephony.errors import CallError
@@ -263,11 +263,11 @@ class Bench:
 
     async def _round(self, service: DemoService, callers: int, least: int = 0) -> Round:
         await self._call(service, self._questions[0], danger=False)  # warms up, not counted
-        began, used = time.monotonic(), tree_seconds(service.pid)
+        began, used = time.monotonic(), seconds_of(descendants(service.pid))
         ends = began + self._seconds
         lines = [self._line(service, n / callers, ends, least) for n in range(callers)]
         calls = [each for line in await asyncio.gather(*lines) for each in line]
-        cores = (tree_seconds(service.pid) - used) / (time.monotonic() - began)
+        cores = (seconds_of(descendants(service.pid)) - used) / (time.monotonic() - began)
         found = replace(summary(callers, calls), cores=round(cores, 2))
         self._console.print(escape(str(found)))
         return found

@@ -18,6 +18,15 @@ def children(pid: int) -> Iterator[Path]:
             yield Path("/proc") / child
 
 
+def descendants(pid: int) -> list[int]:
+    """A process and all that came of it."""
+    found = [pid]
+    with contextlib.suppress(OSError):
+        for child in children(pid):
+            found += descendants(int(child.name))
+    return found
+
+
 def processor_seconds() -> float:
     """Of all threads, since each began; a child that has ended does not count."""
     return time.process_time() + sum(_seconds(child) for child in children(os.getpid()))
@@ -30,11 +39,6 @@ def seconds_of(pids: Iterable[int]) -> float:
         with contextlib.suppress(OSError):
             seconds += _seconds(Path(f"/proc/{pid}"))
     return seconds
-
-
-def tree_seconds(pid: int) -> float:
-    """Processor time of a process and those that it started; of one that has ended, none."""
-    return seconds_of([pid, *(int(child.name) for child in children(pid))])
 
 
 def _seconds(process: Path) -> float:

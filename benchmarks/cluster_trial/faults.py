@@ -12,7 +12,8 @@ from pathlib import Path
 from benchmarks.chaos.callers import until
 from benchmarks.cluster_trial.drawing import MEDIA_MACHINE, MEDIA_PROCESS, NONE, ROLLING
 from benchmarks.cluster_trial.installation import HOSTS, MEDIA, READY_S, Installation
-from benchmarks.cluster_trial.unit import RESTART_S, descendants, kill_all
+from benchmarks.cluster_trial.unit import RESTART_S, kill_all
+from benchmarks.processes import descendants
 from benchmarks.trial_service import ROOT
 
 SCRIPT = ROOT / "deploy" / "kamailio" / "rolling-restart.sh"

@@ -27,8 +27,7 @@ from benchmarks.cluster_trial.installation import HOSTS, DeskAddresses, Installa
 from benchmarks.cluster_trial.judging import SEATS, Placed, broken, figures
 from benchmarks.cluster_trial.listening import told_by
 from benchmarks.cluster_trial.softphone import Softphone
-from benchmarks.cluster_trial.unit import descendants
-from benchmarks.processes import seconds_of
+from benchmarks.processes import descendants, seconds_of
 from benchmarks.trial_service import TrialError
 from benchmarks.voices import speak
 from tests.asterisk.phones import RATE

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.processes import children
+from benchmarks.processes import descendants
 from benchmarks.trial_service import ROOT
 
 RESTART_S = 1.0
@@ -93,15 +93,6 @@ def kill_all(pids: Sequence[int]) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-def descendants(pid: int) -> list[int]:
-    """A process and all that came of it."""
-    found = [pid]
-    with contextlib.suppress(OSError):
-        for child in children(pid):
-            found += descendants(int(child.name))
-    return found
 
 
 def marked(mark: str) -> Iterator[int]:
