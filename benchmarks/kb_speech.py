@@ -26,23 +26,20 @@ from rich.console import Console
 from rich.table import Table
 
 from asr.errors import AsrError
-from asr.phonetics import parse_tokens
 from benchmarks.scoring import syllable_error_rate
-from benchmarks.spoken_lines import recognise, rows, sayable
+from benchmarks.spoken_lines import EARS, of_ears, recognise, rows, sayable
 from flows.triage.errors import InputError
 from kb.corpus import Labelled, Recognised, read_labelled
 from kb.errors import KbError
 from kb.evaluation import Report, evaluate
 from kb.search import Searcher
-from kb.training_data import demonstration
-from voicebot.clock import now, today
+from voicebot.clock import now
+from voicebot.commands.knowledge_common import demonstration_searcher
 from voicebot.commands.session import prepare_threads
-from voicebot.config import Settings, load_settings
+from voicebot.config import load_settings
 from voicebot.errors import VoicebotError
-from voicebot.knowledge import open_embedder
 
 TUNING = Path("kb/data/gate_queries.jsonl")
-EARS = ("both ears", "transcriber only", "listener only")
 FIGURES = ("top_1", "top_3", "answered_right", "answered_wrong", "false_answers")
 
 
@@ -57,13 +54,7 @@ def drawn(questions: Sequence[Labelled], count: int | None, seed: int) -> list[L
 
 def heard_by(ears: str, row: Mapping[str, Any]) -> Recognised:
     """What the search is given where these ears are there."""
-    syllables = parse_tokens(tuple(row["syllables"]))
-    if ears == "listener only":
-        return Recognised("", syllables=syllables)
-    if ears == "transcriber only":
-        first, *others = row["alone"] or [""]
-        return Recognised(first, tuple(others))
-    return Recognised(row["asr_text"], tuple(row["alternatives"]), syllables)
+    return Recognised(*of_ears(ears, row))
 
 
 def figures(
@@ -77,14 +68,6 @@ def figures(
         words = {row["id"]: heard_by(ears, row) for row in kept}
         found[ears] = evaluate(searcher, asked, on=now(), heard="spoken", recognised=words)
     return found
-
-
-def open_search(settings: Settings, *, plain: bool) -> Searcher:
-    """The demonstration entries, with further ways to ask or their own variants alone."""
-    data = demonstration(today())
-    data = data.plain() if plain else data
-    embedder = open_embedder(settings)
-    return Searcher.of(data.entries, embedder, gaps=data.unanswered, embed=embedder.embed_corpus)
 
 
 def show(found: Mapping[str, Report], console: Console) -> None:
@@ -118,7 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         recognise(wanted, options.out, console)
         kept = [row for row in rows(options.out) if row["id"] in wanted]
-        found = figures(open_search(load_settings(), plain=options.plain), questions, kept)
+        found = figures(
+            demonstration_searcher(load_settings(), plain=options.plain), questions, kept
+        )
     except (AsrError, InputError, KbError, VoicebotError) as error:
         print(error, file=sys.stderr)
         return 1

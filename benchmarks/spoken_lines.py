@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -23,6 +23,7 @@ from rich.progress import track
 from asr.guards import judged
 from asr.hypothesis import Hypothesis, Pcm
 from asr.listener import Listener
+from asr.phonetics import parse_tokens
 from asr.whisper import WhisperTranscriber
 from benchmarks.speech_data import RATE, listener_folder
 from flows.triage.errors import InputError
@@ -42,6 +43,8 @@ LEVELS_DBFS = (-34.0, -18.0)
 SNRS_DB = (8.0, 30.0)
 NOISY = 0.6
 """Share of the lines with noise behind them."""
+
+EARS = ("both ears", "listener only", "transcriber only")
 
 _LATIN = re.compile(r"[A-Za-z]{2,}")
 
@@ -106,6 +109,25 @@ class Recognised:
             "syllables": list(self.syllables),
             "alone": list(self.transcriber.n_best),
         }
+
+
+class Heard(NamedTuple):
+    """What the service goes by."""
+
+    text: str
+    alternatives: tuple[str, ...]
+    syllables: tuple[str, ...]
+
+
+def of_ears(ears: str, row: Mapping[str, Any]) -> Heard:
+    """What the service would have where these of `EARS` are there, of a row of `recognise`."""
+    syllables = parse_tokens(tuple(row["syllables"]))
+    if ears == "listener only":
+        return Heard("", (), syllables)
+    if ears == "transcriber only":
+        first, *others = row["alone"] or [""]
+        return Heard(first, tuple(others), ())
+    return Heard(row["asr_text"], tuple(row["alternatives"]), syllables)
 
 
 class BothEars:

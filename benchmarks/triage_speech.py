@@ -30,7 +30,7 @@ from rich.table import Table
 from asr.errors import AsrError
 from asr.phonetics import parse_tokens, to_syllables
 from benchmarks.scoring import normalise, syllable_error_rate
-from benchmarks.spoken_lines import recognise, rows, sayable
+from benchmarks.spoken_lines import EARS, of_ears, recognise, rows, sayable
 from flows.triage import TriageModel, Turn
 from flows.triage.cases import Case, read_cases
 from flows.triage.errors import ExampleError, InputError
@@ -43,7 +43,6 @@ from voicebot.knowledge import open_embedder
 
 LOST = 0.5
 """Syllable error above which a line is not trained on: what its label rests on may be gone."""
-ROUTES = ("both ears", "listener only", "transcriber only")
 
 
 def chosen(paths: Sequence[Path], lines: int | None, seed: int) -> dict[str, Case]:
@@ -74,13 +73,7 @@ def labels(id: str, case: Case) -> dict[str, Any]:
 
 def heard_by(ears: str, row: Mapping[str, Any]) -> Turn:
     """The turn that triage is given where these ears are there."""
-    syllables = parse_tokens(tuple(row["syllables"]))
-    if ears == "listener only":
-        return Turn("caller", "", (), syllables)
-    if ears == "transcriber only":
-        first, *others = row["alone"] or [""]
-        return Turn("caller", first, tuple(others))
-    return Turn("caller", row["asr_text"], tuple(row["alternatives"]), syllables)
+    return Turn("caller", *of_ears(ears, row))
 
 
 def figures(path: Path, embed: Embed) -> dict[str, dict[str, Any]]:
@@ -91,7 +84,7 @@ def figures(path: Path, embed: Embed) -> dict[str, dict[str, Any]]:
         ears: [
             replace(case, turn=heard_by(ears, row)) for case, row in zip(cases, kept, strict=True)
         ]
-        for ears in ROUTES
+        for ears in EARS
     }
     turns = [(case.turn,) for side in sides.values() for case in side]
     texts = list(dict.fromkeys(text for turn in turns for text in model.texts(turn)))

@@ -44,6 +44,23 @@ def open_searcher(settings: Settings) -> Searcher:
     return knowledge.searcher
 
 
+def demonstration_searcher(settings: Settings, *, plain: bool) -> Searcher:
+    """The search over the demonstration entries.
+
+    Parameters:
+        plain: with their own variants alone, without further ways to ask.
+    """
+    from kb.search import Searcher
+    from kb.training_data import demonstration
+    from voicebot.clock import today
+    from voicebot.knowledge import open_embedder
+
+    every = demonstration(today())
+    data = every.plain() if plain else every
+    embedder = open_embedder(settings)
+    return Searcher.of(data.entries, embedder, gaps=data.unanswered, embed=embedder.embed_corpus)
+
+
 def database_exists(settings: Settings) -> bool:
     """Whether there is a database to read; not so on a new machine."""
     from voicebot.records.database import sqlite_file

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from voicebot.clock import now
-from voicebot.commands.knowledge_common import open_searcher
+from voicebot.commands.knowledge_common import demonstration_searcher, open_searcher
 from voicebot.commands.session import InputError, open_settings, print_json
 
 if TYPE_CHECKING:
     from kb.coverage import Comparison
-    from kb.search import Searcher
-    from voicebot.config import Settings
 
 
 _PICTURE_NEEDS = "--picture goes with --heard clean and an index of ordinary size."
@@ -64,7 +62,7 @@ def evaluate(
             'any: {"id": "1", "query": "社保卡丢了", "expect": "sb-101"}'
         )
     questions = read_labelled(source)
-    searcher = _plain_searcher(settings) if plain else open_searcher(settings)
+    searcher = demonstration_searcher(settings, plain=True) if plain else open_searcher(settings)
     if picture is not None and not isinstance(searcher.index, Index):
         raise InputError(_PICTURE_NEEDS)
     report = measure(
@@ -89,15 +87,3 @@ def evaluate(
     typer.echo(report.table())
     if comparison is not None:
         typer.echo(comparison.sentence())
-
-
-def _plain_searcher(settings: Settings) -> Searcher:
-    """The demonstration entries with their own variants alone."""
-    from kb.search import Searcher
-    from kb.training_data import demonstration
-    from voicebot.clock import today
-    from voicebot.knowledge import open_embedder
-
-    data = demonstration(today()).plain()
-    embedder = open_embedder(settings)
-    return Searcher.of(data.entries, embedder, gaps=data.unanswered, embed=embedder.embed_corpus)
