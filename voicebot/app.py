@@ -519,7 +519,6 @@ async def open_service(settings: Settings, member: Member | None = None) -> Asyn
         service.tracing = _open_tracing(settings)
         await asyncio.to_thread(service.seal_recordings)
         left_open = await asyncio.to_thread(service.running_calls.left)
-        shared = settings.database_url.startswith("postgresql")
         tasks = [
             asyncio.create_task(engines.pool.run()),
             asyncio.create_task(service.loop_lag.run()),
@@ -528,7 +527,7 @@ async def open_service(settings: Settings, member: Member | None = None) -> Asyn
                     service.running_calls,
                     left_open,
                     records,
-                    service.callers.window if shared else None,
+                    service.callers.window if settings.on_postgresql else None,
                 )
             ),
             asyncio.create_task(service.callers.run()),
@@ -541,7 +540,7 @@ async def open_service(settings: Settings, member: Member | None = None) -> Asyn
                 jobs_of(settings, records, engines.embedder, service.metrics, member)
             ),
         ]
-        if shared:
+        if settings.on_postgresql:
             tasks.append(
                 asyncio.create_task(tell_life(records, settings.node, service.sessions.keys))
             )

@@ -460,6 +460,11 @@ class Settings(BaseSettings):
         return self.database.url or f"sqlite:///{self.paths.state / 'voicebot.db'}"
 
     @property
+    def on_postgresql(self) -> bool:
+        """Its database may be that of several processes."""
+        return self.database.url.startswith("postgresql")
+
+    @property
     def node(self) -> str:
         """The name of this process among those of the installation."""
         return self.server.node or default_node(self.server.roles)
@@ -467,7 +472,7 @@ class Settings(BaseSettings):
     @property
     def joins_others(self) -> bool:
         """Whether it is one of several: they share PostgreSQL and tell each other by NATS."""
-        return bool(self.nats.servers) and self.database.url.startswith("postgresql")
+        return bool(self.nats.servers) and self.on_postgresql
 
     @property
     def greetings(self) -> dict[str, str]:
@@ -524,7 +529,7 @@ def load_settings(path: Path | None = None) -> Settings:
     impossible = why_impossible(
         settings.server.roles,
         nats=bool(settings.nats.servers),
-        postgresql=settings.database.url.startswith("postgresql"),
+        postgresql=settings.on_postgresql,
         public_url=bool(settings.notices.public_url),
     )
     if impossible:

@@ -104,7 +104,7 @@ def _jobs(
             records, settings.server.lost_after_s, window, partial(_alive, records.run_id, member)
         ).run()
 
-    if settings.database_url.startswith("postgresql"):
+    if settings.on_postgresql:
         yield "lost_nodes", lost_nodes
     yield "outbox", lambda: OutboxWorker(records, token, link=link).run()
     yield "exchange", envelopes

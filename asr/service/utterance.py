@@ -70,6 +70,20 @@ class Utterance:
         if by_sound:
             ear = replace(heard[0] if heard else hypothesis, intelligible=hypothesis.intelligible)
             hypothesis = self._by_sound = written(ear, before=self._by_sound)
+        return self._reading(hypothesis, syllables, by_sound=by_sound)
+
+    def by_sound(self) -> Reading | None:
+        """The final by the listener alone; None without one, or where it heard no words."""
+        if self._hearing.listener is None:
+            return None
+        heard = self._hearing.listener.transcribe(np.concatenate(self._audio))
+        if len(heard.syllables) < _FEWEST_HEARD:
+            return None
+        return self._reading(written(heard, before=None), heard.syllables, by_sound=True)
+
+    def _reading(
+        self, hypothesis: Hypothesis, syllables: tuple[str, ...], *, by_sound: bool
+    ) -> Reading:
         end = self._start + hypothesis.end
         return Reading(
             self._number,
@@ -80,19 +94,6 @@ class Utterance:
             syllables,
             by_sound,
         )
-
-    def by_sound(self) -> Reading | None:
-        """The final by the listener alone; None without one, or where it heard no words."""
-        if self._hearing.listener is None:
-            return None
-        heard = self._hearing.listener.transcribe(np.concatenate(self._audio))
-        if len(heard.syllables) < _FEWEST_HEARD:
-            return None
-        hypothesis = written(heard, before=None)
-        start, end = self._start + hypothesis.start, self._start + hypothesis.end
-        end = end if self.end is None else min(end, self.end)
-        syllables = heard.syllables
-        return Reading(self._number, self._start, start, end, hypothesis, syllables, by_sound=True)
 
     def lost(self, engine: str) -> Reading:
         """The final of an utterance that the engine failed on."""

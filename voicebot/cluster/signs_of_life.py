@@ -37,18 +37,15 @@ async def tell_life(records: Records, node: str, calls: Callable[[], Collection[
             new = await records.in_background(sign, records.run_id, node)
         except RecordsUnavailable as error:
             log.warning("no_sign_of_life", reason=str(error))
-            await asyncio.sleep(EVERY_S)
-            continue
         except Exception:  # whatever it was: who gives no sign any more loses his calls on record
             log.exception("no_sign_of_life")
-            await asyncio.sleep(EVERY_S)
-            continue
-        if new and known:
-            going_on = list(calls())
-            log.warning("node_had_been_given_up", calls=len(going_on))
-            for call_id in going_on:
-                records.call_goes_on(call_id, time.time())
-        known = True
+        else:
+            if new and known:
+                going_on = list(calls())
+                log.warning("node_had_been_given_up", calls=len(going_on))
+                for call_id in going_on:
+                    records.call_goes_on(call_id, time.time())
+            known = True
         await asyncio.sleep(EVERY_S)
 
 
