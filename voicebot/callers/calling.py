@@ -17,8 +17,7 @@ from telephony.call_control import CallControl, Capability
 from telephony.errors import TelephonyError
 from telephony.numbers import NumberKind, caller_number
 from voicebot.callers import missed
-from voicebot.callers.missed import Due
-from voicebot.callers.missed_rules import Window, next_try
+from voicebot.callers.missed_rules import Due, Window, next_try
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import Records
 

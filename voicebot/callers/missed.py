@@ -7,8 +7,7 @@ number.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, or_, select, tuple_, update
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from voicebot.callers.errors import NotKnown
 from voicebot.callers.limits import name_of
-from voicebot.callers.missed_rules import BROKEN, QUEUED
+from voicebot.callers.missed_rules import BROKEN, QUEUED, Due, is_surer
 from voicebot.callers.tables import MissedCallRow
 from voicebot.figures.tables import DivertedCallRow
 from voicebot.records.reading import plain
@@ -28,21 +27,7 @@ GOT_THROUGH = ("answered", "ticket", "human", "handed_off", "guided")
 OPEN = ("waiting", "given_up")
 CLOCKS_DIFFER_S = 10.0
 """Who is refused at one node may be served at once by the next, whose clock is behind."""
-_FOR_NOW = (QUEUED, BROKEN)
 MOST_NOTE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A number that is to be called now."""
-
-    number: str
-    did: str
-    """What the called person sees: the number that was dialled."""
-    danger: bool
-    tries: int
-    call_id: str
-    """The oldest of its missed calls."""
 
 
 def note(
@@ -56,16 +41,20 @@ def note(
     danger: bool,
     next_try_at: float,
 ) -> None:
-    """Put a missed call on the list; one that is there stays as it is.
+    """Put a missed call on the list; one that is there stays as it is, and one that was settled.
 
-    A caller who is only in the queue yet (`QUEUED`), or whose call is only believed to be over
-    (`BROKEN`), becomes what is noted of him next.
+    A guess becomes what is noted next (`missed_rules.is_surer`); over danger that came after it was
+    settled the caller is called anew.
     """
     row = session.get(MissedCallRow, call_id)
     if why == QUEUED and _left(session, call_id, at):
         return
-    if row is not None and row.why in _FOR_NOW and row.state == "waiting" and why not in _FOR_NOW:
-        row.at, row.why, row.danger, row.next_try_at = at, why, danger, next_try_at
+    if row is not None and is_surer(why, row.why):
+        anew = danger and (row.settled_at or 0.0) < at
+        if row.state != "waiting" and anew:
+            row.state, row.tries, row.settled_at, row.settled_by = "waiting", 0, None, ""
+        if row.state == "waiting":
+            row.at, row.why, row.danger, row.next_try_at = at, why, danger, next_try_at
     elif row is None:
         session.add(
             MissedCallRow(
@@ -136,7 +125,8 @@ def settle_called_again(session: Session, at: float) -> int:
 def due(session: Session, at: float) -> list[Due]:
     """Numbers to call now: danger first, then who has waited longest; each number once.
 
-    A number is called for all its missed calls together, once the newest of them is due.
+    A number is called for all its missed calls together, once the newest of them is due, and over
+    none while a node calls it over one (`missed_claims`).
     """
     rows = session.scalars(
         select(MissedCallRow).where(MissedCallRow.state == "waiting").order_by(MissedCallRow.at)
@@ -153,8 +143,11 @@ def due(session: Session, at: float) -> list[Due]:
             calls[0].call_id,
         )
         for number, calls in by_number.items()
-        if max(call.next_try_at for call in calls) <= at
-        or any(call.danger and call.next_try_at <= at for call in calls)
+        if not _called_now(calls, at)
+        and (
+            max(call.next_try_at for call in calls) <= at
+            or any(call.danger and call.next_try_at <= at for call in calls)
+        )
     ]
     age = {number: calls[0].at for number, calls in by_number.items()}
     return sorted(found, key=lambda each: (not each.danger, age[each.number]))
@@ -171,12 +164,12 @@ def begin(
     Parameters:
         next_try_at: None: it is not called again, and a person decides.
     """
-    rows = session.scalars(select(MissedCallRow).where(_waiting(number, at)).with_for_update())
-    calls = list(rows)
-    if max((call.tries for call in calls), default=tries) != tries - 1:
+    waiting = select(MissedCallRow).where(_waiting(number, at)).order_by(MissedCallRow.call_id)
+    calls = list(session.scalars(waiting.with_for_update()))
+    if max((call.tries for call in calls), default=tries) != tries - 1 or _called_now(calls, at):
         return False
     for call in calls:
-        call.tries, call.note = tries, f"第{tries}次回拨"
+        call.tries, call.note, call.calling = tries, f"第{tries}次回拨", False
         if next_try_at is None:
             call.state = "given_up"
         else:
@@ -228,7 +221,7 @@ def listed(
     Who waits in a queue at `at`, as far as is known, is not among the open ones.
     """
     chosen = select(MissedCallRow) if everything else _to_call_back(at)
-    return [plain(row) for row in session.scalars(chosen.order_by(*_URGENT_FIRST).limit(most))]
+    return _told(session, chosen.order_by(*_URGENT_FIRST).limit(most))
 
 
 def page(
@@ -258,7 +251,7 @@ def page(
                 or_(calm, and_(MissedCallRow.danger, later)) if in_danger else and_(calm, later)
             )
         chosen = chosen.order_by(*_URGENT_FIRST)
-    return [plain(row) for row in session.scalars(chosen.limit(most))]
+    return _told(session, chosen.limit(most))
 
 
 def page_key(missed: Mapping[str, Any]) -> tuple[float, str]:
@@ -267,6 +260,15 @@ def page_key(missed: Mapping[str, Any]) -> tuple[float, str]:
 
 
 _URGENT_FIRST = (MissedCallRow.danger.desc(), MissedCallRow.at, MissedCallRow.call_id)
+
+
+def _told(session: Session, chosen: Select[MissedCallRow]) -> list[dict[str, Any]]:
+    return [plain(row, "calling") for row in session.scalars(chosen)]
+
+
+def _called_now(calls: Iterable[MissedCallRow], at: float) -> bool:
+    """A node calls the number, or has died less than `missed_claims.LEASE_S` ago."""
+    return any(call.calling and call.next_try_at > at for call in calls)
 
 
 def _to_call_back(at: float) -> Select[MissedCallRow]:

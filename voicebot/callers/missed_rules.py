@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
 
 from flows.announcing import UNDECIDED
 from flows.pending import HandoffState
 from flows.state import State
 from voicebot.callers.days import local
+
+if TYPE_CHECKING:
+    from voicebot.config_callers import Callers
 
 QUEUED = "queued"
 """Why a caller is on the list who was given to a queue, until it is known what became of that."""
@@ -31,6 +35,9 @@ WHY: Mapping[str, str] = {
     "surge": "高峰登记回拨",
     BROKEN: "系统中断",
 }
+
+_SURE: Mapping[str, int] = {QUEUED: 0, BROKEN: 1}
+"""Guesses, the surer the higher; everything else is known."""
 
 FIRST_S = 60.0
 """Until a number is called back: who wants to call again has done so by then."""
@@ -51,11 +58,29 @@ class Missed:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """A number that is to be called now."""
+
+    number: str
+    did: str
+    """What the called person sees: the number that was dialled."""
+    danger: bool
+    tries: int
+    call_id: str
+    """The oldest of its missed calls."""
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """The hours in which callers may be called, Hainan's time; danger knows no hours."""
 
     opens: time = time(8)
     closes: time = time(21)
+
+    @classmethod
+    def of(cls, settings: Callers) -> Window:
+        """The one of [callers]."""
+        return cls(settings.call_back_from, settings.call_back_until)
 
     def open_at(self, at: float) -> bool:
         return self.opens <= local(at).time() < self.closes
@@ -95,11 +120,24 @@ def is_danger(reason: str) -> bool:
     return reason not in ("police_matter", UNDECIDED)
 
 
+def is_surer(why: str, known: str) -> bool:
+    """A reason that is noted goes before the one that is on the list."""
+    known_now = len(_SURE)
+    return _SURE.get(why, known_now) > _SURE.get(known, known_now)
+
+
 def first_try(missed: Missed, at: float, window: Window) -> float:
     """When the number is called for the first time; seconds since the epoch."""
     if missed.danger:
         return at + DANGER_FIRST_S
     return window.first_open(at + (LOST_S if missed.why == QUEUED else FIRST_S))
+
+
+def first_after_break(at: float, window: Window) -> float:
+    """When a caller is called for the first time whose call broke off with the process that had
+    it, and who was in no danger; `breaking_off` sees to those who were.
+    """
+    return first_try(Missed("police"), at, window)
 
 
 def next_try(tries: int, most: int, at: float, *, danger: bool, window: Window) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Index, Integer, String, Text
+from sqlalchemy import Boolean, Index, Integer, String, Text, sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from voicebot.records.tables import Base
@@ -81,6 +81,9 @@ class MissedCallRow(Base):
     """``waiting`` | ``reached`` | ``called_again`` | ``given_up`` | ``done``"""
     tries: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[float]
+    calling: Mapped[bool] = mapped_column(Boolean, default=False, server_default=sql.false())
+    """A node calls the number over it, and puts `next_try_at` off for as long as it lives
+    (`missed_claims`)."""
     settled_at: Mapped[float | None]
     settled_by: Mapped[str] = mapped_column(String(64), default="")
     note: Mapped[str] = mapped_column(Text, default="")
