@@ -37,6 +37,7 @@ from voicebot.call.pipeline import MediaStreamCall, refuse
 from voicebot.call.session import CallSession, recording_path
 from voicebot.call.waiting_lines import WaitingLines
 from voicebot.call_backs import CallBacks
+from voicebot.callers.missed_claims import Claim
 from voicebot.callers.service import CallerService
 from voicebot.cluster import subjects
 from voicebot.cluster.callers_elsewhere import CallersElsewhere, digest, digests
@@ -134,7 +135,9 @@ class Service:
         self.call_backs = CallBacks(
             settings.handoff.call_back_trunk,
             self._is_calling,
+            partial(Claim, records),
             self._elsewhere.has_newer,
+            self._elsewhere.stamp,
             self._tell_callers,
         )
         self.waiting = WaitingLines(settings.handoff.lines, partial(waiting_elsewhere, member))

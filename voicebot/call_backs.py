@@ -2,7 +2,9 @@
 
 `flows.call_back` decides whether and when; the telephone endpoint makes the call. Whoever
 answers is served like any caller, and is put through to 110 at once. What became of each try
-is noted in the police order (警单). One number is called for one matter at a time: the newest.
+is noted in the police order (警单). One number is called for one matter at a time: the newest, at
+whichever node. That is settled in the records (`voicebot.callers.missed_claims`) beside the calls,
+which wait for nothing: within the time before the first ring, or later if the database is slow.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
@@ -32,6 +35,10 @@ OFFERED_S = 10.0
 KEPT_S = 30.0
 """How long it is known what a call was about that is answered or given up."""
 
+LOOK_S = 1.0
+"""How often it is asked whether the call-back is still ours: at least once before it first rings,
+which happens all the same where that could not be asked by then."""
+
 _CALLABLE = (NumberKind.MOBILE, NumberKind.FIXED)
 """Never a short number or one abroad (toll fraud)."""
 
@@ -39,29 +46,54 @@ _ENDED = {"busy": "占线", "no_answer": "无人接听", "no_such_trunk": "没�
 
 _STOPPED = "系统停止服务，没有回拨成，请110回拨"
 _REPLACED = "来电人又打进来并再次挂断，由新的警单回拨"
+_ELSEWHERE = "已由另一台服务器接着回拨"
 
 Note = Callable[[str], Awaitable[None]]
 
 
-@dataclass(slots=True)
+class Claim(Protocol):
+    """A call-back where other nodes see it (`voicebot.callers.missed_claims.Claim`)."""
+
+    def put_down(self) -> None: ...
+
+    async def ours(self) -> bool | None: ...
+
+    async def over(self, *, at_once: bool) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
 class _CallBack:
     wanted: CallBack
+    claim: Claim
+    began_at: float
+    """As the `stamp` of `CallBacks` has it."""
     served: asyncio.Future[bool] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     """Whether the answered call was served."""
-    began_at: float = field(default_factory=time.time)
-    """Seconds since the epoch."""
-    task: asyncio.Task[None] | None = None
+    calling: asyncio.Task[str] = field(init=False)
+    """Its result is what is noted at the end."""
+    seen_to: asyncio.Task[None] = field(init=False)
+    going_on: bool = True
+    claimed: bool = False
+    """Once it was ours in the records they alone say whose it is."""
     given_up: str = _STOPPED
-    """What is noted when its task is cancelled."""
+    """What is noted where `calling` was cancelled."""
+
+    def give_up(self, why: str) -> None:
+        if self.going_on and not self.calling.cancelling():
+            self.given_up = why
+            self.calling.cancel()
 
 
 class CallBacks:
     """Parameters:
     trunk: of the telephone endpoint's settings, towards the public network; "" for none.
     is_calling: a call of this number is running, beside those with these ids.
+    claim: makes one of a call's id, the number that is called and what its owner sees.
     newer_elsewhere: another node calls the number back over a matter later than this moment.
+    stamp: when a matter of this number begins, in seconds since the epoch, and later than any that
+        other nodes have told of.
     told: whom we call back has changed; quick.
     """
 
@@ -69,11 +101,13 @@ class CallBacks:
         self,
         trunk: str,
         is_calling: Callable[[str, Collection[str]], bool],
+        claim: Callable[[str, str, str], Claim],
         newer_elsewhere: Callable[[str, float], bool] = lambda number, began_at: False,
+        stamp: Callable[[str], float] = lambda number: time.time(),
         told: Callable[[], None] = lambda: None,
     ) -> None:
-        self._trunk, self._is_calling = trunk, is_calling
-        self._newer_elsewhere, self._told = newer_elsewhere, told
+        self._trunk, self._is_calling, self._claim = trunk, is_calling, claim
+        self._newer_elsewhere, self._stamp, self._told = newer_elsewhere, stamp, told
         self._known: dict[str, _CallBack] = {}
         """By hand-off; for a while after their end too."""
 
@@ -87,27 +121,34 @@ class CallBacks:
 
         An older matter of the same number is not called about any more.
         """
+        number, handoff = wanted.number, wanted.matter.handoff
         for older in self._known.values():
-            if older.wanted.number == wanted.number:
-                _replace(older)
-        new = self._known[wanted.matter.handoff] = _CallBack(wanted)
-        new.task = asyncio.create_task(self._run(new, line, did, note), name="call-back")
+            if older.wanted.number == number:
+                older.give_up(_REPLACED)
+        new = _CallBack(wanted, self._claim(_call(handoff), number, did), self._stamp(number))
+        new.calling = asyncio.create_task(self._outcome(new, line, did, note), name="call-back")
+        new.calling.add_done_callback(lambda _: self._ended(new))
+        new.seen_to = asyncio.create_task(self._see_to(new, note), name="call-back-seen-to")
+        self._known[handoff] = new
+        new.claim.put_down()
         self._told()
 
     @property
     def going_on(self) -> list[tuple[str, float]]:
         """Numbers that are being called back, and since when (seconds since the epoch)."""
-        return [
-            (each.wanted.number, each.began_at)
-            for each in self._known.values()
-            if each.task is not None
-        ]
+        return [(each.wanted.number, each.began_at) for each in self._going_on]
+
+    @property
+    def _going_on(self) -> list[_CallBack]:
+        return [each for each in self._known.values() if each.going_on]
 
     def give_way(self) -> None:
-        """Other nodes may have told us of a later matter: over ours nobody is called any more."""
-        for each in self._known.values():
-            if self._newer_elsewhere(each.wanted.number, each.began_at):
-                _replace(each)
+        """Other nodes may have told us of a later matter: over ours nobody is called any more, if
+        the records have not said that it is ours.
+        """
+        for each in self._going_on:
+            if not each.claimed and self._newer_elsewhere(each.wanted.number, each.began_at):
+                each.give_up(_REPLACED)
 
     def pending(self, number: str) -> bool:
         """A call of this number broke off in danger, and it is being called back."""
@@ -125,26 +166,36 @@ class CallBacks:
             known.served.set_result(served)
 
     async def close(self) -> None:
-        """Gives up what is not answered, and notes it."""
-        tasks = [known.task for known in self._known.values() if known.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Gives up what is not answered, notes it, and leaves it to other nodes."""
+        for each in self._going_on:
+            each.give_up(_STOPPED)
+        seen_to = [each.seen_to for each in self._known.values()]
+        await asyncio.gather(*seen_to, return_exceptions=True)
 
-    async def _run(self, this: _CallBack, line: CallControl, did: str, note: Note) -> None:
-        try:
-            outcome = await self._outcome(this, line, did, note)
-        except asyncio.CancelledError:
-            outcome = this.given_up
-        except Exception:
-            log.exception("call_back_failed")
-            outcome = "回拨出错，请110回拨"
+    def _ended(self, this: _CallBack) -> None:
+        this.going_on = False
         # Who has answered may be offered only after the line has told us of it.
         handoff = this.wanted.matter.handoff
         asyncio.get_running_loop().call_later(KEPT_S, self._known.pop, handoff, None)
-        this.task = None
         self._told()
+
+    async def _see_to(self, this: _CallBack, note: Note) -> None:
+        """Until it is over, whatever ends it; then it is noted, and what is left is others'."""
+        looking = asyncio.create_task(_look(this), name="call-back-claim")
+        await asyncio.wait((this.calling,))
+        looking.cancel()
+        (looked,) = await asyncio.gather(looking, return_exceptions=True)
+        if isinstance(looked, Exception):
+            log.error("call_back_not_looked_after", exc_info=looked)
+        outcome, at_once = this.given_up, this.given_up == _STOPPED
+        if not this.calling.cancelled():
+            error = this.calling.exception()
+            if error is not None:
+                log.error("call_back_failed", exc_info=error)
+            outcome = "回拨出错，请110回拨" if error is not None else this.calling.result()
+            at_once = error is not None
         await _put_down(note, outcome)
+        await this.claim.over(at_once=at_once)
 
     async def _outcome(self, this: _CallBack, line: CallControl, did: str, note: Note) -> str:
         tries, ended = 0, ""
@@ -169,10 +220,15 @@ class CallBacks:
         return f"回拨{tries}次没有接通，请110回拨"
 
 
-def _replace(older: _CallBack) -> None:
-    if older.task is not None:
-        older.given_up = _REPLACED
-        older.task.cancel()
+async def _look(this: _CallBack) -> None:
+    """Gives way to whoever else calls the number, by the records."""
+    while True:
+        ours = await this.claim.ours()
+        if ours is False:
+            this.give_up(_ELSEWHERE)
+            return
+        this.claimed = this.claimed or ours is True
+        await asyncio.sleep(LOOK_S)
 
 
 async def _within(served: asyncio.Future[bool]) -> bool:

@@ -98,10 +98,11 @@ def _jobs(
         return EnvelopeWorker(records, platform, alarm_s=exchange.alarm_s).run()
 
     def lost_nodes() -> Coroutine[Any, Any, None]:
-        callers = settings.callers
-        window = Window(callers.call_back_from, callers.call_back_until)
         return LostNodes(
-            records, settings.server.lost_after_s, window, partial(_alive, records.run_id, member)
+            records,
+            settings.server.lost_after_s,
+            Window.of(settings.callers),
+            partial(_alive, records.run_id, member),
         ).run()
 
     if settings.on_postgresql:

@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from telephony.recording import file_stem
-from voicebot.callers.missed_rules import Missed, Window, first_try
+from voicebot.callers.missed_rules import Window, first_after_break
 from voicebot.records.store import Records
 
 log = structlog.get_logger()
@@ -62,7 +62,7 @@ async def close_left_open(
     """
     for call_id in left:
         at = time.time()
-        call_back_at = first_try(Missed("police"), at, window) if window is not None else None
+        call_back_at = first_after_break(at, window) if window is not None else None
         if await records.break_off_call(call_id, at, call_back_at=call_back_at):
             running.end(call_id)
             log.warning("call_had_broken_off", call_id=call_id)

@@ -83,8 +83,11 @@ class Side:
             self._hurried.set()
 
     def unreported(self) -> list[Reading]:
-        """Failed readings of the utterances that are over, where `run` is at work no more."""
-        return [utterance.lost(self._hearing.engine.name) for utterance in self._over]
+        """Failed readings of the utterances that are over, and of one that was never heard to its
+        end, where `run` is at work no more.
+        """
+        present = [self._present] if self._present is not None else []
+        return [each.lost(self._hearing.engine.name) for each in (*self._over, *present)]
 
     async def run(self) -> None:
         """Recognises the utterances that are over, one after the other, until cancelled."""

@@ -25,6 +25,7 @@ from voicebot.callers import missed, on_call
 from voicebot.callers.calling import MISSED, CallingBack
 from voicebot.callers.errors import NotKnown
 from voicebot.callers.missed_rules import (
+    BROKEN,
     LOST_S,
     QUEUED,
     Missed,
@@ -37,7 +38,7 @@ from voicebot.clock import BEIJING
 from voicebot.config import Settings
 from voicebot.records.database import migrate, open_engine
 from voicebot.records.errors import RecordsUnavailable
-from voicebot.records.operations import note_diverted
+from voicebot.records.operations import note_diverted, refuse_call, start_call
 from voicebot.records.store import Records
 from voicebot.records.tables import CallRow
 from voicebot.retention.mark import REMOVED
@@ -212,6 +213,28 @@ def test_who_is_served_by_the_next_node_was_not_missed_though_its_clock_is_behin
     assert missed.settle_called_again(session, NOON + 70) == int(settled)
 
 
+@pytest.mark.parametrize(
+    ("why", "key", "settled"),
+    [("refused", "k", True), ("refused", None, False), ("danger", "k", False)],
+)
+def test_whom_the_next_node_has_taken_was_not_missed_however_that_call_goes(
+    session: Session, why: str, key: str | None, settled: bool
+) -> None:
+    miss(session, "C1", "", NOON, why=why)
+    refuse_call(session, call_id="C1", did="12345", reason="full", at=NOON, offer_key=key)
+    start_call(
+        session,
+        call_id="C1-next",
+        caller="",
+        did="12345",
+        started_at=NOON + 60.0,
+        recording="",
+        offer_key=key,
+    )
+    session.flush()
+    assert missed.settle_called_again(session, NOON + 70) == int(settled)
+
+
 def test_what_an_agent_has_settled_is_off_the_list_with_name_and_note(session: Session) -> None:
     miss(session, "C1", NUMBER, NOON)
     miss(session, "C2", NUMBER, NOON + 1)
@@ -309,6 +332,51 @@ def test_what_an_agent_has_settled_meanwhile_stays_settled(session: Session) -> 
     miss(session, "C1", NUMBER, NOON + 30)
     (kept,) = missed.listed(session, NOON, everything=True)
     assert (kept["state"], kept["why"]) == ("done", QUEUED)
+
+
+def broke_off(session: Session, call: str, when: float, *, danger: bool) -> None:
+    """As the others put it down whose process with that call gives no sign."""
+    row: dict[str, Any] = {"call_id": call, "number": NUMBER, "did": "12345", "danger": danger}
+    missed.note(session, **row, at=when, why=BROKEN, next_try_at=when)
+    session.flush()
+
+
+def test_who_was_in_a_queue_when_his_call_broke_off_in_danger_is_in_danger(
+    session: Session,
+) -> None:
+    queue(session, "C1", NOON)
+    broke_off(session, "C1", NOON + 20, danger=True)
+    queue(session, "C1", NOON + 30)  # from the spool
+    (due,) = missed.due(session, NOON + 21)
+    assert (due.number, due.danger) == (NUMBER, True)
+
+
+@pytest.mark.parametrize("settle", ["reached", "done", "given_up"])
+def test_what_was_settled_as_a_guess_is_called_over_when_danger_comes_after_it(
+    session: Session, settle: str
+) -> None:
+    """The call went on, at a node that nobody heard, and has broken off only now."""
+    broke_off(session, "C1", NOON, danger=False)
+    if settle == "reached":
+        missed.reached(session, NUMBER, at=NOON + 60)
+    elif settle == "done":
+        missed.done(session, "C1", who="坐席7", note="已回电", at=NOON + 60)
+    else:
+        missed.begin(session, NUMBER, tries=1, next_try_at=None, at=NOON + 60)
+    for _ in range(2):  # the second time from the spool
+        miss(session, "C1", NUMBER, NOON + 600, danger=True)
+    (due,) = missed.due(session, NOON + 661)
+    assert (due.danger, due.tries) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("when", "danger"), [(30, True), (600, False)], ids=["danger before it", "no danger"]
+)
+def test_what_was_settled_stays_so_otherwise(session: Session, when: float, danger: bool) -> None:
+    broke_off(session, "C1", NOON, danger=danger)
+    missed.done(session, "C1", who="坐席7", note="已回电", at=NOON + 60)
+    miss(session, "C1", NUMBER, NOON + when, danger=danger)
+    assert missed.due(session, NOON + 9999) == []
 
 
 # ── calling ───────────────────────────────────────────────────────────────────────

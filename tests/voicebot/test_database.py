@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 
+from tests.voicebot.test_accounts_migration import to_revision
+from voicebot.records import database
 from voicebot.records.database import migrate, open_engine
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.metadata import METADATA
@@ -37,6 +40,24 @@ def test_a_database_that_is_up_to_date_is_not_waited_for(tmp_path: Path) -> None
         began = time.monotonic()
         assert migrate(url) == head
         assert time.monotonic() - began < 4.0
+
+
+def test_a_table_that_others_use_is_not_waited_for_long_and_nothing_is_changed(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if empty_database_url.startswith("sqlite"):
+        pytest.skip("SQLite has one lock for all tables")
+    monkeypatch.setattr(database, "TABLES_LOCKED_S", 0.2)
+    to_revision(empty_database_url, "0028")
+    engine = open_engine(empty_database_url)
+    with engine.connect() as backup:
+        backup.execute(text("SELECT count(*) FROM call"))
+        with pytest.raises(RecordsUnavailable, match="pg_stat_activity"):
+            migrate(empty_database_url)
+    with engine.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == "0028"
+    engine.dispose()
+    assert migrate(empty_database_url) > "0028"
 
 
 def test_a_missing_postgresql_driver_is_named_with_its_remedy(

@@ -207,6 +207,43 @@ async def test_a_leg_that_ends_while_the_recogniser_is_away_leaves_gaps_and_wait
     assert [each.text for each in call.spoken] == [UNHEARD, UNHEARD]
 
 
+async def test_of_words_that_were_never_heard_to_their_end_the_gap_is_told(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call.words.start()
+    call.hears(noise(0.4, 6000))
+    await asyncio.sleep(0.3)
+
+    def broken(*_: Any) -> list[tuple[float, int]]:
+        raise RuntimeError("The voice detector is gone.")
+
+    monkeypatch.setattr(LoudIsVoice, "probabilities", broken)
+    call.hears(noise(0.4, 6000))
+    await asyncio.sleep(0.3)
+    call.hears(noise(0.4, 6000))
+    await call.words.close()
+    assert [each.text for each in call.spoken] == [UNHEARD]
+
+
+async def test_what_ends_the_recognising_is_in_the_log_and_its_words_are_gaps(
+    call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = call.words._report
+
+    def fails(spoken: Spoken) -> None:
+        if spoken.final:
+            call.words._report = report
+            raise RuntimeError("The screen is gone.")
+
+    call.words._report = fails
+    call.words.start()
+    call.says(1.0)
+    call.says(1.0)
+    await call.words.close()
+    assert [each.text for each in call.spoken] == [UNHEARD, UNHEARD]
+    assert "far_side_not_recognised" in capsys.readouterr().out
+
+
 async def test_audio_that_nobody_hears_is_kept_for_a_while_and_no_longer(call: Call) -> None:
     for _ in range(20):
         call.says(1.0)

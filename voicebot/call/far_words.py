@@ -8,7 +8,6 @@ is found, must not wait for them.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
@@ -132,8 +131,9 @@ class FarWords:
         finally:
             ending.cancel()
             working.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await working
+            (worked,) = await asyncio.gather(working, return_exceptions=True)
+            if isinstance(worked, Exception):
+                log.error("far_side_not_recognised", exc_info=worked)
             for reading in self._side.unreported():
                 await self._take(reading)
             self._settle()

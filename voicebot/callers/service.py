@@ -40,7 +40,7 @@ class CallerService:
     ) -> None:
         self._settings, self._records = settings, records
         callers = settings.callers
-        self.window = Window(callers.call_back_from, callers.call_back_until)
+        self.window = Window.of(callers)
         """When callers may be called."""
         self.limited = LimitedNumbers(records)
         trunk = settings.handoff.call_back_trunk if callers.call_back else ""

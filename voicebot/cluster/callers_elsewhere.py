@@ -9,10 +9,13 @@ same NATS tells of calls is no less confidential.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from voicebot.cluster.nodes import Nodes
+
+_LATER_S = 0.001
 
 
 def digest(number: str) -> str:
@@ -46,12 +49,19 @@ class CallersElsewhere:
         """A call of this number broke off in danger elsewhere, and it is being called back."""
         return bool(self._begun(number))
 
+    def stamp(self, number: str, now: float | None = None) -> float:
+        """When a matter of this number that begins now counts as begun, seconds since the epoch:
+        after every one that was heard of, though that node's clock be ahead (Lamport).
+        """
+        now = time.time() if now is None else now
+        return max([now, *(at + _LATER_S for at, _ in self._begun(number))])
+
     def has_newer(self, number: str, began_at: float) -> bool:
         """Another node calls the number back over a later matter than one of ours.
 
         Parameters:
-            began_at: when ours began, seconds since the epoch; of two that began at once the
-                node that comes first by name goes on.
+            began_at: the `stamp` of ours; of two that are equal the node that comes first by name
+                goes on.
         """
         if self.nodes is None:
             return False

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from voicebot.callers.missed_rules import Missed, Window, first_try
+from voicebot.callers.missed_rules import Window, first_after_break
 from voicebot.cluster.lost_rules import Sign, Watch
 from voicebot.cluster.signs_of_life import EVERY_S
 from voicebot.cluster.tables import MediaRunRow
@@ -47,15 +47,35 @@ class LostNodes:
         self._watch, self._every_s = Watch(after_s), every_s
 
     async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
+        """Until it is cancelled. Who is lost is given up beside the watching: that may take long,
+        and who does not look meanwhile would have to watch all others anew.
+        """
+        giving_up: asyncio.Task[None] | None = None
+        try:
+            while True:
+                try:
+                    signs = await self._records.read(signs_of_life)
+                    lost = self._watch.look(signs, self._alive(), time.monotonic())
+                    if lost and (giving_up is None or giving_up.done()):
+                        giving_up = asyncio.create_task(self._give_up_all(lost), name="giving-up")
+                except RecordsUnavailable as error:
+                    log.warning("nodes_not_watched", reason=str(error))
+                await asyncio.sleep(self._every_s)
+        finally:
+            if giving_up is not None:
+                giving_up.cancel()
+                await asyncio.gather(giving_up, return_exceptions=True)
+
+    async def _give_up_all(self, lost: list[Sign]) -> None:
+        """One after the other; what fails is begun again at a later look."""
+        for each in lost:
             try:
-                signs = await self._records.read(signs_of_life)
-                for lost in self._watch.look(signs, self._alive(), time.monotonic()):
-                    await self._give_up(lost)
+                await self._give_up(each)
             except RecordsUnavailable as error:
-                log.warning("nodes_not_watched", reason=str(error))
-            await asyncio.sleep(self._every_s)
+                log.warning("node_not_given_up", node=each.node, reason=str(error))
+                return
+            except Exception:  # one node must not keep the others from being seen to
+                log.exception("node_not_given_up", node=each.node)
 
     async def _give_up(self, lost: Sign) -> None:
         records = self._records
@@ -65,7 +85,7 @@ class LostNodes:
             at = time.time()
             try:
                 ended = await records.in_background(
-                    end_call, lost, call_id, at, first_try(Missed("police"), at, self._window)
+                    end_call, lost, call_id, at, first_after_break(at, self._window)
                 )
             except RecordsUnavailable:
                 raise

@@ -31,21 +31,23 @@ async def tell_life(records: Records, node: str, calls: Callable[[], Collection[
     Parameters:
         calls: the ids of those that are running here.
     """
-    known = False
+    doubtful = False  # the last sign may have been written, and its answer lost on the way
     while True:
         try:
             new = await records.in_background(sign, records.run_id, node)
         except RecordsUnavailable as error:
+            doubtful = True
             log.warning("no_sign_of_life", reason=str(error))
         except Exception:  # whatever it was: who gives no sign any more loses his calls on record
+            doubtful = True
             log.exception("no_sign_of_life")
         else:
-            if new and known:
-                going_on = list(calls())
+            going_on = list(calls()) if new or doubtful else []
+            if new and going_on:
                 log.warning("node_had_been_given_up", calls=len(going_on))
-                for call_id in going_on:
-                    records.call_goes_on(call_id, time.time())
-            known = True
+            for call_id in going_on:
+                records.call_goes_on(call_id, time.time())
+            doubtful = False
         await asyncio.sleep(EVERY_S)
 
 

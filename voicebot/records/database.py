@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, event, func, select
+from sqlalchemy import Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,6 +21,8 @@ from voicebot.state_folder import make_private
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
+_LOCKED = "55P03"
+"""PostgreSQL's code of a lock that was waited for long enough."""
 _MIGRATING = 12345110
 """PostgreSQL's advisory lock of who brings the tables up to date."""
 
@@ -34,6 +36,9 @@ SERVER_IDLE_S = 10.0
 was frozen while it held `audit_head` would stop the writes of every machine."""
 LONG_WORK_S = 60.0
 """The same where something is worked out within the transaction."""
+TABLES_LOCKED_S = 2.0
+"""So long a migration waits for a table that another transaction uses; meanwhile everybody who
+comes for that table waits behind it."""
 SERVER_CONNECT_S = 3
 """A server that does not answer is away; libpq takes whole seconds, 2 or more."""
 
@@ -219,16 +224,28 @@ def migrate(url: str) -> str:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":  # one process at a time
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
+                milliseconds = round(TABLES_LOCKED_S * 1000)
+                connection.execute(text(f"SET LOCAL lock_timeout = {milliseconds}"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             reached = MigrationContext.configure(connection).get_current_revision()
     except (SQLAlchemyError, CommandError, OSError) as error:
         raise RecordsUnavailable(
-            f"The database cannot be brought up to date: {reason(error)}."
+            f"The database cannot be brought up to date: {reason(error)}.{_remedy(error)}"
         ) from None
     finally:
         engine.dispose()
     return reached or ""
+
+
+def _remedy(error: Exception) -> str:
+    if getattr(getattr(error, "orig", None), "sqlstate", None) != _LOCKED:
+        return ""
+    return (
+        " Another transaction holds what has to change, and nothing was changed. A service tries"
+        " again by itself, you by `voicebot db migrate`. What takes long, such as a backup or a"
+        " report, is shown by SELECT pid, xact_start, query FROM pg_stat_activity."
+    )
 
 
 def _revision(url: str) -> str | None:

@@ -115,7 +115,7 @@ def note_diverted(
 def finish_call(
     session: Session, *, call_id: str, ended_at: float, outcome: str, region: str | None
 ) -> None:
-    call = _call(session, call_id)
+    call = _call(session, call_id, locked=True)
     anew = bool(call.lost)
     if anew:
         breaking_off.went_on(session, call, at=ended_at, update=update_dossier)
@@ -146,7 +146,7 @@ def break_off_call(
 
 def call_goes_on(session: Session, *, call_id: str, at: float) -> None:
     """Its process is back, and the call that another has ended on record still runs there."""
-    call = session.get(CallRow, call_id)
+    call = session.get(CallRow, call_id, with_for_update=True)
     if call is not None and call.lost:
         breaking_off.went_on(session, call, at=at, update=update_dossier)
         call.ended_at = call.outcome = None
@@ -363,8 +363,11 @@ OPERATIONS: Mapping[str, Callable[..., None]] = {
 }
 
 
-def _call(session: Session, call_id: str) -> CallRow:
-    call = session.get(CallRow, call_id)
+def _call(session: Session, call_id: str, *, locked: bool = False) -> CallRow:
+    """Parameters:
+    locked: another process may be ending the call on record at this moment.
+    """
+    call = session.get(CallRow, call_id, with_for_update=locked or None)
     if call is None:
         call = CallRow(id=call_id)
         session.add(call)

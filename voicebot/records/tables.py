@@ -38,10 +38,10 @@ class CallRow(Base):
     __table_args__ = (
         Index("ix_call_by_line", "did", "started_at", "id"),
         Index("ix_call_by_outcome", "outcome", "started_at", "id"),
-        # Of those that run: whose are they (voicebot.cluster.lost_nodes)?
+        # Those that run (voicebot.cluster.lost_nodes).
         Index(
             "ix_call_running",
-            "run",
+            "id",
             sqlite_where=sql.text("ended_at IS NULL"),
             postgresql_where=sql.text("ended_at IS NULL"),
         ),

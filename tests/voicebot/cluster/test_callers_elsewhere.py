@@ -160,7 +160,7 @@ async def test_of_two_nodes_the_one_with_the_newer_matter_calls(sides: tuple[Sid
     await until(a.called)
     b.broke_off("c-2-h1")
     await until(lambda: len(a.notes) == 2)
-    assert a.notes == ["第1次回拨：占线", "来电人又打进来并再次挂断，由新的警单回拨"]
+    assert a.notes == ["第1次回拨：占线", "已由另一台服务器接着回拨"]
     await until(b.called)
     assert (a.called(), b.called()) == (["c-1-h1"], ["c-2-h1"])
     b.service.call_backs.offered("c-2-h1", served=True)

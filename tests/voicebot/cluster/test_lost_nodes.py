@@ -17,13 +17,15 @@ from sqlalchemy.orm import Session
 from tests.voicebot.test_records import NOW, dossier, opening, written
 from voicebot.callers.missed_rules import BROKEN, Window
 from voicebot.callers.tables import MissedCallRow
-from voicebot.cluster import signs_of_life
+from voicebot.cluster import lost_rules, signs_of_life
 from voicebot.cluster.lost_nodes import LostNodes, end_call, give_up
 from voicebot.cluster.lost_nodes import signs_of_life as signs
 from voicebot.cluster.signs_of_life import sign, tell_life
 from voicebot.cluster.tables import MediaRunRow
 from voicebot.config import Settings
 from voicebot.records.breaking_off import NOTE, WENT_ON
+from voicebot.records.database import open_engine
+from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.operations import break_off_call
 from voicebot.records.store import Records
 from voicebot.records.tables import AuditRow, CallRow, HandoffRow, OutboxRow
@@ -223,6 +225,82 @@ async def test_a_call_that_went_on_while_its_node_was_cut_off_goes_on_on_record(
     handoff = await handoff_of(records)
     assert (handoff.flags, handoff.dossier["notes"]) == ([], [WENT_ON])
     assert await told(records) == [(3, [])]
+    assert await missed_of(records) == []
+
+
+async def test_a_call_goes_on_on_record_though_the_answer_to_the_sign_was_lost(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sign stands, so that the next one finds nothing to be put right."""
+    monkeypatch.setattr(signs_of_life, "EVERY_S", 0.05)
+    await lost(records)
+    await records.transact(lambda session: session.execute(update(MediaRunRow).values(lost_at=1.0)))
+    signed = records.in_background
+    failing = iter([RecordsUnavailable("server closed the connection"), OSError("cut off")])
+
+    async def answer_lost(work: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        done = await signed(work, *arguments, **named)
+        for error in failing:
+            raise error
+        return done
+
+    monkeypatch.setattr(records, "in_background", answer_lost)
+    life = asyncio.create_task(tell_life(records, "media1", lambda: ["C1"]))
+
+    async def goes_on() -> bool:
+        return (await call_of(records)).ended_at is None
+
+    await until(goes_on)
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
+    assert await missed_of(records) == []
+
+
+async def test_a_node_that_is_long_in_being_given_up_keeps_no_other_from_being_watched(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_rules, "LONGEST_GAP_S", 0.5)
+    await begun(records)
+    ended, late = asyncio.Event(), asyncio.Event()
+    act = records.in_background
+
+    async def slowly(work: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        if work is end_call:
+            ended.set()
+            await late.wait()
+        return await act(work, *arguments, **named)
+
+    monkeypatch.setattr(records, "in_background", slowly)
+    job = LostNodes(records, AFTER_S, Window(), lambda: (), every_s=0.05)
+    task = asyncio.create_task(job.run())
+    await ended.wait()
+    looked = job._watch._looked_at
+    async with asyncio.timeout(20):
+        while job._watch._looked_at - looked < 1.0:  # noqa: ASYNC110 - of the watch itself
+            await asyncio.sleep(0.02)
+    late.set()
+    await until(lambda: nothing_left(records))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert (await call_of(records)).lost
+
+
+async def test_its_own_end_counts_though_another_is_ending_the_call_at_that_moment(
+    records: Records,
+) -> None:
+    await begun(records)
+    engine = open_engine(records._url, writes=True)
+    with Session(engine) as leader, leader.begin():
+        break_off(leader)
+        leader.flush()
+        finishing = asyncio.ensure_future(records.finish_call("C1", "handed_off", NOW + 130.0))
+        await asyncio.sleep(0.3)  # it waits for the leader's lock, or has read what was before
+        assert not finishing.done()
+    assert await finishing
+    engine.dispose()
+    call = await call_of(records)
+    assert (call.outcome, call.ended_at, call.lost) == ("handed_off", NOW + 130.0, False)
+    assert (await handoff_of(records)).flags == []
     assert await missed_of(records) == []
 
 

@@ -14,6 +14,15 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # First, while the table can be read: what adds a column to it locks out readers as well, and
+    # building the index goes through all calls.
+    op.create_index(
+        "ix_call_running",
+        "call",
+        ["id"],
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     op.create_table(
         "media_run",
         sa.Column("run", sa.String(32), nullable=False),
@@ -26,13 +35,6 @@ def upgrade() -> None:
     op.add_column("call", sa.Column("run", sa.String(32), nullable=True))
     op.add_column(
         "call", sa.Column("lost", sa.Boolean(), nullable=False, server_default=sa.false())
-    )
-    op.create_index(
-        "ix_call_running",
-        "call",
-        ["run"],
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
     )
     op.add_column(
         "handoff",

@@ -1,0 +1,134 @@
+"""Whose the call-back of a caller in danger is, on record while it is made.
+
+`voicebot.call_backs` calls at once, at the node that had the call. From the first moment the call
+is on the list of missed ones; while that node lives it keeps its time ahead of the clock, and a
+node that dies leaves it to whoever works through the list. Of two matters of one number the one
+that was put down last is called about: the order is the database's, not that of two clocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+
+import structlog
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from voicebot.callers.missed_rules import DANGER_FIRST_S, Missed
+from voicebot.callers.tables import MissedCallRow
+from voicebot.records.errors import RecordsUnavailable
+from voicebot.records.store import ASKED_S, Records
+
+log = structlog.get_logger()
+
+LEASE_S = 30.0
+"""So long after a node's last word others call: well more than clocks of nodes differ by."""
+
+
+class Claim:
+    """One call-back's. No method raises, and nobody in danger is kept waiting by one.
+
+    Parameters:
+        did: what the called person sees.
+    """
+
+    def __init__(self, records: Records, call_id: str, number: str, did: str) -> None:
+        self._records, self._call_id = records, call_id
+        self._number, self._did = number, did
+        self._first_at = time.time() + DANGER_FIRST_S
+        self._written: Awaitable[bool] | None = None
+        self._taken = False
+
+    def put_down(self) -> None:
+        """The call is missed, and nobody else's for now; returns at once."""
+        missed = Missed("danger", danger=True)
+        self._written = self._records.note_missed(
+            {
+                "call_id": self._call_id,
+                "number": self._number,
+                "did": self._did,
+                "at": time.time(),
+                "why": missed.why,
+                "danger": missed.danger,
+                "next_try_at": self._first_at,
+            }
+        )
+
+    async def ours(self) -> bool | None:
+        """Nobody else calls the number over a later matter, nor over this one; None: that cannot
+        be asked just now.
+        """
+        written, self._written = self._written, None
+        if written is not None:
+            await written
+        until = time.time() + LEASE_S
+        try:
+            if self._taken:
+                return await self._records.in_background(keep, self._call_id, until)
+            self._taken = await self._records.in_background(take, self._call_id, until)
+        except RecordsUnavailable as error:
+            log.warning("call_back_not_claimed", reason=str(error))
+            return None
+        return self._taken or None
+
+    async def over(self, *, at_once: bool) -> None:
+        """From now on it is like any other missed call, until its number was reached.
+
+        Parameters:
+            at_once: nobody has tried to the end, so that the next may begin.
+        """
+        now = time.time()
+        again_at = now if at_once else max(self._first_at, now + LEASE_S)
+        try:
+            async with asyncio.timeout(ASKED_S):
+                await self._records.in_background(leave, self._call_id, again_at)
+        except (RecordsUnavailable, TimeoutError) as error:
+            log.warning("call_back_not_left", reason=str(error))
+
+
+def take(session: Session, call_id: str, until: float) -> bool:
+    """From now on the number is called over this missed call alone; False: it is not on the list
+    yet.
+
+    Parameters:
+        until: when others call, unless `keep` says otherwise; seconds since the epoch.
+    """
+    own = MissedCallRow.call_id == call_id
+    number = session.scalar(select(MissedCallRow.number).where(own))
+    if number is None:
+        return False
+    concerned = or_(own, MissedCallRow.state == "waiting", MissedCallRow.calling)
+    rows = session.scalars(
+        select(MissedCallRow)
+        .where(MissedCallRow.number == number, concerned)
+        .order_by(MissedCallRow.call_id)
+        .with_for_update()
+    )
+    for row in rows:
+        row.calling = row.call_id == call_id
+        if row.calling:
+            row.next_try_at = until
+    return True
+
+
+def keep(session: Session, call_id: str, until: float) -> bool:
+    """The call-back goes on; False: another has begun to call since."""
+    kept = session.execute(
+        update(MissedCallRow)
+        .where(MissedCallRow.call_id == call_id, MissedCallRow.calling)
+        .values(next_try_at=until)
+        .returning(MissedCallRow.call_id)
+    )
+    return kept.first() is not None
+
+
+def leave(session: Session, call_id: str, again_at: float) -> None:
+    """The call-back is over, if no other has taken it."""
+    untouched = or_(MissedCallRow.calling, MissedCallRow.tries == 0)
+    session.execute(
+        update(MissedCallRow)
+        .where(MissedCallRow.call_id == call_id, untouched)
+        .values(calling=False, next_try_at=again_at)
+    )
