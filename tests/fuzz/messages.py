@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from tests.fuzz.mutation import changed, changed_json, json_text, mutated
 from tests.fuzz.target import Target, tells
@@ -24,12 +24,18 @@ from voicebot.exchange.schema import MessageInvalid, read_envelope
 from voicebot.exchange.schema.canonical import content_hash
 from voicebot.exchange.signing import SignatureRefused, Signer, Verifier
 from voicebot.masking import mask
+from voicebot.request_body import RequestBody
 from voicebot.web.assist import Question
 from voicebot.web.callers import Appeal, Done, Judged, LimitWanted, Mark, Review
 from voicebot.web.carriers import Announced
+from voicebot.web.console.agent.acts import PresenceModel
+from voicebot.web.console.agent.forms import Closing, Typed
 from voicebot.web.disputes import RuleModel
 from voicebot.web.incidents import AnnouncementModel, MergeModel, SplitModel
+from voicebot.web.knowledge.models import ActModel as EntryAct
+from voicebot.web.knowledge.models import Change, ToPublish, ToSay
 from voicebot.web.matters import MatterModel
+from voicebot.web.reloading import ReloadWanted
 from voicebot.web.surge import FiguresTold, OrderWanted
 from voicebot.web.tickets import ActModel
 
@@ -124,7 +130,7 @@ def _signature(case: tuple[list[tuple[str, str]], bytes, str, str]) -> None:
     assert (verified.owner, method.upper(), url, body) == ("110", "POST", URL, b"{}")
 
 
-BODIES: list[tuple[type[BaseModel], Any]] = [
+BODIES: list[tuple[type[RequestBody], Any]] = [
     (MatterModel, {"text": "有人打架，快来", "channel": "app", "place": "海口", "region": "460100",
                    "name": "张三", "number": "13800000000", "confidential": True,
                    "want": "ticket"}),
@@ -144,15 +150,27 @@ BODIES: list[tuple[type[BaseModel], Any]] = [
     (MergeModel, {"other": "I2"}),
     (SplitModel, {"handoffs": ["H1", "H2"]}),
     (AnnouncementModel, {"text": "正在抢修", "did": "12345", "region": "460100"}),
-    (FiguresTold, {"lines": [{"line": "12345", "groups": [{"region": "460100", "staffed": 10}],
+    (FiguresTold, {"lines": [{"line": "12345", "groups": [{"region": "460100", "local": False,
+                                                       "staffed": 10, "free": 3}],
                               "waiting": 3, "oldest_wait_s": 20.0, "arrivals_per_min": 2.5}]}),
     (OrderWanted, {"order": "bot_first", "line": "12345", "minutes": 60, "why": "台风"}),
     (ActModel, {"act": "dispatch", "department": "城管局", "kind": "complaint", "why": "",
                 "classification": "0102", "region": "460100", "category": 3}),
+    (Change, {"question": "社保卡丢了怎么办", "variants": ["社保卡不见了"], "answer": "打12333",
+              "category": "社保", "department": "人社局", "safety": "none",
+              "valid_from": "2026-01-01", "valid_to": "2027-01-01", "submit": True}),
+    (EntryAct, {"act": "rollback", "version": 2, "at": "2026-11-26T09:30"}),
+    (ToPublish, {"entries": ["a-1"], "at": "2026-11-26T09:30:00+08:00", "why": "台风"}),
+    (ToSay, {"entry": "a-1", "version": 3, "region": "460100"}),
+    (Typed, {"typed": {"matter": "路灯坏了", "kind": "complaint", "confidential": True},
+             "version": 4}),
+    (Closing, {"disposition": "answered", "version": 1}),
+    (PresenceModel, {"presence": "wrap_up"}),
+    (ReloadWanted, {"dry_run": True}),
 ]  # fmt: skip
 
 
-def _bodies() -> SearchStrategy[tuple[type[BaseModel], Any]]:
+def _bodies() -> SearchStrategy[tuple[type[RequestBody], Any]]:
     changes = st.lists(
         st.tuples(st.integers(0, 3), st.integers(0, 99), changed_json([None, "", 0, [], {}])),
         max_size=4,
@@ -162,8 +180,8 @@ def _bodies() -> SearchStrategy[tuple[type[BaseModel], Any]]:
     )
 
 
-def _body(case: tuple[type[BaseModel], Any]) -> None:
-    """As FastAPI reads a body: what is taken can be written again, as UTF-8."""
+def _body(case: tuple[type[RequestBody], Any]) -> None:
+    """As FastAPI reads a body: what is taken is what was written, and can be written again."""
     model, value = case
     try:
         taken = model.model_validate(value)
@@ -172,7 +190,23 @@ def _body(case: tuple[type[BaseModel], Any]) -> None:
         return
     for number in _numbers(taken.model_dump()):
         assert math.isfinite(number)
+    assert _as_written(value, taken.model_dump(mode="json"))
     assert model.model_validate_json(taken.model_dump_json()) == taken
+
+
+def _as_written(value: Any, taken: Any) -> bool:
+    """Nothing was left out, and no type was guessed."""
+    match value:
+        case dict():
+            return all(_as_written(each, taken[name]) for name, each in value.items())
+        case list():
+            return len(value) == len(taken) and all(map(_as_written, value, taken))
+        case str():
+            return isinstance(taken, str)
+        case bool() | None:
+            return taken is value
+        case _:
+            return type(taken) in (int, float) and taken == value
 
 
 def _numbers(value: Any) -> Iterator[float]:

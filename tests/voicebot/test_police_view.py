@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from tests.voicebot.test_access_table import _OverAtOnce
 from tests.voicebot.test_agent_web import Session, events
@@ -26,9 +26,10 @@ from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.operations import finish_call, start_call, write_dossier
 from voicebot.records.reading import plain
 from voicebot.records.store import Records
-from voicebot.records.tables import AuditRow, HandoffRow, TicketRow
+from voicebot.records.tables import AuditRow, CallRow, HandoffRow, TicketRow
 from voicebot.web.api import create_app
-from voicebot.web.console.police.view import _follow, _read
+from voicebot.web.console.police.found import read
+from voicebot.web.console.police.view import _follow
 from voicebot.web.limiting import ROWS
 
 HANDOFF, CALL, NUMBER = "CA/1-h1", "CA/1", "13812345678"
@@ -254,7 +255,7 @@ async def test_an_officer_follows_words_and_dossier_as_they_grow(
     await records.transact(
         lambda each: write_dossier(each, destination="110-460106", dossier=dossier(), at=1e9)
     )
-    found = await records.read(_read, HANDOFF)
+    found = await records.read(read, HANDOFF)
     assert found is not None
     following = _follow(service, HANDOFF, found, time.time() + 60)  # type: ignore[arg-type]
     try:
@@ -317,3 +318,28 @@ def test_a_call_whose_node_is_not_seen_is_not_said_to_be_over(view: View) -> Non
     assert name == "snapshot"
     over(view)
     assert [name for name, _ in events(view.client.get(view.url("/stream")))][-1] == "ended"
+
+
+def test_a_call_that_is_not_on_record_any_more_is_over_and_its_dossier_can_be_read(
+    view: View,
+) -> None:
+    view.service.member = SimpleNamespace()  # type: ignore[assignment]
+    view.write(_taken_off_record)
+    page = view.client.get(view.url())
+    assert (page.status_code, "着火了" in page.text) == (200, True)
+    assert [name for name, _ in events(view.client.get(view.url("/stream")))][-1] == "ended"
+    answer = view.client.get(view.url("/recording"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "recording.none")
+
+
+def test_a_call_that_is_not_on_record_yet_may_still_be_running(view: View) -> None:
+    view.service.member = SimpleNamespace()  # type: ignore[assignment]
+    view.write(_taken_off_record, requested_at=time.time() - 60)
+    assert [name for name, _ in events(view.client.get(view.url("/stream")))] == ["snapshot"]
+    answer = view.client.get(view.url("/recording"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "recording.running")
+
+
+def _taken_off_record(session: Any, *, requested_at: float = 1e9) -> None:
+    session.execute(delete(CallRow).where(CallRow.id == CALL))
+    session.execute(update(HandoffRow).values(requested_at=requested_at))

@@ -48,5 +48,7 @@ def test_a_service_that_ends_is_alive_and_not_ready(client: TestClient, service:
     assert (answer.status_code, answer.json()) == (200, told)
     service.readiness = Readiness("stopping", {"sip": True})
     answer = client.get("/ready", headers=headers)
-    assert (answer.status_code, answer.json()["why"]) == (503, "stopping")
+    told = answer.json()
+    assert (answer.status_code, told["why"], told["code"]) == (503, "stopping", "not_ready")
+    assert told["message"]
     assert client.get("/health", headers=headers).status_code == 200

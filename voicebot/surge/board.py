@@ -11,9 +11,10 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from flows.surge import SeatFigures, SeatGroup
+from voicebot.request_body import RequestBody
 from voicebot.surge.measured import Measured
 
 SETTLES_S = 1.0
@@ -27,11 +28,11 @@ _Count = Annotated[int, Field(ge=0, le=MOST_SEATS)]
 _Region = Annotated[str, Field(pattern="^[0-9]{6}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class _Reported(RequestBody):
+    model_config = ConfigDict(frozen=True)
 
 
-class GroupReport(_Strict):
+class GroupReport(_Reported):
     """Seats of one region that take this line's calls."""
 
     region: _Region
@@ -50,7 +51,7 @@ class GroupReport(_Strict):
         return self
 
 
-class SeatReport(_Strict):
+class SeatReport(_Reported):
     """One line's seats and queue, as the ACD knows them now."""
 
     line: Annotated[str, Field(min_length=1, max_length=64)]

@@ -112,6 +112,10 @@ NOT_SENT = {
     "code": "not_sent",
     "message": "This hand-off did not go to 110 or to your line; whoever had it may read it.",
 }
+NOT_READY = {
+    "code": "not_ready",
+    "message": "Send no new call here; `why` is stopping, or no_endpoint: none answers.",
+}
 Anybody = Annotated[Principal, Depends(require(*ROLES))]
 Staff = Annotated[Principal, Depends(require(*STAFF))]
 Receiver = Annotated[Principal, Depends(require(*STAFF, "110", "desk"))]
@@ -192,8 +196,11 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     @app.get("/ready")
     async def ready(_: Anybody, response: Response) -> dict[str, Any]:
         found = service.readiness
-        response.status_code = 200 if found.ready else 503
-        return {"ready": found.ready, "why": found.why, "endpoints": dict(found.endpoints)}
+        told = {"ready": found.ready, "why": found.why, "endpoints": dict(found.endpoints)}
+        if found.ready:
+            return told
+        response.status_code = 503
+        return told | NOT_READY
 
     @app.get("/api/lines")
     async def lines(principal: Anybody) -> dict[str, Any]:

@@ -12,12 +12,13 @@ import time
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Depends, FastAPI, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator
 
 from voicebot import assist
 from voicebot.clock import now
 from voicebot.errors import VoicebotError
 from voicebot.knowledge_speech import CHECKED_RATE
+from voicebot.request_body import RequestBody
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, require
 from voicebot.web.answer_audio import audio_url
@@ -46,18 +47,14 @@ Code = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 Did = Annotated[str, StringConstraints(pattern=r"^[0-9+*#]{1,20}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SaidModel(_Strict):
+class SaidModel(RequestBody):
     """One turn of the conversation."""
 
     speaker: Literal["caller", "agent"]
     text: Text
 
 
-class Question(_Strict):
+class Question(RequestBody):
     """The conversation so far, 40,000 characters at most; ask again whenever it has grown."""
 
     transcript: Annotated[list[SaidModel], Field(min_length=1, max_length=MOST_TURNS)]
@@ -75,7 +72,7 @@ class Question(_Strict):
         return transcript
 
 
-class AssessmentModel(_Strict):
+class AssessmentModel(BaseModel):
     """What triage makes of the caller's words."""
 
     route: str
@@ -87,7 +84,7 @@ class AssessmentModel(_Strict):
     evidence: list[str]
 
 
-class DangerModel(_Strict):
+class DangerModel(BaseModel):
     """Shown before anything else."""
 
     level: Literal["certain", "possible"]
@@ -95,7 +92,7 @@ class DangerModel(_Strict):
     assessment: AssessmentModel
 
 
-class SuggestionModel(_Strict):
+class SuggestionModel(BaseModel):
     """An approved answer, and why it is shown."""
 
     id: str
@@ -114,7 +111,7 @@ class SuggestionModel(_Strict):
     """Where the answer can be listened to, if it is rendered."""
 
 
-class Answer(_Strict):
+class Answer(BaseModel):
     """Danger first; with danger that is certain there are no suggestions."""
 
     danger: DangerModel | None

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import Field, StringConstraints
 from sqlalchemy.orm import Session
 
 from voicebot import caller_privacy
@@ -31,6 +31,7 @@ from voicebot.callers import evaluations, limits, missed, proposing, reporting
 from voicebot.callers.errors import CallersError, NotKnown
 from voicebot.callers.limits import MOST_DAYS, MOST_WHY, values
 from voicebot.callers.tables import LimitRow
+from voicebot.request_body import RequestBody
 from voicebot.security import Principal, audit_row
 from voicebot.web.access import client_of, require
 from voicebot.web.discretion import (
@@ -52,49 +53,46 @@ Supervisor = Annotated[Principal, Depends(require("admin", "supervisor"))]
 
 Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_WHY)]
 Number = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{5,20}$")]
+ReasonName = Annotated[str, StringConstraints(max_length=16)]
 CallId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class LimitWanted(_Strict):
+class LimitWanted(RequestBody):
     """`evidence`: ids of calls of this number; those of its proposal where none are given."""
 
     number: Number
-    reason: str
+    reason: ReasonName
     why: Why
-    evidence: Annotated[list[CallId], Field(max_length=100)] = []
+    evidence: Annotated[list[CallId], Field(max_length=100)] = Field(default_factory=list)
     days: Annotated[int, Field(ge=1, le=MOST_DAYS)] | None = None
     """Calendar days; by default those of the settings."""
 
 
-class Review(_Strict):
+class Review(RequestBody):
     why: Why
-    lift: StrictBool
+    lift: bool
 
 
-class Reason(_Strict):
+class Reason(RequestBody):
     why: Why
 
 
-class Appeal(_Strict):
+class Appeal(RequestBody):
     number: Number
     why: Why
 
 
-class Mark(_Strict):
+class Mark(RequestBody):
     call: CallId
-    reason: str
+    reason: ReasonName
 
 
-class Done(_Strict):
+class Done(RequestBody):
     call: CallId
     note: Annotated[str, StringConstraints(max_length=missed.MOST_NOTE)] = ""
 
 
-class Judged(_Strict):
+class Judged(RequestBody):
     call: CallId
     number: Number
     ticket: Annotated[str, StringConstraints(max_length=128)] = ""

@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal
 
 import structlog
 from fastapi import Depends, FastAPI, WebSocket
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from telephony.audio_fork import ForkCall, goodbye, parse_metadata
 from telephony.audio_socket_packets import ANNOUNCED_S, Announcements
 from telephony.errors import MediaStreamError, TelephonyError
 from telephony.stream_start import MAX_NUMBER, START_TIMEOUT_S, StreamStart
+from voicebot.request_body import FromText, RequestBody
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, authorise_websocket, foreign_origin, require
 from voicebot.web.service import Service
@@ -32,12 +33,10 @@ Carrier = Annotated[Principal, Depends(require(*MEDIA))]
 Number = Annotated[str, Field(max_length=MAX_NUMBER, pattern=r"^[0-9A-Za-z+*#._-]*$")]
 
 
-class Announced(BaseModel):
+class Announced(RequestBody):
     """The body of POST /api/audiosocket."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    uuid: uuid.UUID
+    uuid: FromText[uuid.UUID]
     caller: Number = ""
     did: Number
     rate: Literal[8000, 16000] = 8000

@@ -15,10 +15,11 @@ from datetime import time as clock
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from voicebot.clock import BEIJING, today
+from voicebot.request_body import RequestBody
 from voicebot.security import Principal, audit_row
 from voicebot.tickets import rules
 from voicebot.tickets.disputes import disputes
@@ -44,12 +45,10 @@ BAD_PERIOD = {
 }
 
 
-class RuleModel(BaseModel):
+class RuleModel(RequestBody):
     """A decision: matters with all these words are this department's."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    words: list[Name]
+    words: Annotated[list[Name], Field(min_length=1, max_length=rules.MOST_WORDS)]
     department: Name
     source: Words
     """The minutes (会商纪要) that it stands in."""

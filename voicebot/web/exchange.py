@@ -32,9 +32,10 @@ from voicebot.exchange.reconciliation import page, queue
 from voicebot.exchange.schema import Envelope, MessageInvalid, read_envelope
 from voicebot.exchange.schema.envelope import MAX_BYTES
 from voicebot.exchange.signing import SignatureRefused, Verified, Verifier
+from voicebot.request_body import MOST_ROWS
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, client_of, require
-from voicebot.web.parameters import MOST_ROWS, Day, RowNumber
+from voicebot.web.parameters import Day, RowNumber
 from voicebot.web.service import Service
 
 log = structlog.get_logger()

@@ -24,12 +24,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from sqlalchemy.orm import Session
 
 from voicebot.errors import SpeechUnavailable
 from voicebot.incidents import acts, announcing, reading
 from voicebot.incidents.errors import IncidentError, UnknownIncident
+from voicebot.request_body import RequestBody
 from voicebot.security import Principal, audit_row
 from voicebot.web.access import Refusal, client_of, require
 from voicebot.web.discretion import members_for, waiting_for
@@ -44,26 +45,20 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=32)]
 HandoffId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
-class MergeModel(BaseModel):
+class MergeModel(RequestBody):
     """`other` is the same event; it is closed, and its members come over."""
-
-    model_config = ConfigDict(extra="forbid")
 
     other: Id
 
 
-class SplitModel(BaseModel):
+class SplitModel(RequestBody):
     """Hand-offs that are another event."""
-
-    model_config = ConfigDict(extra="forbid")
 
     handoffs: Annotated[list[HandoffId], Field(min_length=1, max_length=1000)]
 
 
-class AnnouncementModel(BaseModel):
+class AnnouncementModel(RequestBody):
     """What new callers are to be told."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
     did: Annotated[str, StringConstraints(max_length=64)] = ""

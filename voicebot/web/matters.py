@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import structlog
 from fastapi import Depends, FastAPI, Header, Path, Request
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy.orm import Session
 
 from flows import jurisdiction
@@ -33,6 +33,7 @@ from voicebot.matters.tables import InternetMatterRow
 from voicebot.matters.taking import Matter, OtherMatter, known, take
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.tables import TicketRow
+from voicebot.request_body import RequestBody
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, client_of, require
 from voicebot.web.turned_away import ANY_SIZE, TurnedAway
@@ -63,10 +64,8 @@ Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, ma
 Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 
-class MatterModel(BaseModel):
+class MatterModel(RequestBody):
     """A matter as it was written."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: Words
     channel: Literal["web", "app", "mini_program", "wechat"] = "web"
@@ -75,7 +74,7 @@ class MatterModel(BaseModel):
     """GB/T 2260 code; a place in `place` or `text` wins."""
     name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)] = ""
     number: Annotated[str, StringConstraints(pattern=r"^[0-9+-]{0,20}$")] = ""
-    confidential: StrictBool = False
+    confidential: bool = False
     want: Literal["answer", "ticket"] = "answer"
     """``ticket``: one is wanted, whatever approved answer there is."""
 

@@ -9,8 +9,7 @@ from typing import Annotated
 from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
-MOST_ROWS = 2**31 - 1
-"""Columns of numbers are 32 bits wide on PostgreSQL."""
+from voicebot.request_body import MOST_ROWS, FromText
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -26,7 +25,7 @@ def _day_written_out(value: object) -> object:
 
 
 def _moment_written_out(value: object) -> object:
-    if isinstance(value, str) and not _DAY.match(value):
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _DAY.match(value)):
         raise ValueError("is no moment such as 2026-11-26T09:30:00+08:00")
     return value
 
@@ -44,3 +43,8 @@ def _of_ours(moment: datetime) -> datetime:
 
 Moment = Annotated[AwareDatetime, AfterValidator(_of_ours), BeforeValidator(_moment_written_out)]
 """With its zone, such as 2026-11-26T09:30:00+08:00."""
+
+LocalMoment = Annotated[
+    FromText[datetime], AfterValidator(_of_ours), BeforeValidator(_moment_written_out)
+]
+"""Without its zone it is Hainan's, as a browser's form has it: 2026-11-26T09:30."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
-from pydantic import BaseModel, ConfigDict, StrictBool
 
 from voicebot.config import ConfigError
 from voicebot.reloading import reload
+from voicebot.request_body import RequestBody
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, client_of, require
 from voicebot.web.service import Service
@@ -16,12 +16,10 @@ from voicebot.web.service import Service
 Admin = Annotated[Principal, Depends(require("admin"))]
 
 
-class ReloadWanted(BaseModel):
+class ReloadWanted(RequestBody):
     """`dry_run`: say what would change, and change nothing."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    dry_run: StrictBool = False
+    dry_run: bool = False
 
 
 def add_reloading(app: FastAPI, service: Service) -> None:

@@ -17,11 +17,12 @@ from typing import Annotated, Any
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from voicebot.accounts.errors import AccountsError, LoginRefused
 from voicebot.accounts.log_in import LogIn
 from voicebot.accounts.sessions import Opening, Visitor, csrf_of
+from voicebot.request_body import RequestBody
 from voicebot.security import ROLES, Principal
 from voicebot.web.access import (
     FOREIGN_ORIGIN,
@@ -47,10 +48,8 @@ Anybody = Annotated[Principal, Depends(require(*ROLES))]
 Secret = Annotated[SecretStr, Field(max_length=256)]
 
 
-class Shown(BaseModel):
+class Shown(RequestBody):
     """What a log-in is asked for with: a name with its password, or an access token."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(max_length=64)] = ""
     password: Secret = SecretStr("")
@@ -63,10 +62,8 @@ class Shown(BaseModel):
         return self
 
 
-class NewPassword(BaseModel):
+class NewPassword(RequestBody):
     """The present password, and the one to come."""
-
-    model_config = ConfigDict(extra="forbid")
 
     password: Secret
     new: Secret

@@ -16,9 +16,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from sqlalchemy.orm import Session
 
+from voicebot.request_body import FromText, RequestBody
 from voicebot.security import Principal, audit_row
 from voicebot.surge import orders
 from voicebot.surge.board import MOST_LINES, SeatReport
@@ -32,24 +33,20 @@ Supervisor = Annotated[Principal, Depends(require("admin", "supervisor"))]
 Acd = Annotated[Principal, Depends(require("acd", "admin"))]
 
 
-class FiguresTold(BaseModel):
+class FiguresTold(RequestBody):
     """What an ACD sends; lines that it leaves out stay as they are until they are stale."""
-
-    model_config = ConfigDict(extra="forbid")
 
     lines: Annotated[list[SeatReport], Field(min_length=1, max_length=MOST_LINES)]
 
 
-class OrderWanted(BaseModel):
+class OrderWanted(RequestBody):
     """An order, or the end of one.
 
     `line`: the dialled number; all lines where it is left out. `order` ``end`` ends what stands
     for that line.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
-    order: Order | Literal["end"]
+    order: FromText[Order] | Literal["end"]
     line: Annotated[str, StringConstraints(max_length=64)] = ""
     minutes: Annotated[float, Field(gt=0, le=LONGEST_S / 60)] = 120.0
     why: Annotated[str, StringConstraints(strip_whitespace=True, max_length=MOST_WHY)] = ""

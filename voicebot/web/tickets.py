@@ -19,10 +19,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from sqlalchemy.orm import Session
 
 from voicebot import caller_privacy
+from voicebot.request_body import FromText, RequestBody
 from voicebot.security import Principal
 from voicebot.security import audit_row as audit_row
 from voicebot.tickets import acts, exchange, life, reading  # noqa: F401 - exchange: its handlers
@@ -60,16 +61,14 @@ NO_VERSION = {
 }
 
 
-class ActModel(BaseModel):
+class ActModel(RequestBody):
     """One act; which fields it needs, `voicebot.tickets.states` and the answer say."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    act: Act
+    act: FromText[Act]
     why: Words = ""
     department: Name = ""
     """dispatch"""
-    kind: Kind | None = None
+    kind: FromText[Kind] | None = None
     """dispatch: what it has turned out to be."""
     classification: Annotated[str, StringConstraints(pattern=r"^([0-9]{2}){0,3}$")] = ""
     """dispatch"""

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from telephony.access import bearer_token, same_token
 from telephony.loopback_server import serve_until_stopped
@@ -32,12 +32,11 @@ from voicebot.exchange.signing import SignatureRefused, Verifier
 from voicebot.exchange.stand_in.faults import Dice, Faults
 from voicebot.exchange.stand_in.pushing import Hotline, push_all
 from voicebot.exchange.stand_in.store import Store
+from voicebot.request_body import RequestBody
 
 
-class Push(BaseModel):
+class Push(RequestBody):
     """Matters to pass on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     count: Annotated[int, Field(ge=1, le=100_000)] = 1
     messages: Annotated[int, Field(ge=1, le=20)] = 1

@@ -16,6 +16,7 @@ from kb.errors import Outdated
 from voicebot.clock import now, today
 from voicebot.knowledge_desk import entries
 from voicebot.records.tables import AuditRow
+from voicebot.request_body import MOST_ROWS
 from voicebot.security import Principal
 from voicebot.web.access import Refusal
 from voicebot.web.knowledge.desk import (
@@ -29,7 +30,6 @@ from voicebot.web.knowledge.desk import (
     seen_version,
 )
 from voicebot.web.knowledge.models import ActModel, Change, Code, Id, Line, NewEntry
-from voicebot.web.parameters import MOST_ROWS
 
 MOST = 200
 LONGEST_LOOK_DAYS = 3660

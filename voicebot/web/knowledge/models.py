@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import Field, StringConstraints
 
 from kb.entry_form import Values
 from voicebot.knowledge_desk.entries import ActName
 from voicebot.knowledge_desk.publishing import MOST_ENTRIES
+from voicebot.request_body import RequestBody, Version
+from voicebot.web.parameters import LocalMoment
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2_000)]
@@ -20,21 +21,17 @@ Day = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20)]
 Lines = Annotated[list[Line], Field(max_length=200)]
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Fields(Strict):
+class Fields(RequestBody):
     """What somebody writes of an entry (`kb.entry_form.FIELDS`)."""
 
     question: Line
-    variants: Lines = []
+    variants: Lines = Field(default_factory=list)
     answer: Text
-    keywords: Lines = []
+    keywords: Lines = Field(default_factory=list)
     category: Line
     department: Line
     region: Code = ""
-    lines: Lines = []
+    lines: Lines = Field(default_factory=list)
     audience: Line = ""
     safety: Literal["none", "ask", "handoff"] = "none"
     source: Text = ""
@@ -56,7 +53,7 @@ class Change(Fields):
     """A new version of an entry."""
 
     why: Line = ""
-    submit: StrictBool = False
+    submit: bool = False
     """Hand it in for review at once."""
 
 
@@ -66,26 +63,26 @@ class NewEntry(Change):
     id: Id = ""
 
 
-class ActModel(Strict):
+class ActModel(RequestBody):
     """A step with an entry."""
 
     act: ActName
-    version: Annotated[int | None, Field(ge=1)] = None
+    version: Version | None = None
     """approve, reject: the one that was read; rollback: the one that is to come back."""
     why: Line = ""
-    at: datetime | None = None
+    at: LocalMoment | None = None
     """withdraw, rollback: from which minute on; with its time zone."""
 
 
-class ToPublish(Strict):
+class ToPublish(RequestBody):
     """Entries whose approved version is to be spoken."""
 
     entries: Annotated[list[Id], Field(min_length=1, max_length=MOST_ENTRIES)]
-    at: datetime | None = None
+    at: LocalMoment | None = None
     why: Line = ""
 
 
-class Asked(Strict):
+class Asked(RequestBody):
     """A caller's question, and what is known of the caller."""
 
     query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -93,16 +90,16 @@ class Asked(Strict):
     line: Did = ""
 
 
-class ToSay(Strict):
+class ToSay(RequestBody):
     """An entry's version, or an answer that is still being written."""
 
     entry: Id = ""
-    version: Annotated[int | None, Field(ge=1)] = None
+    version: Version | None = None
     answer: Text = ""
     region: Code = ""
 
 
-class KnownGap(Strict):
+class KnownGap(RequestBody):
     """A question without an entry."""
 
     question: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]

@@ -21,7 +21,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Request, WebSocket, WebSocketDisconnect
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 from sqlalchemy.orm import Session
 
 from flows.events import AgentAct
@@ -29,6 +29,7 @@ from flows.routes import SEAT
 from voicebot.call.agent_desks import PREFIX, Presence
 from voicebot.clock import now
 from voicebot.records.tables import CallRow
+from voicebot.request_body import FromText, RequestBody
 from voicebot.security import Principal
 from voicebot.web.access import Refusal, authorise_websocket, require, until_refused
 from voicebot.web.console.agent import streams
@@ -52,19 +53,15 @@ _LEAVES = frozenset({AgentAct.LEAVE, AgentAct.POLICE, AgentAct.TRANSFER})
 """With these the agent who asks for it is no longer on the line."""
 
 
-class PresenceModel(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    presence: Presence | None = None
+class PresenceModel(RequestBody):
+    presence: FromText[Presence] | None = None
     """None: as before, but the page is there (its answer to a `beat`)."""
 
 
-class ActModel(BaseModel):
+class ActModel(RequestBody):
     """One act; what else it needs stands with its field."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    act: AgentAct
+    act: FromText[AgentAct]
     by: Literal["browser", "telephone"] = "browser"
     """take: it rings in this browser, or at the seats of the telephone system."""
     destination: Name = ""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 from fastapi import FastAPI, Request
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import Field, StringConstraints
 from sqlalchemy.orm import Session
 
 from voicebot.agents import drafts
@@ -34,6 +34,7 @@ from voicebot.dispatching import decided_rules, proposal
 from voicebot.duty.notices.channels import NotDelivered, Outgoing, SmsGateway
 from voicebot.records.duty import region_names
 from voicebot.records.tables import CallRow, TurnRow
+from voicebot.request_body import MOST_ROWS, FromText, RequestBody
 from voicebot.security import Principal, audit_row
 from voicebot.tickets.deadlines import Kind
 from voicebot.tickets.history import Actor
@@ -53,10 +54,8 @@ Words = Annotated[str, StringConstraints(max_length=2_000)]
 Short = Annotated[str, StringConstraints(max_length=200)]
 
 
-class Form(BaseModel):
+class Form(RequestBody):
     """The fields that a person has typed; the others are proposed."""
-
-    model_config = ConfigDict(extra="forbid")
 
     matter: Words | None = None
     place: Short | None = None
@@ -64,40 +63,32 @@ class Form(BaseModel):
     name: Annotated[str, StringConstraints(max_length=40)] | None = None
     number: Annotated[str, StringConstraints(pattern=r"^[0-9+*-]{0,20}$")] | None = None
     department: Annotated[str, StringConstraints(max_length=100)] | None = None
-    kind: Kind | None = None
+    kind: FromText[Kind] | None = None
     happened: Short | None = None
-    confidential: StrictBool | None = None
+    confidential: bool | None = None
     note: Words | None = None
 
     def typed(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude_none=True)
 
 
-class Typed(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Typed(RequestBody):
     typed: Form
-    version: Annotated[int, Field(ge=0)]
+    version: Annotated[int, Field(ge=0, le=MOST_ROWS)]
 
 
-class Registering(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    dispatch: StrictBool = False
+class Registering(RequestBody):
+    dispatch: bool = False
     """To the department at once (自助派单)."""
 
 
-class Closing(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Closing(RequestBody):
     disposition: Annotated[str, StringConstraints(max_length=16)]
-    version: Annotated[int, Field(ge=0)]
+    version: Annotated[int, Field(ge=0, le=MOST_ROWS)]
     """Of the form, as it was last read or kept."""
 
 
-class Sending(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Sending(RequestBody):
     entry: Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 

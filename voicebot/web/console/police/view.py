@@ -14,7 +14,6 @@ so many that nobody can fill it with them.
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -22,19 +21,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 from sqlalchemy.orm import Session
 
 from voicebot.agents import words
 from voicebot.agents.links import LinkRefused, open_links
 from voicebot.rate_limiting import Buckets
-from voicebot.records.duty import region_names
 from voicebot.records.errors import RecordsUnavailable
-from voicebot.records.tables import CallRow, HandoffRow
+from voicebot.request_body import RequestBody
 from voicebot.security import Principal, audit_row
 from voicebot.web.access import Refusal
 from voicebot.web.console.agent.streams import Words, call_messages, event
 from voicebot.web.console.calls.sound import Sound, sound_anywhere
+from voicebot.web.console.police.found import read, shown, turns
 from voicebot.web.limiting import ROWS
 from voicebot.web.sessions import client_of
 
@@ -44,21 +43,6 @@ if TYPE_CHECKING:
 
 DOSSIER_EVERY_S = 1.0
 """How often the records are asked for a newer state of the dossier."""
-SHOWN = (
-    "caller", "region", "region_name", "place", "category", "category_name", "lines",
-    "line_states", "flags", "reason", "evidence", "notes", "incident", "order", "did",
-)  # fmt: skip
-KINDS = {
-    "danger": "",
-    "police_request": "要求接110：",
-    "human_request": "要求人工：",
-    "police_matter": "公安事项：",
-    "classifier": "语义判断：",
-    "negation": "否认：",
-    "refusal": "拒绝：",
-    "retraction": "改口：",
-}
-"""What evidence of triage is called for people; what is danger speaks for itself."""
 NO_RECORDING = {
     "recording.running": "The recording can be heard when the call is over.",
     "recording.sealed": "This recording is encrypted; who holds its key opens it "
@@ -69,9 +53,7 @@ NO_RECORDING = {
 Who = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 
 
-class _Named(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Named(RequestBody):
     who: Who
     """Name or number (警号) of the officer."""
 
@@ -157,7 +139,7 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
         except LinkRefused:
             note_refusal(request, handoff)
             return console.page(request, "police/refused.html", status_code=403)
-        found = await records.read(_read, handoff)
+        found = await records.read(read, handoff)
         if found is None:
             return console.page(request, "police/refused.html", status_code=404)
         audit(request, "handoff.link.read", handoff)
@@ -167,20 +149,20 @@ def add_police_view(app: FastAPI, service: Service, console: Console) -> None:
             handoff=handoff,
             until=until,
             query=str(request.url.query),
-            found={**found, **_shown(found)},
+            found={**found, **shown(found)},
             outcomes=words.OUTCOMES,
             no_recording=_no_recording(await sound_of(found)),
         )
 
     async def known(handoff: str) -> dict[str, Any]:
-        found = await records.read(_read, handoff)
+        found = await records.read(read, handoff)
         if found is None:
             message = "There is no hand-off of this id."
             raise Refusal(404, {"code": "not_found", "message": message})
         return found
 
     async def sound_of(found: dict[str, Any]) -> Sound:
-        if found["call_id"] in service.sessions or found["ended_at"] is None:
+        if found["call_id"] in service.sessions or not found["over"]:
             return Sound("running")
         return await sound_anywhere(
             service.member,
@@ -223,16 +205,16 @@ async def _follow(
     call_id = found["call_id"]
     session = service.sessions.get(call_id)
     if session is None:
-        yield event("snapshot", {"turns": _turns(found), **_shown(found)})
+        yield event("snapshot", {"turns": turns(found), **shown(found)})
         # A call that runs on record, and at no node that is seen: the page asks again.
-        if found["ended_at"] is not None or service.member is None:
+        if found["over"] or service.member is None:
             yield event("ended", {})
         return
     said = Words(service.engines.transcriber is not None)
     async with aclosing(call_messages(service, call_id, DOSSIER_EVERY_S)) as messages:
         await anext(messages)
         said.all_settled(session.transcript)
-        yield event("snapshot", {"turns": said.news(session.transcript), **_shown(found)})
+        yield event("snapshot", {"turns": said.news(session.transcript), **shown(found)})
         revision, looked = found["revision"], time.monotonic()
         async for message in messages:
             if time.time() >= until:
@@ -247,54 +229,15 @@ async def _follow(
             if over or time.monotonic() - looked >= DOSSIER_EVERY_S:
                 looked, newer = time.monotonic(), None
                 with contextlib.suppress(RecordsUnavailable):  # the words go on without
-                    newer = await service.records.read(_read, handoff)
+                    newer = await service.records.read(read, handoff)
                 if newer is not None and (newer["revision"] != revision or over):
                     revision = newer["revision"]
-                    yield event("dossier", _shown(newer))
+                    yield event("dossier", shown(newer))
             if over:
                 yield event("ended", {})
                 return
             if message["kind"] == "beat":
                 yield ": beat\n\n"
-
-
-def _read(session: Session, handoff: str) -> dict[str, Any] | None:
-    row = session.get(HandoffRow, handoff)
-    if row is None:
-        return None
-    call = session.get(CallRow, row.call_id)
-    return {
-        "handoff": row.id,
-        "call_id": row.call_id,
-        "state": row.state,
-        "destination": row.destination,
-        "requested_at": row.requested_at,
-        "connected_at": row.connected_at,
-        "revision": row.revision,
-        "dossier": dict(row.dossier),
-        "recording": call.recording if call is not None else "",
-        "ended_at": call.ended_at if call is not None else None,
-        "words": words.words(session, handoff),
-    }
-
-
-def _shown(found: dict[str, Any]) -> dict[str, Any]:
-    dossier = {name: found["dossier"].get(name) for name in SHOWN}
-    if not dossier["region_name"] and dossier["region"]:
-        dossier["region_name"] = region_names().get(dossier["region"], dossier["region"])
-    told = [each.partition("：") for each in dossier["evidence"] or ()]
-    dossier["evidence"] = [KINDS.get(kind, kind + "：") + words for kind, _, words in told]
-    # Without what was said for and against them: as they stand in the caller's words.
-    dossier["danger"] = [re.sub("（.*", "", words) for kind, _, words in told if kind == "danger"]
-    names = ("state", "destination", "requested_at", "connected_at", "ended_at", "words")
-    return {"dossier": dossier, **{name: found[name] for name in names}}
-
-
-def _turns(found: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {"key": f"d{index}", "partial": False, "at": turn["end"], **turn}
-        for index, turn in enumerate(found["dossier"].get("transcript", ()))
-    ]
 
 
 def _no_recording(heard: Sound) -> str:
