@@ -30,7 +30,7 @@ import httpx
 
 from benchmarks.trial_service import ROOT, TrialService
 from voicebot.config import load_settings
-from voicebot.security import ROLES, token_store
+from voicebot.security import CACHE_S, ROLES, token_store
 
 PROGRAM = ROOT / ".cache" / "api-check-venv" / "bin" / "schemathesis"
 OUT = ROOT / "var" / "api-check"
@@ -60,6 +60,7 @@ def main() -> int:
         try:
             service.start()
             tokens = _tokens(service.folder / "state", url)
+            time.sleep(CACHE_S)  # until then the service goes by the tokens that it has read
             known = _known(service.port, tokens)
             for role in given.role or ROLES:
                 thorough = role in THOROUGH
