@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -44,7 +45,7 @@ from voicebot.config_nats import Nats
 from voicebot.config_notices import Notices
 from voicebot.config_recordings import Recordings
 from voicebot.config_retention import Retention
-from voicebot.config_roles import EMBEDDED, Role, default_node, why_impossible
+from voicebot.config_roles import EMBEDDED, Role, default_node, why_impossible, why_unchecked
 from voicebot.config_surge import Surge
 from voicebot.config_telephony import Admission, Asterisk, AudioSocket, Sip
 from voicebot.config_tracing import Tracing
@@ -152,7 +153,8 @@ class WebServer(Server):
     """Where the other processes reach it, such as ``https://media1.example:8445``; empty: `host`
     and `port`."""
     nodes_ca: str = ""
-    """Certificates (PEM) that the other processes' own are checked with; empty: the system's."""
+    """Certificates (PEM) of the authority that has signed the other processes' own; needed by the
+    role web where one is not on this machine."""
     lost_after_s: float = Field(120.0, ge=15.0)
     """A process with calls that gave PostgreSQL no sign of life for so long is lost: its calls are
     ended on record by the role `worker`, and 110 is told (docs/deployment.md)."""
@@ -534,6 +536,12 @@ def load_settings(path: Path | None = None) -> Settings:
     )
     if impossible:
         raise ConfigError(f"server.roles: {impossible}.")
+    server = settings.server
+    own = urlsplit(server.address).hostname or server.host
+    nats = (urlsplit(url).hostname or "" for url in settings.nats.servers)
+    unchecked = why_unchecked(server.roles, (own, *nats), ca=bool(server.nodes_ca))
+    if settings.joins_others and unchecked:
+        raise ConfigError(f"server.nodes_ca: {unchecked}.")
     nowhere = _why_no_transcriber(settings)
     if nowhere:
         raise ConfigError(f"asr.engine: {nowhere}.")

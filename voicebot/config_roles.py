@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
+
+from telephony.access import is_loopback
 
 Role = Literal["media", "web", "worker", "asr"]
 
@@ -21,6 +23,24 @@ def default_node(roles: Sequence[Role], host: str = "") -> str:
     """
     name = re.sub(r"[^A-Za-z0-9_-]", "-", host or socket.gethostname())[:40] or "node"
     return name if set(EMBEDDED) <= set(roles) else "-".join((name, *roles))
+
+
+def why_unchecked(roles: Sequence[Role], hosts: Iterable[str], *, ca: bool) -> str:
+    """Why other machines' nodes could not be told from whoever has some certificate, and how to
+    mend it; "" where they can be. Pure.
+
+    Parameters:
+        hosts: where this process is reached, and NATS' servers.
+        ca: `server.nodes_ca` names certificates.
+    """
+    others = [host for host in hosts if not is_loopback(host)]
+    if ca or "web" not in roles or not others:
+        return ""
+    return (
+        f"the role web sends staff's tokens to nodes on other machines ({others[0]}), and with the "
+        "system's authorities any certificate would do: set it to the certificate (PEM) of your "
+        "own authority that has signed the nodes'"
+    )
 
 
 def why_impossible(roles: Sequence[Role], *, nats: bool, postgresql: bool, public_url: bool) -> str:

@@ -78,6 +78,8 @@ def run_checks(settings: Settings, *, deep: bool = True) -> list[Check]:
     ]
     if settings.recordings.encrypt_to or settings.recordings.kms_url:
         checks.append(("recordings", lambda: recordings(settings)))
+    if settings.joins_others and "web" in settings.server.roles:
+        checks.append(("nodes", lambda: nodes_certificates(settings.server.nodes_ca)))
     if settings.webhooks:
         checks.append(("webhooks", lambda: records.webhooks(settings.webhooks)))
     needless = _needless(settings)
@@ -209,6 +211,21 @@ def _nodes(settings: Settings) -> Check:
     from voicebot.doctor_nodes import nodes
 
     return nodes(settings)
+
+
+def nodes_certificates(ca: str) -> Check:
+    """Requests about a call of another node go there with the tokens of those who ask."""
+    from voicebot.cluster.errors import BusSettingsError
+    from voicebot.cluster.node_certificates import nodes_tls
+
+    if not ca:
+        detail = "those of this machine alone: server.nodes_ca is not set"
+        return Check("nodes", True, detail)
+    try:
+        found = nodes_tls(ca).cert_store_stats()["x509"]
+    except BusSettingsError as error:
+        return Check("nodes", False, str(error), "Correct server.nodes_ca.")
+    return Check("nodes", True, f"their certificates are checked with {found} in {ca}")
 
 
 def fallback(settings: Settings) -> Check:

@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from tests.voicebot.api_server import Served, on_record, served
+from tests.voicebot.certificates import self_signed
 from tests.voicebot.ticket_desk import opened
 from voicebot.client import (
     ApiError,
@@ -265,22 +266,10 @@ def test_a_token_is_not_sent_in_plain_text_to_another_machine() -> None:
     assert "secret" not in repr(Client("https://hotline.example", token="secret").__dict__)
 
 
-def certificate(folder: Path) -> tuple[str, str]:
-    """A certificate for this machine that nobody has signed, and its key."""
-    files = str(folder / "certificate.pem"), str(folder / "key.pem")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-out", files[0], "-keyout", files[1]],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return files
-
-
 def test_a_certificate_of_its_own_is_checked_with_the_one_that_is_named(
     settings: Settings, tmp_path: Path
 ) -> None:
-    file, key = certificate(tmp_path)
+    file, key = map(str, self_signed(tmp_path))
     with served(settings, ssl_certfile=file, ssl_keyfile=key) as running:
         with Client(running.url, token="t") as client, pytest.raises(Unavailable):
             client.duty.board()

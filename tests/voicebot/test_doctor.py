@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.voicebot.certificates import self_signed
 from tests.voicebot.webhook_receivers import webhook
 from voicebot import doctor
 from voicebot import doctor_records as records
@@ -134,6 +135,18 @@ def test_an_empty_knowledge_base_says_how_to_fill_it(tmp_path: Path) -> None:
     prepare(settings)
     check = records.knowledge_base(settings)
     assert (check.ok, "voicebot kb publish" in check.remedy) == (None, True)
+
+
+def test_the_authority_of_the_nodes_is_read(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    found = doctor.nodes_certificates(str(certificate))
+    assert (found.ok, found.name) == (True, "nodes")
+    assert "with 1 in" in found.detail
+    for wrong in (key, tmp_path / "none.pem"):
+        found = doctor.nodes_certificates(str(wrong))
+        assert found.ok is False
+        assert "server.nodes_ca" in found.detail
+    assert "this machine alone" in doctor.nodes_certificates("").detail
 
 
 def test_a_check_that_fails_itself_sends_nobody_to_the_models() -> None:

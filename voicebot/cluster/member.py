@@ -29,7 +29,8 @@ from voicebot.cluster.live_events import (
     event_of,
     standing_of,
 )
-from voicebot.cluster.nodes import BEAT_S, Node, Nodes, node_of
+from voicebot.cluster.node_certificates import nodes_tls
+from voicebot.cluster.nodes import BEAT_S, MOST, Node, Nodes, node_of
 from voicebot.config import Settings
 from voicebot.config_roles import EMBEDDED
 from voicebot.metrics.standing import BusStanding
@@ -48,6 +49,9 @@ class Member:
 
     Parameters:
         running: the calls of this process as they stand.
+
+    Raises:
+        BusSettingsError: it has no address, or `server.nodes_ca` cannot be used.
     """
 
     def __init__(self, settings: Settings, bus: Bus, running: RunningCalls) -> None:
@@ -55,8 +59,15 @@ class Member:
         self.run_id = secrets.token_hex(8)
         self.roles = frozenset(settings.server.roles)
         self._own = Node(
-            settings.node, self.run_id, tuple(settings.server.roles), address_of(settings)
+            settings.node,
+            self.run_id,
+            tuple(settings.server.roles),
+            address_of(settings),
+            tells_arrivals="media" in self.roles,
         )
+        self._nodes_ca = settings.server.nodes_ca
+        self.nodes_tls = nodes_tls(self._nodes_ca if "web" in self.roles else "")
+        """How the certificates of nodes are checked that requests are sent to."""
         self._running, self._seq = running, 0
         self._feed = ToldFeed(self._tell_event)
         self._follower = Follower(self._feed.take, self._standing_of)
@@ -160,7 +171,7 @@ class Member:
     def heard(self, message: dict[str, Any]) -> None:
         """What another process says of itself."""
         try:
-            node = node_of(message)
+            node = node_of(message, tokens_go_there="web" in self.roles, ca=self._nodes_ca)
         except ValueError as error:
             self._tell_once("node_refused", str(message.get("name"))[:64], str(error))
             return
@@ -176,7 +187,7 @@ class Member:
             self._follower.beat(node.name, node.run, node.seq, now)
 
     def _tell_once(self, what: str, node: str, hint: str) -> None:
-        if what + node not in self._told:
+        if what + node not in self._told and len(self._told) < MOST:
             self._told.add(what + node)
             log.error(what, node=node, hint=hint)
 
@@ -204,7 +215,8 @@ async def open_member(settings: Settings, running: RunningCalls) -> AsyncIterato
     """This process among the others until the block ends; None where it is the only one.
 
     Raises:
-        BusSettingsError: what [nats] names cannot be read, or this process has no address.
+        BusSettingsError: what [nats] or `server.nodes_ca` names cannot be read, or this process
+            has no address.
     """
     if not settings.joins_others:
         yield None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
+from telephony.access import is_loopback
 from voicebot.exchange.address import unsafe
 
 BEAT_S: Final = 1.0
@@ -15,6 +17,34 @@ GONE_S: Final = 5.0
 """Who has said nothing for so long is gone."""
 LOST_S: Final = 3600.0
 """So long people are told that he is."""
+
+Listed = tuple[dict[str, Any], ...]
+_Number = int | float
+_OF_SURGE: Final = {"line": str, "mode": str, "since": _Number, "newest": dict | None}
+_OF_WAITING: Final = {
+    "call_id": str,
+    "handoff": str,
+    "wants": list | tuple,
+    "waited_s": _Number,
+    "score": _Number,
+}
+
+
+def _each_with(types: Mapping[str, Any]) -> AfterValidator:
+    """Screens go by these keys; others may be there too."""
+
+    def checked(listed: Listed) -> Listed:
+        for each in listed:
+            wrong = [
+                name
+                for name, wanted in types.items()
+                if name not in each or not isinstance(each[name], wanted)
+            ]
+            if wrong:
+                raise ValueError(f"{', '.join(wrong)} is missing or wrong")
+        return listed
+
+    return AfterValidator(checked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +65,14 @@ class Node:
         callers: numbers of the calls that run or wait for people there, one for each call, as
             `callers_elsewhere.digest` has them.
         calling_back: (number, since when) it calls back over danger; seconds since the epoch.
+        tells_arrivals: each call that it is offered, as it comes (`subjects.SURGE_ARRIVALS`).
         leaves: it is ending, and this is its last word.
     """
 
-    name: str
-    run: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    run: Annotated[str, Field(max_length=64)]
     roles: tuple[str, ...]
-    address: str
+    address: Annotated[str, Field(max_length=256)]
     seq: int = 0
     ready: bool = False
     stopping: bool = False
@@ -49,10 +80,11 @@ class Node:
     room: int = 0
     lines: int = 0
     lines_room: int = 0
-    waiting: tuple[dict[str, Any], ...] = ()
-    surge: tuple[dict[str, Any], ...] = ()
+    waiting: Annotated[Listed, _each_with(_OF_WAITING)] = ()
+    surge: Annotated[Listed, _each_with(_OF_SURGE)] = ()
     callers: tuple[str, ...] = ()
     calling_back: tuple[tuple[str, float], ...] = ()
+    tells_arrivals: bool = False
     leaves: bool = False
 
     def message(self) -> dict[str, Any]:
@@ -63,11 +95,16 @@ class Node:
 _NAMES = frozenset(each.name for each in fields(Node))
 _AS_TOLD = TypeAdapter(Node)
 MOST: Final = 500
-"""Nodes that are listed; one more is not."""
+"""Nodes that are listed, and as many that are lost; one more is not."""
 
 
-def node_of(message: Mapping[str, Any]) -> Node:
+def node_of(message: Mapping[str, Any], *, tokens_go_there: bool = False, ca: str = "") -> Node:
     """What another process has told; keys of newer versions are passed over.
+
+    Parameters:
+        tokens_go_there: this process sends it requests with the tokens of those who made them.
+        ca: `server.nodes_ca`. Without one of the installation's own whoever has any certificate
+            could be a node.
 
     Raises:
         ValueError: it is no such message, or nobody's token may be sent to its address.
@@ -80,6 +117,11 @@ def node_of(message: Mapping[str, Any]) -> Node:
         raise ValueError(f"What a node tells of itself is wrong: {', '.join(wrong)}.") from None
     if reason := unsafe(node.address):
         raise ValueError(f"The address of a node is refused: {reason}.")
+    if tokens_go_there and not ca and not is_loopback(urlsplit(node.address).hostname or ""):
+        raise ValueError(
+            "The address of a node is refused: its certificate would be checked with the system's "
+            "authorities alone. Set server.nodes_ca to your own."
+        )
     return node
 
 
@@ -114,7 +156,7 @@ class Nodes:
         found = [self._known[name] for name in gone]
         for node in found:
             self._forget(node.name)
-            if "media" in node.roles:
+            if "media" in node.roles and len(self.lost(at)) < MOST:
                 self._lost[node.name] = node, at
         return found
 

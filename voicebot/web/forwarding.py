@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -82,10 +80,16 @@ class Forwarding:
         self._app, self._service = app, service
         assert service.member is not None
         self._member = service.member
-        self._tls = _tls(service.settings.server.nodes_ca)
+        self._tls = self._member.nodes_tls
         self._client: httpx.AsyncClient | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                await self._close()
+            return
         wanted = concerns(scope["path"]) if scope["type"] in ("http", "websocket") else None
         if wanted is None or BETWEEN_NODES in Headers(scope=scope):
             await self._app(scope, receive, send)
@@ -142,6 +146,11 @@ class Forwarding:
         if call_id in self._service.sessions:
             return None
         return self._member.nodes.lost_with(call_id)
+
+    async def _close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
 
     # ── HTTP ──────────────────────────────────────────────────────────────────────
 
@@ -247,12 +256,3 @@ async def _refuse(
 ) -> None:
     answer = JSONResponse(body, status, {"Retry-After": "2", "Cache-Control": "no-store"})
     await answer(scope, receive, send)
-
-
-def _tls(nodes_ca: str) -> ssl.SSLContext:
-    """How the other nodes' certificates are checked.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    return ssl.create_default_context(cafile=str(Path(nodes_ca).expanduser()) if nodes_ca else None)

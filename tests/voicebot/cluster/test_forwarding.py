@@ -196,6 +196,30 @@ async def test_an_act_that_is_not_answered_is_said_to_be_done_perhaps(
     assert (stream.status_code, stream.json()) == (503, AWAY)
 
 
+async def test_its_connections_end_with_the_application(
+    settings: Settings, records: Records, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[httpx.AsyncClient] = []
+
+    class Client(httpx.AsyncClient):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            made.append(self)
+
+    monkeypatch.setattr("voicebot.web.forwarding.httpx.AsyncClient", Client)
+    service: Any = _Service(settings, records)
+    service.member = member
+    app = FastAPI()
+    app.add_middleware(Forwarding, service=service)
+    async with LoopbackServer(app) as server, httpx.AsyncClient(trust_env=False) as client:
+        made.clear()
+        answer = await client.post(f"http://127.0.0.1:{server.port}/v1/agent/calls/a%2Fb/acts")
+        assert answer.status_code == 409
+        (forwarding,) = made
+        assert not forwarding.is_closed
+    assert forwarding.is_closed
+
+
 def test_a_connection_that_idles_is_let_go_before_the_node_closes_it(
     settings: Settings, records: Records
 ) -> None:

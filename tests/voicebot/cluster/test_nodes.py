@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.voicebot.certificates import self_signed
 from voicebot.cluster.bus import Bus
 from voicebot.cluster.errors import BusSettingsError
 from voicebot.cluster.live_events import RunningCalls
@@ -83,8 +87,23 @@ def test_what_is_told_is_understood_also_with_keys_of_a_newer_version() -> None:
     assert node_of(told) == ONE
 
 
+SURGE = {"line": "12345", "mode": "surge", "since": 1.0, "newest": None}
+WAITS = {"call_id": "a", "handoff": "h", "wants": ["110"], "waited_s": 3, "score": 0.5}
+
+
+def test_lines_and_waiting_callers_are_taken_as_they_are_told() -> None:
+    told = replace(ONE, surge=(SURGE, {**SURGE, "later": 1}), waiting=(WAITS,), tells_arrivals=True)
+    assert node_of(json.loads(json.dumps(told.message()))) == told
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"room": "x"}, {"calls": 7}, {"seq": None}, {"waiting": ["x"]}, {"address": 7}]
+    "wrong",
+    [
+        *({"room": "x"}, {"calls": 7}, {"seq": None}, {"waiting": ["x"]}, {"address": 7}),
+        *({"surge": [{**SURGE, "since": "x"}]}, {"surge": [{"line": "12345"}]}),
+        *({"waiting": [{**WAITS, "score": None}]}, {"name": "a\nb"}, {"name": "n" * 65}),
+        {"address": "https://" + "a" * 300},
+    ],
 )
 def test_a_node_that_tells_nonsense_of_itself_is_refused_by_the_name_of_the_field(
     wrong: dict[str, object],
@@ -93,12 +112,42 @@ def test_a_node_that_tells_nonsense_of_itself_is_refused_by_the_name_of_the_fiel
         node_of({**ONE.message(), **wrong})
 
 
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=12,
+)
+
+
+@given(
+    told=st.dictionaries(st.sampled_from(sorted(ONE.message())) | st.text(max_size=9), _JSON),
+    whole=st.booleans(),
+)
+def test_whatever_comes_is_a_node_or_refused(told: dict[str, object], whole: bool) -> None:
+    try:
+        node = node_of({**(ONE.message() if whole else {}), **told}, tokens_go_there=True)
+    except ValueError:
+        return
+    assert all(isinstance(each["line"], str) for each in node.surge)
+    assert sorted(waiting_first(node.waiting), key=str) == sorted(node.waiting, key=str)
+
+
 def test_however_many_names_come_so_many_nodes_are_listed_and_no_more(nodes: Nodes) -> None:
     for number in range(2 * MOST):
         nodes.heard(replace(ONE, name=f"n{number}"), 100.0)
     assert len(nodes.all) == MOST
     nodes.heard(replace(ONE, room=3), 101.0)
     assert nodes.named("one") == replace(ONE, room=3), "who is known is heard on"
+
+
+def test_however_many_fall_silent_so_many_are_told_of_and_no_more() -> None:
+    nodes = Nodes("web")
+    for at in range(3):
+        for number in range(MOST):
+            nodes.heard(replace(ONE, name=f"n{at}-{number}"), at * 10.0)
+        assert len(nodes.silent(at * 10.0 + GONE_S)) == MOST
+    assert len(nodes.lost(30.0)) == MOST
+    assert nodes.lost(LOST_S + 30.0) == {}
 
 
 def test_callers_of_several_nodes_wait_in_one_line_the_most_urgent_first() -> None:
@@ -128,6 +177,37 @@ def test_a_node_that_would_have_tokens_in_plain_text_is_no_node(settings: Settin
     web.heard(replace(ONE, address="https://10.0.0.7:8445").message())
     web.heard(TWO.message())
     assert [node.name for node in web.nodes.all] == ["one", "two"]
+
+
+def test_no_token_goes_to_another_machine_whose_certificate_anybody_could_have(
+    settings: Settings,
+) -> None:
+    pages = member(settings, node="web", roles=("web",))
+    pages.heard(replace(ONE, address="https://10.0.0.7:8445").message())
+    assert pages.nodes.all == ()
+    pages.heard(replace(TWO, address="https://127.0.0.1:8445").message())
+    assert [node.name for node in pages.nodes.all] == ["two"]
+
+
+def test_with_an_authority_of_ones_own_they_are_believed(
+    settings: Settings, tmp_path: Path
+) -> None:
+    certificate, _ = self_signed(tmp_path)
+    pages = member(settings, node="web", roles=("web",), nodes_ca=str(certificate))
+    pages.heard(replace(ONE, address="https://10.0.0.7:8445").message())
+    assert [node.name for node in pages.nodes.all] == ["one"]
+
+
+@pytest.mark.parametrize("wrong", ["", "no certificate"])
+def test_an_authority_that_cannot_be_read_is_said_at_the_start(
+    settings: Settings, tmp_path: Path, wrong: str
+) -> None:
+    file = tmp_path / "nodes.pem"
+    if wrong:
+        file.write_text(wrong)
+    with pytest.raises(BusSettingsError, match=r"server\.nodes_ca: .*nodes\.pem cannot be used"):
+        member(settings, node="web", roles=("web",), nodes_ca=str(file))
+    member(settings, node="media", roles=("media",), nodes_ca=str(file))  # sends nothing there
 
 
 def test_who_listens_everywhere_must_say_where_he_is_reached(settings: Settings) -> None:

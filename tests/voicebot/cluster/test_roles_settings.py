@@ -58,6 +58,28 @@ def test_whoever_makes_links_to_pages_knows_where_they_are(
     assert load_settings(written(tmp_path, text + public)).joins_others
 
 
+CA = 'nodes_ca = "/etc/voicebot/nodes.pem"\n'
+
+
+@pytest.mark.parametrize(
+    ("server", "nats"),
+    [
+        ('address = "https://web.example:8445"\n', NATS),
+        ("", '[nats]\nservers = ["tls://nats.example:4222"]\n'),
+    ],
+)
+def test_pages_beyond_this_machine_need_an_authority_for_the_nodes(
+    tmp_path: Path, server: str, nats: str
+) -> None:
+    def text(roles: str, more: str = "") -> str:
+        return f"[server]\nroles = {roles}\n{server}{more}{nats}{POSTGRESQL}"
+
+    with pytest.raises(ConfigError, match=r"server\.nodes_ca: the role web .*\.example"):
+        load_settings(written(tmp_path, text('["web"]')))
+    assert load_settings(written(tmp_path, text('["web"]', CA))).joins_others
+    assert load_settings(written(tmp_path, text('["media"]'))).joins_others, "it asks no node"
+
+
 def test_no_role_and_an_unknown_one_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no role is named"):
         load_settings(written(tmp_path, "[server]\nroles = []\n"))
