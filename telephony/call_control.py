@@ -70,6 +70,8 @@ class CallInfo:
         called: the reference of `CallControl.call_out` that this call answers: the person
             who was called is its caller. "" for a call that came from outside.
         waited: it was given to people (`DivertibleCall`), and nobody answered in time.
+        signalled: the id by which the caller's switch knows the call (SIP's Call-ID), the same
+            at each of several nodes that it tries one after the other; "" where it is `call_id`.
     """
 
     call_id: str
@@ -80,6 +82,7 @@ class CallInfo:
     order: str = ""
     called: str = ""
     waited: bool = False
+    signalled: str = ""
 
 
 class Rejection(StrEnum):

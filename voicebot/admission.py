@@ -7,6 +7,7 @@ hand-off have room for it, or the caller's switch is told so and tries elsewhere
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -14,6 +15,14 @@ from typing import Protocol
 
 from telephony.call_control import CallInfo, Rejection, Trunk
 from voicebot.config_telephony import Admission as AdmissionSettings
+
+
+def offer_key(info: CallInfo) -> str:
+    """A call's own, 24 hex digits: the same at each node that the caller's switch tries, so that
+    who is refused at one and served by the next is one caller. A digest of what was signalled.
+    """
+    signalled = (info.signalled or info.call_id).encode(errors="surrogatepass")
+    return hashlib.blake2b(signalled, digest_size=12, person=b"vb-offer").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from telephony.dialing import DutyDirectory
 from telephony.errors import CallError, MediaStreamError
 from telephony.numbers import caller_number
 from telephony.stream_start import StreamStart, receive_start
-from voicebot.admission import Admission, Occupancy
+from voicebot.admission import Admission, Occupancy, offer_key
 from voicebot.call.agent_desks import AgentDesks
 from voicebot.call.engines import Engines, open_engines
 from voicebot.call.journal import Journal
@@ -42,15 +42,14 @@ from voicebot.callers.service import CallerService
 from voicebot.cluster import subjects
 from voicebot.cluster.callers_elsewhere import CallersElsewhere, digest, digests
 from voicebot.cluster.everywhere import (
-    follow_figures,
     offer_recordings,
-    shared_figures,
     surge_everywhere,
     waiting_elsewhere,
     with_nodes,
 )
 from voicebot.cluster.nodes import Node
 from voicebot.cluster.signs_of_life import tell_life
+from voicebot.cluster.surge_elsewhere import follow_surge, surge_elsewhere
 from voicebot.config import Settings
 from voicebot.duty.following import follow_directory
 from voicebot.endpoints import Endpoint
@@ -154,7 +153,7 @@ class Service:
             lambda: self._admission.room,
             lambda number, at: bool(self.callers.limited.last_day(number, at)),
             self._in_danger,
-            shared_figures(member),
+            surge_elsewhere(member),
         )
         self.incidents = IncidentWatch(
             records, engines.library, self._sessions.keys, self._tell_incident
@@ -162,7 +161,7 @@ class Service:
         self._diverting = Diverting(records, self.surge, self.callers.window)
         self.started_at = time.time()
         if member is not None:
-            follow_figures(member, self.surge)
+            follow_surge(member, self.surge)
             offer_recordings(member, self._recordings)
             member.describe_with(self._described)
             member.bus.subscribe(subjects.HEARTBEATS, lambda _: self.call_backs.give_way())
@@ -389,11 +388,13 @@ class Service:
         log.warning("call_refused", reason=why.value)
         self.metrics.refused(why.value)
         if why in REFUSED:
-            info = call.info
-            self.records.refuse_call(info.call_id, info.did, why.value, time.time())
-            self.callers.turned_away(info, why)
+            self._not_answered(call.info, why.value)
+            self.callers.turned_away(call.info, why)
         self._offered(call.info.called, served=False)
         await call.reject(why, self.settings.admission.retry_after_s)
+
+    def _not_answered(self, info: CallInfo, why: str) -> None:
+        self.records.refuse_call(info.call_id, info.did, why, time.time(), offer_key(info))
 
     def _offered(self, reference: str, *, served: bool) -> None:
         """What became of an answered call of ours; nothing for any other."""
@@ -429,7 +430,7 @@ class Service:
         except CallError as error:
             log.warning("call_not_answered", reason=error.code)
             self.metrics.refused(NOT_ANSWERED)
-            self.records.refuse_call(info.call_id, info.did, NOT_ANSWERED, time.time())
+            self._not_answered(info, NOT_ANSWERED)
             self._offered(info.called, served=False)
             return
         self._offered(info.called, served=True)
@@ -444,6 +445,7 @@ class Service:
                 partial(self.engines.text, line=started.serves_as or info.did),
                 offered_at,
                 self.callers.window,
+                offer_key(info),
             ),
             directory=self._directory,
             desk_token=self._desk_token,

@@ -28,14 +28,9 @@ from voicebot.call.engines import Engines, open_engines
 from voicebot.call.live import LiveFeed
 from voicebot.call.pipeline import refuse
 from voicebot.call.waiting_lines import WaitingLines
-from voicebot.cluster.everywhere import (
-    follow_figures,
-    shared_figures,
-    surge_everywhere,
-    waiting_elsewhere,
-    with_nodes,
-)
+from voicebot.cluster.everywhere import surge_everywhere, waiting_elsewhere, with_nodes
 from voicebot.cluster.nodes import Node
+from voicebot.cluster.surge_elsewhere import follow_surge, surge_elsewhere
 from voicebot.config import Settings
 from voicebot.duty.following import follow_directory
 from voicebot.jobs import jobs_of
@@ -80,12 +75,12 @@ class CallFreeService:
             self._room,
             lambda number, at: False,
             lambda number: False,
-            shared_figures(member),
+            surge_elsewhere(member),
         )
         self.started_at = time.time()
         self._stopping = False
         if member is not None:
-            follow_figures(member, self.surge)
+            follow_surge(member, self.surge)
             member.describe_with(self._described)
 
     @property

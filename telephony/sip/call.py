@@ -76,6 +76,7 @@ class SipCall:
             rate=self.rate,
             trunk=Trunk.POLICE if values["police"] else Trunk.PUBLIC,
             order=values["order"],
+            signalled=values["sip_id"],
         )
         self._events: CallEvents | None = None
         self._legs: dict[int, SipLeg] = {}

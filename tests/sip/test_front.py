@@ -282,8 +282,10 @@ async def test_sipp_is_answered(tmp_path):
         sipp = await asyncio.create_subprocess_exec(
             "sipp", f"127.0.0.1:{bot.endpoint.port}", "-sn", "uac", "-i", "127.0.0.1",
             "-s", "12345", "-m", "6", "-l", "3", "-r", "3", "-d", "500", "-nostdin",
+            "-cid_str", "call-%u@sipp",
             cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         calls = [await bot.call() for _ in range(6)]
         assert await asyncio.wait_for(sipp.wait(), 90) == 0
         assert all(call.info.did == "12345" for call in calls)
+        assert {call.info.signalled for call in calls} == {f"call-{n}@sipp" for n in range(1, 7)}

@@ -51,6 +51,7 @@ class Days:
         did: str = "12345",
         region: str | None = None,
         lasted: float = 120.0,
+        offer_key: str | None = None,
     ) -> str:
         """One answered call; `rang` None: when it was offered is not known."""
         self._number += 1
@@ -63,6 +64,7 @@ class Days:
             started_at=offered + (rang or 0.0),
             recording="",
             offered_at=None if rang is None else offered,
+            offer_key=offer_key,
         )
         if outcome is not None:
             ended_at = offered + (rang or 0.0) + lasted
@@ -71,11 +73,17 @@ class Days:
             )
         return call_id
 
-    def refused(self, moment: float, did: str = "12345") -> None:
+    def refused(self, moment: float, did: str = "12345", offer_key: str | None = None) -> str:
         self._number += 1
         write.refuse_call(
-            self.session, call_id=f"r{self._number}", did=did, reason="full", at=moment
+            self.session,
+            call_id=f"r{self._number}",
+            did=did,
+            reason="full",
+            at=moment,
+            offer_key=offer_key,
         )
+        return f"r{self._number}"
 
     def diverted(
         self,

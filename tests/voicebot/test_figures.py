@@ -50,6 +50,21 @@ def test_a_call_refused_twice_over_from_the_spool_counts_once(session: Session) 
     assert len(refused_rows(session)) == 1
 
 
+def test_who_is_refused_by_one_node_and_served_by_the_next_counts_as_served(
+    session: Session, days: Days
+) -> None:
+    days.refused(at(2, "10:59:59"), offer_key="k1")  # in whatever order the two are written
+    days.call(at(2, "11:00:00"), offer_key="k1")
+    days.call(at(2, "11:00:00"), offer_key="k2")
+    days.refused(at(2, "10:59:59"), offer_key="k2")
+    for _ in range(3):  # by each of three nodes
+        days.refused(at(2, "12:00:00"), offer_key="k3")
+    days.refused(at(2, "12:00:00"))  # before there were keys
+    days.refused(at(2, "12:00:00"))
+    found = of_day(session, 2)
+    assert (value(found, "calls"), value(found, "connection")) == (5, 2 / 5)
+
+
 def test_answered_within_15_seconds_counts_from_the_ringing(session: Session, days: Days) -> None:
     days.call(at(2, "08:00:00"), rang=2.0)
     days.call(at(2, "08:01:00"), rang=15.0)

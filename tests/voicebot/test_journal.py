@@ -88,11 +88,11 @@ async def test_an_ordinary_call_has_neither() -> None:
 
 async def test_when_the_line_rang_is_on_record_beside_when_it_was_answered() -> None:
     saved = Saved()
-    journal = Journal(cast(Any, saved), cast(Any, Unwatched()), str, 1000.0)
+    journal = Journal(cast(Any, saved), cast(Any, Unwatched()), str, 1000.0, offer_key="k")
     await journal.start(CallStarted(0.0, "c1", "13800138000", "12345"), "")
     if journal._flusher is not None:
         journal._flusher.cancel()
-    assert saved.started[-1] == 1000.0
+    assert saved.started[-2:] == (1000.0, "k")
     assert saved.started[3] > 1000.0
 
 

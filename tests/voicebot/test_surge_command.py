@@ -14,7 +14,7 @@ from tests.voicebot.conftest import Voicebot
 from voicebot.clock import BEIJING
 from voicebot.commands.surge_status import lines_of
 from voicebot.config import Settings
-from voicebot.figures.tables import RefusedCallRow
+from voicebot.figures.tables import AnsweredOfferRow, RefusedCallRow
 from voicebot.records.store import Records
 from voicebot.records.tables import CallRow
 from voicebot.surge import forecasting
@@ -114,7 +114,11 @@ async def test_expectations_are_learnt_from_answered_refused_and_diverted_calls(
         for day in range(14):
             at = (first + timedelta(days=day)).timestamp()
             session.add(CallRow(id=f"a{day}", did="12345", offered_at=at, started_at=at))
+            session.add(AnsweredOfferRow(offer_key=f"key-{day}", call_id=f"a{day}"))
             session.add(RefusedCallRow(call_id=f"r{day}", did="12345", reason="full", at=at))
+            served = RefusedCallRow(call_id=f"s{day}", did="12345", reason="full", at=at)
+            served.offer_key = f"key-{day}"  # by another node, which has answered it
+            session.add(served)
             for destination, name in (("queue", "q"), ("bot", "b")):
                 session.add(
                     SurgeDecisionRow(

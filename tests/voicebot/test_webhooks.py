@@ -123,7 +123,7 @@ def surge(session: Session) -> None:
         "because": "等候过长",
         "figures": {"wait_s": 90.0, "outlook_s": 200.0, "override": None},
     }
-    operations.note_surge_decision(session, **decision, at=NOON, was="normal")
+    operations.note_surge_decision(session, **decision, at=NOON, was="normal", node="media1")
     operations.note_surge_decision(session, **{**decision, "call_id": "C2"}, at=NOON + 1)
 
 
@@ -222,6 +222,27 @@ def test_what_comes_twice_out_of_the_spool_is_told_once(subscribed: Engine) -> N
     events = [row.event for row in told(subscribed)]
     assert sorted(events) == sorted([*TELLS[ended], *TELLS[handed_off], *TELLS[ticket],
                                      *TELLS[surge]])  # fmt: skip
+
+
+def test_nodes_that_see_a_surge_otherwise_are_told_apart(subscribed: Engine) -> None:
+    with Session(subscribed) as session, session.begin():
+        surge(session)
+    with Session(subscribed) as session, session.begin():
+        operations.note_surge_decision(
+            session,
+            call_id="C3",
+            line="12345",
+            destination="seat",
+            reason="seat_free",
+            mode="normal",
+            because="",
+            figures={},
+            at=NOON,
+            was="surge",
+            node="media2",
+        )
+    found = [(row.data["node"], row.data["was"], row.data["mode"]) for row in told(subscribed)]
+    assert found == [("media1", "normal", "surge"), ("media2", "surge", "normal")]
 
 
 @pytest.mark.parametrize("happens", TELLS, ids=lambda each: each.__name__)

@@ -48,6 +48,7 @@ class Journal:
         text: the words of an utterance, for the transcript.
         offered_at: when the line rang, seconds since the epoch.
         window: when callers may be called back.
+        offer_key: the call's, as `voicebot.admission.offer_key` has it.
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class Journal:
         text: Callable[[act.Say], str],
         offered_at: float | None = None,
         window: Window = Window(),  # noqa: B008 - frozen
+        offer_key: str | None = None,
     ) -> None:
         self._records, self._live, self._text = records, live, text
-        self._offered_at, self._window = offered_at, window
+        self._offered_at, self._window, self._offer_key = offered_at, window, offer_key
         self._call_id = self._caller = self._did = self._order = ""
         self._trunk = "public"
         self._began, self._ticking = time.time(), time.monotonic()
@@ -137,7 +139,13 @@ class Journal:
         self._trunk, self._order = start.trunk, start.order
         self._began, self._ticking = time.time(), time.monotonic()
         await self._records.start_call(
-            start.call_id, start.caller, start.did, self._began, recording, self._offered_at
+            start.call_id,
+            start.caller,
+            start.did,
+            self._began,
+            recording,
+            self._offered_at,
+            self._offer_key,
         )
         self._publish(
             0.0,

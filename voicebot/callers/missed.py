@@ -17,6 +17,7 @@ from voicebot.callers.errors import NotKnown
 from voicebot.callers.limits import name_of
 from voicebot.callers.missed_rules import BROKEN, QUEUED, Due, is_surer
 from voicebot.callers.tables import MissedCallRow
+from voicebot.figures.refusals import served_elsewhere
 from voicebot.figures.tables import DivertedCallRow
 from voicebot.records.reading import plain
 from voicebot.records.tables import CallRow
@@ -94,7 +95,9 @@ def went_on(session: Session, call_id: str) -> None:
 
 
 def called_again(session: Session) -> list[str]:
-    """Waiting missed calls whose caller has called since and got through."""
+    """Waiting missed calls whose caller has called since and got through, or whom the next node
+    has served when one had refused him: what came of that call is the call's own to tell.
+    """
     since_refused = and_(
         MissedCallRow.why == "refused", CallRow.started_at > MissedCallRow.at - CLOCKS_DIFFER_S
     )
@@ -103,12 +106,10 @@ def called_again(session: Session) -> list[str]:
         or_(CallRow.started_at > MissedCallRow.at, since_refused),
         CallRow.outcome.in_(GOT_THROUGH),
     )
+    served = and_(MissedCallRow.why == "refused", served_elsewhere(MissedCallRow.call_id))
+    got_through = or_(later.correlate(MissedCallRow), served)
     waiting = MissedCallRow.state == "waiting"
-    return list(
-        session.scalars(
-            select(MissedCallRow.call_id).where(waiting, later.correlate(MissedCallRow))
-        )
-    )
+    return list(session.scalars(select(MissedCallRow.call_id).where(waiting, got_through)))
 
 
 def settle_called_again(session: Session, at: float) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,27 +64,6 @@ def surge_everywhere(
     if member is None or not member.nodes.media:
         return status
     return with_nodes_lines(status, [node.surge for node in member.nodes.media])
-
-
-def shared_figures(member: Member | None) -> Callable[[dict[str, Any]], None]:
-    """Tells the others the seats that were told to this process, and whom it gave to them."""
-    if member is None:
-        return lambda _: None
-
-    def share(told: dict[str, Any]) -> None:
-        member.bus.publish(subjects.SURGE_FIGURES, {**told, "node": member.nodes.own})
-
-    return share
-
-
-def follow_figures(member: Member, control: SurgeControl) -> None:
-    """Takes the seats that were told to other processes, and whom these gave to them."""
-
-    def take(told: dict[str, Any]) -> None:
-        if told["node"] != member.nodes.own:
-            control.take(told)
-
-    member.bus.subscribe(subjects.SURGE_FIGURES, take)
 
 
 def offer_recordings(member: Member, folder: Path) -> None:

@@ -14,8 +14,13 @@ WORDS: Final = "live-words"
 """What is said of a call where it does not run: ``{"node", "run", "event"}``."""
 
 SURGE_FIGURES: Final = "surge-figures"
-"""A line's seats as an ACD or the PBX has told them to one process, ``{"node", "report",
-"settles_s"}``; a caller whom one has given to seats, ``{"node", "sent": {"line", "region"}}``."""
+"""``{"node"}`` and `voicebot.surge.shared.SeatsTold`."""
+
+SURGE_SENT: Final = "surge-sent"
+"""``{"node"}`` and `voicebot.surge.shared.SentToSeats`."""
+
+SURGE_ARRIVALS: Final = "surge-arrivals"
+"""``{"node"}`` and `voicebot.surge.shared.Arrived`."""
 
 RECORDINGS: Final = "recordings"
 """Asked of all nodes with calls; who has the file of ``{"name"}`` answers ``{"node", "state"}``."""

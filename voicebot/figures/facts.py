@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from voicebot.callers.tables import EvaluationRow
 from voicebot.figures.indicators import ANSWER_S
+from voicebot.figures.refusals import never_served
 from voicebot.figures.tables import DivertedCallRow, RefusedCallRow
 from voicebot.records.tables import CallRow, HandoffRow, TicketRow
 
@@ -72,7 +73,7 @@ def _calls(_: float) -> dict[str, Column]:
 
 
 def _refused(_: float) -> dict[str, Column]:
-    return {"refused": _if(RefusedCallRow.call_id.is_not(None))}
+    return {"refused": _if(never_served())}
 
 
 _met = DivertedCallRow.became == "met"

@@ -18,6 +18,19 @@ class RefusedCallRow(Base):
     reason: Mapped[str] = mapped_column(String(16))
     """`telephony.call_control.Rejection`, or ``not_answered``: the line was gone first."""
     at: Mapped[float] = mapped_column(index=True)
+    offer_key: Mapped[str | None] = mapped_column(String(24), index=True)
+    """`voicebot.admission.offer_key`; None: from before there were any."""
+
+
+class AnsweredOfferRow(Base):
+    """A call that was answered, by the key that it has at whichever node; of its caller nothing is
+    kept (`voicebot.figures.refusals`).
+    """
+
+    __tablename__ = "answered_offer"
+
+    offer_key: Mapped[str] = mapped_column(String(24), primary_key=True)
+    call_id: Mapped[str] = mapped_column(String(128))
 
 
 class DivertedCallRow(Base):

@@ -27,7 +27,7 @@ from voicebot.callers.operations import (
 from voicebot.clock import BEIJING
 from voicebot.duty.directory import notice_address
 from voicebot.duty.notices.opening import open_notice
-from voicebot.figures.tables import DivertedCallRow, RefusedCallRow
+from voicebot.figures.tables import AnsweredOfferRow, DivertedCallRow, RefusedCallRow
 from voicebot.records import breaking_off
 from voicebot.records.readdressing import address
 from voicebot.records.tables import (
@@ -63,11 +63,13 @@ def start_call(
     recording: str,
     offered_at: float | None = None,
     run: str | None = None,
+    offer_key: str | None = None,
 ) -> None:
     """Put a call on record.
 
     Parameters:
         run: of the process that has it (`voicebot.cluster.tables.MediaRunRow`).
+        offer_key: as `voicebot.admission.offer_key` has it.
 
     Raises:
         DoubleCall: there is another call of this id; it stays as it is.
@@ -78,16 +80,24 @@ def start_call(
     call.caller, call.did = caller, did
     call.started_at, call.recording = started_at, recording
     call.offered_at, call.run = offered_at, run
+    if offer_key is not None:
+        answered = {"offer_key": offer_key, "call_id": call_id}
+        _insert_new(session, AnsweredOfferRow, [answered])
     call_started(session, call)
 
 
-def refuse_call(session: Session, *, call_id: str, did: str, reason: str, at: float) -> None:
+def refuse_call(
+    session: Session,
+    *,
+    call_id: str,
+    did: str,
+    reason: str,
+    at: float,
+    offer_key: str | None = None,
+) -> None:
     """A call that was offered and not answered, for the figures; without its caller's number."""
-    _insert_new(
-        session,
-        RefusedCallRow,
-        [{"call_id": call_id, "did": did, "reason": reason, "at": at}],
-    )
+    refused = {"call_id": call_id, "did": did, "reason": reason, "at": at, "offer_key": offer_key}
+    _insert_new(session, RefusedCallRow, [refused])
 
 
 def note_diverted(

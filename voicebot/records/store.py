@@ -143,10 +143,12 @@ class Records:
         started_at: float,
         recording: str = "",
         offered_at: float | None = None,
+        offer_key: str | None = None,
     ) -> Awaitable[bool]:
         """False as well where another call of this id is on record.
 
-        `offered_at`: when the line rang; `started_at`: when it was answered.
+        `offered_at`: when the line rang; `started_at`: when it was answered; `offer_key`: as
+        `voicebot.admission.offer_key` has it.
         """
         return self._write(
             "start_call",
@@ -157,11 +159,18 @@ class Records:
             recording=recording,
             offered_at=offered_at,
             run=self.run_id,
+            offer_key=offer_key,
         )
 
-    def refuse_call(self, call_id: str, did: str, reason: str, at: float) -> Awaitable[bool]:
-        """A call that was offered and not answered; it counts in the figures."""
-        return self._write("refuse_call", call_id=call_id, did=did, reason=reason, at=at)
+    def refuse_call(
+        self, call_id: str, did: str, reason: str, at: float, offer_key: str | None = None
+    ) -> Awaitable[bool]:
+        """A call that was offered and not answered; it counts in the figures, unless another node
+        has answered it (`voicebot.figures.refusals`).
+        """
+        return self._write(
+            "refuse_call", call_id=call_id, did=did, reason=reason, at=at, offer_key=offer_key
+        )
 
     def note_diverted(
         self,

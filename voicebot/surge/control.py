@@ -6,14 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
 from flows.forecast import Profile, Situation
 from flows.surge import Decision, Destination, Figures, Kind, Policy, Reason, State, decide
 from telephony.call_control import CallInfo, DivertibleCall, QueueState, Trunk
-from voicebot.admission import Room
+from voicebot.admission import Room, offer_key
 from voicebot.callers.days import local
 from voicebot.config import Settings
 from voicebot.config_surge import SurgeQueue
@@ -25,6 +24,7 @@ from voicebot.surge.board import SETTLES_S, Board, GroupReport, SeatReport
 from voicebot.surge.decisions import kept
 from voicebot.surge.measured import Measured
 from voicebot.surge.orders import Standing
+from voicebot.surge.shared import ALONE, Arrived, Others, SeatsTold, SentToSeats, Told
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ class SurgeControl:
     room: what the bot has for ordinary calls at this moment.
     is_limited: the number has no seat (骚扰限制) at a moment.
     in_danger: a call of this number broke off in danger, and it is being called back.
-    share: given what the others of the installation need for their figures, as `take` takes it.
+    others: of the installation; told what their figures need, as `take` takes it.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class SurgeControl:
         room: Callable[[], Room],
         is_limited: Callable[[str, float], bool],
         in_danger: Callable[[str], bool],
-        share: Callable[[dict[str, Any]], None] = lambda _: None,
+        others: Others = ALONE,
     ) -> None:
         self._records = records
         self._room, self._is_limited, self._in_danger = room, is_limited, in_danger
-        self._share = share
+        self._others, self._node = others, settings.node
         self.take_settings(settings)
         self._states = {did: State(since=time.time()) for did in self._policies}
         self._newest: dict[str, Decision] = {}
@@ -121,7 +121,7 @@ class SurgeControl:
     async def _route(self, call: object, info: CallInfo) -> Routed:
         at = time.time()
         if not (info.called or info.waited):
-            self._arrivals.note(info.did, at)
+            self._arrived(info, at)
         if isinstance(call, DivertibleCall):
             await self._ask_queues(call, info.did)
             at = time.time()
@@ -142,7 +142,7 @@ class SurgeControl:
         if self.board.knows(info.did) or decision.override is not None:
             note = kept(decision, figures, policy, info.call_id, info.did, at)
             if decision.mode is not before:
-                note["was"] = before.value
+                note |= {"was": before.value, "node": self._node}
             self._records.note_surge_decision(note)
         # Without figures and orders all is as it is without surge control.
         controlled = decision.wait_s is not None or decision.override is not None
@@ -156,25 +156,32 @@ class SurgeControl:
     def tell(self, report: SeatReport, at: float, settles_s: float = SETTLES_S) -> None:
         """A line's seats, as they were told to this process."""
         self.board.tell(report, at, settles_s)
-        self._share({"report": report.model_dump(mode="json"), "settles_s": settles_s})
+        self._others.tell(SeatsTold(report=report, settles_s=settles_s))
 
     def gone_to_people(self, did: str, region: str) -> None:
         """A caller was given to the seats of a region; "" for the line's own."""
         self.board.sent(did, region, time.time())
-        self._share({"sent": {"line": did, "region": region}})
+        self._others.tell(SentToSeats(line=did, region=region))
 
-    def take(self, told: Mapping[str, Any]) -> None:
-        """What another process has shared: seats that were told to it, or a caller whom it gave
-        to seats. Times are those of this process's clock.
-
-        Raises:
-            KeyError, ValueError: it is neither.
+    def take(self, told: Told) -> None:
+        """What another process tells. Times are those of this process's clock; what concerns a
+        line that is none of ours is passed over.
         """
-        if "sent" in told:
-            self.board.sent(str(told["sent"]["line"]), str(told["sent"]["region"]), time.time())
-            return
-        settles_s = float(told.get("settles_s", SETTLES_S))
-        self.board.tell(SeatReport.model_validate(told["report"]), time.time(), settles_s)
+        at = time.time()
+        match told:
+            case SeatsTold(report=report) if report.line in self._policies:
+                self.board.tell(report, at, told.settles_s)
+            case SentToSeats(line=line) if line in self._policies:
+                self.board.sent(line, told.region, at)
+            case Arrived(line=line) if line in self._policies:
+                self._arrivals.note(line, at, told.key)
+            case _:
+                pass
+
+    def _arrived(self, info: CallInfo, at: float) -> None:
+        key = offer_key(info)
+        if self._arrivals.note(info.did, at, key, self._others.stands_for()):
+            self._others.tell(Arrived(line=info.did, key=key))
 
     def figures(self, did: str, at: float) -> Figures:
         """What is known of a line now."""

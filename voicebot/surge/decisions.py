@@ -50,17 +50,18 @@ def finite(number: float | None) -> float | None:
     return None if number is None or math.isinf(number) else round(number, 1)
 
 
-def note(session: Session, *, was: str = "", **values: Any) -> None:
+def note(session: Session, *, was: str = "", node: str = "", **values: Any) -> None:
     """Keep a call's decision; the newest is kept of one that came back from the seats.
 
     Parameters:
         was: the line's mode before, where the decision has changed it.
+        node: the process that has decided so; its mode is of its own calls.
     """
     kept = session.get(SurgeDecisionRow, values["call_id"])
     if kept is None or kept.at < values["at"]:
         session.merge(SurgeDecisionRow(**values))
     if was:
-        surge_changed(session, values, was)
+        surge_changed(session, values, was, node)
 
 
 def decision_of(session: Session, call_id: str) -> dict[str, Any] | None:

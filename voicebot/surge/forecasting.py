@@ -14,6 +14,7 @@ from flows.surge import Destination
 from voicebot.callers.days import local
 from voicebot.clock import BEIJING
 from voicebot.duty.calendar import DayKind, day_kind
+from voicebot.figures.refusals import never_served
 from voicebot.figures.tables import RefusedCallRow
 from voicebot.records.tables import CallRow
 from voicebot.surge.tables import SurgeDecisionRow
@@ -33,6 +34,7 @@ def profiles(
     offered = func.coalesce(CallRow.offered_at, CallRow.started_at)
     answered = _by_hour(CallRow.did, offered, since.timestamp())
     refused = _by_hour(RefusedCallRow.did, RefusedCallRow.at, since.timestamp())
+    refused = refused.where(never_served())  # the others are in the first
     to_people = _by_hour(SurgeDecisionRow.line, SurgeDecisionRow.at, since.timestamp()).where(
         SurgeDecisionRow.destination != Destination.BOT.value  # those are in the others
     )

@@ -116,17 +116,19 @@ _OF_INCIDENTS = frozenset(
 )
 
 
-def surge_changed(session: Session, decision: Mapping[str, Any], was: str) -> None:
-    """``{"line", "mode", "was", "reason", "wait_s", "outlook_s", "override"}``.
+def surge_changed(session: Session, decision: Mapping[str, Any], was: str, node: str) -> None:
+    """``{"line", "node", "mode", "was", "reason", "wait_s", "outlook_s", "override"}``.
 
     Parameters:
         decision: the one with which the mode changed (`voicebot.surge.decisions.kept`).
         was: the mode before.
+        node: whose mode it is: each process with calls decides by its own room.
     """
     figures = decision["figures"]
     override = figures.get("override") or {}
     data = {
         "line": decision["line"],
+        "node": node,
         "mode": decision["mode"],
         "was": was,
         "reason": decision["reason"],
@@ -135,4 +137,4 @@ def surge_changed(session: Session, decision: Mapping[str, Any], was: str) -> No
         "override": override.get("force"),
     }
     line, at = decision["line"], decision["at"]
-    tell(session, Told("surge.changed", line, at, f"{line}\n{at}", data))
+    tell(session, Told("surge.changed", line, at, f"{line}\n{at}\n{node}", data))

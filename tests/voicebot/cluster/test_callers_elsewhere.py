@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from flows.actions import CallBack
-from flows.events import Interrupted
 from flows.surge import Kind
-from telephony.call_control import CallInfo, Capability, IncomingCall, Rejection
-from telephony.scripted import ScriptedLine
+from telephony.call_control import CallInfo, IncomingCall, Rejection
 from tests.nats_server import NatsServer, nats_server  # noqa: F401
+from tests.voicebot.cluster.two_services import (
+    NUMBER,
+    OTHER,
+    Side,
+    on_postgresql,
+    two_services,
+    until,
+)
 from tests.voicebot.test_app import Engines
 from voicebot.app import Service
 from voicebot.cluster.callers_elsewhere import CallersElsewhere, digest, digests
-from voicebot.cluster.live_events import RunningCalls
-from voicebot.cluster.member import Member, open_member
 from voicebot.cluster.nodes import Node, Nodes, node_of
 from voicebot.config import Settings
-from voicebot.config_nats import Nats
 from voicebot.records.store import Records
 from voicebot.surge.board import GroupReport, SeatReport
-from voicebot.web.console.board import Board
 
-NUMBER, OTHER = "13800138000", "13900139000"
 ONE = Node("one", "r", ("media",), "http://127.0.0.1:1")
-
-
-async def until(holds: Callable[[], object], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - what others tell
-            await asyncio.sleep(0.01)
 
 
 class Offered:
@@ -51,27 +44,6 @@ class Offered:
         self.rejected = why
 
 
-class Side:
-    """One node: a whole service, whose calls last until the test ends them."""
-
-    def __init__(self, service: Service, member: Member) -> None:
-        self.service, self.member = service, member
-        self.line = ScriptedLine(
-            CallInfo("c", NUMBER, "12345"), capabilities=frozenset({Capability.CALLS_OUT})
-        )
-        self.notes: list[str] = []
-
-    def broke_off(self, handoff: str) -> None:
-        wanted = CallBack(NUMBER, Interrupted(handoff, "460200"))
-        self.service.call_backs.begin(self.line, "12345", wanted, self.note)
-
-    async def note(self, note: str) -> None:
-        self.notes.append(note)
-
-    def called(self) -> list[str]:
-        return [reference for _, _, _, reference in self.line.calls_out]
-
-
 @pytest.fixture
 async def sides(
     nats_server: NatsServer,  # noqa: F811
@@ -80,30 +52,16 @@ async def sides(
     records: Records,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[tuple[Side, Side]]:
+    """Their calls last until the test ends them."""
+
     async def serve(_: Service, call: IncomingCall, *__: Any) -> None:
         assert isinstance(call, Offered)
         call.answered.set()
         await call.over.wait()
 
     monkeypatch.setattr(Service, "_serve", serve)
-    async with AsyncExitStack() as opened:
-        made = []
-        for name in ("a", "b"):
-            server = settings.server.model_copy(update={"node": name, "roles": ("media",)})
-            nats = Nats(servers=(nats_server.url,))
-            handoff = settings.handoff.model_copy(update={"call_back_trunk": "carrier"})
-            own = settings.model_copy(update={"server": server, "nats": nats, "handoff": handoff})
-            member = await opened.enter_async_context(open_member(own, RunningCalls(Board())))
-            assert member is not None
-            service = Service(own, Engines(), records, None, None, member)  # type: ignore[arg-type]
-            opened.push_async_callback(service.call_backs.close)
-            made.append(Side(service, member))
-        first, second = made
-        await until(lambda: first.member.nodes.named("b") and second.member.nodes.named("a"))
-        yield first, second
-
-
-on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    async with two_services(nats_server.url, settings, records, Engines()) as made:
+        yield made
 
 
 @on_postgresql
