@@ -27,6 +27,7 @@ from voicebot.records.operations import finish_call, start_call, write_dossier
 from voicebot.records.reading import plain
 from voicebot.records.store import Records
 from voicebot.records.tables import AuditRow, CallRow, HandoffRow, TicketRow
+from voicebot.retention.removing import transcripts
 from voicebot.web.api import create_app
 from voicebot.web.console.police.found import read
 from voicebot.web.console.police.view import _follow
@@ -338,6 +339,20 @@ def test_a_call_that_is_not_on_record_yet_may_still_be_running(view: View) -> No
     assert [name for name, _ in events(view.client.get(view.url("/stream")))] == ["snapshot"]
     answer = view.client.get(view.url("/recording"))
     assert (answer.status_code, answer.json()["code"]) == (409, "recording.running")
+
+
+def test_a_hand_off_is_read_when_its_call_and_what_was_said_are_gone(view: View) -> None:
+    view.write(transcripts, calls=[CALL])
+    view.write(_taken_off_record)
+    page = view.client.get(view.url())
+    assert (page.status_code, "龙华区" in page.text) == (200, True)
+    assert NUMBER not in page.text
+    token = view.service.records.tokens.create("agent")
+    headers = {"Authorization": f"Bearer {token}"}
+    (listed,) = view.client.get("/v1/handoffs", headers=headers).json()["handoffs"]
+    assert (listed["did"], listed["ended_at"]) == (None, None)
+    one = view.client.get(f"/api/handoffs/{HANDOFF}", headers=headers).json()
+    assert (one["requested_at"], one["requested_at_epoch"], one["transcript"]) == (None, 1e9, [])
 
 
 def _taken_off_record(session: Any, *, requested_at: float = 1e9) -> None:
