@@ -178,8 +178,20 @@ def test_what_can_be_done_at_an_address_is_named_whole(
 
 
 @pytest.mark.parametrize(
+    "path", ["/v1/tickets/T1/acts", "/v1/agent/calls/C1/claim", "/v1/callers/missed/done"]
+)
+def test_an_address_at_which_something_is_done_is_none_to_read(
+    client: TestClient, service: _Service, path: str
+) -> None:
+    answer = client.get(path, headers=bearer(service, "admin"))
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.json()["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
     ("path", "given"),
     [
+        ("/v1/callers/evaluations", {"call": "C1\0", "number": "13800138000", "score": 1}),
         ("/v1/config/reload", {"dry_run": 0}),
         ("/v1/matters", {"text": "路灯坏了", "confidential": 0}),
         ("/v1/knowledge/imports", None),

@@ -152,7 +152,12 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
     app.add_middleware(SecurityHeaders)
 
     @app.exception_handler(Refusal)
-    async def refused(_: Request, refusal: Refusal) -> JSONResponse:
+    async def refused(request: Request, refusal: Refusal) -> JSONResponse:
+        if refusal.status_code == 404:
+            # An id takes in what stands behind it: GET of …/acts asks for no ticket.
+            methods = methods_at(app, request.url.path)
+            if request.method not in methods:
+                return JSONResponse(problem(405), 405, {"Allow": ", ".join(methods)})
         # What was asked with may be a telephone number, and error pages are shown around.
         said: Any = refusal.detail
         masked = {**said, "message": mask_text(said["message"])}

@@ -54,7 +54,8 @@ Supervisor = Annotated[Principal, Depends(require("admin", "supervisor"))]
 Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_WHY)]
 Number = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{5,20}$")]
 ReasonName = Annotated[str, StringConstraints(max_length=16)]
-CallId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+CallId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
+"""Without NUL, which no column keeps: what is kept would not be found by it."""
 
 
 class LimitWanted(RequestBody):
