@@ -129,6 +129,22 @@ def test_a_dossier_travels_without_what_is_computed() -> None:
     assert read_envelope(envelope.to_json()).body == dossier
 
 
+def test_half_a_character_from_a_switch_costs_no_hand_off() -> None:
+    dossier = Dossier(
+        handoff="H1",
+        revision=1,
+        call_id="C1",
+        caller="1380013\ud8008000",
+        did="12345",
+        line_states={"119": "ring\udfffing"},
+        notes=("速来\ud83d",),
+        transcript=(TranscriptTurn(side="caller", text="着火了\ud800", start=0, end=1),),
+    )
+    sent = Dossier.read(dossier.model_dump_json())
+    assert sent == dossier
+    assert (sent.notes, sent.transcript[0].text) == (("速来?",), "着火了?")
+
+
 def test_what_is_sealed_again_has_the_same_key() -> None:
     first, again = (
         seal(ticket(), subject="T1", sequence=7, sender="12345", sent_at=at)

@@ -8,9 +8,9 @@ of annex 2 of 琼政务热线办〔2022〕3号. A dossier grows while the caller
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, computed_field
 
 from voicebot.clock import BEIJING
 
@@ -30,16 +30,25 @@ Side = Literal["caller", "bot", "110", "seat", "119", "120", "122", "12395"]
 """Who speaks; the parties that a call is handed to by the kind of their number."""
 
 
+def _whole(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+Text = Annotated[str, AfterValidator(_whole)]
+"""What a switch or an engine sends may end in half a character (a lone surrogate), which no
+message can hold; it must not cost the hand-off."""
+
+
 class TranscriptTurn(BaseModel):
     """One side's speech until its end; times in seconds since the call was answered."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     side: Side
-    text: str
+    text: Text
     start: float
     end: float
-    entry: str | None = None
+    entry: Text | None = None
     """The approved entry that was spoken."""
     characters: bool = True
     """False: `text` is from the phonetic ear alone, toned pinyin or hanzi that sound like it."""
@@ -51,34 +60,34 @@ class Dossier(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     schema_version: Literal[1] = 1
-    handoff: str
+    handoff: Text
     revision: int = Field(ge=1)
-    call_id: str
-    caller: str
-    did: str
-    order: str = ""
+    call_id: Text
+    caller: Text
+    did: Text
+    order: Text = ""
     """Number of the police order (警单) that 110 sent the call with."""
-    incident: str = ""
+    incident: Text = ""
     """The incident (同一件事) that others have called about as well; each has his own dossier."""
-    priority: str = ""
+    priority: Text = ""
     """``110``: the call came from the police and goes ahead of the queue."""
-    region: str | None = None
-    region_name: str | None = None
-    place: str | None = None
+    region: Text | None = None
+    region_name: Text | None = None
+    place: Text | None = None
     """Where it is, in the caller's own words."""
     category: int | None = Field(None, ge=1, le=7)
-    lines: tuple[str, ...] = ()
+    lines: tuple[Text, ...] = ()
     """Other lines to bring in: 119, 120, 122, 12395, power, water, gas, railway."""
-    line_states: dict[str, str] = Field(default_factory=dict)
+    line_states: dict[Text, Text] = Field(default_factory=dict)
     """How far the call to each of them has come, as `flows.events.LegState` has it."""
-    flags: tuple[str, ...] = ()
+    flags: tuple[Text, ...] = ()
     """extremism, revenge, gathering, coerced, child …"""
-    reason: str = ""
-    evidence: tuple[str, ...] = ()
+    reason: Text = ""
+    evidence: tuple[Text, ...] = ()
     transcript: tuple[TranscriptTurn, ...] = ()
     omitted_turns: int = 0
     """Oldest turns that a long call's dossier leaves out on the line; over HTTP it has all."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
     created_at: datetime = Field(default_factory=lambda: datetime.now(BEIJING))
 
     @computed_field  # type: ignore[prop-decorator]
