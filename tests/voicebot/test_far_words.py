@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from asr.errors import EngineLost
 from asr.hypothesis import Hypothesis
@@ -225,9 +226,7 @@ async def test_of_words_that_were_never_heard_to_their_end_the_gap_is_told(
     assert [each.text for each in call.spoken] == [UNHEARD]
 
 
-async def test_what_ends_the_recognising_is_in_the_log_and_its_words_are_gaps(
-    call: Call, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_what_ends_the_recognising_is_in_the_log_and_its_words_are_gaps(call: Call) -> None:
     report = call.words._report
 
     def fails(spoken: Spoken) -> None:
@@ -239,9 +238,10 @@ async def test_what_ends_the_recognising_is_in_the_log_and_its_words_are_gaps(
     call.words.start()
     call.says(1.0)
     call.says(1.0)
-    await call.words.close()
+    with capture_logs() as logs:
+        await call.words.close()
     assert [each.text for each in call.spoken] == [UNHEARD, UNHEARD]
-    assert "far_side_not_recognised" in capsys.readouterr().out
+    assert "far_side_not_recognised" in [line["event"] for line in logs]
 
 
 async def test_audio_that_nobody_hears_is_kept_for_a_while_and_no_longer(call: Call) -> None:
