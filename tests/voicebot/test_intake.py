@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from telephony.codecs import Int16
-from voicebot.call.intake import AHEAD_S, AT_LEAST_S, BACKLOG_S, GAP_S, Intake
+from voicebot.call.intake import AHEAD_S, BACKLOG_S, GAP_S, Intake
 
 RATE = 8000
 FRAME = np.full(RATE // 50, 1000, np.int16)
@@ -89,24 +89,12 @@ async def test_a_gap_becomes_silence_of_its_length() -> None:
 async def test_ordinary_jitter_puts_no_silence_between_packets() -> None:
     world = World()
     async with intake(world) as line:
-        for _ in range(6):
+        for _ in range(4):
             world.at += GAP_S * 0.9
             await asyncio.sleep(0.05)
             line.push(FRAME)
-        await until_heard(world, 6 * len(FRAME))
-    assert sum(map(len, world.heard)) == 6 * len(FRAME)
-
-
-async def test_a_packet_alone_is_no_work_for_the_ears() -> None:
-    world = World()
-    async with intake(world) as line:
-        for _ in range(12):
-            world.at += 0.02
-            line.push(FRAME)
-            await asyncio.sleep(0)
-        await until_heard(world, 12 * len(FRAME))
-    assert all(len(pcm) >= AT_LEAST_S * RATE for pcm in world.heard)
-    assert len(world.passed) == 12
+        await until_heard(world, 4 * len(FRAME))
+    assert sum(map(len, world.heard)) == 4 * len(FRAME)
 
 
 async def test_ears_that_hang_hold_nothing_up_and_are_reported_once() -> None:
@@ -132,9 +120,8 @@ async def test_more_silence_than_is_kept_is_no_fault() -> None:
     async with intake(world) as line:
         world.at = 2 * BACKLOG_S
         await until_behind(world)
-        for _ in range(3):
-            line.push(FRAME)
-        await until_heard(world, 3 * len(FRAME))
+        line.push(FRAME)
+        await until_heard(world, len(FRAME))
 
 
 async def test_audio_that_comes_after_its_place_was_filled_is_ahead_of_the_clock() -> None:

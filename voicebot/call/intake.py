@@ -18,11 +18,6 @@ from telephony.codecs import FRAME_SECONDS, Int16
 GAP_S = 0.2
 """Without packets for so long, silence is put in their place; ordinary jitter is below it."""
 
-AT_LEAST_S = 0.06
-"""Least audio given to the ears in one go. A job for every packet of 20 ms has their thread and
-the event loop hand the interpreter to each other three times as often, at a tenth of the cost
-of a call (`make bench-calls`)."""
-
 AT_ONCE_S = 0.1
 """Most audio given to the ears in one go when they have fallen behind."""
 
@@ -86,9 +81,9 @@ class Intake:
 
     async def feed(self) -> None:
         """Gives the ears what there is, until cancelled."""
-        least, most = round(AT_LEAST_S * self._rate), round(AT_ONCE_S * self._rate)
+        most = round(AT_ONCE_S * self._rate)
         while True:
-            while self._queued < least:
+            while not self._queue:  # what came may have been too much, and gone again
                 self._came.clear()
                 await self._came.wait()
             taken = [self._queue.popleft()]
