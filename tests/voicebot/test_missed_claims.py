@@ -148,6 +148,17 @@ async def test_once_it_is_over_he_is_called_like_others_until_he_is_reached(
     assert await due(records, others_at + 1.0) == [NUMBER]
 
 
+async def test_a_node_that_stops_at_once_leaves_it_to_others_at_once(records: Records) -> None:
+    """The list is written by a thread of its own, which may come later."""
+    claim = Claim(records, "C1", NUMBER, "12345")
+    claim.put_down()
+    looking = asyncio.create_task(claim.ours())
+    await asyncio.sleep(0)
+    looking.cancel()
+    await claim.over(at_once=True)
+    assert await due(records, 1.0) == [NUMBER]
+
+
 async def test_what_another_has_taken_is_not_left_by_the_first(
     records: Records, another: Records
 ) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
 
 import structlog
 from sqlalchemy import or_, select, update
@@ -38,40 +37,49 @@ class Claim:
         self._records, self._call_id = records, call_id
         self._number, self._did = number, did
         self._first_at = time.time() + DANGER_FIRST_S
-        self._written: Awaitable[bool] | None = None
+        self._written: asyncio.Future[bool] | None = None
+        self._asked: asyncio.Future[bool] | None = None
+        """Goes on where nobody waits for it any more: a thread is not cancelled."""
         self._taken = False
 
     def put_down(self) -> None:
         """The call is missed, and nobody else's for now; returns at once."""
         missed = Missed("danger", danger=True)
-        self._written = self._records.note_missed(
-            {
-                "call_id": self._call_id,
-                "number": self._number,
-                "did": self._did,
-                "at": time.time(),
-                "why": missed.why,
-                "danger": missed.danger,
-                "next_try_at": self._first_at,
-            }
+        self._written = asyncio.ensure_future(
+            self._records.note_missed(
+                {
+                    "call_id": self._call_id,
+                    "number": self._number,
+                    "did": self._did,
+                    "at": time.time(),
+                    "why": missed.why,
+                    "danger": missed.danger,
+                    "next_try_at": self._first_at,
+                }
+            )
         )
 
     async def ours(self) -> bool | None:
         """Nobody else calls the number over a later matter, nor over this one; None: that cannot
         be asked just now.
         """
-        written, self._written = self._written, None
-        if written is not None:
-            await written
-        until = time.time() + LEASE_S
         try:
-            if self._taken:
-                return await self._records.in_background(keep, self._call_id, until)
-            self._taken = await self._records.in_background(take, self._call_id, until)
+            if self._written is not None:
+                await asyncio.shield(self._written)
+            work = keep if self._taken else take
+            asked = self._records.in_background(work, self._call_id, time.time() + LEASE_S)
+            self._asked = asyncio.ensure_future(asked)
+            ours = await asyncio.shield(self._asked)
         except RecordsUnavailable as error:
             log.warning("call_back_not_claimed", reason=str(error))
             return None
-        return self._taken or None
+        except Exception:
+            log.exception("call_back_not_claimed")
+            return None
+        if self._taken:
+            return ours
+        self._taken = ours
+        return ours or None
 
     async def over(self, *, at_once: bool) -> None:
         """From now on it is like any other missed call, until its number was reached.
@@ -83,6 +91,8 @@ class Claim:
         again_at = now if at_once else max(self._first_at, now + LEASE_S)
         try:
             async with asyncio.timeout(ASKED_S):
+                under_way = [work for work in (self._written, self._asked) if work is not None]
+                await asyncio.gather(*map(asyncio.shield, under_way), return_exceptions=True)
                 await self._records.in_background(leave, self._call_id, again_at)
         except (RecordsUnavailable, TimeoutError) as error:
             log.warning("call_back_not_left", reason=str(error))
