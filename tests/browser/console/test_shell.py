@@ -185,9 +185,11 @@ async def test_language_and_darkness_stay_as_they_were_chosen(stage: Stage) -> N
         page = person.page
         await page.click('[data-language="en"]')
         await person.see("h1", "Calling now")
+        await page.wait_for_load_state("domcontentloaded")  # the switch listens from here on
         light = await page.evaluate("() => getComputedStyle(document.body).backgroundColor")
         await page.click("[data-theme-switch]")
         await page.wait_for_selector('html[data-theme="light"]')
+        await page.wait_for_load_state("domcontentloaded")
         await page.click("[data-theme-switch]")
         await page.wait_for_selector('html[data-theme="dark"]')
         dark = await page.evaluate("() => getComputedStyle(document.body).backgroundColor")
