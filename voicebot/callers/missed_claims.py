@@ -15,7 +15,8 @@ import structlog
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from voicebot.callers.missed_rules import DANGER_FIRST_S, Missed
+from voicebot.callers.missed_rules import DANGER_FIRST_S, Missed, Window
+from voicebot.callers.on_call import note_missed
 from voicebot.callers.tables import MissedCallRow
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import ASKED_S, Records
@@ -36,7 +37,7 @@ class Claim:
     def __init__(self, records: Records, call_id: str, number: str, did: str) -> None:
         self._records, self._call_id = records, call_id
         self._number, self._did = number, did
-        self._first_at = time.time() + DANGER_FIRST_S
+        self._at = time.time()
         self._written: asyncio.Future[bool] | None = None
         self._asked: asyncio.Future[bool] | None = None
         """Goes on where nobody waits for it any more: a thread is not cancelled."""
@@ -45,19 +46,10 @@ class Claim:
     def put_down(self) -> None:
         """The call is missed, and nobody else's for now; returns at once."""
         missed = Missed("danger", danger=True)
-        self._written = asyncio.ensure_future(
-            self._records.note_missed(
-                {
-                    "call_id": self._call_id,
-                    "number": self._number,
-                    "did": self._did,
-                    "at": time.time(),
-                    "why": missed.why,
-                    "danger": missed.danger,
-                    "next_try_at": self._first_at,
-                }
-            )
+        written = note_missed(
+            self._records, missed, self._call_id, self._number, self._did, self._at, Window()
         )
+        self._written = asyncio.ensure_future(written)
 
     async def ours(self) -> bool | None:
         """Nobody else calls the number over a later matter, nor over this one; None: that cannot
@@ -88,7 +80,7 @@ class Claim:
             at_once: nobody has tried to the end, so that the next may begin.
         """
         now = time.time()
-        again_at = now if at_once else max(self._first_at, now + LEASE_S)
+        again_at = now if at_once else max(self._at + DANGER_FIRST_S, now + LEASE_S)
         try:
             async with asyncio.timeout(ASKED_S):
                 under_way = [work for work in (self._written, self._asked) if work is not None]

@@ -6,6 +6,7 @@ Each is an operation of the records, which may come late, twice, or out of the s
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 
 from flows.actions import AppealLimit, Evaluate
 from flows.state import State
@@ -40,9 +41,9 @@ def note_missed(
     did: str,
     at: float,
     window: Window,
-) -> None:
+) -> Awaitable[bool]:
     """Put a call on the list of missed ones."""
-    records.note_missed(
+    return records.note_missed(
         {
             "call_id": call_id,
             "number": number,

@@ -10,7 +10,8 @@ import structlog
 
 from flows.surge import Destination
 from telephony.call_control import CallInfo, Diversion, DivertibleCall, IncomingCall, Trunk
-from voicebot.callers.missed_rules import QUEUED, Missed, Window, first_try
+from voicebot.callers.missed_rules import QUEUED, Missed, Window
+from voicebot.callers.on_call import note_missed
 from voicebot.records.store import Records
 from voicebot.surge.control import Routed, SurgeControl
 
@@ -81,15 +82,7 @@ class Diverting:
         """The number is on the list of missed calls."""
         if not info.caller or info.trunk is not Trunk.PUBLIC:
             return False
-        at = time.time()
-        return await self._records.note_missed(
-            {
-                "call_id": info.call_id,
-                "number": info.caller,
-                "did": info.did,
-                "at": at,
-                "why": why,
-                "danger": False,
-                "next_try_at": first_try(Missed(why), at, self._window),
-            }
+        missed, at = Missed(why), time.time()
+        return await note_missed(
+            self._records, missed, info.call_id, info.caller, info.did, at, self._window
         )
