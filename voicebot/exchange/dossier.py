@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, computed_field
 
 from voicebot.clock import BEIJING
+from voicebot.whole_text import whole
 
 CATEGORY_NAMES = {
     1: "违法犯罪行为",
@@ -30,11 +31,7 @@ Side = Literal["caller", "bot", "110", "seat", "119", "120", "122", "12395"]
 """Who speaks; the parties that a call is handed to by the kind of their number."""
 
 
-def _whole(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-Text = Annotated[str, AfterValidator(_whole)]
+Text = Annotated[str, AfterValidator(whole)]
 """What a switch or an engine sends may end in half a character (a lone surrogate), which no
 message can hold; it must not cost the hand-off."""
 

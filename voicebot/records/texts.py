@@ -12,15 +12,14 @@ from sqlalchemy import ColumnElement, String, event
 from sqlalchemy.orm import Mapper
 
 from voicebot.records.tables import Base
+from voicebot.whole_text import whole
 
 
 def fitted(column: ColumnElement[Any], value: Any) -> Any:
     """A text without what cannot be stored, cut to its column's length; a key is never cut."""
     if not isinstance(column.type, String) or not isinstance(value, str):
         return value
-    if not value.isascii():
-        value = value.encode("utf-8", "replace").decode()
-    value = value.replace("\0", "\ufffd")
+    value = whole(value).replace("\0", "\ufffd")
     return value if column.primary_key else value[: column.type.length]
 
 
