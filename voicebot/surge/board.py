@@ -25,6 +25,7 @@ MOST_SENT = 10_000
 MOST_SEATS = 100_000
 MOST_LINES = 100
 _Count = Annotated[int, Field(ge=0, le=MOST_SEATS)]
+Line = Annotated[str, Field(min_length=1, max_length=64)]
 _Region = Annotated[str, Field(pattern="^[0-9]{6}$")]
 
 
@@ -54,7 +55,7 @@ class GroupReport(_Reported):
 class SeatReport(_Reported):
     """One line's seats and queue, as the ACD knows them now."""
 
-    line: Annotated[str, Field(min_length=1, max_length=64)]
+    line: Line
     """The dialled number (DID)."""
     groups: Annotated[list[GroupReport], Field(max_length=64)]
     waiting: _Count = 0

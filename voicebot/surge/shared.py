@@ -9,9 +9,7 @@ from typing import Annotated, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from voicebot.surge.board import SETTLES_S, SeatReport
-
-Line = Annotated[str, Field(min_length=1, max_length=64)]
+from voicebot.surge.board import SETTLES_S, Line, SeatReport
 
 
 class _Told(BaseModel):
