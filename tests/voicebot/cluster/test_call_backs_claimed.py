@@ -4,8 +4,7 @@ one is gone; of several matters by the one that has the newest.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 
@@ -13,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.actions import CallBack
-from flows.events import Interrupted
-from telephony.call_control import CallInfo, Capability
-from telephony.scripted import ScriptedLine
+from tests.voicebot.cluster.two_services import (
+    NUMBER,
+    CallingSide,
+    the_newer_matter_is_called_about,
+    until,
+)
 from voicebot import call_backs
 from voicebot.call_backs import CallBacks
 from voicebot.callers.missed_claims import Claim
@@ -25,69 +26,36 @@ from voicebot.cluster.nodes import Node, Nodes
 from voicebot.config import Settings
 from voicebot.records.store import Records
 
-NUMBER = "13800138000"
 
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110 - of another node
-            await asyncio.sleep(0.01)
-
-
-class Side:
+def calling_side(records: Records) -> CallingSide:
     """The call-backs of one node, which hears nothing of the others but by the records."""
-
-    def __init__(self, records: Records) -> None:
-        self.call_backs = CallBacks("carrier", lambda *_: False, partial(Claim, records))
-        self.line = ScriptedLine(
-            CallInfo("c", NUMBER, "12345"), capabilities=frozenset({Capability.CALLS_OUT})
-        )
-        self.notes: list[str] = []
-
-    def broke_off(self, handoff: str) -> None:
-        wanted = CallBack(NUMBER, Interrupted(handoff, "460200"))
-        self.call_backs.begin(self.line, "12345", wanted, self.note)
-
-    async def note(self, note: str) -> None:
-        self.notes.append(note)
-
-    def called(self) -> list[str]:
-        return [reference for _, _, _, reference in self.line.calls_out]
+    return CallingSide(CallBacks("carrier", lambda *_: False, partial(Claim, records)))
 
 
 @pytest.fixture
 async def sides(
     settings: Settings, records: Records, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Side, Side]]:
+) -> AsyncIterator[tuple[CallingSide, CallingSide]]:
     monkeypatch.setattr(call_backs, "LOOK_S", 0.05)
     other = await Records.open(settings)
-    made = Side(records), Side(other)
+    made = calling_side(records), calling_side(other)
     yield made
-    for side in made:
-        await side.call_backs.close()
+    for each in made:
+        await each.call_backs.close()
     await other.close()
 
 
 @pytest.mark.usefixtures("database_url")
 async def test_without_nats_too_only_the_node_with_the_newest_matter_calls(
-    sides: tuple[Side, Side],
+    sides: tuple[CallingSide, CallingSide],
 ) -> None:
-    a, b = sides
-    a.line.ends_of_calls_out = ["busy"]
-    a.broke_off("c-1-h1")
-    await until(a.called)
-    b.broke_off("c-2-h1")
-    await until(lambda: len(a.notes) == 2)
-    assert a.notes == ["第1次回拨：占线", "已由另一台服务器接着回拨"]
-    await until(b.called)
-    b.call_backs.offered("c-2-h1", served=True)
-    await until(lambda: b.notes)
-    assert b.notes == ["第1次回拨已接通，正在转110"]
-    assert (a.called(), b.called()) == (["c-1-h1"], ["c-2-h1"])
+    await the_newer_matter_is_called_about(*sides)
 
 
 @pytest.mark.usefixtures("database_url")
-async def test_of_two_that_begin_at_one_moment_one_calls(sides: tuple[Side, Side]) -> None:
+async def test_of_two_that_begin_at_one_moment_one_calls(
+    sides: tuple[CallingSide, CallingSide],
+) -> None:
     for number, side in enumerate(sides):
         side.broke_off(f"c-{number}-h1")
     await until(lambda: any(side.called() for side in sides))

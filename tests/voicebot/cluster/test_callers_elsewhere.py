@@ -18,6 +18,7 @@ from tests.voicebot.cluster.two_services import (
     OTHER,
     Side,
     on_postgresql,
+    the_newer_matter_is_called_about,
     two_services,
     until,
 )
@@ -113,17 +114,7 @@ async def test_nobody_is_called_back_who_talks_at_another_node(sides: tuple[Side
 @on_postgresql
 async def test_of_two_nodes_the_one_with_the_newer_matter_calls(sides: tuple[Side, Side]) -> None:
     a, b = sides
-    a.line.ends_of_calls_out = ["busy"]
-    a.broke_off("c-1-h1")
-    await until(a.called)
-    b.broke_off("c-2-h1")
-    await until(lambda: len(a.notes) == 2)
-    assert a.notes == ["第1次回拨：占线", "已由另一台服务器接着回拨"]
-    await until(b.called)
-    assert (a.called(), b.called()) == (["c-1-h1"], ["c-2-h1"])
-    b.service.call_backs.offered("c-2-h1", served=True)
-    await until(lambda: b.notes)
-    assert b.notes == ["第1次回拨已接通，正在转110"]
+    await the_newer_matter_is_called_about(a, b)
     await until(lambda: not a.service._elsewhere.called_back(NUMBER))
 
 

@@ -1,4 +1,6 @@
-"""Two nodes with calls in one process: whole services, one real NATS between them."""
+"""Two nodes with calls in one process: what calls back at each, and whole services with one real
+NATS between them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from flows.events import Interrupted
 from telephony.call_control import CallInfo, Capability
 from telephony.scripted import ScriptedLine
 from voicebot.app import Service
+from voicebot.call_backs import CallBacks
 from voicebot.cluster.live_events import RunningCalls
 from voicebot.cluster.member import Member, open_member
 from voicebot.config import Settings
@@ -32,11 +35,11 @@ async def until(holds: Callable[[], object], seconds: float = 20.0) -> None:
             await asyncio.sleep(0.01)
 
 
-class Side:
-    """One node."""
+class CallingSide:
+    """What one node calls back, and what is noted of it."""
 
-    def __init__(self, service: Service, member: Member) -> None:
-        self.service, self.member = service, member
+    def __init__(self, call_backs: CallBacks) -> None:
+        self.call_backs = call_backs
         self.line = ScriptedLine(
             CallInfo("c", NUMBER, "12345"), capabilities=frozenset({Capability.CALLS_OUT})
         )
@@ -44,13 +47,37 @@ class Side:
 
     def broke_off(self, handoff: str) -> None:
         wanted = CallBack(NUMBER, Interrupted(handoff, "460200"))
-        self.service.call_backs.begin(self.line, "12345", wanted, self.note)
+        self.call_backs.begin(self.line, "12345", wanted, self.note)
 
     async def note(self, note: str) -> None:
         self.notes.append(note)
 
     def called(self) -> list[str]:
         return [reference for _, _, _, reference in self.line.calls_out]
+
+
+class Side(CallingSide):
+    """One node, whole."""
+
+    def __init__(self, service: Service, member: Member) -> None:
+        super().__init__(service.call_backs)
+        self.service, self.member = service, member
+
+
+async def the_newer_matter_is_called_about(a: CallingSide, b: CallingSide) -> None:
+    """Somebody whom a calls back breaks off again at b: a gives way, and says so."""
+    a.line.ends_of_calls_out = ["busy"]
+    a.broke_off("c-1-h1")
+    await until(a.called)
+    b.broke_off("c-2-h1")
+    await until(lambda: len(a.notes) == 2)
+    assert a.notes == ["第1次回拨：占线", "已由另一台服务器接着回拨"]
+    await until(b.called)
+    assert (a.called(), b.called()) == (["c-1-h1"], ["c-2-h1"])
+    b.call_backs.offered("c-2-h1", served=True)
+    await until(lambda: b.notes)
+    assert b.notes == ["第1次回拨已接通，正在转110"]
+    assert (a.called(), b.called()) == (["c-1-h1"], ["c-2-h1"])
 
 
 @asynccontextmanager
