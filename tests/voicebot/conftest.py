@@ -27,6 +27,7 @@ from tests.voicebot.postgres import (  # noqa: F401 - fixtures
 )
 from tests.voicebot.ticket_desk import desk, ticket_engine  # noqa: F401 - fixtures
 from tests.voicebot.tools import kamailio  # noqa: F401 - fixture
+from tests.voicebot.web_service import client, service  # noqa: F401 - fixtures
 from voicebot.cli import main
 from voicebot.config import Settings, load_settings
 from voicebot.records.database import migrate, sqlite_file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -10,18 +9,12 @@ import pytest
 from fastapi import Depends, Request, Response
 from fastapi.testclient import TestClient
 
-from tests.voicebot.test_web import _opened, _Service, bearer
-from voicebot.config import Settings
+from tests.voicebot.test_web import _Service, bearer
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.web.api import create_app
 from voicebot.web.console.shell import POLICY, Visitor, visitor
 
 PAGE = {"Accept": "text/html"}
-
-
-@pytest.fixture
-def service(settings: Settings) -> _Service:
-    return _Service(settings, asyncio.run(_opened(settings)))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Who answers now, and receipts, over HTTP."""
 
-import asyncio
 import time
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -11,8 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.voicebot.test_duty_files import ROTA
-from tests.voicebot.test_web import _opened, _Service, bearer
-from voicebot.config import Settings
+from tests.voicebot.test_web import _Service, bearer
 from voicebot.config_notices import Notices
 from voicebot.duty.changing import Who, apply, plan_shifts
 from voicebot.duty.notices.opening import open_notice
@@ -22,11 +20,6 @@ from voicebot.duty.shift_file import read_shifts
 from voicebot.duty.tables import DutyNoticeRow
 from voicebot.records.tables import AuditRow
 from voicebot.web.api import create_app
-
-
-@pytest.fixture
-def service(settings: Settings) -> _Service:
-    return _Service(settings, asyncio.run(_opened(settings)))
 
 
 @pytest.fixture

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-
-import pytest
 from fastapi.testclient import TestClient
 
-from tests.voicebot.test_web import _opened, _Service, bearer
-from voicebot.config import Settings
+from tests.voicebot.test_web import _Service, bearer
 from voicebot.readiness import Readiness, readiness
-from voicebot.web.api import create_app
-
-
-@pytest.fixture
-def service(settings: Settings) -> _Service:
-    return _Service(settings, asyncio.run(_opened(settings)))
-
-
-@pytest.fixture
-def client(service: _Service) -> Iterator[TestClient]:
-    with TestClient(create_app(service, service.announcements)) as client:
-        yield client
-        assert client.portal is not None
-        client.portal.call(service.records.close)
 
 
 def test_one_telephone_endpoint_that_answers_is_enough() -> None:

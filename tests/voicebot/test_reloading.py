@@ -121,11 +121,6 @@ def test_whoever_has_a_place_keeps_it_and_the_next_one_meets_the_new_limit() -> 
 
 
 @pytest.fixture
-def service(settings: Settings) -> _Service:
-    return _Service(settings, asyncio.run(_opened(settings)))
-
-
-@pytest.fixture
 def client(service: _Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Its settings are those of the file `voicebot.toml` in `tmp_path`."""
     file = tmp_path / "voicebot.toml"

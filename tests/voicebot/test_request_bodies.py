@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -14,11 +13,9 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, ValidationError
 
-from tests.voicebot.test_web import _opened, _Service, bearer
-from voicebot.config import Settings
+from tests.voicebot.test_web import _Service, bearer
 from voicebot.exchange.stand_in.app import Push
 from voicebot.request_body import FromText, RequestBody, Version
-from voicebot.web.api import create_app
 from voicebot.web.parameters import LocalMoment
 
 
@@ -125,19 +122,6 @@ def test_what_json_has_no_type_for_is_read_from_its_text() -> None:
     assert (body.number, body.kind) == (1.0, _Kind.A)
     assert body.call == UUID("87068a49-8619-453a-ac24-85ffe15f7d66")
     assert body.at == datetime(2026, 11, 26, 9, 30)
-
-
-@pytest.fixture
-def service(settings: Settings) -> _Service:
-    return _Service(settings, asyncio.run(_opened(settings)))
-
-
-@pytest.fixture
-def client(service: _Service) -> Iterator[TestClient]:
-    with TestClient(create_app(service, service.announcements)) as client:
-        yield client
-        assert client.portal is not None
-        client.portal.call(service.records.close)
 
 
 def test_every_json_body_that_a_route_reads_is_one(client: TestClient) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,11 +11,10 @@ from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from tests.voicebot.quick_passwords import GOOD, quick_passwords  # noqa: F401 - fixture
-from tests.voicebot.test_web import _opened, _Service
+from tests.voicebot.test_web import _Service
 from voicebot.accounts import keeping
 from voicebot.accounts.brake import NAME
 from voicebot.accounts.passwords import hashed
-from voicebot.config import Settings
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.web.access import COOKIE
 from voicebot.web.api import create_app
@@ -24,19 +22,6 @@ from voicebot.web.api import create_app
 pytestmark = pytest.mark.usefixtures("quick_passwords")
 
 OURS = "http://testserver"
-
-
-@pytest.fixture
-def service(settings: Settings) -> _Service:
-    return _Service(settings, asyncio.run(_opened(settings)))
-
-
-@pytest.fixture
-def client(service: _Service) -> Iterator[TestClient]:
-    with TestClient(create_app(service, service.announcements)) as client:
-        yield client
-        assert client.portal is not None
-        client.portal.call(service.records.close)
 
 
 def transact(client: TestClient, service: _Service, work: Any, *arguments: Any) -> Any:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
@@ -90,22 +90,8 @@ class _Service:
         await call.reject(Rejection.FULL, 5)
 
 
-@pytest.fixture
-def service(settings: Settings) -> _Service:
-    # The test client has a loop of its own, so the records are opened there.
-    return _Service(settings, asyncio.run(_opened(settings)))
-
-
 async def _opened(settings: Settings) -> Records:
     return await Records.open(settings)
-
-
-@pytest.fixture
-def client(service: _Service) -> Iterator[TestClient]:
-    with TestClient(create_app(service, service.announcements)) as client:
-        yield client
-        assert client.portal is not None
-        client.portal.call(service.records.close)
 
 
 def bearer(service: _Service, role: str) -> dict[str, str]:

@@ -1,28 +1,11 @@
 """GET /v1/audit: auditors read who did what, and nothing about callers."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from fastapi.testclient import TestClient
 
-from tests.voicebot.test_web import _opened, _Service, bearer
-from voicebot.config import Settings
-from voicebot.web.api import create_app
-
-
-@pytest.fixture
-def service(settings: Settings) -> _Service:
-    return _Service(settings, asyncio.run(_opened(settings)))
-
-
-@pytest.fixture
-def client(service: _Service) -> Iterator[TestClient]:
-    with TestClient(create_app(service, service.announcements)) as client:
-        yield client
-        assert client.portal is not None
-        client.portal.call(service.records.close)
+from tests.voicebot.test_web import _Service, bearer
 
 
 def acts(client: TestClient, service: _Service, query: str, key: dict[str, str]) -> list[Any]:

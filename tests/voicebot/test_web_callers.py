@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from tests.voicebot.test_web import _Service
 from voicebot.config import Settings
 from voicebot.records.store import Records
 from voicebot.records.tables import AuditRow, CallRow
-from voicebot.web.api import create_app
 
 NUMBER = "13800138000"
 WANTED = {"number": NUMBER, "reason": "abuse", "why": "辱骂话务员", "evidence": ["C1"]}
@@ -36,14 +34,6 @@ def _calls(session: Session) -> None:
 @pytest.fixture
 def service(settings: Settings) -> _Service:
     return _Service(settings, asyncio.run(_opened(settings)))
-
-
-@pytest.fixture
-def client(service: _Service) -> Iterator[TestClient]:
-    with TestClient(create_app(service, service.announcements)) as client:
-        yield client
-        assert client.portal is not None
-        client.portal.call(service.records.close)
 
 
 @pytest.fixture

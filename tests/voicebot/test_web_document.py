@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import re
 from collections.abc import Iterator
@@ -12,26 +11,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.voicebot.test_access_table import OPEN, documented
-from tests.voicebot.test_web import _opened, _Service, bearer
-from voicebot.config import Settings
+from tests.voicebot.test_web import _Service, bearer
 from voicebot.security import ROLES
-from voicebot.web.api import create_app
 from voicebot.web.limiting import unlimited
 
 Operation = tuple[str, str, dict[str, Any]]
-
-
-@pytest.fixture
-def service(settings: Settings) -> _Service:
-    return _Service(settings, asyncio.run(_opened(settings)))
-
-
-@pytest.fixture
-def client(service: _Service) -> Iterator[TestClient]:
-    with TestClient(create_app(service, service.announcements)) as client:
-        yield client
-        assert client.portal is not None
-        client.portal.call(service.records.close)
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """Figures and topics over HTTP, for supervisors and administrators."""
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
 
 from tests.voicebot.figures_days import at
-from tests.voicebot.test_web import _opened, _Service, bearer
-from voicebot.config import Settings
+from tests.voicebot.test_web import _Service, bearer
 from voicebot.figures.indicators import BY_NAME
 from voicebot.figures.matters import Matter
 from voicebot.figures.topic_store import keep
@@ -16,11 +14,6 @@ from voicebot.figures.topics import Found
 from voicebot.web.api import create_app
 
 DAY = {"from": "2026-11-02", "to": "2026-11-02"}
-
-
-@pytest.fixture
-def service(settings: Settings) -> _Service:
-    return _Service(settings, asyncio.run(_opened(settings)))
 
 
 @pytest.fixture

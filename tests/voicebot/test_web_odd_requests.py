@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.voicebot.test_web import _opened, _Service, bearer
-from voicebot.config import Settings
+from tests.voicebot.test_web import _Service, bearer
 from voicebot.records.tables import AuditRow
-from voicebot.web.api import create_app
 
 pytestmark = pytest.mark.usefixtures("database_url")
-
-
-@pytest.fixture
-def service(settings: Settings) -> _Service:
-    return _Service(settings, asyncio.run(_opened(settings)))
-
-
-@pytest.fixture
-def client(service: _Service) -> Iterator[TestClient]:
-    with TestClient(create_app(service, service.announcements)) as client:
-        yield client
-        assert client.portal is not None
-        client.portal.call(service.records.close)
 
 
 def subjects(client: TestClient, service: _Service, action: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,11 +10,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.voicebot.test_web import _opened, _Service
-from voicebot.config import Settings
+from tests.voicebot.test_web import _Service
 from voicebot.records.tables import AuditRow
 from voicebot.surge import decisions
-from voicebot.web.api import create_app
 
 SEATS = {
     "line": "12345",
@@ -26,19 +23,6 @@ SEATS = {
     "waiting": 2,
     "oldest_wait_s": 11.5,
 }
-
-
-@pytest.fixture
-def service(settings: Settings) -> _Service:
-    return _Service(settings, asyncio.run(_opened(settings)))
-
-
-@pytest.fixture
-def client(service: _Service) -> Iterator[TestClient]:
-    with TestClient(create_app(service, service.announcements)) as client:
-        yield client
-        assert client.portal is not None
-        client.portal.call(service.records.close)
 
 
 @pytest.fixture
