@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse
 
 from tests.voicebot.test_agent_web import CALL, Session
-from tests.voicebot.test_web import _Service, bearer, client, service  # noqa: F401 - fixtures
+from tests.voicebot.test_web import _Service, bearer
 from voicebot.call.agent_desks import AgentDesks
 from voicebot.call.live import LiveFeed
 from voicebot.security import Principal
@@ -69,8 +69,8 @@ async def test_one_stream_too_many_is_told_so_and_a_stream_that_ends_leaves_its_
 
 
 def test_a_socket_takes_a_place_as_well(
-    client: TestClient,  # noqa: F811
-    service: _Service,  # noqa: F811
+    client: TestClient,
+    service: _Service,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(following, "MOST", 1)

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from tests.voicebot.test_web import _Service, bearer, client, service
+from tests.voicebot.test_web import _Service, bearer
 from voicebot.config import Settings
 from voicebot.exchange.tables import EnvelopeRow, InboxRow
 from voicebot.incidents.tables import IncidentRow
@@ -17,8 +17,6 @@ from voicebot.metrics.backlog import Waiting, backlog
 from voicebot.records.store import Records
 from voicebot.security import ROLES
 from voicebot.web import metrics
-
-__all__ = ["client", "service"]
 
 READERS = {"metrics", "admin", "supervisor"}
 
