@@ -1,6 +1,7 @@
 """How many real calls this machine carries, and what five times as many do to them.
 
     make bench-calls ARGS="--seconds 60"
+    make bench-calls ARGS="--services 2 --callers 16,20,24"
 
 `voicebot serve` and a desk of 110 in processes of their own; callers over the media
 WebSocket in A-law, in real time, one call after the other on each line: questions that the
@@ -15,6 +16,8 @@ knowledge base answers, and one caller in five who says that something burns.
 
 *Silent* is a call that was answered, and in which nothing was heard within 4 s of the end
 of what its caller said. *Handed over* is a caller in danger who hears a person of 110.
+With ``--services 2`` the callers are dealt out to two services, each with a state, a desk and
+a Python interpreter of its own.
 Callers, desk and service share the machine, and whatever else runs on it counts too: its
 load is told before the first call. The last line of the output is one JSON object.
 """
@@ -24,13 +27,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -58,6 +62,7 @@ EXAMPLES = """examples:
   python -m benchmarks.bench_calls                      about 15 minutes
   python -m benchmarks.bench_calls --seconds 30 --callers 1,4   a quick look
   VOICEBOT_ASR__ENGINE=none python -m benchmarks.bench_calls --callers 16,20,24   listener alone
+  python -m benchmarks.bench_calls --services 2         as two media nodes on one machine
   python -m benchmarks.bench_calls | tail -1            for a machine
 """
 
@@ -131,7 +136,7 @@ class Round:
             heard 110.
         lateness_ms: the worst of the callers' own clocks: much of it says that the machine
             was too busy to measure on.
-        cores: processors that the service and the processes that it started used, in the mean.
+        cores: processors that the services and the processes they started used, in the mean.
     """
 
     callers: int
@@ -177,6 +182,7 @@ def carried(found: Round, limit_ms: float) -> bool:
 
 def machine_line(
     engines: Mapping[str, Any],
+    services: int,
     carries: int,
     rounds: Iterable[Round],
     over: tuple[Round, Round] | None,
@@ -202,6 +208,7 @@ def machine_line(
     return json.dumps(
         {
             "engines": engines,
+            "services": services,
             "calls_ok": carries,
             "p95_ms_by_calls": by_calls,
             "overload": overload,
@@ -211,16 +218,25 @@ def machine_line(
 
 
 class Bench:
-    """The callers, and the service that they call.
+    """The callers, and the services that they call.
 
     Parameters:
         folder: for states, logs and audio; removed by whoever made it.
         seconds: how long each round goes on placing calls.
+        services: how many the callers are dealt out to.
     """
 
-    def __init__(self, settings: Settings, folder: Path, seconds: float, console: Console) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        seconds: float,
+        console: Console,
+        services: int = 1,
+    ) -> None:
         self._settings, self._folder = settings, folder
         self._seconds, self._console = seconds, console
+        self._count = services
         self._random = Random(1)
         self._questions: list[Path] = []
         self._danger = folder / "danger.wav"
@@ -240,34 +256,46 @@ class Bench:
         """More and more callers, until there are too many."""
         found: list[Round] = []
         with admitting(int(MANY)):
-            async with self._service("scan") as service:
+            async with self._services("scan") as services:
                 for callers in counts:
-                    found.append(await self._round(service, callers, least=LEAST))
+                    found.append(await self._round(services, callers, least=LEAST))
                     if not carried(found[-1], limit_ms):
                         break
         return found
 
     async def overload(self, carries: int) -> tuple[Round, Round]:
-        """As many callers as the service is told to answer, then `FACTOR` times as many."""
-        with admitting(carries):
-            async with self._service("overload") as service:
+        """As many callers as the services are told to answer, then `FACTOR` times as many."""
+        with admitting(math.ceil(carries / self._count)):
+            async with self._services("overload") as services:
                 return (
-                    await self._round(service, carries, least=LEAST),
-                    await self._round(service, FACTOR * carries),
+                    await self._round(services, carries, least=LEAST),
+                    await self._round(services, FACTOR * carries),
                 )
 
-    def _service(self, name: str) -> Any:
-        folder = self._folder / name
-        folder.mkdir()
-        return running(fill(self._settings, folder / "state"), self._console, folder)
+    @asynccontextmanager
+    async def _services(self, name: str) -> AsyncIterator[list[DemoService]]:
+        async with AsyncExitStack() as stack:
+            services = []
+            for n in range(self._count):
+                folder = self._folder / f"{name}-{n}"
+                folder.mkdir()
+                settings = fill(self._settings, folder / "state")
+                services.append(
+                    await stack.enter_async_context(running(settings, self._console, folder))
+                )
+            yield services
 
-    async def _round(self, service: DemoService, callers: int, least: int = 0) -> Round:
-        await self._call(service, self._questions[0], danger=False)  # warms up, not counted
-        began, used = time.monotonic(), seconds_of(descendants(service.pid))
+    async def _round(self, services: Sequence[DemoService], callers: int, least: int = 0) -> Round:
+        for service in services:  # warms up, not counted
+            await self._call(service, self._questions[0], danger=False)
+        began, used = time.monotonic(), _used_s(services)
         ends = began + self._seconds
-        lines = [self._line(service, n / callers, ends, least) for n in range(callers)]
+        lines = [
+            self._line(services[n % len(services)], n / callers, ends, least)
+            for n in range(callers)
+        ]
         calls = [each for line in await asyncio.gather(*lines) for each in line]
-        cores = (seconds_of(descendants(service.pid)) - used) / (time.monotonic() - began)
+        cores = (_used_s(services) - used) / (time.monotonic() - began)
         found = replace(summary(callers, calls), cores=round(cores, 2))
         self._console.print(escape(str(found)))
         return found
@@ -304,9 +332,13 @@ class Bench:
         return seen(danger, report)
 
 
+def _used_s(services: Iterable[DemoService]) -> float:
+    return sum(seconds_of(descendants(each.pid)) for each in services)
+
+
 @contextmanager
 def admitting(calls: int) -> Any:
-    """The services that are started meanwhile answer so many calls."""
+    """Each service that is started meanwhile answers so many calls."""
     wanted = {
         "VOICEBOT_ADMISSION__CALLS": str(calls),
         "VOICEBOT_ADMISSION__CALLS_AT_LEAST": str(calls),
@@ -350,6 +382,12 @@ def _counts(text: str) -> tuple[int, ...]:
     return counts
 
 
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a number of services, such as 2")
+    return int(text)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.bench_calls",
@@ -358,6 +396,9 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seconds", type=float, default=90.0, help="of each round (90)")
+    parser.add_argument(
+        "--services", type=_positive, default=1, metavar="N", help="on this machine"
+    )
     parser.add_argument("--limit-ms", type=float, default=1200.0, help="p95 that is carried (1200)")
     parser.add_argument(
         "--callers",
@@ -373,7 +414,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="bench-calls-"))
     try:
         settings = load_settings()
-        bench = Bench(settings, folder, options.seconds, console)
+        bench = Bench(settings, folder, options.seconds, console, options.services)
         with Progress(console=console) as progress:
             bench.record(progress)
         rounds, carries, over = asyncio.run(run(bench, options.limit_ms, options.callers))
@@ -386,7 +427,9 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     if not carries:
         console.print(f"Not even one call stays within {options.limit_ms:.0f} ms.")
-    print(machine_line(engines(settings), carries, rounds, over, load), flush=True)
+    print(
+        machine_line(engines(settings), options.services, carries, rounds, over, load), flush=True
+    )
     return 0
 
 

@@ -78,8 +78,9 @@ def test_silence_or_a_hand_off_that_fails_is_not_carried_however_quick_the_repli
 
 def test_the_last_line_holds_the_contract() -> None:
     found = summary(2, [call(100.0)])
-    line = json.loads(machine_line({"transcriber": "auto"}, 2, [found], (found, found), 0.5))
+    line = json.loads(machine_line({"transcriber": "auto"}, 1, 2, [found], (found, found), 0.5))
     assert line["engines"] == {"transcriber": "auto"}
+    assert line["services"] == 1
     assert line["calls_ok"] == 2
     assert line["p95_ms_by_calls"] == [{"calls": 2, "p95_ms": 100.0, "cores": None}]
     assert {"factor": 5, "p95_ms": 100.0, "silent": 0}.items() <= line["overload"].items()
