@@ -16,6 +16,7 @@ from voicebot.left_open import RunningCalls, close_left_open
 from voicebot.records.breaking_off import NOTE
 from voicebot.records.store import Records
 from voicebot.records.tables import OutboxRow
+from voicebot.retention import removing
 
 pytestmark = pytest.mark.usefixtures("database_url")
 
@@ -110,6 +111,16 @@ async def test_a_call_with_an_end_on_record_keeps_it(records: Records, folder: P
     await written(records.finish_call("C1", "answered", NOW + 60.0))
     before = await records.call("C1")
     assert await restarted(records, folder) == before
+
+
+async def test_a_dossier_emptied_by_retention_meanwhile_is_left_so(
+    records: Records, folder: Path
+) -> None:
+    await begun(records)
+    await records.transact(lambda session: removing.transcripts(session, ["C1"]))
+    record = await restarted(records, folder)
+    assert record["ended_at"] == NOW + 7.5
+    assert "notes" not in record["handoffs"][0]["dossier"]
 
 
 async def test_it_is_closed_once(records: Records, folder: Path) -> None:

@@ -59,7 +59,7 @@ def break_off_call(
     call_ended(session, call, anew=anew)
     waiting = [row for row in handoffs if _to_110(row) and row.connected_at is None]
     for row in waiting:
-        if row.revision and INTERRUPTED not in row.flags:
+        if _has_words(row) and INTERRUPTED not in row.flags:
             _write(session, row, interrupted(row.dossier), at, update)
     if call_back_at is not None and waiting and _of_the_public(session, call):
         danger = any(is_danger(row.reason) for row in waiting)
@@ -87,7 +87,7 @@ def went_on(session: Session, call: CallRow, *, at: float, update: Update) -> No
     call.lost = False
     missed.went_on(session, call.id)
     for row in session.scalars(select(HandoffRow).filter_by(call_id=call.id).with_for_update()):
-        if row.revisions_added and row.revision:
+        if row.revisions_added and _has_words(row):
             _write(session, row, continued(row.dossier), at, update)
 
 
@@ -109,6 +109,11 @@ def continued(dossier: Mapping[str, Any]) -> dict[str, Any]:
         "flags": [flag for flag in dossier["flags"] if flag != INTERRUPTED],
         "notes": [WENT_ON if note == NOTE else note for note in dossier["notes"]],
     }
+
+
+def _has_words(row: HandoffRow) -> bool:
+    """There is a dossier, and retention has not emptied it."""
+    return bool(row.revision) and "notes" in row.dossier
 
 
 def _write(
