@@ -47,19 +47,22 @@ def _seconds(process: Path) -> float:
 
 
 def megabytes(pid: int) -> float:
-    """Resident memory of a process and those that it started; 0 for one that has ended."""
-    kilobytes = 0
-    for process in (Path(f"/proc/{pid}"), *children(pid)):
-        with contextlib.suppress(OSError):
-            status = (process / "status").read_text("utf-8")
-            kilobytes += int(status.partition("VmRSS:")[2].split()[0]) if "VmRSS:" in status else 0
-    return kilobytes / 1024
+    """Resident memory of a process and all that came of it; 0 for one that has ended."""
+    return sum(_kilobytes(each) for each in descendants(pid)) / 1024
+
+
+def _kilobytes(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        status = Path(f"/proc/{pid}/status").read_text("utf-8")
+        if "VmRSS:" in status:
+            return int(status.partition("VmRSS:")[2].split()[0])
+    return 0
 
 
 def descriptors(pid: int) -> int:
-    """Open files and sockets of a process and those that it started; 0 for one that has ended."""
+    """Open files and sockets of a process and all that came of it; 0 for one that has ended."""
     count = 0
-    for process in (Path(f"/proc/{pid}"), *children(pid)):
+    for each in descendants(pid):
         with contextlib.suppress(OSError):
-            count += len(os.listdir(process / "fd"))
+            count += len(os.listdir(f"/proc/{each}/fd"))
     return count
