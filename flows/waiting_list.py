@@ -1,11 +1,14 @@
 """The lines to 110 and to seats, and who waits for one: the riskiest gets the next. Pure.
 
-One list for all running calls. Who calls a number of which a line is free is let through; who
-finds it full waits in the list while the rest of the chain (the province's 110, neighbours, a
-seat) is tried. A line that is free goes to the most urgent caller who wants it.
+One list for all running calls of a process. Who calls a number of which a line is free is let
+through; who finds it full waits in the list while the rest of the chain (the province's 110,
+neighbours, a seat) is tried. A line that is free goes to the most urgent caller who wants it.
 
 How many lines a number has may be known (`lines`). Where it is not, a busy signal is all there is
 to go by: after `PROBE_S` the most urgent of those for whom nothing rings tries it, and nobody else.
+
+Where processes share the lines of a number, their database gives them out (`hold`, `keep`), and
+this list alone while that does not answer.
 
 No clock: `at` is seconds of any one clock, the same for all calls.
 """
@@ -13,11 +16,11 @@ No clock: `at` is seconds of any one clock, the same for all calls.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from flows.routes import SEAT
-from flows.waiting_risk import Risk
+from flows.waiting_risk import Risk, precedence
 
 PROBE_S = 3.0
 """How long a number that was busy is left in peace."""
@@ -67,6 +70,17 @@ class Grant:
     waited_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A caller who waits for a line to one number, as `Claim` and `Risk` have it."""
+
+    call: str
+    destination: str
+    score: float
+    waited_s: float
+    idle: bool
+
+
 @dataclass(slots=True)
 class _Number:
     """One number of the duty directory, as far as our calls are concerned."""
@@ -104,16 +118,24 @@ class WaitingList:
         self._let_go(call)
         if not mine and not self._open(call, destination, at):
             return False
-        self._held[call] = destination
-        self._in_use[destination] += 1
+        self._hold(call, destination)
         return True
+
+    def hold(self, call: str, destination: str) -> None:
+        """A line that was given out elsewhere is this call's, and no other."""
+        self.let_go(call)
+        self._hold(call, destination)
+
+    def let_go(self, call: str) -> None:
+        """The call has no line, and none is kept for it."""
+        self._keep_no_more(call)
+        self._let_go(call)
 
     def renew(self, call: str, claim: Claim | None, at: float) -> None:
         """The newest claim of a call; None: it has no hand-off to 110 any more."""
         if claim is None:
             self._claims.pop(call, None)
-            self._keep_no_more(call)
-            self._let_go(call)
+            self.let_go(call)
             return
         if self._held.get(call) not in (None, claim.using):
             self._let_go(call)
@@ -140,10 +162,15 @@ class WaitingList:
         if number.doubtful and answered:
             number.freed = max(number.freed, 1)
 
-    def grants(self, at: float) -> tuple[Grant, ...]:
-        """Lines given out now, to the most urgent first; each is kept for a moment."""
+    def grants(self, at: float, but: Collection[str] = ()) -> tuple[Grant, ...]:
+        """Lines given out now, to the most urgent first; each is kept for a moment.
+
+        Parameters:
+            but: numbers whose lines are given out elsewhere (`keep`).
+        """
         self._forget(at)
         wanted = {each for claim, _ in self._claims.values() for each in claim.wants}
+        wanted.difference_update(but)
         possible = {each for each in wanted if self._worth_a_try(each, at) or self._sure(each)}
         given = []
         for call, claim in self._in_order(at) if possible else ():
@@ -162,6 +189,32 @@ class WaitingList:
                 break
         return tuple(given)
 
+    def keep(self, call: str, destination: str, at: float, *, sure: bool) -> Grant | None:
+        """A line that was given out elsewhere is kept for the call; None: it wants it no more."""
+        claim, _ = self._claims.get(call, (None, 0.0))
+        if claim is None or destination not in claim.wants or call in self._reserved:
+            return None
+        self._keep(call, destination, at)
+        return Grant(call, claim.handoff, destination, sure, claim.risk, at - claim.since)
+
+    @property
+    def taken(self) -> frozenset[tuple[str, str]]:
+        """(call, number) of the lines that are held or kept."""
+        kept = {(call, destination) for call, (destination, _) in self._reserved.items()}
+        return frozenset(kept.union(self._held.items()))
+
+    def wishes(self, at: float, numbers: Collection[str]) -> tuple[Wish, ...]:
+        """Who waits for a line to one of these numbers and has none kept for it: the most urgent
+        first, and of each call the number that it would rather have.
+        """
+        return tuple(
+            Wish(call, number, claim.risk.score, max(0.0, at - claim.since), claim.idle)
+            for call, claim in self._in_order(at)
+            if call not in self._reserved
+            for number in claim.wants
+            if number in numbers
+        )
+
     def waiting(self, at: float) -> tuple[tuple[str, Claim], ...]:
         """Call and claim of all who wait, the most urgent first."""
         return tuple(self._in_order(at))
@@ -174,7 +227,7 @@ class WaitingList:
         waiting = [(call, claim) for call, (claim, _) in self._claims.items() if claim.wants]
         return sorted(
             waiting,
-            key=lambda each: (-each[1].risk.urgency(at - each[1].since), each[1].since, each[0]),
+            key=lambda each: precedence(each[1].risk.score, at - each[1].since, each[0]),
         )
 
     def _open(self, call: str, destination: str, at: float) -> bool:
@@ -208,6 +261,10 @@ class WaitingList:
         number = self._number(destination)
         if number.doubtful:
             number.freed, number.quiet_until = max(0, number.freed - 1), at + PROBE_S
+
+    def _hold(self, call: str, destination: str) -> None:
+        self._held[call] = destination
+        self._in_use[destination] += 1
 
     def _let_go(self, call: str) -> None:
         destination = self._held.pop(call, None)

@@ -72,8 +72,18 @@ class Risk:
     reasons: tuple[str, ...] = ()
 
     def urgency(self, waited_s: float) -> float:
-        """The order of those who wait: the greatest first."""
-        return self.score + max(0.0, waited_s) / AGEING_S
+        """Of those who wait the greatest goes first."""
+        return urgency(self.score, waited_s)
+
+
+def urgency(score: float, waited_s: float) -> float:
+    """Of those who wait the greatest goes first; it grows with each second alike for all."""
+    return score + max(0.0, waited_s) / AGEING_S
+
+
+def precedence(score: float, waited_s: float, call: str) -> tuple[float, float, str]:
+    """Sorts those who wait, at whichever node: the most urgent first."""
+    return -urgency(score, waited_s), -waited_s, call
 
 
 def load_signs(path: Path = DEFAULT_FILE) -> tuple[Sign, ...]:

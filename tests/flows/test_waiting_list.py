@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from flows.waiting_list import PROBE_S, RESERVED_S, STALE_S, Claim, WaitingList
-from flows.waiting_risk import AGEING_S, Risk
+from flows.waiting_list import PROBE_S, RESERVED_S, STALE_S, Claim, WaitingList, Wish
+from flows.waiting_risk import AGEING_S, Risk, precedence, urgency
 
 LOCAL, PROVINCE, SEAT = "110-469001", "110-460000", "seat"
 
@@ -170,6 +171,74 @@ def test_counted_lines_that_are_busy_all_the_same_are_tried_and_not_trusted() ->
     lines.renew("a", wants(LOCAL), 0.5)
     assert given_to(lines, 1.0) == []
     assert [(g.call, g.sure) for g in lines.grants(0.5 + PROBE_S)] == [("a", False)]
+
+
+# ── lines that other processes have and want as well ──────────────────────────────
+
+
+def test_a_line_that_others_gave_out_is_kept_for_who_wants_it_and_for_nobody_else() -> None:
+    lines = WaitingList({LOCAL: 1})
+    lines.renew("a", wants(LOCAL, score=9.0), 0.0)
+    lines.renew("b", wants(PROVINCE), 0.0)
+    grant = lines.keep("a", LOCAL, 1.0, sure=True)
+    assert grant is not None
+    assert (grant.handoff, grant.risk.score, grant.waited_s) == ("h", 9.0, 1.0)
+    assert lines.keep("a", LOCAL, 1.0, sure=True) is None, "one is enough"
+    assert lines.keep("b", LOCAL, 1.0, sure=True) is None
+    assert lines.keep("gone", LOCAL, 1.0, sure=True) is None
+    assert lines.taken == {("a", LOCAL)}
+    assert lines.take("a", LOCAL, 1.1)
+
+
+def test_what_others_give_out_this_list_does_not() -> None:
+    lines = WaitingList({LOCAL: 1, PROVINCE: 1})
+    lines.renew("a", wants(LOCAL, PROVINCE), 0.0)
+    assert [each.destination for each in lines.grants(0.1, {LOCAL})] == [PROVINCE]
+
+
+def test_a_line_that_others_gave_a_call_is_counted_here_too() -> None:
+    lines = WaitingList({LOCAL: 1})
+    lines.hold("a", LOCAL)
+    assert not lines.take("b", LOCAL, 0.0)
+    lines.hold("a", PROVINCE)
+    assert lines.taken == {("a", PROVINCE)}
+    lines.let_go("a")
+    assert lines.take("b", LOCAL, 0.0)
+
+
+def test_others_are_told_who_waits_the_most_urgent_first_but_for_whom_a_line_is_kept() -> None:
+    lines = WaitingList({LOCAL: 2})
+    lines.renew("a", wants(LOCAL, PROVINCE, SEAT, score=5.0, since=1.0), 1.0)
+    lines.renew("b", wants(PROVINCE, score=9.0, since=2.0, idle=False), 2.0)
+    told = lines.wishes(4.0, {LOCAL, PROVINCE})
+    assert told == (
+        Wish("b", PROVINCE, 9.0, 2.0, idle=False),
+        Wish("a", LOCAL, 5.0, 3.0, idle=True),
+        Wish("a", PROVINCE, 5.0, 3.0, idle=True),
+    )
+    assert lines.keep("a", LOCAL, 4.0, sure=True)
+    assert [wish.call for wish in lines.wishes(4.0, {LOCAL, PROVINCE})] == ["b"]
+
+
+WAITING = st.tuples(st.floats(1.0, 11.0), st.floats(0.0, 3600.0), st.sampled_from("abc"))
+
+
+@given(st.lists(WAITING, max_size=6), st.floats(0.0, 3600.0))
+def test_the_order_of_those_who_wait_does_not_change_while_they_wait(
+    waiting: list[tuple[float, float, str]], seconds: float
+) -> None:
+    order = sorted(waiting, key=lambda each: precedence(*each))
+    later = [urgency(score, waited + seconds) for score, waited, _ in order]
+    assert later == pytest.approx(sorted(later, reverse=True))
+
+
+@given(WAITING, WAITING)
+def test_of_two_the_one_with_the_greater_urgency_goes_first(
+    one: tuple[float, float, str], other: tuple[float, float, str]
+) -> None:
+    urgencies = [Risk(score).urgency(waited) for score, waited, _ in (one, other)]
+    if urgencies[0] != urgencies[1]:
+        assert (precedence(*one) < precedence(*other)) == (urgencies[0] > urgencies[1])
 
 
 # ── in any order ──────────────────────────────────────────────────────────────────

@@ -82,12 +82,16 @@ async def the_newer_matter_is_called_about(a: CallingSide, b: CallingSide) -> No
 
 @asynccontextmanager
 async def two_services(
-    nats_url: str, settings: Settings, records: Records, engines: Any
+    nats_url: str,
+    settings: Settings,
+    records: Records,
+    engines: Any,
+    records_of_b: Records | None = None,
 ) -> AsyncIterator[tuple[Side, Side]]:
     """Nodes a and b, once each has heard of the other."""
     async with AsyncExitStack() as opened:
         made = []
-        for name in ("a", "b"):
+        for name, own_records in (("a", records), ("b", records_of_b or records)):
             server = settings.server.model_copy(update={"node": name, "roles": ("media",)})
             handoff = settings.handoff.model_copy(update={"call_back_trunk": "carrier"})
             own = settings.model_copy(
@@ -95,7 +99,7 @@ async def two_services(
             )
             member = await opened.enter_async_context(open_member(own, RunningCalls(Board())))
             assert member is not None
-            service = Service(own, engines, records, None, None, member)  # type: ignore[arg-type]
+            service = Service(own, engines, own_records, None, None, member)  # type: ignore[arg-type]
             opened.push_async_callback(service.call_backs.close)
             made.append(Side(service, member))
         first, second = made
