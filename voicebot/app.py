@@ -48,6 +48,7 @@ from voicebot.cluster.everywhere import (
     with_nodes,
 )
 from voicebot.cluster.nodes import Node
+from voicebot.cluster.shared_lines import SharedLines
 from voicebot.cluster.signs_of_life import tell_life
 from voicebot.cluster.surge_elsewhere import follow_surge, surge_elsewhere
 from voicebot.config import Settings
@@ -139,7 +140,13 @@ class Service:
             self._elsewhere.stamp,
             self._tell_callers,
         )
-        self.waiting = WaitingLines(settings.handoff.lines, partial(waiting_elsewhere, member))
+        lines = settings.handoff.lines
+        self.shared_lines = (
+            SharedLines(records, lines, self.metrics.line_alone, member)
+            if lines and settings.on_postgresql
+            else None
+        )
+        self.waiting = WaitingLines(lines, partial(waiting_elsewhere, member), self.shared_lines)
         self.desks = AgentDesks()
         self.callers = CallerService(
             settings,
@@ -549,6 +556,8 @@ async def open_service(settings: Settings, member: Member | None = None) -> Asyn
             tasks.append(
                 asyncio.create_task(tell_life(records, settings.node, service.sessions.keys))
             )
+        if service.shared_lines is not None:
+            tasks.append(asyncio.create_task(service.shared_lines.run(service.waiting)))
         settle()
         yield service
     finally:
@@ -558,6 +567,8 @@ async def open_service(settings: Settings, member: Member | None = None) -> Asyn
         await asyncio.gather(*tasks, return_exceptions=True)
         if service is not None:
             await service.call_backs.close()
+            if service.shared_lines is not None:
+                await service.shared_lines.close()
             if service.tracing is not None:
                 await asyncio.to_thread(service.tracing.close)
         knowledge.close()

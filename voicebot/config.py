@@ -347,8 +347,8 @@ class HandoffSettings(Section):
     desk_token: SecretStr = SecretStr("")
     """Bearer token of desk and seats; empty: the one made at first start."""
     lines: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
-    """How many lines there are for us to a number of the duty directory, such as
-    `"110-469001" = 6`; a number that is not listed is full when it says that it is busy."""
+    """How many lines there are for us, all nodes together, to a number of the duty directory, such
+    as `"110-469001" = 6`; a number that is not listed is full when it says that it is busy."""
 
     @model_validator(mode="after")
     def _reachable_safely(self) -> HandoffSettings:

@@ -42,6 +42,8 @@ class Performer:
         over: told that the call is over; True: the far side keeps the caller's line.
         call_back: calls a number once the caller is gone.
         may_dial: whether there is a line to a number of 110's chain; it is the call's own then.
+            Where other nodes are asked the answer comes soon; it is cancelled if it is not
+            wanted any more.
     """
 
     def __init__(
@@ -56,13 +58,15 @@ class Performer:
         now: Callable[[], float],
         over: Callable[[bool], None],
         call_back: Callable[[act.CallBack], None],
-        may_dial: Callable[[str], bool],
+        may_dial: Callable[[str], bool | asyncio.Task[bool]],
     ) -> None:
         self._line, self._player, self._driver = line, player, driver
         self._journal, self._engines = journal, engines
         self._transcribe, self._post, self._now, self._over = transcribe, post, now, over
         self._call_back, self._may_dial = call_back, may_dial
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._asked: asyncio.Task[bool] | None = None
+        """Whether there is a line to the number of 110's chain that is to be dialled."""
         self._holds = asyncio.Lock()
 
     async def perform(self, action: act.Action, state: State) -> None:
@@ -83,6 +87,8 @@ class Performer:
             case act.DialLine():
                 self._dial(action.handoff, action.route, action.line)
             case act.ReleaseLeg():
+                if not action.line:
+                    self._ask_no_more()
                 self._driver.release(action.line)
                 self._journal.released(self._now(), action)
             case act.KeepBeside():
@@ -107,12 +113,14 @@ class Performer:
             case act.NotifyLine():
                 self._spawn(self._journal.notify_line(action))
             case act.HangUp():
+                self._ask_no_more()
                 try:
                     async with asyncio.timeout(HANG_UP_S):
                         await self._line.hang_up()
                 finally:
                     self._over(False)
             case act.Leave():
+                self._ask_no_more()
                 self._over(True)
             case act.Decide() | act.SendLink():
                 pass  # on the record and on the screens already
@@ -142,16 +150,39 @@ class Performer:
 
     def _dial_in_turn(self, handoff: str, route: act.Route, state: State) -> None:
         """The chain's next; for 110, where all lines of a number are in use, it fails at once."""
+        self._ask_no_more()
         to_police = state.handoff is not None and state.handoff.to_police
-        if to_police and not self._may_dial(route.destination):
-            self._driver.release()
-            self._post(
-                ev.TransferProgress(
-                    self._now(), handoff, route.destination, ev.LegState.BUSY, LINES_FULL
-                )
-            )
+        may = self._may_dial(route.destination) if to_police else True
+        if isinstance(may, bool):
+            self._dial_or_pass(handoff, route, may=may)
+        else:
+            self._asked = may
+            self._spawn(self._dial_when_told(may, handoff, route))
+
+    async def _dial_when_told(
+        self, may: asyncio.Task[bool], handoff: str, route: act.Route
+    ) -> None:
+        told = await may
+        if self._asked is may:
+            self._asked = None
+            self._dial_or_pass(handoff, route, may=told)
+
+    def _ask_no_more(self) -> None:
+        """The chain is elsewhere by now: an answer that is still to come dials nothing."""
+        if self._asked is not None:
+            self._asked.cancel()
+            self._asked = None
+
+    def _dial_or_pass(self, handoff: str, route: act.Route, *, may: bool) -> None:
+        if may:
+            self._dial(handoff, route)
             return
-        self._dial(handoff, route)
+        self._driver.release()
+        self._post(
+            ev.TransferProgress(
+                self._now(), handoff, route.destination, ev.LegState.BUSY, LINES_FULL
+            )
+        )
 
     def _dial(self, handoff: str, route: act.Route, line: str = "") -> None:
         self._driver.dial(handoff, route, self._journal.line_parameters(handoff), line)

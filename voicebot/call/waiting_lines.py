@@ -1,27 +1,43 @@
 """The list of those who wait for a line (`flows.waiting_list`), shared by the calls of a service.
 
 Each call tells it what it has and wants after every event, and is told of a line that is free.
-Should the list itself fail, every call dials as if there were none.
+Lines that several nodes share are given out by their database (`voicebot.cluster.shared_lines`);
+the list knows of each, and decides alone while that does not answer. Should the list itself fail,
+every call dials as if there were none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Protocol
 
 import structlog
 
 from flows.events import LegState, TransferProgress
 from flows.state import State
 from flows.waiting import LINES_FULL, claim
-from flows.waiting_list import Claim, Grant, WaitingList
-from flows.waiting_risk import as_values
-from voicebot.cluster.nodes import waiting_first
+from flows.waiting_list import Claim, Grant, WaitingList, Wish
+from flows.waiting_risk import as_values, precedence
 
 log = structlog.get_logger()
 
 EVERY_S = 0.25
 """How often free lines are given out, at least."""
+
+
+class Shared(Protocol):
+    """Lines that other nodes have and want as well (`voicebot.cluster.shared_lines`)."""
+
+    @property
+    def numbers(self) -> Collection[str]: ...
+    @property
+    def in_touch(self) -> bool: ...
+    async def take(self, call: str, destination: str) -> bool | None: ...
+    def give_back(self) -> None: ...
+    def busy(self, call: str, destination: str) -> None: ...
+    def reached(self, call: str, destination: str, *, answered: bool) -> None: ...
+    def look(self, at: float) -> None: ...
 
 
 class WaitingLines:
@@ -30,15 +46,18 @@ class WaitingLines:
     Parameters:
         lines: how many lines each number of the duty directory has, where that is known.
         others: who waits at other nodes, as `waiting` lists them.
+        shared: the lines that they share with this one.
     """
 
     def __init__(
         self,
         lines: Mapping[str, int] | None = None,
         others: Callable[[], Iterable[dict[str, Any]]] = tuple,
+        shared: Shared | None = None,
     ) -> None:
         self._list = WaitingList(dict(lines or {}))
-        self._others = others
+        self._others, self._shared = others, shared
+        self._numbers = frozenset(shared.numbers if shared is not None else ())
         self._calls: dict[str, CallLines] = {}
         self._dealt_at = float("-inf")
 
@@ -51,12 +70,13 @@ class WaitingLines:
         """The call is over; harmless for one that is not known."""
         self._calls.pop(call, None)
         self._list.renew(call, None, self._dealt_at)
+        self._look(self._dealt_at)
 
     def waiting(self, at: float) -> list[dict[str, Any]]:
         """Who waits, here or elsewhere, the most urgent first, as JSON has it."""
         others = list(self._others())
         own = self.waiting_here(at)
-        return waiting_first([*own, *others]) if others else own
+        return sorted([*own, *others], key=_precedence) if others else own
 
     def waiting_here(self, at: float) -> list[dict[str, Any]]:
         """Those of `waiting` whose calls are this service's."""
@@ -71,13 +91,56 @@ class WaitingLines:
             for call, claim in self._list.waiting(at)
         ]
 
+    @property
+    def taken(self) -> frozenset[tuple[str, str]]:
+        """(call, number) of the shared lines that are held here, or kept for a call."""
+        return frozenset(pair for pair in self._list.taken if pair[1] in self._numbers)
+
+    def wishes(self, at: float) -> tuple[Wish, ...]:
+        """Who waits here for a shared line."""
+        return self._list.wishes(at, self._numbers)
+
+    def given(self, call: str, destination: str, at: float, *, sure: bool) -> bool:
+        """A shared line is free for this call; False: it wants it no more."""
+        grant = self._list.keep(call, destination, at, sure=sure) if call in self._calls else None
+        if grant is None:
+            return False
+        self._calls[call].told(grant)
+        return True
+
     def take(self, call: str, destination: str, at: float) -> bool:
+        """Whether the call has a line to the number from now on, by this list alone."""
+        if (call, destination) in self.taken:  # the others know of it
+            self._list.hold(call, destination)
+            return True
         return self._list.take(call, destination, at)
 
+    def shares(self, call: str, destination: str) -> bool:
+        """Whether the call has a line is to be asked of the others (`ask`)."""
+        return destination in self._numbers and (call, destination) not in self.taken
+
+    async def ask(self, call: str, destination: str, now: Callable[[], float]) -> bool:
+        """As `take`, of all nodes; of this list alone where they cannot be asked quickly."""
+        assert self._shared is not None
+        self._list.let_go(call)
+        mine = await self._shared.take(call, destination)
+        if call not in self._calls:  # it is over
+            self._shared.give_back()
+            return False
+        if mine is None:
+            return self._list.take(call, destination, now())
+        if mine:
+            self._list.hold(call, destination)
+        return mine
+
     def busy(self, call: str, destination: str, at: float) -> None:
+        if self._shared is not None and (call, destination) in self.taken:
+            self._shared.busy(call, destination)
         self._list.busy(call, destination, at)
 
     def reached(self, call: str, destination: str, *, answered: bool) -> None:
+        if self._shared is not None and (call, destination) in self.taken:
+            self._shared.reached(call, destination, answered=answered)
         self._list.reached(call, destination, answered=answered)
 
     def renew(self, call: str, claim: Claim | None, at: float) -> None:
@@ -88,10 +151,16 @@ class WaitingLines:
         if not now and at - self._dealt_at < EVERY_S:
             return
         self._dealt_at = at
-        for grant in self._list.grants(at):
+        by_others = self._numbers if self._shared is not None and self._shared.in_touch else ()
+        for grant in self._list.grants(at, by_others):
             call = self._calls.get(grant.call)
             if call is not None:
                 call.told(grant)
+        self._look(at)
+
+    def _look(self, at: float) -> None:
+        if self._shared is not None:
+            self._shared.look(at)
 
 
 class CallLines:
@@ -105,6 +174,25 @@ class CallLines:
         """Whether there is a line; the call has it then."""
         try:
             return self._lines.take(self._call, destination, at)
+        except Exception:
+            log.exception("waiting_list_failed")
+            return True
+
+    def asked(self, destination: str, now: Callable[[], float]) -> asyncio.Task[bool] | None:
+        """As `may_dial`, where that is to be asked of other nodes too; soon there, whatever
+        becomes of them, and to be cancelled if the line is not wanted any more.
+        """
+        try:
+            if not self._lines.shares(self._call, destination):
+                return None
+        except Exception:
+            log.exception("waiting_list_failed")
+            return None
+        return asyncio.create_task(self._ask(destination, now), name="line-asked")
+
+    async def _ask(self, destination: str, now: Callable[[], float]) -> bool:
+        try:
+            return await self._lines.ask(self._call, destination, now)
         except Exception:
             log.exception("waiting_list_failed")
             return True
@@ -142,6 +230,10 @@ class CallLines:
             self._lines.deal(at)
         except Exception:
             log.exception("waiting_list_failed")
+
+
+def _precedence(waiting: Mapping[str, Any]) -> tuple[float, float, str]:
+    return precedence(waiting["score"], waiting["waited_s"], waiting["call_id"])
 
 
 def _lines_of(claim: Claim | None) -> object:

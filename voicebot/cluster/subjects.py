@@ -22,6 +22,9 @@ SURGE_SENT: Final = "surge-sent"
 SURGE_ARRIVALS: Final = "surge-arrivals"
 """``{"node"}`` and `voicebot.surge.shared.Arrived`."""
 
+POLICE_LINES: Final = "police-lines"
+"""``{"node", "numbers"}``: of these numbers a line has come free (`shared_lines`)."""
+
 RECORDINGS: Final = "recordings"
 """Asked of all nodes with calls; who has the file of ``{"name"}`` answers ``{"node", "state"}``."""
 

@@ -77,6 +77,12 @@ class Metrics:
             ("to", "state"),
             registry=registry,
         )
+        self._alone = Counter(
+            "voicebot_police_lines_alone",
+            "Routes to 110 that this process decided on without the others: the database, which "
+            "gives out the lines of all nodes, had not answered.",
+            registry=registry,
+        )
         self._failures = Counter(
             "voicebot_engine_failures",
             "Calls that went on without an ear, the knowledge base or a prompt.",
@@ -144,6 +150,9 @@ class Metrics:
 
     def leg(self, to: str, state: str) -> None:
         self._legs.labels(to, state).inc()
+
+    def line_alone(self) -> None:
+        self._alone.inc()
 
     def failed(self, engine: str) -> None:
         self._failures.labels(engine).inc()

@@ -47,10 +47,10 @@ OPEN_TIMEOUT_S = 10.0
 TRANSACT_S = 5.0
 """How long an act of a person waits for other writers."""
 
-READERS, COUNTERS, ACTS, CLAIMS, TASKS = 8, 2, 4, 1, 8
+READERS, COUNTERS, ACTS, CLAIMS, TASKS, PROMPT = 8, 2, 4, 1, 8, 2
 """Threads that read, that count for seconds, that do people's acts, that claim messages of the
-outbox, and that work for the service's own tasks, of which none waits for another; the connections
-of their engines suffice."""
+outbox, that work for the service's own tasks, of which none waits for another, and that ask what
+a call wants to know at once; the connections of their engines suffice."""
 
 ASKED_S = 1.0
 """How long a call that is offered waits for what the database knows of it."""
@@ -90,6 +90,7 @@ class Records:
         self._acting = ThreadPoolExecutor(ACTS, thread_name_prefix="records-act")
         self._claiming = ThreadPoolExecutor(CLAIMS, thread_name_prefix="records-claim")
         self._working = ThreadPoolExecutor(TASKS, thread_name_prefix="records-task")
+        self._prompt = ThreadPoolExecutor(PROMPT, thread_name_prefix="records-prompt")
         self._tasks: set[asyncio.Task[bool]] = set()
         self._on_written: list[Callable[[], None]] = []
         self._process = uuid.uuid4().hex
@@ -118,6 +119,7 @@ class Records:
         self._spooler.shutdown()
         for threads in (
             self._readers, self._counting, self._acting, self._claiming, self._working,
+            self._prompt,
         ):  # fmt: skip
             threads.shutdown(wait=False)
         self._reader.dispose()
@@ -365,6 +367,12 @@ class Records:
         done = await self._act(self._working, work, *arguments, **named)
         self._tell_written()
         return done
+
+    async def promptly(
+        self, work: Callable[Concatenate[Session, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """As `transact`, of what is quick and wanted at once: no other work is ahead of it."""
+        return await self._act(self._prompt, work, *arguments, **named)
 
     # ── reading ───────────────────────────────────────────────────────────────────
 

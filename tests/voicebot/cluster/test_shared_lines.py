@@ -1,0 +1,358 @@
+"""Two nodes, one PostgreSQL: they count 110's lines together, with NATS or without, and nobody in
+danger waits for a database that is slow or away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from flows.waiting_list import Claim, Grant
+from flows.waiting_risk import Risk
+from tests.nats_server import NatsServer, nats_server  # noqa: F401
+from tests.voicebot.cluster.two_services import Side, on_postgresql, two_services, until
+from tests.voicebot.test_app import Engines
+from voicebot.call.waiting_lines import CallLines, WaitingLines
+from voicebot.cluster import shared_lines
+from voicebot.cluster.shared_lines import SharedLines
+from voicebot.config import Settings
+from voicebot.records.database import open_engine
+from voicebot.records.store import Records
+
+pytestmark = [on_postgresql, pytest.mark.usefixtures("database_url")]
+
+LOCAL = "110-469001"
+ANSWER_S = shared_lines.LEASE_ANSWER_S
+
+
+class Caller:
+    """A call in danger at some node."""
+
+    def __init__(self, waiting: WaitingLines, name: str, score: float = 3.0) -> None:
+        self.waiting, self.name, self.score = waiting, name, score
+        self.began = time.monotonic()
+        self.grants: list[Grant] = []
+        self.lines: CallLines = waiting.of_call(name, self.grants.append)
+
+    def asks(self) -> asyncio.Task[bool]:
+        asked = self.lines.asked(LOCAL, time.monotonic)
+        assert asked is not None
+        return asked
+
+    async def dials(self) -> bool:
+        """Whether he is put through; else he waits."""
+        if not await self.asks():
+            self.waits()
+            return False
+        self.waiting.renew(self.name, Claim("h", LOCAL), time.monotonic())
+        return True
+
+    def waits(self) -> None:
+        at = time.monotonic()
+        claim = Claim("h", None, (LOCAL,), True, Risk(self.score), self.began)
+        self.waiting.renew(self.name, claim, at)
+        self.waiting.deal(at, now=True)
+
+    async def given(self, within_s: float = 20.0) -> None:
+        """He is given a line, and dials."""
+        await until(lambda: self.grants, within_s)
+        assert self.lines.may_dial(LOCAL, time.monotonic())
+        self.waiting.renew(self.name, Claim("h", LOCAL), time.monotonic())
+
+    def hangs_up(self) -> None:
+        self.waiting.leave(self.name)
+
+
+class Node:
+    """A process with calls, without NATS."""
+
+    def __init__(self, records: Records, count: int) -> None:
+        self.records, self.alone = records, 0
+        self.shared = SharedLines(records, {LOCAL: count}, self._alone)
+        self.waiting = WaitingLines({LOCAL: count}, shared=self.shared)
+
+    def _alone(self) -> None:
+        self.alone += 1
+
+    def caller(self, name: str, score: float = 3.0) -> Caller:
+        return Caller(self.waiting, name, score)
+
+
+@pytest.fixture
+def count() -> int:
+    """Lines that 110 has."""
+    return 1
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine it may be seconds until the database's answer is seen."""
+    monkeypatch.setattr(shared_lines, "LEASE_ANSWER_S", 30.0)
+    monkeypatch.setattr(shared_lines, "QUICK_S", 30.0)
+
+
+@asynccontextmanager
+async def running(shared: SharedLines, waiting: WaitingLines) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(shared.run(waiting))
+    await until(lambda: shared.in_touch)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def nodes(
+    settings: Settings, records: Records, count: int
+) -> AsyncIterator[tuple[Node, Node]]:
+    other = await Records.open(settings)
+    a, b = Node(records, count), Node(other, count)
+    async with running(a.shared, a.waiting), running(b.shared, b.waiting):
+        yield a, b
+    await other.close()
+
+
+Nodes = tuple[Node, Node]
+
+
+@contextmanager
+def slow(engine: Engine) -> Iterator[None]:
+    """The database does not answer while this lasts."""
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE police_line IN ACCESS EXCLUSIVE MODE"))
+        yield
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = open_engine(database_url, writes=True, patience_s=30.0)
+    yield made
+    made.dispose()
+
+
+def in_use(engine: Engine) -> list[str]:
+    """Calls that have a line by the records."""
+    with engine.connect() as connection:
+        live = text(
+            "SELECT call_id FROM police_line"
+            " WHERE kept_until > extract(epoch FROM clock_timestamp()) ORDER BY call_id"
+        )
+        return list(connection.scalars(live))
+
+
+def waiting(engine: Engine) -> list[str]:
+    """Calls that wait by the records."""
+    with engine.connect() as connection:
+        wanted = text("SELECT call_id FROM police_line_wanted ORDER BY call_id")
+        return list(connection.scalars(wanted))
+
+
+@pytest.mark.usefixtures("patience")
+async def test_the_last_line_is_one_callers_whichever_node_has_him(nodes: Nodes) -> None:
+    a, b = nodes
+    callers = [node.caller(f"{node.records.run_id}-{n}") for n in range(5) for node in nodes]
+    got = await asyncio.gather(*(caller.dials() for caller in callers))
+    assert got.count(True) == 1
+    assert (a.alone, b.alone) == (0, 0)
+
+
+@pytest.mark.usefixtures("patience")
+async def test_the_most_urgent_gets_the_line_that_comes_free_at_another_node(
+    nodes: Nodes, engine: Engine
+) -> None:
+    a, b = nodes
+    first, low, high = a.caller("first"), a.caller("low", 5.0), b.caller("high", 9.0)
+    assert await first.dials()
+    assert not await low.dials()
+    assert not await high.dials()
+    await until(lambda: waiting(engine) == ["high", "low"])
+    first.hangs_up()
+    await high.given()
+    assert not low.grants
+    high.hangs_up()
+    await low.given()
+
+
+@pytest.mark.usefixtures("patience")
+async def test_a_line_that_nobody_takes_is_the_next_callers(nodes: Nodes, engine: Engine) -> None:
+    a, b = nodes
+    first, high, low = a.caller("first"), b.caller("high", 9.0), a.caller("low")
+    assert await first.dials()
+    assert not await high.dials()
+    assert not await low.dials()
+    await until(lambda: waiting(engine) == ["high", "low"])
+    first.hangs_up()
+    await until(lambda: high.grants)
+    high.hangs_up()  # before he has dialled
+    await low.given()
+
+
+@pytest.mark.usefixtures("patience")
+async def test_the_line_of_a_node_that_died_is_free_after_its_time(
+    settings: Settings, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebot.cluster.line_turns.KEPT_S", 1.0)
+    monkeypatch.setattr("voicebot.cluster.line_leases.KEPT_S", 1.0)
+    monkeypatch.setattr(shared_lines, "RENEW_S", 0.2)
+    other = await Records.open(settings)
+    dying, living = Node(records, 1), Node(other, 1)
+    async with running(living.shared, living.waiting):
+        async with running(dying.shared, dying.waiting) as task:
+            assert await dying.caller("1").dials()
+            await asyncio.sleep(1.5)
+            second = living.caller("2")
+            assert not await second.dials(), "it is renewed"
+            task.cancel()
+        await second.given()
+    await other.close()
+
+
+@pytest.mark.usefixtures("patience")
+async def test_a_node_that_ends_leaves_its_lines_to_the_others(nodes: Nodes) -> None:
+    a, b = nodes
+    assert await a.caller("1").dials()
+    second = b.caller("2")
+    assert not await second.dials()
+    await a.shared.close()
+    await second.given()
+
+
+# ── a database that is slow, or away ──────────────────────────────────────────────
+
+
+async def test_a_caller_in_danger_is_put_through_though_the_database_does_not_answer(
+    nodes: Nodes, engine: Engine
+) -> None:
+    a, _ = nodes
+    with slow(engine):
+        began = time.monotonic()
+        assert await a.caller("1").dials()
+        assert time.monotonic() - began < ANSWER_S + 0.5
+        assert a.alone == 1
+        began = time.monotonic()
+        assert not await a.caller("2").dials(), "this node's own list has given its one line"
+        assert time.monotonic() - began < 0.2, "nobody else waits for the answer"
+    await until(lambda: in_use(engine) == ["1"])
+    await until(lambda: a.shared.in_touch)
+
+
+async def test_what_both_nodes_dialled_meanwhile_counts_afterwards(
+    nodes: Nodes, engine: Engine
+) -> None:
+    a, b = nodes
+    first, second, third = a.caller("1"), b.caller("2"), b.caller("3")
+    with slow(engine):
+        assert await first.dials()
+        assert await second.dials(), "danger goes before the count"
+    await until(lambda: in_use(engine) == ["1", "2"] and a.shared.in_touch and b.shared.in_touch)
+    assert not await third.dials()
+    first.hangs_up()
+    await until(lambda: in_use(engine) == ["2"])
+    assert not third.grants
+    second.hangs_up()
+    await third.given()
+
+
+async def test_a_line_that_is_given_too_late_is_given_back(nodes: Nodes, engine: Engine) -> None:
+    a, b = nodes
+    gone, other = a.caller("gone"), b.caller("other")
+    with slow(engine):
+        asked = gone.asks()
+        await asyncio.sleep(0.05)
+        asked.cancel()  # he has hung up
+        gone.hangs_up()
+    await asyncio.gather(asked, return_exceptions=True)
+    assert asked.cancelled()
+    await until(lambda: b.shared.in_touch)
+    if not await other.dials():
+        await other.given()
+    await until(lambda: in_use(engine) == ["other"])
+
+
+async def test_who_waits_is_served_by_his_own_node_while_the_database_is_away(
+    nodes: Nodes, engine: Engine
+) -> None:
+    a, b = nodes
+    first, low, high = a.caller("first"), a.caller("low", 5.0), a.caller("high", 9.0)
+    assert await first.dials()
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE police_line RENAME TO away"))
+    try:
+        for caller in (low, high):
+            assert not await caller.dials()
+        await until(lambda: not (a.shared.in_touch or b.shared.in_touch))
+        first.hangs_up()
+        a.waiting.deal(time.monotonic(), now=True)
+        await high.given(0.1)
+        assert not low.grants
+        assert await b.caller("elsewhere").dials()
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE away RENAME TO police_line"))
+    await until(lambda: in_use(engine) == ["elsewhere", "high"])
+
+
+# ── whole services ────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def sides(
+    nats_server: NatsServer,  # noqa: F811
+    settings: Settings,
+    records: Records,
+) -> AsyncIterator[tuple[Side, Side]]:
+    handoff = settings.handoff.model_copy(update={"lines": {LOCAL: 1}})
+    counted = settings.model_copy(update={"handoff": handoff})
+    other = await Records.open(settings)
+    async with two_services(nats_server.url, counted, records, Engines(), other) as made:
+        a, b = (side.service for side in made)
+        assert a.shared_lines is not None
+        assert b.shared_lines is not None
+        async with running(a.shared_lines, a.waiting), running(b.shared_lines, b.waiting):
+            yield made
+    await other.close()
+
+
+@pytest.mark.usefixtures("patience")
+async def test_the_other_node_hears_at_once_that_a_line_is_free(
+    sides: tuple[Side, Side], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_lines, "POLL_S", 60.0)
+    monkeypatch.setattr(shared_lines, "RENEW_S", 60.0)
+    monkeypatch.setattr("voicebot.cluster.line_leases.WANTED_S", 60.0)
+    a, b = sides
+    first, second = Caller(a.service.waiting, "first"), Caller(b.service.waiting, "second")
+    assert await first.dials()
+    assert not await second.dials()
+    await until(lambda: waiting(engine) == ["second"])
+    first.hangs_up()
+    await second.given(5.0)
+
+
+@pytest.mark.usefixtures("patience")
+async def test_the_board_lists_the_callers_of_all_nodes_by_their_urgency(
+    sides: tuple[Side, Side],
+) -> None:
+    a, b = sides
+    talks = Caller(a.service.waiting, "talks")
+    long = Caller(a.service.waiting, "long", 5.0)
+    long.began -= 300.0
+    worse = Caller(b.service.waiting, "worse", 6.0)
+    for caller in (talks, long, worse):
+        await caller.dials()
+    for side in sides:
+        listed: list[dict[str, Any]] = []
+
+        def both(side: Side = side, listed: list[dict[str, Any]] = listed) -> bool:
+            listed[:] = side.service.waiting.waiting(time.monotonic())
+            return len(listed) == 2
+
+        await until(both)
+        assert [each["call_id"] for each in listed] == ["long", "worse"]

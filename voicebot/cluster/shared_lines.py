@@ -1,0 +1,246 @@
+"""One count of 110's lines for all nodes: this process's part of it.
+
+What its calls have and want is put into PostgreSQL whenever it changes, and every `RENEW_S`
+besides; free lines for its callers come back with it. NATS tells the others that a line is free;
+while somebody waits here it is asked for every `POLL_S` all the same.
+
+Nobody in danger waits for the database: what it has not answered within `LEASE_ANSWER_S` this
+process's own list decides at once, as if it were the only one, and so do all calls after it until
+the database is quick again. A line that is given too late is given back; one that was dialled
+meanwhile is counted as soon as that can be done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import structlog
+
+from flows.waiting_list import Wish
+from voicebot.cluster import subjects
+from voicebot.cluster.line_leases import Heard, Here, Pair, leave, prepare, tell
+from voicebot.cluster.line_turns import Given, give_out, take
+from voicebot.records.errors import RecordsUnavailable
+from voicebot.records.store import Records
+
+if TYPE_CHECKING:
+    from voicebot.cluster.member import Member
+
+log = structlog.get_logger()
+
+LEASE_ANSWER_S: Final = 0.3
+RENEW_S: Final = 2.0
+POLL_S: Final = 1.0
+QUICK_S: Final = 1.0
+"""A database that takes longer for all that this process has is too slow to be asked."""
+LEAVING_S: Final = 1.0
+"""How long the end of the process may wait for the database."""
+MOST_HEARD: Final = 500
+"""What numbers gave to understand, until the database is told; then the oldest is not."""
+
+
+class Callers(Protocol):
+    """The calls of this process (`voicebot.call.waiting_lines.WaitingLines`)."""
+
+    @property
+    def taken(self) -> frozenset[Pair]:
+        """Lines that they have, or that are kept for them."""
+        ...
+
+    def wishes(self, at: float) -> tuple[Wish, ...]:
+        """Who waits for a line (`flows.waiting_list.WaitingList.wishes`)."""
+        ...
+
+    def given(self, call: str, destination: str, at: float, *, sure: bool) -> bool:
+        """A line is free for this call; False: it wants it no more."""
+        ...
+
+
+class SharedLines:
+    """Parameters:
+    lines: how many lines each number has, the same at all nodes.
+    alone: told of each call about which this process decides alone.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        lines: Mapping[str, int],
+        alone: Callable[[], None],
+        member: Member | None = None,
+    ) -> None:
+        self._records, self._lines, self._alone, self._member = records, lines, alone, member
+        self.numbers = frozenset(lines)
+        self.in_touch = False
+        """The database answers, and knows what is held here: it says who has the next line."""
+        self._callers: Callers | None = None
+        self._asked: Counter[Pair] = Counter()
+        self._taking = 0
+        self._heard: deque[Heard] = deque(maxlen=MOST_HEARD)
+        self._told: object = None
+        self._reason = ""
+        self._stirred = asyncio.Event()
+        if member is not None:
+            member.bus.subscribe(subjects.POLICE_LINES, self._free_elsewhere)
+
+    async def take(self, call: str, destination: str) -> bool | None:
+        """Whether the call has a line now; None, after `LEASE_ANSWER_S` at most: the database does
+        not say.
+        """
+        if not self.in_touch:
+            self._alone()
+            return None
+        pair = call, destination
+        self._taking += 1
+        self._asked[pair] += 1
+        asked = asyncio.ensure_future(
+            self._records.promptly(
+                take, self._records.run_id, self._taking, *pair, self._lines[destination]
+            )
+        )
+        try:
+            await asyncio.wait((asked,), timeout=LEASE_ANSWER_S)
+        finally:
+            if asked.done():
+                self._answered(pair)
+            else:
+                asked.add_done_callback(partial(self._late, pair))
+        if not asked.done():
+            self._lose_touch("slow")
+        elif (error := asked.exception()) is not None:
+            self._lose_touch(str(error), error)
+        else:
+            return asked.result()
+        self._alone()
+        return None
+
+    def give_back(self) -> None:
+        """A line that was taken is not wanted any more."""
+        self._stirred.set()
+
+    def busy(self, call: str, destination: str) -> None:
+        """A number that the call had a line to is busy."""
+        self._heard.append(Heard(call, destination, busy=True))
+        self._stirred.set()
+
+    def reached(self, call: str, destination: str, *, answered: bool) -> None:
+        """The call's line rings, or has been answered."""
+        self._heard.append(Heard(call, destination, busy=False, answered=answered))
+
+    def look(self, at: float) -> None:
+        """What the calls have and want may have changed."""
+        if self._callers is not None and _as_it_stands(self._callers, at) != self._told:
+            self._stirred.set()
+
+    async def run(self, callers: Callers) -> None:
+        """Until it is cancelled."""
+        self._callers = callers
+        while True:
+            self._stirred.clear()
+            waits = await self._tell(callers)
+            if not self.in_touch:
+                await asyncio.sleep(POLL_S)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S if waits else RENEW_S):
+                    await self._stirred.wait()
+
+    async def close(self) -> None:
+        """What this process has is free at once."""
+        self.in_touch, self._callers = False, None
+        try:
+            async with asyncio.timeout(LEAVING_S):
+                await self._records.promptly(leave, self._records.run_id)
+        except (RecordsUnavailable, TimeoutError) as error:
+            log.warning("police_lines_not_left", reason=str(error))
+
+    async def _tell(self, callers: Callers) -> bool:
+        """All that this process has and wants, and what comes back; whether somebody waits."""
+        at = time.monotonic()
+        self._told = _as_it_stands(callers, at)
+        here = Here(
+            self._records.run_id,
+            self._taking,
+            callers.taken,
+            frozenset(self._asked),
+            callers.wishes(at),
+            tuple(self._heard),
+        )
+        self._heard.clear()
+        telling = asyncio.create_task(self._exchange(here), name="police-lines")
+        try:
+            await asyncio.wait((telling,), timeout=QUICK_S)
+            quick = telling.done()
+            if not quick:
+                self._lose_touch("slow")
+            free, given = await telling
+        except Exception as error:
+            self._lose_touch(str(error), error)
+        else:
+            self._take_in(callers, free, given)
+            if quick and not self.in_touch:
+                self.in_touch, self._reason = True, ""
+                log.info("police_lines_shared")
+        finally:
+            telling.cancel()
+        return bool(here.wishes)
+
+    async def _exchange(self, here: Here) -> tuple[frozenset[str], tuple[Given, ...]]:
+        records, lines = self._records, self._lines
+        if not self.in_touch:
+            await records.promptly(prepare, lines)
+        free = await records.promptly(tell, lines, here)
+        if not here.wishes:
+            return free, ()
+        # After the wishes are there for all to see: of two nodes one knows of the other's.
+        taking, wishes = self._taking, here.wishes
+        return free, await records.promptly(give_out, lines, here.run, taking, wishes)
+
+    def _take_in(self, callers: Callers, free: frozenset[str], given: tuple[Given, ...]) -> None:
+        if free and self._member is not None:
+            told = {"node": self._member.nodes.own, "numbers": sorted(free)}
+            self._member.bus.publish(subjects.POLICE_LINES, told)
+        at = time.monotonic()
+        for each in given:
+            if not callers.given(each.call, each.destination, at, sure=each.sure):
+                self.give_back()
+
+    def _free_elsewhere(self, told: dict[str, Any]) -> None:
+        assert self._member is not None
+        if told["node"] != self._member.nodes.own and self._callers is not None:
+            wishes = self._callers.wishes(time.monotonic())
+            if any(wish.destination in told["numbers"] for wish in wishes):
+                self._stirred.set()
+
+    def _answered(self, pair: Pair) -> None:
+        self._asked[pair] -= 1
+        if not self._asked[pair]:
+            del self._asked[pair]
+
+    def _late(self, pair: Pair, asked: asyncio.Future[bool]) -> None:
+        """Nobody waits for this answer any more: a line that it brings is given back, or is that
+        of a call which was dialled meanwhile.
+        """
+        self._answered(pair)
+        if not asked.cancelled():
+            asked.exception()
+        self.give_back()
+
+    def _lose_touch(self, reason: str, error: BaseException | None = None) -> None:
+        self.in_touch = False
+        if reason != self._reason:
+            self._reason = reason
+            unforeseen = None if isinstance(error, RecordsUnavailable) else error
+            log.warning("police_lines_counted_alone", reason=reason, exc_info=unforeseen)
+
+
+def _as_it_stands(callers: Callers, at: float) -> object:
+    """What the others have to know."""
+    wishes = callers.wishes(at)
+    return callers.taken, {(each.call, each.destination, each.score, each.idle) for each in wishes}
