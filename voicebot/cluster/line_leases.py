@@ -102,8 +102,8 @@ def tell(session: Session, lines: Mapping[str, int], here: Here) -> frozenset[st
             kept.append((destination, slot))
         elif taking <= here.taking and pair not in here.asked:
             given_up.append((destination, slot))
-    _keep(session, kept, NOW + KEPT_S)
-    _keep(session, given_up, 0.0)
+    _set(session, kept, kept_until=NOW + KEPT_S)
+    _set(session, given_up, kept_until=0.0, call_id="")
     for call, destination in sorted(here.taken - found):
         _note(session, here, call, destination, lines[destination])
     _clear(session, lines)
@@ -113,7 +113,7 @@ def tell(session: Session, lines: Mapping[str, int], here: Here) -> frozenset[st
 
 def leave(session: Session, run: str) -> None:
     """The process ends: what it has is free at once."""
-    session.execute(update(Line).where(Line.run == run).values(kept_until=0.0))
+    session.execute(update(Line).where(Line.run == run).values(kept_until=0.0, call_id=""))
     session.execute(delete(Wanted).where(Wanted.run == run))
 
 
@@ -139,10 +139,10 @@ def change(session: Session, which: ColumnElement[bool], **values: Any) -> None:
     session.execute(update(Line).where(key.in_(these)).values(**values))
 
 
-def _keep(session: Session, lines: Sequence[tuple[str, int]], until: Any) -> None:
+def _set(session: Session, lines: Sequence[tuple[str, int]], **values: Any) -> None:
     if lines:
         key = tuple_(Line.destination, Line.slot)
-        session.execute(update(Line).where(key.in_(lines)).values(kept_until=until))
+        session.execute(update(Line).where(key.in_(lines)).values(**values))
 
 
 def _note(session: Session, here: Here, call: str, destination: str, lines: int) -> None:

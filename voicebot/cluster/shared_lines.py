@@ -162,34 +162,36 @@ class SharedLines:
 
     async def _tell(self, callers: Callers) -> bool:
         """All that this process has and wants, and what comes back; whether somebody waits."""
-        at = time.monotonic()
-        self._told = _as_it_stands(callers, at)
-        here = Here(
-            self._records.run_id,
-            self._taking,
-            callers.taken,
-            frozenset(self._asked),
-            callers.wishes(at),
-            tuple(self._heard),
-        )
-        self._heard.clear()
-        telling = asyncio.create_task(self._exchange(here), name="police-lines")
+        waits = False
         try:
-            await asyncio.wait((telling,), timeout=QUICK_S)
-            quick = telling.done()
-            if not quick:
-                self._lose_touch("slow")
-            free, given = await telling
-        except Exception as error:
-            self._lose_touch(str(error), error)
-        else:
+            at = time.monotonic()
+            self._told = _as_it_stands(callers, at)
+            here = Here(
+                self._records.run_id,
+                self._taking,
+                callers.taken,
+                frozenset(self._asked),
+                callers.wishes(at),
+                tuple(self._heard),
+            )
+            self._heard.clear()
+            waits = bool(here.wishes)
+            telling = asyncio.create_task(self._exchange(here), name="police-lines")
+            try:
+                await asyncio.wait((telling,), timeout=QUICK_S)
+                quick = telling.done()
+                if not quick:
+                    self._lose_touch("slow")
+                free, given = await telling
+            finally:
+                telling.cancel()
             self._take_in(callers, free, given)
             if quick and not self.in_touch:
                 self.in_touch, self._reason = True, ""
                 log.info("police_lines_shared")
-        finally:
-            telling.cancel()
-        return bool(here.wishes)
+        except Exception as error:  # whatever it was: the calls' own list goes on
+            self._lose_touch(str(error), error)
+        return waits
 
     async def _exchange(self, here: Here) -> tuple[frozenset[str], tuple[Given, ...]]:
         records, lines = self._records, self._lines

@@ -36,7 +36,7 @@ class PoliceLineRow(Base):
     slot: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     """From 0; those above the number of lines were dialled while nobody could count."""
     call_id: Mapped[str] = mapped_column(String(128), default="", server_default="")
-    """Whose it is or was last."""
+    """Whose it is; of a process that died, until it is another's."""
     run: Mapped[str] = mapped_column(String(32), default="", server_default="")
     """Of the process that has the call."""
     taking: Mapped[int] = mapped_column(Integer, default=0, server_default="0")

@@ -284,6 +284,23 @@ def test_a_node_whose_line_another_has_by_now_says_again_that_it_has_one(engine:
     assert not b.asks("3")
 
 
+def test_a_node_that_froze_over_a_line_keeps_the_others_waiting_for_nothing(
+    engine: Engine,
+) -> None:
+    a, b = two(engine, local=2)
+    with Session(engine) as frozen:
+        assert take(frozen, a.run, 1, "1", LOCAL, 2)
+        assert take(frozen, a.run, 2, "2", PROVINCE, 1)
+        b.waits("3")
+        assert b.gets() == [Given("3", LOCAL, sure=True)]
+        assert not b.asks("4", PROVINCE)
+        b.waits("4", PROVINCE)
+        assert b.gets() == []
+        busy(b, "3")
+        frozen.rollback()
+    assert b.gets() == [Given("4", PROVINCE, sure=True)]
+
+
 # ── who is next ───────────────────────────────────────────────────────────────────
 
 
