@@ -22,6 +22,7 @@ from voicebot.config import Settings
 from voicebot.exchange.tables import EnvelopeRow, LedgerRow
 from voicebot.records.database import migrate, open_engine
 from voicebot.records.tables import CallRow
+from voicebot.retention.mark import REMOVED
 
 NUMBER = "13800138000"
 DAY = 86400.0
@@ -253,3 +254,14 @@ def test_a_report_to_110_is_an_order_in_the_outbox_once(session: Session) -> Non
     assert session.scalars(select(LedgerRow.kind)).all() == ["police_order"]
     with pytest.raises(CallersError, match="before"):
         reporting.report(session, row.id, who="王", why="x", at=NOON + 2)
+
+
+def test_a_report_is_made_whatever_was_pasted_and_of_whatever_is_left_of_the_number(
+    session: Session,
+) -> None:
+    row = limited(session, reason="threat")
+    row.number = REMOVED
+    reporting.report(session, row.id, who="王", why="扬言\x0b报复\x00", at=NOON + 1)
+    body = session.scalars(select(EnvelopeRow)).one().envelope["body"]
+    assert body["caller"]["number"] == ""
+    assert body["reason"].endswith("扬言 报复 ")

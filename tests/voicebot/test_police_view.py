@@ -189,6 +189,16 @@ def test_feedback_is_kept_and_told_to_who_follows_the_call(view: View) -> None:
     assert view.service.live.told["kind"] == "police_word"  # type: ignore[attr-defined]
 
 
+def test_what_is_pasted_with_characters_that_no_message_may_have_is_kept_without_them(
+    view: View,
+) -> None:
+    said = {"who": "警号0123", "outcome": "resolved", "text": "火已扑灭\x0b无人受伤\x00"}
+    answer = view.client.post(view.url("/feedback"), json=said)
+    assert answer.json()["words"][0]["text"] == "火已扑灭 无人受伤"
+    said["text"] = "\x0b\x00"
+    assert view.client.post(view.url("/feedback"), json=said).status_code == 409
+
+
 def test_a_matter_that_110_gives_back_is_a_ticket_in_dispute(view: View) -> None:
     said = {"who": "警号0123", "outcome": "out_of_scope", "text": "属城管事项"}
     answer = view.client.post(view.url("/feedback"), json=said)

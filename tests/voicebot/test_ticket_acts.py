@@ -31,13 +31,13 @@ from voicebot.exchange.schema import (
     seal,
 )
 from voicebot.exchange.sending import send
+from voicebot.exchange.wording import moment
 from voicebot.figures.counting import total
 from voicebot.records import operations
 from voicebot.records.operations import add_turn
 from voicebot.records.tables import TicketRow
 from voicebot.tickets import exchange
 from voicebot.tickets.errors import ActRefused, TicketChanged, UnknownTicket
-from voicebot.tickets.police import moment
 from voicebot.tickets.states import Act
 
 # ── acts ──────────────────────────────────────────────────────────────────────────

@@ -135,6 +135,16 @@ def test_a_supervisor_orders_supervision_by_hand_with_a_reason_and_duty_is_told(
     assert len(notices(desk)) == 2, "the second time is told as well"
 
 
+def test_a_word_that_was_pasted_with_characters_that_no_message_may_have_is_told_without_them(
+    desk: Session,
+) -> None:
+    opened(desk)
+    act(desk, Act.DISPATCH)
+    order = act(desk, Act.ESCALATE).police_order
+    act(desk, Act.SUPERVISE, by=SUPERVISOR, why="催了三次\x0b没有回音")
+    assert sent(desk, order)[-1]["body"]["text"] == "【督办】催了三次 没有回音。"
+
+
 def notices(session: Session) -> list[DutyNoticeRow]:
     return list(session.scalars(select(DutyNoticeRow).order_by(DutyNoticeRow.line)))
 

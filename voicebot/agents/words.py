@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from voicebot.agents.tables import HandoffWordRow
 from voicebot.errors import VoicebotError
+from voicebot.exchange import wording
 from voicebot.exchange.schema import Feedback
 from voicebot.records.tables import HandoffRow
 from voicebot.tickets import opening
@@ -23,7 +24,6 @@ from voicebot.tickets.confidential import confidential_calls
 from voicebot.tickets.exchange import police_said
 from voicebot.tickets.history import POLICE
 from voicebot.tickets.life import Request
-from voicebot.tickets.police import moment
 from voicebot.tickets.states import Act
 
 OUTCOMES: Mapping[str, str] = {
@@ -80,7 +80,7 @@ def feed_back(
         WordRefused: there is no such hand-off or outcome, or it says nothing.
     """
     row = _known(session, handoff)
-    name, text = _name(who), text.strip()[:MOST_TEXT]
+    name, text = _name(who), wording.text(text).strip()[:MOST_TEXT]
     if outcome not in OUTCOMES or not text:
         raise WordRefused(f"Feedback has words, and one of {', '.join(OUTCOMES)}.")
     session.add(
@@ -88,7 +88,8 @@ def feed_back(
             handoff=handoff, at=at, kind="feedback", who=name, outcome=outcome, text=text
         )
     )
-    body = Feedback.model_validate({"outcome": outcome, "result": text, "at": moment(at)})
+    told = {"outcome": outcome, "result": text, "at": wording.moment(at)}
+    body = Feedback.model_validate(told)
     ticket = police_said(session, handoff, body, {"kind": "feedback", "by": name}, at)
     if ticket is None and outcome == "out_of_scope":
         return _given_back(session, row, text, at)

@@ -9,6 +9,7 @@ from voicebot.callers.errors import CallersError
 from voicebot.callers.limits import add_step, known, name_of, reason_of
 from voicebot.callers.nuisance import REASONS
 from voicebot.callers.tables import LimitRow
+from voicebot.exchange import wording
 from voicebot.exchange.schema.bodies import Person, PoliceOrder
 from voicebot.exchange.sending import send
 
@@ -28,9 +29,9 @@ def report(session: Session, limit: int, *, who: str, why: str, at: float) -> Li
     order = PoliceOrder(
         number=row.reported,
         created_at=local(at),
-        caller=Person(number=row.number),
-        reason=f"{REASONS[row.reason]}，影响12345正常工作秩序：{reason}",
-        evidence=tuple(f"通话 {call}" for call in row.evidence),
+        caller=Person(number=wording.number(row.number)),
+        reason=wording.text(f"{REASONS[row.reason]}，影响12345正常工作秩序：{reason}"),
+        evidence=tuple(wording.text(f"通话 {call}") for call in row.evidence),
         flags=("nuisance",),
         priority="ordinary",
     )

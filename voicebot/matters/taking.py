@@ -13,13 +13,13 @@ from flows.dispatch import Proposal
 from voicebot.exchange.schema import Person, PoliceOrder
 from voicebot.exchange.schema.codes import divisions, organisation_of
 from voicebot.exchange.sending import send
+from voicebot.exchange.wording import moment, text
 from voicebot.matters import telling
 from voicebot.matters.deciding import Decision, Outcome
 from voicebot.matters.tables import InternetMatterRow
 from voicebot.records.tables import AuditRow
 from voicebot.tickets import opening
 from voicebot.tickets.history import Actor
-from voicebot.tickets.police import moment, text
 
 DIGITS = 12
 

@@ -29,13 +29,13 @@ from voicebot.exchange.schema import (
 )
 from voicebot.exchange.sending import send
 from voicebot.exchange.tables import EnvelopeRow
+from voicebot.exchange.wording import moment
 from voicebot.records.tables import HandoffRow, TicketRow
 from voicebot.tickets import opening
 from voicebot.tickets.acts import perform
 from voicebot.tickets.errors import ActRefused
 from voicebot.tickets.history import POLICE
 from voicebot.tickets.life import Request
-from voicebot.tickets.police import moment
 from voicebot.tickets.states import Act
 from voicebot.tickets.tables import TicketStepRow
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from voicebot.clock import BEIJING
 from voicebot.exchange.dossier import TranscriptTurn
 from voicebot.exchange.schema import Person, PoliceOrder
 from voicebot.exchange.schema.bodies import State
 from voicebot.exchange.schema.codes import divisions, organisation_of
+from voicebot.exchange.wording import SHORT, moment, text
+from voicebot.exchange.wording import number as telephone_number
 from voicebot.records.tables import TicketRow, TurnRow
 from voicebot.tickets.states import Status
 
@@ -29,9 +29,6 @@ STATES: dict[Status, State] = {
     Status.MERGED: "working",
     Status.WITHDRAWN: "withdrawn",
 }
-_LONG, _SHORT = 20_000, 200
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-_NOT_IN_A_NUMBER = re.compile(r"[^0-9A-Za-z+*#-]")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+@~=-]{0,127}")
 _PROVINCE = "460000"
 
@@ -67,8 +64,8 @@ def police_order(
         division=region,
         place=text(row.place),
         caller=Person(
-            name=text(row.name, _SHORT),
-            number=_NOT_IN_A_NUMBER.sub("", row.number)[:64],
+            name=text(row.name, SHORT),
+            number=telephone_number(row.number),
             confidential=row.confidential,
         ),
         call_id=row.call_id if _IDENTIFIER.fullmatch(row.call_id) else None,
@@ -88,12 +85,3 @@ def police_order(
         category=category,
         desk=desk.code if desk is not None else None,
     )
-
-
-def moment(at: float) -> datetime:
-    return datetime.fromtimestamp(round(at), BEIJING)
-
-
-def text(words: str, most: int = _LONG) -> str:
-    """As a message may have it: no control characters, and not without end."""
-    return _CONTROL.sub(" ", words)[:most]

@@ -6,10 +6,11 @@ from sqlalchemy.orm import Session
 
 from voicebot.exchange.schema import Feedback, Status
 from voicebot.exchange.sending import send
+from voicebot.exchange.wording import moment, text
 from voicebot.records.tables import TicketRow
 from voicebot.tickets import states
 from voicebot.tickets.life import Life, Request
-from voicebot.tickets.police import STATES, moment, text
+from voicebot.tickets.police import STATES
 from voicebot.tickets.states import Act
 
 

@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 from voicebot.clock import BEIJING
 from voicebot.duty.names import read_line
 from voicebot.duty.notices.opening import open_notice
+from voicebot.exchange import wording
 from voicebot.exchange.schema import Supervision
 from voicebot.exchange.sending import send
 from voicebot.figures.matters import city
 from voicebot.records.tables import TicketRow
-from voicebot.tickets.police import moment
 from voicebot.tickets.supervision import Level
 
 OWN = "seat"
@@ -86,9 +86,9 @@ def tell_police(
         urged = Supervision(
             reason=reason,
             level=level.value,
-            at=moment(at),
-            answer_by=None if deadline is None else moment(deadline),
-            text=text,
+            at=wording.moment(at),
+            answer_by=None if deadline is None else wording.moment(deadline),
+            text=wording.text(text),
         )
         send(session, urged, subject=subject, at=at)
 
