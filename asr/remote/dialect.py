@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, Protocol
@@ -119,7 +120,8 @@ def read_object(message: str | bytes) -> dict[str, Any]:
 
 
 def text_of(answer: dict[str, Any], key: str) -> str:
-    """A text of a message, "" where there is none.
+    """A text of a message, "" where there is none; for half a character, which nothing that is
+    told of it could hold, ? stands there.
 
     Raises:
         RemoteProtocolBroken: it is no text.
@@ -127,4 +129,16 @@ def text_of(answer: dict[str, Any], key: str) -> str:
     value = answer.get(key, "")
     if not isinstance(value, str):
         raise RemoteProtocolBroken(f"The speech server sent a {key!r} that is no text.")
-    return value
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+def seconds(value: Any) -> float:
+    """A moment that a word is given.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it is none.
+    """
+    found = float(value)
+    if not math.isfinite(found):
+        raise ValueError("no moment")
+    return found

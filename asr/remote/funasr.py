@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from asr.hypothesis import Capabilities, Word
-from asr.remote.dialect import SAMPLE_RATE, Answer, Segment, read_object, text_of
+from asr.remote.dialect import SAMPLE_RATE, Answer, Segment, read_object, seconds, text_of
 
 Mode = Literal["2pass", "online", "offline"]
 
@@ -163,7 +163,7 @@ def _words(text: str, timestamp: Any) -> tuple[Word, ...]:
     tokens = _TOKEN.findall(text)
     try:
         spans = json.loads(timestamp)
-        times = [(float(start) / 1000, float(end) / 1000) for start, end in spans]
+        times = [(seconds(start) / 1000, seconds(end) / 1000) for start, end in spans]
     except (TypeError, ValueError, OverflowError, RecursionError):
         return ()
     if len(times) != len(tokens) or any(a > b for (a, _), (b, _) in pairwise(times)):

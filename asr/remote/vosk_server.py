@@ -14,7 +14,7 @@ from typing import Any
 from asr.cleaning import simplify
 from asr.errors import RemoteProtocolBroken
 from asr.hypothesis import Capabilities, Word
-from asr.remote.dialect import SAMPLE_RATE, Answer, Segment, read_object, text_of
+from asr.remote.dialect import SAMPLE_RATE, Answer, Segment, read_object, seconds, text_of
 
 _FRAME = SAMPLE_RATE // 10
 # The server compares the whole message with this text, blanks included.
@@ -114,6 +114,8 @@ class VoskTranscript:
 def _words(result: Any) -> tuple[Word, ...]:
     """Words with times; none where any is unusable, for half of them would mislead."""
     try:
-        return tuple(Word(simplify(w["word"]), float(w["start"]), float(w["end"])) for w in result)
+        return tuple(
+            Word(simplify(w["word"]), seconds(w["start"]), seconds(w["end"])) for w in result
+        )
     except (TypeError, KeyError, ValueError, OverflowError):
         return ()

@@ -52,6 +52,27 @@ def test_vosk_closes_a_segment_in_the_middle_and_says_where() -> None:
     assert transcript.partial == ""
 
 
+@pytest.mark.parametrize("moment", ["NaN", "Infinity", "1e999", '"nan"'])
+def test_words_at_no_moment_have_none(moment: str) -> None:
+    """It would be the moment of a turn, which no database could keep."""
+    vosk = VoskServer().transcript()
+    vosk.sent(FRAME)
+    result = f'[{{"word": "海口", "start": {moment}, "end": {moment}}}]'
+    vosk.take(f'{{"text": "海口", "result": {result}}}')
+    assert vosk.segments[0].words == ()
+    funasr = FunAsr().transcript()
+    said = {"mode": "2pass-offline", "text": "海", "timestamp": f"[[{moment}, {moment}]]"}
+    take(funasr, said)
+    assert funasr.segments[0].words == ()
+
+
+def test_half_a_character_is_told_as_a_question_mark() -> None:
+    vosk = VoskServer().transcript()
+    vosk.sent(FRAME)
+    vosk.take('{"text": "海口\\ud83d"}')
+    assert vosk.segments[0].readings == ("海口?",)
+
+
 def test_only_the_answer_to_the_end_is_voskʼs_last() -> None:
     transcript = VoskServer().transcript()
     transcript.sent(FRAME)

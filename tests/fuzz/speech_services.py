@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 from hypothesis import strategies as st
 
 from asr.errors import RemoteProtocolBroken
+from asr.hypothesis import Hypothesis
 from asr.remote.dialect import Transcript
 from asr.remote.funasr import FunAsr
 from asr.remote.reading import read_final, read_partial
@@ -19,8 +22,8 @@ from tests.fuzz.target import Target, tells
 
 _FUNASR: list[Any] = [
     {"mode": "2pass-online", "text": "我要", "wav_name": "x", "is_final": False},
-    {"mode": "2pass-offline", "text": "我要<|zh|>报警", "timestamp": "[[0,200],[200,400]]",
-     "is_final": True, "stamp_sents": []},
+    {"mode": "2pass-offline", "text": "我要<|zh|>报警", "is_final": True, "stamp_sents": [],
+     "timestamp": "[[0,200],[200,400],[400,600],[600,900]]"},
     {"mode": "offline", "text": "", "is_end": True},
 ]  # fmt: skip
 _VOSK: list[Any] = [
@@ -56,7 +59,14 @@ def _conversation(transcript: Transcript, messages: list[bytes]) -> None:
             "x", transcript.segments, transcript.partial, begin=0, end=960, before=before
         )
         before = partial.text
-    read_final("x", transcript.segments, transcript.partial, begin=0, end=960)
+    _can_be_told(
+        read_final("x", transcript.segments, transcript.partial, begin=0, end=960 * len(messages))
+    )
+
+
+def _can_be_told(heard: Hypothesis) -> None:
+    """To a screen, a database, another process: as JSON."""
+    json.dumps(asdict(heard), allow_nan=False, ensure_ascii=False).encode()
 
 
 def _funasr(messages: list[bytes]) -> None:
