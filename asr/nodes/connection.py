@@ -27,6 +27,8 @@ PONG_S: Final = 2
 SEND_S: Final = 1.0
 """What is not sent within this is not sent."""
 PENDING_BYTES: Final = 16 << 20
+INBOX: Final = "_INBOX."
+"""Subjects on which answers are waited for begin so."""
 
 
 _SAYS_LITTLE = (nats.errors.NoServersError, nats.errors.ConnectionClosedError)

@@ -6,7 +6,9 @@ A request is the length of a header, the header (JSON) and samples; everything e
 from __future__ import annotations
 
 import json
+import math
 import struct
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -157,7 +159,15 @@ def answer(message: bytes) -> Answer:
         Unreadable: it is none.
     """
     read: Answer = _read(_ANSWER, message)
+    if isinstance(read, Heard) and not all(map(math.isfinite, _moments(read.hypothesis))):
+        raise Unreadable("hypothesis: a moment is none")
     return read
+
+
+def _moments(heard: Hypothesis) -> Iterator[float]:
+    yield from (heard.start, heard.end)
+    for word in heard.words:
+        yield from (word.start, word.end)
 
 
 def _read(reader: TypeAdapter[Any], message: bytes) -> Any:

@@ -18,7 +18,7 @@ from asr.errors import DecodeFailed
 from asr.hypothesis import Hypothesis, Pcm, Recognizer
 from asr.nodes import messages
 from asr.nodes.address import NatsServers
-from asr.nodes.connection import Connection
+from asr.nodes.connection import INBOX, Connection
 from asr.nodes.messages import Header, Heard, Refused, Status, Taken, Unreadable, Why
 from asr.pool import DecodePool, PoolFigures, open_pool
 from asr.urgency import Urgency
@@ -26,8 +26,6 @@ from asr.urgency import Urgency
 log = structlog.get_logger()
 
 QUEUE: Final = "asr"
-INBOX: Final = "_INBOX."
-"""With it begin the subjects to which answers go."""
 STATUS_EVERY_S: Final = 1.0
 UNREADABLE_EVERY_S: Final = 1.0
 """Log lines of messages that nobody can read are no more frequent."""

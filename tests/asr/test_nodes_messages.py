@@ -107,6 +107,9 @@ def test_a_message_that_was_tampered_with_is_read_or_refused(data: st.DataObject
         b'{"kind": "status", "node": "n", "engine": "w", "model": "", "workers": 99999999, '
         b'"waiting": 0, "at_work": 0, "utilisation": 0.0}',
         b'{"kind": "heard", "node": "n", "hypothesis": {"text": 1}, "decode_s": 1}',
+        b'{"kind": "heard", "node": "n", "decode_s": 1, "hypothesis": {"engine": "w", "end": NaN}}',
+        b'{"kind": "heard", "node": "n", "decode_s": 1, "hypothesis": {"engine": "w", "words": '
+        b'[{"text": "a", "start": 0, "end": 1e999}]}}',
         b'{"kind": "refused", "node": "n", "why": "tired"}',
         b'{"kind": "bye"}',
         b"[]",

@@ -6,6 +6,7 @@ from tests.fuzz import (
     inbox,
     media,
     messages,
+    nodes,
     settings_files,
     sip,
     sound,
@@ -15,7 +16,18 @@ from tests.fuzz import (
 )
 from tests.fuzz.target import Target
 
-_MODULES = (sound, sip, media, tables, messages, inbox, settings_files, speech_services, words)
+_MODULES = (
+    sound,
+    sip,
+    media,
+    tables,
+    messages,
+    inbox,
+    nodes,
+    settings_files,
+    speech_services,
+    words,
+)
 
 TARGETS: dict[str, Target] = {
     target.name: target for module in _MODULES for target in module.TARGETS

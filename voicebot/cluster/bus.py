@@ -3,15 +3,14 @@
 Messages are JSON objects. Whatever becomes of NATS, nobody on the path of a call waits for it or
 is told of it: what cannot be sent waits in a short queue, then the oldest is lost and counted, and
 whoever needs every message numbers them (`voicebot.cluster.live_events`). A connection is tried
-again for ever.
+again for ever. Of what comes, nothing can fill the log.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections import deque
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,23 +21,24 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from asr.errors import RemoteAddressInvalid
-from asr.nodes.connection import Away, Connection
+from asr.nodes.connection import INBOX, Away, Connection
 from voicebot.cluster.errors import BusAway, BusError, BusSettingsError, NobodyAnswers, Refused
+from voicebot.cluster.messages import Message, decoded, encoded
 from voicebot.cluster.nats_servers import servers_of
+from voicebot.cluster.outbox import Outbox
 from voicebot.config_nats import Nats
 
 log = structlog.get_logger()
 
-Message = dict[str, Any]
 Handler = Callable[[Message], None]
 Answerer = Callable[[Message], Awaitable[Message | None]]
 
-PENDING: Final = 2_000
-"""Messages that wait for NATS; then the oldest go."""
 MOST_UNHANDLED: Final = 20_000
 """Received messages of a subject that wait for their handler; then the newest are lost."""
 AT_ONCE: Final = 64
 """Requests that one `answer` has in hand at a time; the next ones wait."""
+TOLD_EVERY_S: Final = 1.0
+"""So often one and the same failure is in the log at most."""
 ERROR: Final = "$error"
 """Key of an answer that is none: the code of the error."""
 
@@ -75,13 +75,14 @@ class Bus:
     """
 
     def __init__(self, settings: Nats, name: str) -> None:
-        self._outbox: deque[tuple[str, bytes]] = deque()
+        self._outbox = Outbox()
         self._wanted: list[_Wanted] = []
         self._subscribed = 0
         self._wake = asyncio.Event()
         self._client: Client | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._subject = settings.subject
+        self._told_at: dict[str, float] = {}
         self.figures = BusFigures()
         try:
             self._connection = Connection(
@@ -99,18 +100,18 @@ class Bus:
         """Whether a server is there now."""
         return self._connection.up
 
-    def publish(self, subject: str, message: Message) -> None:
-        """To whoever subscribes; returns at once and never raises."""
+    def publish(self, subject: str, message: Message, *, newest_only: bool = False) -> None:
+        """To whoever subscribes; returns at once and never raises.
+
+        Parameters:
+            newest_only: it is all that is to be told of the subject: one that waits is not sent.
+        """
         try:
-            payload = _encoded(message)
+            payload = encoded(message)
         except (TypeError, ValueError):
-            log.exception("bus_message_unreadable", subject=subject)
-            self.figures.unreadable += 1
+            self._failed("bus_message_unreadable", subject)
             return
-        if len(self._outbox) >= PENDING:
-            self._outbox.popleft()
-            self.figures.lost += 1
-        self._outbox.append((subject, payload))
+        self.figures.lost += self._outbox.put(subject, payload, newest_only=newest_only)
         self._wake.set()
 
     def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> None:
@@ -127,8 +128,7 @@ class Bus:
                 try:
                     handler(message)
                 except Exception:
-                    self.figures.unreadable += 1
-                    log.exception("bus_message_not_handled", subject=subject)
+                    self._failed("bus_message_not_handled", subject)
 
         self._want(_Wanted(self._full(subject), queue, take))
 
@@ -147,16 +147,17 @@ class Bus:
             try:
                 answer = await handler(message)
             except Exception as error:
-                log.exception("bus_request_failed", subject=subject)
+                self._failed("bus_request_failed", subject, counted=False)
                 answer = {ERROR: str(getattr(error, "code", type(error).__name__))}
             finally:
                 free.release()
             if answer is not None:
-                await self._connection.answer(received.reply, _encoded(answer))
+                await self._connection.answer(received.reply, encoded(answer))
 
         async def take(received: Msg) -> None:
             message = self._decoded(received)
-            if message is not None:
+            # An answer goes to who waits for it, and to no subject that others read.
+            if message is not None and received.reply.startswith(INBOX):
                 await free.acquire()
                 self._spawn(reply(message, received))
 
@@ -176,7 +177,7 @@ class Bus:
         try:
             async with asyncio.timeout(timeout_s):
                 received = await client.request(
-                    self._full(subject), _encoded(message), timeout=timeout_s
+                    self._full(subject), encoded(message), timeout=timeout_s
                 )
         except (nats.errors.NoRespondersError, TimeoutError):
             raise NobodyAnswers(f"Nobody has answered {subject} within {timeout_s:g} s.") from None
@@ -242,7 +243,7 @@ class Bus:
                 with contextlib.suppress(nats.errors.Error, OSError):
                     await self._subscribe_rest(self._client)
             while self.connected and self._outbox:
-                subject, payload = self._outbox.popleft()
+                subject, payload = self._outbox.take()
                 try:
                     await self._connection.publish(subject, payload)
                     self.figures.sent += 1
@@ -259,13 +260,18 @@ class Bus:
     def _decoded(self, received: Msg) -> Message | None:
         self.figures.received += 1
         try:
-            message = json.loads(received.data)
+            return decoded(received.data)
         except ValueError:
-            message = None
-        if not isinstance(message, dict):
             self.figures.unreadable += 1
             return None
-        return message
+
+    def _failed(self, what: str, subject: str, *, counted: bool = True) -> None:
+        """Within an ``except``."""
+        self.figures.unreadable += counted
+        now, key = time.monotonic(), f"{what} {subject}"
+        if now - self._told_at.get(key, float("-inf")) >= TOLD_EVERY_S:
+            self._told_at[key] = now
+            log.exception(what, subject=subject)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -287,7 +293,3 @@ async def open_bus(settings: Nats, name: str) -> AsyncIterator[Bus]:
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-
-
-def _encoded(message: Message) -> bytes:
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()

@@ -14,14 +14,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from pydantic import TypeAdapter
 
 from voicebot.call.desk_shares import DeskShare
-from voicebot.cluster.bus import Bus, Message
-from voicebot.cluster.nodes import BEAT_S, GONE_S
-from voicebot.web.console.agent.standing import running
+from voicebot.cluster.bus import Bus
+from voicebot.cluster.messages import Message, as_told
+from voicebot.cluster.nodes import BEAT_S, GONE_S, MOST, NodeName
+from voicebot.web.console.agent.standing import Facts, running
 from voicebot.web.console.agent.streams import PAUSE_S, wake_on_news
 
 if TYPE_CHECKING:
@@ -36,6 +39,9 @@ RUNNING: Final = "desks-calls"
 SHARE_PAUSE_S: Final = 0.01
 """So that what changes together is told together."""
 LOOK_S: Final = 0.25
+_NAME: Final = TypeAdapter(NodeName)
+_SHARE: Final = TypeAdapter(DeskShare)
+_RUNNING: Final = TypeAdapter(dict[str, Facts])
 
 
 @asynccontextmanager
@@ -100,7 +106,7 @@ class DeskExchange:
                 if self._has_calls:
                     tasks.create_task(self._tell_running())
         finally:
-            self._bus.publish(SHARES, {"node": self._node, "leaves": True})
+            self._publish(SHARES, {"leaves": True})
 
     # ── what is told ──────────────────────────────────────────────────────────────
 
@@ -133,7 +139,7 @@ class DeskExchange:
                 log.exception("desks_not_told", subject=subject)
                 now = told
             if now is not None and (now != told or loop.time() >= due):
-                self._bus.publish(subject, {"node": self._node, "known": now})
+                self._publish(subject, {"known": now})
                 told = now
             if loop.time() >= due:
                 due = loop.time() + BEAT_S
@@ -141,6 +147,9 @@ class DeskExchange:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(due):
                     await changed.wait()
+
+    def _publish(self, subject: str, message: Message) -> None:
+        self._bus.publish(subject, {"node": self._node, **message}, newest_only=True)
 
     def _share(self) -> dict[str, Any]:
         return self._service.desks.share().model_dump(mode="json")
@@ -152,28 +161,31 @@ class DeskExchange:
     # ── what is heard ─────────────────────────────────────────────────────────────
 
     def _take_share(self, message: Message) -> None:
-        node = message["node"]
-        if node == self._node:
+        node = as_told(_NAME, message["node"])
+        if node == self._node or not self._may_be_listed(node):
             return
         if message.get("leaves"):
             self._forget(node)
             return
-        if self._is_news(SHARES, message):
-            self._service.desks.take_share(node, DeskShare.model_validate(message["known"]))
+        if self._is_news(SHARES, node, message):
+            self._service.desks.take_share(node, as_told(_SHARE, message["known"]))
+            self._told[SHARES, node] = message["known"]
         self._heard_at[node] = self._clock()
 
     def _take_running(self, message: Message) -> None:
-        node = message["node"]
-        if node in self._heard_at and self._is_news(RUNNING, message):
-            self._service.desks.take_running(node, message["known"])
+        node = as_told(_NAME, message["node"])
+        if node in self._heard_at and self._is_news(RUNNING, node, message):
+            running_there = as_told(_RUNNING, message["known"])
+            known = {call_id: asdict(each) for call_id, each in running_there.items()}
+            self._service.desks.take_running(node, known)
+            self._told[RUNNING, node] = message["known"]
 
-    def _is_news(self, subject: str, message: Message) -> bool:
+    def _may_be_listed(self, node: str) -> bool:
+        return node in self._heard_at or len(self._heard_at) < MOST
+
+    def _is_news(self, subject: str, node: str, message: Message) -> bool:
         """Not what the node has told the last time; pages need not look then."""
-        key = subject, message["node"]
-        if self._told.get(key) == message["known"]:
-            return False
-        self._told[key] = message["known"]
-        return True
+        return bool(self._told.get((subject, node)) != message["known"])
 
     async def _forget_silent(self) -> None:
         while True:

@@ -92,4 +92,4 @@ async def recording_elsewhere(member: Member | None, call_id: str) -> tuple[str,
         found = await member.bus.request(subjects.RECORDINGS, {"call": call_id}, ASKED_S)
     except BusError:
         return "", ""
-    return str(found["node"]), str(found["state"])
+    return str(found.get("node", "")), str(found.get("state", ""))

@@ -15,9 +15,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
 
 import structlog
+from pydantic import TypeAdapter
 
 from voicebot.call.live import LiveFeed
 from voicebot.cluster.errors import BusError
+from voicebot.cluster.messages import as_told
+from voicebot.web.running_row import Row
 
 log = structlog.get_logger()
 
@@ -59,7 +62,7 @@ class Standing:
 
     Parameters:
         seq: number of the newest event that is in them.
-        rows: `voicebot.web.console.board.Row` as JSON.
+        rows: `voicebot.web.running_row.Row` as JSON.
     """
 
     seq: int
@@ -234,30 +237,39 @@ class Follower:
         self._show(message)
 
 
+_ROWS: Final = TypeAdapter(list[Row])
+
+
 def standing_of(answer: Mapping[str, Any]) -> Standing:
-    """As `RunningCalls.message` has told it.
+    """As `RunningCalls.message` has told it; what rows of a newer version have besides is left out.
 
     Raises:
         KeyError, TypeError, ValueError: it is no such answer.
     """
-    rows = list(answer["rows"])
-    for row in rows:
-        if not isinstance(row["call_id"], str):
-            raise TypeError("a row without its call")
-    return Standing(int(answer["seq"]), rows)
+    rows = as_told(_ROWS, answer["rows"])
+    return Standing(int(answer["seq"]), [asdict(row) for row in rows])
+
+
+_OF_ALL: Final = {"kind": str, "call_id": str, "at": int | float}
+_OF_SOME: Final = {"caller": str, "did": str, "text": str, "state": str, "confidential": bool}
+"""What screens and the rule of who sees what go by, whichever kinds have it."""
 
 
 def event_of(told: object) -> Event:
     """An event as another process has told it.
 
     Raises:
-        ValueError: it lacks what every event has.
+        ValueError: it lacks what every event has, or has it otherwise.
     """
     if not isinstance(told, dict) or not all(
-        isinstance(told.get(name), kind)
-        for name, kind in (("kind", str), ("call_id", str), ("at", (int, float)))
+        isinstance(told.get(name), kind) for name, kind in _OF_ALL.items()
     ):
         raise ValueError("An event has its kind, call_id and at.")
+    wrong = [
+        name for name, kind in _OF_SOME.items() if not isinstance(told.get(name, kind()), kind)
+    ]
+    if wrong:
+        raise ValueError(f"What an event tells is wrong: {', '.join(wrong)}.")
     return told
 
 

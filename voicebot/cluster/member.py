@@ -119,7 +119,7 @@ class Member:
         except Exception:
             log.exception("heartbeat_not_described")
             node = replace(self._own, seq=self._seq)
-        self.bus.publish(subjects.HEARTBEATS, node.message())
+        self.bus.publish(subjects.HEARTBEATS, node.message(), newest_only=True)
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -135,7 +135,8 @@ class Member:
                 await asyncio.sleep(LOOK_S)
         finally:
             self._follower.end()
-            self.bus.publish(subjects.HEARTBEATS, replace(self._own, leaves=True).message())
+            last = replace(self._own, leaves=True)
+            self.bus.publish(subjects.HEARTBEATS, last.message(), newest_only=True)
 
     async def _standing_of(self, name: str) -> Standing:
         answer = await self.bus.request(subjects.standing(name), {}, ASKED_S)
@@ -159,10 +160,11 @@ class Member:
             asyncio.get_running_loop().call_soon(self.beat)
 
     def _event(self, told: dict[str, Any]) -> None:
-        if self._follows and told["node"] != self._own.name:
-            self._follower.event(
-                told["node"], told["run"], int(told["seq"]), event_of(told["event"])
-            )
+        # Who is not heard of yet, or no more, has his events in what he tells with a heartbeat.
+        node = self.nodes.named(told["node"])
+        if self._follows and node is not None and node.run == told["run"]:
+            event = event_of(told["event"])
+            self._follower.event(node.name, node.run, int(told["seq"]), event)
 
     def _word(self, told: dict[str, Any]) -> None:
         if told["node"] != self._own.name:
@@ -183,8 +185,13 @@ class Member:
         self.nodes.heard(node, now)
         if node.leaves:
             self._follower.gone(node.name)
-        elif self._follows and "web" in self.roles and "media" in node.roles:
+        elif self._shows(node):
             self._follower.beat(node.name, node.run, node.seq, now)
+
+    def _shows(self, node: Node) -> bool:
+        """The calls of a node that is listed, on the pages of this one."""
+        follows = self._follows and "web" in self.roles and "media" in node.roles
+        return follows and self.nodes.named(node.name) is not None
 
     def _tell_once(self, what: str, node: str, hint: str) -> None:
         if what + node not in self._told and len(self._told) < MOST:

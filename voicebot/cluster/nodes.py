@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, FiniteFloat, TypeAdapter
 
 from telephony.access import is_loopback
+from voicebot.cluster.messages import as_told
 from voicebot.exchange.address import unsafe
 
 BEAT_S: Final = 1.0
@@ -18,7 +19,9 @@ GONE_S: Final = 5.0
 LOST_S: Final = 3600.0
 """So long people are told that he is."""
 
+NodeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Listed = tuple[dict[str, Any], ...]
+_Count = Annotated[int, Field(ge=0, le=1_000_000)]
 _Number = int | float
 _OF_SURGE: Final = {"line": str, "mode": str, "since": _Number, "newest": dict | None}
 _OF_WAITING: Final = {
@@ -69,21 +72,21 @@ class Node:
         leaves: it is ending, and this is its last word.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    name: NodeName
     run: Annotated[str, Field(max_length=64)]
     roles: tuple[str, ...]
     address: Annotated[str, Field(max_length=256)]
-    seq: int = 0
+    seq: Annotated[int, Field(ge=0, le=2**53)] = 0
     ready: bool = False
     stopping: bool = False
     calls: tuple[str, ...] = ()
-    room: int = 0
-    lines: int = 0
-    lines_room: int = 0
+    room: _Count = 0
+    lines: _Count = 0
+    lines_room: _Count = 0
     waiting: Annotated[Listed, _each_with(_OF_WAITING)] = ()
     surge: Annotated[Listed, _each_with(_OF_SURGE)] = ()
     callers: tuple[str, ...] = ()
-    calling_back: tuple[tuple[str, float], ...] = ()
+    calling_back: tuple[tuple[str, FiniteFloat], ...] = ()
     tells_arrivals: bool = False
     leaves: bool = False
 
@@ -92,7 +95,6 @@ class Node:
         return asdict(self)
 
 
-_NAMES = frozenset(each.name for each in fields(Node))
 _AS_TOLD = TypeAdapter(Node)
 MOST: Final = 500
 """Nodes that are listed, and as many that are lost; one more is not."""
@@ -109,12 +111,7 @@ def node_of(message: Mapping[str, Any], *, tokens_go_there: bool = False, ca: st
     Raises:
         ValueError: it is no such message, or nobody's token may be sent to its address.
     """
-    known = {name: value for name, value in message.items() if name in _NAMES}
-    try:
-        node = _AS_TOLD.validate_python(known)
-    except ValidationError as error:
-        wrong = sorted({str(each["loc"][0]) for each in error.errors(include_input=False)})
-        raise ValueError(f"What a node tells of itself is wrong: {', '.join(wrong)}.") from None
+    node = as_told(_AS_TOLD, message)
     if reason := unsafe(node.address):
         raise ValueError(f"The address of a node is refused: {reason}.")
     if tokens_go_there and not ca and not is_loopback(urlsplit(node.address).hostname or ""):

@@ -14,7 +14,10 @@ from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import TypeAdapter
+
 from voicebot.cluster import subjects
+from voicebot.cluster.messages import as_told
 from voicebot.cluster.nodes import GONE_S, Node
 from voicebot.surge.shared import ALONE, Arrived, Others, SeatsTold, SentToSeats, Told
 
@@ -77,9 +80,9 @@ def surge_elsewhere(member: Member | None) -> Others:
 def follow_surge(member: Member, control: SurgeControl) -> None:
     """`control` takes from now on what the others tell."""
 
-    def take(kind: type[Told], message: dict[str, Any]) -> None:
+    def take(told: TypeAdapter[Told], message: dict[str, Any]) -> None:
         if message["node"] != member.nodes.own:
-            control.take(kind.model_validate(message))
+            control.take(as_told(told, message))
 
     for kind, subject in _SUBJECTS.items():
-        member.bus.subscribe(subject, partial(take, kind))
+        member.bus.subscribe(subject, partial(take, TypeAdapter(kind)))

@@ -11,11 +11,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import nats
 import pytest
+import structlog
 
 from tests.nats_server import NatsServer, nats_server  # noqa: F401 - a fixture
-from voicebot.cluster.bus import PENDING, Bus, open_bus
+from voicebot.cluster.bus import Bus, open_bus
 from voicebot.cluster.errors import BusAway, BusSettingsError, NobodyAnswers, Refused
+from voicebot.cluster.outbox import PENDING
 from voicebot.config_nats import Nats
 
 
@@ -81,6 +84,30 @@ async def test_a_request_is_answered_refused_or_told_that_nobody_answers(
             await one.request("silent", {}, 0.2)
 
 
+async def test_an_answer_goes_to_an_inbox_alone(nats_server: NatsServer) -> None:  # noqa: F811
+    """Whoever is let in to ask cannot have a node speak on a subject that others read."""
+    got: list[Any] = []
+    asked: list[Any] = []
+
+    async def answer(message: dict[str, Any]) -> dict[str, Any]:
+        asked.append(message)
+        return {"name": "x"}
+
+    settings = Nats(servers=(nats_server.url,))
+    async with two(nats_server) as (one, other):
+        other.answer("ask", answer)
+        one.subscribe("nodes", got.append)
+        await one.flush()
+        await other.flush()
+        client = await nats.connect(nats_server.url)
+        await client.publish(f"{settings.subject}.ask", b"{}", reply=f"{settings.subject}.nodes")
+        await client.flush()
+        assert await one.request("ask", {"n": 2}, 5.0) == {"name": "x"}
+        await client.close()
+    assert asked == [{"n": 2}]
+    assert got == []
+
+
 async def test_without_a_server_nobody_waits_and_what_is_told_is_kept_for_a_while(
     nats_server: NatsServer,  # noqa: F811
 ) -> None:
@@ -103,6 +130,27 @@ async def test_without_a_server_nobody_waits_and_what_is_told_is_kept_for_a_whil
         running.cancel()
         await asyncio.wait({running})
     assert [each["n"] for each in got] == list(range(5, PENDING + 5))
+
+
+async def test_after_an_hour_without_a_server_the_newest_heartbeat_alone_is_told(
+    nats_server: NatsServer,  # noqa: F811
+) -> None:
+    got: list[Any] = []
+    settings = Nats(servers=(nats_server.url,))
+    async with open_bus(settings, "other") as other:
+        other.subscribe("nodes", got.append)
+        await until(lambda: other.connected)
+        await other.flush()
+        late = Bus(settings, "late")
+        for number in range(3600):
+            late.publish("nodes", {"seq": number}, newest_only=True)
+        late.publish("nodes", {"last": True})
+        running = asyncio.create_task(late.run())
+        await until(lambda: {"last": True} in got)
+        running.cancel()
+        await asyncio.wait({running})
+    assert got == [{"seq": 3599}, {"last": True}]
+    assert late.figures.lost == 0
 
 
 async def test_a_server_that_comes_back_finds_every_subscription(
@@ -199,6 +247,22 @@ async def test_what_cannot_be_read_or_handled_is_counted_and_the_rest_goes_on(
         one.publish("live", {"n": 1})
         await until(lambda: got == [1])
     assert (one.figures.unreadable, other.figures.unreadable) == (1, 1)
+
+
+async def test_what_cannot_be_handled_does_not_fill_the_log(
+    nats_server: NatsServer,  # noqa: F811
+) -> None:
+    async with two(nats_server) as (one, other):
+        other.subscribe("live", lambda message: message["missing"])
+        await other.flush()
+        with structlog.testing.capture_logs() as lines:
+            began = time.monotonic()
+            for number in range(500):
+                one.publish("live", {"n": number})
+            await until(lambda: other.figures.unreadable == 500)
+            took = time.monotonic() - began
+    told = [line for line in lines if line["event"] == "bus_message_not_handled"]
+    assert 1 <= len(told) <= 1 + took
 
 
 async def test_a_server_that_would_have_it_in_plain_text_is_told_nothing(tmp_path: Path) -> None:

@@ -17,12 +17,13 @@ from tests.nats_server import NatsServer, nats_server  # noqa: F401 - fixture
 from voicebot.call.agent_desks import AgentDesks, Presence, desk_number
 from voicebot.call.live import LiveFeed
 from voicebot.cluster.bus import open_bus
-from voicebot.cluster.desks import DeskExchange
-from voicebot.cluster.nodes import GONE_S
+from voicebot.cluster.desks import RUNNING, SHARES, DeskExchange
+from voicebot.cluster.nodes import GONE_S, MOST
 from voicebot.config import Settings
 from voicebot.config_nats import Nats
 from voicebot.security import Principal
 from voicebot.web.console.agent import streams
+from voicebot.web.console.agent.standing import row
 
 AGENT = Principal("王芳", "agent", token_id="ab12")
 NUMBER = "13812345678"
@@ -86,7 +87,7 @@ class Nodes:
                 yield
             finally:
                 if killed:
-                    bus.publish = lambda *_: None  # type: ignore[method-assign]
+                    bus.publish = lambda *_, **__: None  # type: ignore[method-assign]
                 at_work.cancel()
                 await asyncio.gather(at_work, return_exceptions=True)
                 await asyncio.sleep(0.1)  # the last word goes out
@@ -225,3 +226,111 @@ async def test_without_nats_nobody_elsewhere_is_ready_and_with_it_again_they_are
         assert web.desks.ready == 1, "calls of its own would ring"
         nats_server.start()
         await until(lambda: media.desks.ready == 1)
+
+
+class Wire:
+    """What is subscribed to, so that a test can say what another node tells."""
+
+    def __init__(self) -> None:
+        self._takes: dict[str, Callable[[dict[str, Any]], None]] = {}
+
+    def subscribe(self, subject: str, take: Callable[[dict[str, Any]], None]) -> None:
+        self._takes[subject] = take
+
+    def publish(self, *_: object, **__: object) -> None: ...
+
+    def tells(self, node: object, subject: str, known: object) -> None:
+        self._takes[subject]({"node": node, "known": known})
+
+
+@pytest.fixture
+def web(settings: Settings) -> Node:
+    return Node(settings, "web-1")
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def exchange(web: Node, wire: Wire) -> DeskExchange:
+    return DeskExchange(
+        wire,  # type: ignore[arg-type]
+        web.name,
+        web,  # type: ignore[arg-type]
+        has_pages=True,
+        has_calls=False,
+        clock=lambda: web.at,
+    )
+
+
+DESK = {"agent": "b", "name": "李强", "pages": 1, "alive": True, "said": [1.0, "ready"]}
+CALL = {
+    "call_id": "c-1", "caller": NUMBER, "confidential": False, "line": "12345", "did": "12345",
+    "began": 1.0, "place": "海口市", "who": "bot", "agent": "", "holder": "", "danger": "",
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("exchange")
+def test_what_a_newer_node_tells_of_a_call_besides_is_shown_to_nobody(
+    web: Node, wire: Wire
+) -> None:
+    """It may be something that its own pages hide from agents."""
+    wire.tells("media-1", SHARES, {})
+    wire.tells("media-1", RUNNING, {"c-1": {**CALL, "home": "白龙南路8号"}})
+    (call,) = web.desks.elsewhere.running.values()
+    assert row(call, AGENT)["number"] == "138******78"
+    assert "白龙南路8号" not in str(row(call, AGENT))
+
+
+@pytest.mark.usefixtures("exchange")
+@pytest.mark.parametrize(
+    "known", [["c-1"], {"c-1": {}}, {"c-1": {**CALL, "began": "x"}}, {"c-1": None}]
+)
+def test_calls_that_cannot_be_shown_leave_the_list_as_it_is(
+    web: Node, wire: Wire, known: object
+) -> None:
+    wire.tells("media-1", SHARES, {})
+    wire.tells("media-1", RUNNING, {"c-1": CALL})
+    with pytest.raises(ValueError, match="wrong"):
+        wire.tells("media-1", RUNNING, known)
+    assert web.desks.elsewhere.running == {"c-1": CALL}
+
+
+async def test_a_node_whose_desks_cannot_be_read_is_not_believed_for_ever(
+    web: Node, wire: Wire, exchange: DeskExchange
+) -> None:
+    """Its agents would stay ready, and callers would ring where nobody sees it."""
+    at_work = asyncio.create_task(exchange.run())
+    wire.tells("web-2", SHARES, {"desks": [DESK]})
+    assert web.desks.ready == 1
+    for _ in range(2):
+        web.at += GONE_S / 2
+        with pytest.raises(ValueError, match=r"desks\.said"):
+            wire.tells("web-2", SHARES, {"desks": [{**DESK, "said": [1.0, "at lunch"]}]})
+    await until(lambda: web.desks.ready == 0)
+    at_work.cancel()
+    await asyncio.wait({at_work})
+
+
+@pytest.mark.usefixtures("exchange")
+def test_however_many_names_come_so_many_nodes_are_known_and_no_more(web: Node, wire: Wire) -> None:
+    for number in range(2 * MOST):
+        wire.tells(f"n{number}", SHARES, {"calls": [told_call(number)]})
+        wire.tells(f"n{number}", RUNNING, {f"c-{number}": {**CALL, "call_id": f"c-{number}"}})
+    assert len(web.desks.elsewhere.running) == MOST
+    assert web.desks.holder(f"c-{MOST - 1}") == "b"
+    assert web.desks.holder(f"c-{MOST}") == ""
+
+
+@pytest.mark.usefixtures("exchange")
+@pytest.mark.parametrize("name", [7, None, ["n"], "a\nb", "n" * 65])
+def test_what_is_no_name_is_no_node(web: Node, wire: Wire, name: object) -> None:
+    with pytest.raises(ValueError, match="wrong"):
+        wire.tells(name, SHARES, {"desks": [DESK]})
+    assert web.desks.ready == 0
+
+
+def told_call(number: int) -> dict[str, object]:
+    return {"call_id": f"c-{number}", "agent": "b", "in_browser": False}

@@ -226,6 +226,31 @@ def test_what_is_no_event_is_refused_at_the_door(told: object) -> None:
         event_of(told)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"caller": 7}, {"text": ["喂"]}, {"confidential": "yes"}, {"state": None}]
+)
+def test_an_event_that_no_screen_could_show_is_refused_by_the_name_of_what_is_wrong(
+    wrong: dict[str, object],
+) -> None:
+    told = {"kind": "call", "call_id": "CA1", "at": 1, "state": "started", "later": {}}
+    assert event_of(told) == told
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        event_of({**told, **wrong})
+
+
+def test_rows_of_a_newer_version_are_shown_as_far_as_they_are_known() -> None:
+    row = {"call_id": "CA1", "text": "着火了", "mood": "calm"}
+    found = standing_of({"seq": 3, "rows": [row], "later": 1})
+    board = Board()
+    board.put_right((), found.rows)
+    assert [(each.call_id, each.text) for each in board.rows] == [("CA1", "着火了")]
+
+
+def test_rows_that_no_screen_could_show_are_refused() -> None:
+    with pytest.raises(ValueError, match="since"):
+        standing_of({"seq": 3, "rows": [{"call_id": "CA1", "since": "now"}]})
+
+
 def test_a_node_that_tells_rows_without_their_calls_is_not_believed() -> None:
-    with pytest.raises((KeyError, TypeError)):
+    with pytest.raises(ValueError, match="call_id"):
         standing_of({"seq": 1, "rows": [{"text": "喂"}]})

@@ -102,7 +102,8 @@ def test_lines_and_waiting_callers_are_taken_as_they_are_told() -> None:
         *({"room": "x"}, {"calls": 7}, {"seq": None}, {"waiting": ["x"]}, {"address": 7}),
         *({"surge": [{**SURGE, "since": "x"}]}, {"surge": [{"line": "12345"}]}),
         *({"waiting": [{**WAITS, "score": None}]}, {"name": "a\nb"}, {"name": "n" * 65}),
-        {"address": "https://" + "a" * 300},
+        *({"address": "https://" + "a" * 300}, {"room": 10**30}, {"lines": -1}, {"seq": -1}),
+        {"calling_back": [["ab", float("inf")]]},
     ],
 )
 def test_a_node_that_tells_nonsense_of_itself_is_refused_by_the_name_of_the_field(

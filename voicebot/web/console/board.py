@@ -7,11 +7,12 @@ is masked for everybody: the board hangs on walls.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from voicebot.caller_privacy import HIDDEN
 from voicebot.web.console.formats import masked_number, party
+from voicebot.web.running_row import Row
 
 MOST = 2_000
 """Rows; the oldest go first: what their end did to tell must not fill the memory."""
@@ -20,36 +21,6 @@ OPEN = ("requested", "ringing", "answered", "confirmed")
 """States of a leg (`flows.events.LegState`) in which somebody is being reached."""
 
 Message = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One running call.
-
-    Parameters:
-        since: when it was answered, seconds since the epoch.
-        side, text, final: what was said last, and whether that stands.
-        destination, leg: whom it is being handed to, as people call it, and how far that is.
-        danger: it was handed to 110 for danger.
-        confidential: the caller wants it (保密): neither number nor words are shown.
-    """
-
-    call_id: str
-    caller: str = ""
-    did: str = ""
-    since: float = 0.0
-    side: str = ""
-    text: str = ""
-    final: bool = True
-    turn: int = -1
-    ear: str = ""
-    destination: str = ""
-    leg: str = ""
-    reason: str = ""
-    region: str = ""
-    danger: bool = False
-    ticket: bool = False
-    confidential: bool = False
 
 
 class Board:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from flows import judging
@@ -23,6 +24,23 @@ if TYPE_CHECKING:
 
 OWN = frozenset({AgentAct.LEAVE, AgentAct.HOLD, AgentAct.RESUME, AgentAct.TRANSFER})
 """What only who has the call may ask for, or a supervisor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a list of running calls may show of one, with the caller's number; for `row`."""
+
+    call_id: str
+    caller: str
+    confidential: bool
+    line: str
+    did: str
+    began: float
+    place: str
+    who: str
+    agent: str
+    holder: str
+    danger: str
 
 
 def confidential(session: CallSession) -> bool:
@@ -56,22 +74,23 @@ def refused(
 def facts(
     call_id: str, session: CallSession, settings: Settings, desks: AgentDesks
 ) -> dict[str, Any]:
-    """What a list of running calls may show of one, with the caller's number; for `row`."""
+    """`Facts` of a call of this node, as JSON."""
     state, holder = session.state, desks.holder(call_id)
     line = settings.line(state.did)
-    return {
-        "call_id": call_id,
-        "caller": state.caller,
-        "confidential": confidential(session),
-        "line": line.name if line is not None else state.did,
-        "did": state.did,
-        "began": session.answered_at,
-        "place": region_names().get(state.region or "", ""),
-        "who": _with_whom(state),
-        "agent": desks.name_of(holder),
-        "holder": holder,
-        "danger": _level(state),
-    }
+    found = Facts(
+        call_id=call_id,
+        caller=state.caller,
+        confidential=confidential(session),
+        line=line.name if line is not None else state.did,
+        did=state.did,
+        began=session.answered_at,
+        place=region_names().get(state.region or "", ""),
+        who=_with_whom(state),
+        agent=desks.name_of(holder),
+        holder=holder,
+        danger=_level(state),
+    )
+    return asdict(found)
 
 
 def running(
