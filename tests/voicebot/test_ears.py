@@ -63,6 +63,17 @@ class SaysFinished:
         return True
 
 
+class NeverFinished:
+    """Notes how much of a turn it was asked about."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    async def complete(self, turn: Int16) -> bool:
+        self.asked.append(len(turn))
+        return False
+
+
 @dataclass
 class Engine:
     """A scripted recogniser: as many syllables, or characters, as there was tone."""
@@ -143,10 +154,10 @@ class Hearing:
     events: list[Event]
     pool: DecodePool
 
-    async def hears(self, seconds: float, *, voice: bool) -> None:
-        """Audio in frames of 20 ms, as a line gives it."""
-        frame = np.full(RATE // 50, 8000 if voice else 0, np.int16)
-        for _ in range(round(seconds * 50)):
+    async def hears(self, seconds: float, *, voice: bool, at_once: int = 1) -> None:
+        """Audio in frames of 20 ms, as a line gives it, so many at once."""
+        frame = np.full(at_once * RATE // 50, 8000 if voice else 0, np.int16)
+        for _ in range(round(seconds * 50 / at_once)):
             await self.ears.feed(frame)
             await asyncio.sleep(0)
 
@@ -181,7 +192,11 @@ class Hearing:
 
 @asynccontextmanager
 async def hearing(
-    *, partial_every_s: float = 0.9, limits: EndpointingLimits = LIMITS, deaf: bool = False
+    *,
+    partial_every_s: float = 0.9,
+    limits: EndpointingLimits = LIMITS,
+    deaf: bool = False,
+    smart_turn: SaysFinished | NeverFinished | None = None,
 ) -> AsyncIterator[Hearing]:
     """`deaf`: the voice detector misses everything."""
     listener, transcriber = Engine(phonetic=True), Engine(phonetic=False)
@@ -196,7 +211,7 @@ async def hearing(
             pool=pool,
             executor=ear_executor,
             voice=cast(VoiceDetector, LoudnessVoice(0.0 if deaf else 0.9)),
-            smart_turn=cast(SmartTurn, SaysFinished()),
+            smart_turn=cast(SmartTurn, smart_turn or SaysFinished()),
             limits=limits,
             threshold=0.6,
             partial_every_s=partial_every_s,
@@ -225,6 +240,21 @@ async def test_a_turn_is_heard_by_both_ears_and_its_final_comes_after_its_end() 
     heard = [h for h in call.every(Heard) if h.ear is Ear.LISTENER]
     assert heard[-1].final
     assert len(heard[-1].syllables) == 10
+
+
+async def test_turns_are_the_same_however_much_audio_comes_at_once() -> None:
+    heard = []
+    for frames in (1, 3, 5):
+        smart_turn = NeverFinished()
+        async with hearing(smart_turn=smart_turn) as call:
+            for _ in range(2):
+                await call.hears(1.5, voice=True, at_once=frames)
+                await call.hears(1.5, voice=False, at_once=frames)
+            await call.until(partial(call.listened_to, 2))
+        finals = [h for h in call.every(Heard) if h.ear is Ear.LISTENER and h.final]
+        heard.append(([(h.start, h.syllables) for h in finals], smart_turn.asked))
+    assert heard[0] == heard[1] == heard[2]
+    assert len(heard[0][1]) == 2 * len(LIMITS.ask_s)
 
 
 async def test_the_final_decoded_in_the_pause_is_not_decoded_again() -> None:

@@ -91,6 +91,9 @@ class Ears:
         self._keys = KeyMute(RATE)
         self._distress = DistressDetector()
         self._samples = 0
+        self._judged = 0
+        """Sample up to which it is known where there is a voice: turns begin and end there, and
+        not where the audio that came in one go happens to end."""
         self._history: deque[Int16] = deque()
         self._history_samples = 0
         self._turn: TurnAudio | None = None
@@ -124,6 +127,7 @@ class Ears:
         for mark in marks:
             self._emit(Distress(self.at, mark.kind.value, mark.confidence, mark.start))
         for probability, samples in frames:
+            self._judged += samples
             if probability >= VOICED and self._turn is not None:
                 self._turn.voiced()
                 self.voiced_at = self.at
@@ -153,13 +157,14 @@ class Ears:
     def _on_edge(self, edge: Edge) -> None:
         match edge:
             case Edge.BEGAN:
-                self._begin_turn(self._samples - round(PRE_ROLL_S * RATE))
+                self._begin_turn(self._judged - round(PRE_ROLL_S * RATE))
             case Edge.PAUSED if self._turn is not None:
                 self._turn.paused()
             case Edge.RESUMED if self._turn is not None:
                 self._turn.resumed()
             case Edge.ASK if self._turn is not None:
-                self._spawn(self._ask_smart_turn(self._turn, self._endpointer.pauses))
+                said = self._judged - round(self._turn.start * RATE)
+                self._spawn(self._ask_smart_turn(self._turn, said, self._endpointer.pauses))
             case Edge.ENDED:
                 self._end_turn()
             case _:
@@ -180,7 +185,7 @@ class Ears:
             return
         # A turn that is cut because it is too long goes on in the next one.
         cut = self._endpointer.silence_s == 0.0
-        self._over_at = self._samples
+        self._over_at = self._judged
         self._utterances += 1
         known, self._syllables = self._syllables, ()
         settling = None
@@ -189,9 +194,11 @@ class Ears:
             settling = loop.run_in_executor(self._executor, _settle, self._listening, cut)
         self._spawn(self._finish(turn, settling, known))
 
-    async def _ask_smart_turn(self, turn: TurnAudio, pause: int) -> None:
-        """Is the sentence finished? Only the present silence may be ended by the answer."""
-        finished = self._smart_turn is None or await self._smart_turn.complete(turn.pcm)
+    async def _ask_smart_turn(self, turn: TurnAudio, samples: int, pause: int) -> None:
+        """Is the sentence finished that the turn's first so many samples hold? Only the present
+        silence may be ended by the answer."""
+        smart = self._smart_turn
+        finished = smart is None or await smart.complete(turn.pcm[:samples])
         self._on_edge(self._endpointer.answer(pause, finished=finished))
 
     async def _finish(
