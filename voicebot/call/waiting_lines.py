@@ -18,7 +18,8 @@ from flows.events import LegState, TransferProgress
 from flows.state import State
 from flows.waiting import LINES_FULL, claim
 from flows.waiting_list import Claim, Grant, WaitingList, Wish
-from flows.waiting_risk import as_values, precedence
+from flows.waiting_risk import as_values
+from voicebot.cluster.nodes import waiting_first
 
 log = structlog.get_logger()
 
@@ -76,7 +77,7 @@ class WaitingLines:
         """Who waits, here or elsewhere, the most urgent first, as JSON has it."""
         others = list(self._others())
         own = self.waiting_here(at)
-        return sorted([*own, *others], key=_precedence) if others else own
+        return waiting_first([*own, *others]) if others else own
 
     def waiting_here(self, at: float) -> list[dict[str, Any]]:
         """Those of `waiting` whose calls are this service's."""
@@ -230,10 +231,6 @@ class CallLines:
             self._lines.deal(at)
         except Exception:
             log.exception("waiting_list_failed")
-
-
-def _precedence(waiting: Mapping[str, Any]) -> tuple[float, float, str]:
-    return precedence(waiting["score"], waiting["waited_s"], waiting["call_id"])
 
 
 def _lines_of(claim: Claim | None) -> object:

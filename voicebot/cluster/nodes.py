@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, FiniteFloat, TypeAdapter
 
+from flows.waiting_risk import precedence
 from telephony.access import is_loopback
 from voicebot.cluster.messages import as_told
 from voicebot.exchange.address import unsafe
@@ -23,6 +24,7 @@ NodeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Listed = tuple[dict[str, Any], ...]
 _Count = Annotated[int, Field(ge=0, le=1_000_000)]
 _Number = int | float
+_GREATEST: Final = 1e15
 _OF_SURGE: Final = {"line": str, "mode": str, "since": _Number, "newest": dict | None}
 _OF_WAITING: Final = {
     "call_id": str,
@@ -41,7 +43,9 @@ def _each_with(types: Mapping[str, Any]) -> AfterValidator:
             wrong = [
                 name
                 for name, wanted in types.items()
-                if name not in each or not isinstance(each[name], wanted)
+                if name not in each
+                or not isinstance(each[name], wanted)
+                or (wanted is _Number and not abs(each[name]) < _GREATEST)
             ]
             if wrong:
                 raise ValueError(f"{', '.join(wrong)} is missing or wrong")
@@ -196,4 +200,6 @@ class Nodes:
 
 def waiting_first(waiting: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Callers of several nodes who wait for a line, the most urgent first."""
-    return sorted(waiting, key=lambda each: (-each.get("score", 0.0), -each.get("waited_s", 0.0)))
+    return sorted(
+        waiting, key=lambda each: precedence(each["score"], each["waited_s"], each["call_id"])
+    )

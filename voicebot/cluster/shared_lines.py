@@ -17,15 +17,19 @@ import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import structlog
+from pydantic import Field, TypeAdapter
 
 from flows.waiting_list import Wish
 from voicebot.cluster import subjects
 from voicebot.cluster.line_leases import Heard, Here, Pair, leave, prepare, tell
 from voicebot.cluster.line_turns import Given, give_out, take
+from voicebot.cluster.messages import as_told
+from voicebot.cluster.nodes import NodeName
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import Records
 
@@ -43,6 +47,17 @@ LEAVING_S: Final = 1.0
 """How long the end of the process may wait for the database."""
 MOST_HEARD: Final = 500
 """What numbers gave to understand, until the database is told; then the oldest is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """What a node tells of lines that have come free there; as JSON it is its own fields."""
+
+    node: NodeName
+    numbers: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=500)]
+
+
+_FREE: Final = TypeAdapter(Free)
 
 
 class Callers(Protocol):
@@ -206,19 +221,20 @@ class SharedLines:
 
     def _take_in(self, callers: Callers, free: frozenset[str], given: tuple[Given, ...]) -> None:
         if free and self._member is not None:
-            told = {"node": self._member.nodes.own, "numbers": sorted(free)}
-            self._member.bus.publish(subjects.POLICE_LINES, told)
+            told = Free(self._member.nodes.own, tuple(sorted(free)))
+            self._member.bus.publish(subjects.POLICE_LINES, asdict(told))
         at = time.monotonic()
         for each in given:
             if not callers.given(each.call, each.destination, at, sure=each.sure):
                 self.give_back()
 
-    def _free_elsewhere(self, told: dict[str, Any]) -> None:
-        assert self._member is not None
-        if told["node"] != self._member.nodes.own and self._callers is not None:
-            wishes = self._callers.wishes(time.monotonic())
-            if any(wish.destination in told["numbers"] for wish in wishes):
-                self._stirred.set()
+    def _free_elsewhere(self, message: dict[str, Any]) -> None:
+        told = as_told(_FREE, message)
+        if self._member is None or told.node == self._member.nodes.own or self._callers is None:
+            return
+        wishes = self._callers.wishes(time.monotonic())
+        if any(wish.destination in told.numbers for wish in wishes):
+            self._stirred.set()
 
     def _answered(self, pair: Pair) -> None:
         self._asked[pair] -= 1

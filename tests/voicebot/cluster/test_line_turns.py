@@ -258,12 +258,22 @@ def test_what_was_dialled_while_nobody_could_count_counts_from_then_on(engine: E
     assert lives(engine) == 2
 
 
+def test_a_call_that_was_given_two_lines_of_a_number_keeps_one(engine: Engine) -> None:
+    a, b = two(engine, local=2)
+    assert a.asks("1")
+    assert a.asks("1")
+    assert not b.asks("2")
+    assert a.tells() == {LOCAL}
+    assert b.asks("2")
+
+
 def test_lines_above_their_number_are_forgotten_with_the_node_that_dialled_them(
     engine: Engine,
 ) -> None:
     a, b = two(engine)
-    a.taken = {("1", LOCAL), ("2", LOCAL)}
+    a.taken = {("1", LOCAL), ("2", LOCAL), ("3", LOCAL)}
     a.tells()
+    assert lives(engine) == 3
     passes(engine, KEPT_S)
     b.tells()
     with Session(engine) as session:

@@ -100,6 +100,7 @@ def test_lines_and_waiting_callers_are_taken_as_they_are_told() -> None:
     "wrong",
     [
         *({"room": "x"}, {"calls": 7}, {"seq": None}, {"waiting": ["x"]}, {"address": 7}),
+        {"waiting": [{**WAITS, "waited_s": 10**400}]},
         *({"surge": [{**SURGE, "since": "x"}]}, {"surge": [{"line": "12345"}]}),
         *({"waiting": [{**WAITS, "score": None}]}, {"name": "a\nb"}, {"name": "n" * 65}),
         *({"address": "https://" + "a" * 300}, {"room": 10**30}, {"lines": -1}, {"seq": -1}),
@@ -155,7 +156,8 @@ def test_callers_of_several_nodes_wait_in_one_line_the_most_urgent_first() -> No
     low = {"call_id": "a", "score": 1.0, "waited_s": 90.0}
     long = {"call_id": "b", "score": 5.0, "waited_s": 9.0}
     new = {"call_id": "c", "score": 5.0, "waited_s": 1.0}
-    assert waiting_first([new, low, long]) == [long, new, low]
+    risen = {"call_id": "d", "score": 4.5, "waited_s": 180.0}
+    assert waiting_first([new, low, long, risen]) == [risen, long, new, low]
 
 
 @pytest.mark.parametrize(

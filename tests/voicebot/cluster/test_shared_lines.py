@@ -19,7 +19,7 @@ from tests.nats_server import NatsServer, nats_server  # noqa: F401
 from tests.voicebot.cluster.two_services import Side, on_postgresql, two_services, until
 from tests.voicebot.test_app import Engines
 from voicebot.call.waiting_lines import CallLines, WaitingLines
-from voicebot.cluster import shared_lines
+from voicebot.cluster import shared_lines, subjects
 from voicebot.cluster.shared_lines import SharedLines
 from voicebot.config import Settings
 from voicebot.records.database import open_engine
@@ -224,6 +224,21 @@ async def test_a_node_that_ends_leaves_its_lines_to_the_others(nodes: Nodes) -> 
     await second.given()
 
 
+@pytest.mark.usefixtures("patience")
+async def test_a_call_that_is_over_when_it_is_given_a_line_has_none(
+    nodes: Nodes, engine: Engine
+) -> None:
+    a, b = nodes
+    gone, other = a.caller("gone"), b.caller("other")
+    asked = gone.asks()
+    gone.hangs_up()
+    assert not await asked
+    if not await other.dials():
+        await other.given()
+    await until(lambda: in_use(engine) == ["other"])
+    assert a.waiting.taken == frozenset()
+
+
 # ── a database that is slow, or away ──────────────────────────────────────────────
 
 
@@ -334,6 +349,20 @@ async def test_the_other_node_hears_at_once_that_a_line_is_free(
     await until(lambda: waiting(engine) == ["second"])
     first.hangs_up()
     await second.given(5.0)
+
+
+async def test_what_is_no_word_of_a_free_line_is_passed_over(sides: tuple[Side, Side]) -> None:
+    a, b = sides
+    for wrong in (
+        {"node": "a", "numbers": 7},
+        {"node": "a", "numbers": [7]},
+        {"node": "a\nb", "numbers": [LOCAL]},
+        {"numbers": [LOCAL]},
+    ):
+        a.member.bus.publish(subjects.POLICE_LINES, wrong)
+    await until(lambda: b.member.bus.figures.unreadable == 4)
+    assert b.service.shared_lines is not None
+    assert b.service.shared_lines.in_touch
 
 
 @pytest.mark.usefixtures("patience")
