@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from telephony.codecs import Int16
-from voicebot.call.intake import AHEAD_S, BACKLOG_S, GAP_S, Intake
+from voicebot.call.intake import AHEAD_S, AT_ONCE_S, BEHIND_S, GAP_S, MOST_S, Intake
 
 RATE = 8000
 FRAME = np.full(RATE // 50, 1000, np.int16)
+PILED_UP_S = BEHIND_S + 0.5
 
 
 @dataclass
@@ -27,6 +28,10 @@ class World:
     behind: int = 0
     stuck: asyncio.Event | None = None
 
+    def at_once(self, pcm: Int16) -> Int16:
+        self.passed.append(pcm)
+        return pcm
+
     async def ears(self, pcm: Int16) -> None:
         if self.stuck is not None:
             await self.stuck.wait()
@@ -38,7 +43,7 @@ class World:
 
 @asynccontextmanager
 async def intake(world: World) -> AsyncIterator[Intake]:
-    made = Intake(RATE, lambda: world.at, world.passed.append, world.ears, world.was_behind)
+    made = Intake(RATE, lambda: world.at, world.at_once, world.ears, world.was_behind)
     tasks = [asyncio.create_task(made.keep_time()), asyncio.create_task(made.feed())]
     try:
         yield made
@@ -97,31 +102,61 @@ async def test_ordinary_jitter_puts_no_silence_between_packets() -> None:
     assert sum(map(len, world.heard)) == 4 * len(FRAME)
 
 
-async def test_ears_that_hang_hold_nothing_up_and_are_reported_once() -> None:
+async def test_ears_that_hang_hold_nothing_up_are_reported_once_and_hear_all_in_the_end() -> None:
     world = World(stuck=asyncio.Event())
     async with intake(world) as line:
-        line.push(FRAME)
-        await asyncio.sleep(0)
-        for _ in range(round(2 * BACKLOG_S * 50)):
+        for number in range(round(PILED_UP_S * 50)):
             world.at += 0.02
-            line.push(FRAME)
-        assert len(world.passed) == 1 + round(2 * BACKLOG_S * 50)
+            line.push(FRAME + number)
+        await asyncio.sleep(0)
+        assert len(world.passed) == round(PILED_UP_S * 50)
         assert world.behind == 1
         assert not world.heard
         assert world.stuck is not None
         world.stuck.set()
-        await until_heard(world, round((BACKLOG_S - 0.1) * RATE))
-    assert sum(map(len, world.heard)) <= (BACKLOG_S + 0.1) * RATE
+        await until_heard(world, round(PILED_UP_S * RATE))
+    assert np.array_equal(np.concatenate(world.heard), np.concatenate(world.passed))
+    assert world.behind == 1
 
 
-async def test_more_silence_than_is_kept_is_no_fault() -> None:
-    """After a pause of the whole process."""
+async def test_what_ears_were_behind_with_is_heard_when_no_more_comes() -> None:
+    world = World()
+    line = Intake(RATE, lambda: world.at, world.at_once, world.ears, world.was_behind)
+    for _ in range(round(PILED_UP_S * 50)):
+        line.push(FRAME)
+    await line.feed_rest()
+    assert np.array_equal(np.concatenate(world.heard), np.concatenate(world.passed))
+
+
+async def test_the_last_packets_of_a_call_whose_ears_kept_up_hold_nothing_up() -> None:
+    world = World()
+    line = Intake(RATE, lambda: world.at, world.at_once, world.ears, world.was_behind)
+    line.push(FRAME)
+    await line.feed_rest()
+    assert not world.heard
+
+
+async def test_there_is_an_end_to_what_is_kept_for_ears_that_hang() -> None:
+    world = World()
+    line = Intake(RATE, lambda: world.at, world.at_once, world.ears, world.was_behind)
+    for number in range(round(MOST_S) + 10):
+        line.push(np.full(RATE, number, np.int16))
+    await line.feed_rest()
+    heard = np.concatenate(world.heard)
+    assert len(heard) == MOST_S * RATE
+    assert heard[0] == 10
+
+
+async def test_the_silence_of_a_pause_of_the_whole_process_is_no_fault_and_comes_in_pieces() -> (
+    None
+):
     world = World()
     async with intake(world) as line:
-        world.at = 2 * BACKLOG_S
+        world.at = PILED_UP_S
         await until_behind(world)
         line.push(FRAME)
-        await until_heard(world, len(FRAME))
+        await until_heard(world, round(PILED_UP_S * RATE) + len(FRAME))
+    assert max(map(len, world.heard)) <= AT_ONCE_S * RATE
 
 
 async def test_audio_that_comes_after_its_place_was_filled_is_ahead_of_the_clock() -> None:

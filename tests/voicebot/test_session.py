@@ -45,7 +45,9 @@ from telephony.scripted_desk import (
 from tests.flows.scripted_call import SCRIPTED_TRIAGE
 from voicebot.app import Service
 from voicebot.call.audio_library import AudioLibrary
+from voicebot.call.ears import Ears
 from voicebot.call.engines import Engines
+from voicebot.call.intake import BEHIND_S
 from voicebot.call.recorder import CallRecorder
 from voicebot.call.session import CallSession
 from voicebot.call.voices.sound import Speech
@@ -690,6 +692,30 @@ class Faulty(ScriptedLine):
         if self.fault == "clear_hangs":
             await asyncio.Event().wait()
         await super().clear()
+
+
+async def test_what_was_said_while_the_ears_were_behind_is_on_record_all_the_same(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catch_up, hear = asyncio.Event(), Ears.feed
+
+    async def stuck(ears: Ears, pcm: Int16) -> None:
+        await catch_up.wait()
+        await hear(ears, pcm)
+
+    monkeypatch.setattr(Ears, "feed", stuck)
+    line = ScriptedLine(offered())
+    line.desks[SEAT] = ANSWERS
+    call = await called(service, line)
+    await line.say(noise(1.0, 6000))
+    await until(lambda: SEAT in call.dialled(), seconds=20)
+    await call.in_phase(Phase.CONNECTED)
+    catch_up.set()
+    record = await call.hung_up()
+    assert (record["outcome"], record["handoffs"][0]["reason"]) == ("human", "no_recogniser")
+    (turn,) = [turn for turn in record["turns"] if turn["side"] == "caller"]
+    assert turn["text"].startswith("妈妈")
+    assert turn["end"] < BEHIND_S
 
 
 @pytest.mark.parametrize("fault", ["new_leg", "connect", "connect_hangs"])

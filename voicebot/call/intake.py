@@ -1,7 +1,9 @@
 """The caller's audio on its way in: on the call's own clock, and never waiting for an ear.
 
 Carriers send no packets in silence (DTX), gateways stall, clients flood. Whoever takes the
-audio here gets as much as time has passed: what does not come is silence.
+audio here gets as much as time has passed: what does not come is silence. Ears that fall
+behind are told of, for the call cannot go on by them; what they have not heard waits for
+them all the same, so that it comes on record, and danger in it to light, if late.
 """
 
 from __future__ import annotations
@@ -24,8 +26,14 @@ AT_ONCE_S = 0.1
 AHEAD_S = 0.1
 """Change of `Intake.ahead_s` that counts; less is jitter."""
 
-BACKLOG_S = 5.0
-"""Audio that may wait for the ears; the oldest is dropped first."""
+BEHIND_S = 5.0
+"""Audio that waits for the ears when they are said to be behind."""
+
+MOST_S = 120.0
+"""Audio that may wait for them; the oldest is dropped first."""
+
+CATCH_UP = 2.0
+"""Ears that were behind get so many seconds of audio a second: other callers are heard first."""
 
 log = structlog.get_logger()
 
@@ -36,16 +44,17 @@ class Intake:
     Parameters:
         rate: of the line, Hz.
         now: seconds since the call was answered.
-        at_once: takes all audio the moment it comes: the far side's leg, the recording.
+        at_once: takes all audio the moment it comes: the far side's leg, the recording. What it
+            gives back is for the ears.
         ears: hears it, slower perhaps.
-        behind: told once when the ears have let `BACKLOG_S` pile up.
+        behind: told once when the ears have let `BEHIND_S` pile up.
     """
 
     def __init__(
         self,
         rate: int,
         now: Callable[[], float],
-        at_once: Callable[[Int16], None],
+        at_once: Callable[[Int16], Int16],
         ears: Callable[[Int16], Awaitable[None]],
         behind: Callable[[], None],
     ) -> None:
@@ -57,7 +66,7 @@ class Intake:
         self._queue: deque[Int16] = deque()
         self._queued = 0
         self._came = asyncio.Event()
-        self._late = False
+        self._behind_once = False
         self.ahead_s = 0.0
         """How far the audio is ahead of the clock: what came late, after silence had been put
         in its place. What happens now belongs to that much later a place in it."""
@@ -81,27 +90,41 @@ class Intake:
 
     async def feed(self) -> None:
         """Gives the ears what there is, until cancelled."""
-        most = round(AT_ONCE_S * self._rate)
         while True:
             while not self._queue:  # what came may have been too much, and gone again
                 self._came.clear()
                 await self._came.wait()
-            taken = [self._queue.popleft()]
-            while self._queue and sum(map(len, taken)) + len(self._queue[0]) <= most:
-                taken.append(self._queue.popleft())
-            pcm = np.concatenate(taken)
-            self._queued -= len(pcm)
+            pcm = self._next()
             await self._ears(pcm)
+            if self._behind_once and self._queue:
+                await asyncio.sleep(len(pcm) / self._rate / CATCH_UP)
+
+    async def feed_rest(self) -> None:
+        """Gives the ears what they were behind with, now that no more comes."""
+        while self._behind_once and self._queue:
+            await self._ears(self._next())
+
+    def _next(self) -> Int16:
+        """The oldest audio that waits."""
+        most = round(AT_ONCE_S * self._rate)
+        taken = [self._queue.popleft()]
+        if len(taken[0]) > most:  # the silence of a long gap
+            self._queue.appendleft(taken[0][most:])
+            taken[0] = taken[0][:most]
+        while self._queue and sum(map(len, taken)) + len(self._queue[0]) <= most:
+            taken.append(self._queue.popleft())
+        pcm = np.concatenate(taken)
+        self._queued -= len(pcm)
+        return pcm
 
     def _take(self, pcm: Int16) -> None:
         self._samples += len(pcm)
-        self._at_once(pcm)
-        self._queue.append(pcm)
+        self._queue.append(self._at_once(pcm))
         self._queued += len(pcm)
-        while self._queued > BACKLOG_S * self._rate:
+        if self._queued > BEHIND_S * self._rate and not self._behind_once:
+            self._behind_once = True
+            log.error("ears_behind", seconds=BEHIND_S)
+            self._behind()
+        while self._queued > MOST_S * self._rate:
             self._queued -= len(self._queue.popleft())
-            if not self._late:
-                self._late = True
-                log.error("ears_behind", seconds=BACKLOG_S)
-                self._behind()
         self._came.set()

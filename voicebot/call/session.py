@@ -8,6 +8,7 @@ by one, so the core sees a single ordered stream (pipecat#5056); models run in t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -68,6 +69,9 @@ HANG_UP_PATIENCE_S = 2.0
 
 LAST_EVENTS_S = 2.0
 """How long what happened at the very end may take to be decided on."""
+
+LAST_WORDS_S = 5.0
+"""How long ears that were behind may take for the rest, when the call is over."""
 
 
 class CallSession:
@@ -257,6 +261,7 @@ class CallSession:
         for last in (
             self._take_rest,
             self._driver.close,
+            self._hear_rest,
             ears.close,
             close_recording,
             self._performer.writes_done,
@@ -267,6 +272,12 @@ class CallSession:
                 await last()
             except Exception:
                 log.exception("call_not_wound_up")
+
+    async def _hear_rest(self) -> None:
+        """What the ears were behind with comes on record."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self._intake.feed_rest()
 
     async def _take_rest(self) -> None:
         """What had happened when the call ended, and was not yet decided on."""
@@ -332,10 +343,11 @@ class CallSession:
 
     # ── audio ─────────────────────────────────────────────────────────────────────
 
-    def _at_once(self, pcm: Int16) -> None:
+    def _at_once(self, pcm: Int16) -> Int16:
         self._driver.send_caller_audio(pcm, self._line.rate)
         if self._recorder is not None:
             self._recorder.said(pcm)
+        return self._echo.heard(pcm)
 
     def _record_sent(self, pcm: Int16) -> None:
         self._echo.sent(pcm, self.now() + self._intake.ahead_s)
@@ -344,7 +356,7 @@ class CallSession:
 
     async def _hear_now(self, pcm: Int16) -> None:
         assert self._ears is not None
-        await self._ears.feed(self._to_ears.push(self._echo.heard(pcm)))
+        await self._ears.feed(self._to_ears.push(pcm))
 
     def _transcribe_now(self, turn: int) -> None:
         assert self._ears is not None
