@@ -33,7 +33,7 @@ _BODIES: list[tuple[str, Any]] = [
 
 
 @cache
-def _engine() -> Engine:
+def engine() -> Engine:
     url = f"sqlite:///{Path(tempfile.mkdtemp(prefix='fuzz-'))}/fuzz.db"
     migrate(url)
     return open_engine(url, writes=True)
@@ -73,7 +73,7 @@ def _messages() -> SearchStrategy[list[bytes]]:
 
 
 def _received(messages: list[bytes]) -> None:
-    with Session(_engine()) as session:
+    with Session(engine()) as session:
         for data in messages:
             try:
                 envelope = read_envelope(data)

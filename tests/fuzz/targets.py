@@ -12,6 +12,7 @@ from tests.fuzz import (
     sound,
     speech_services,
     tables,
+    told_police,
     words,
 )
 from tests.fuzz.target import Target
@@ -23,6 +24,7 @@ _MODULES = (
     tables,
     messages,
     inbox,
+    told_police,
     nodes,
     settings_files,
     speech_services,
