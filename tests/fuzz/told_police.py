@@ -1,4 +1,4 @@
-"""What people type and switches signal, as it goes to 110: whatever it is, a message is made of it."""
+"""What people type and switches signal, as it goes to 110: a message is made of whatever it is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from voicebot.tickets.states import Act
 
 _ODD = ("\x00", "\x0b", "\x1f", "\x7f", "\x85", "\u2028", "\u202e", "\ufeff", "\U0001f642", "，")
 TEXTS = st.lists(st.sampled_from(_ODD) | st.text(max_size=12), max_size=5).map("".join)
-LONG = st.integers(1, 3).map(lambda n: "很长" * 10_000 * n)
+LONG = st.just("很长" * 10_001)
 
 
 def _told(case: dict[str, str]) -> None:
@@ -85,10 +85,10 @@ TARGETS = (
         st.fixed_dictionaries(
             {
                 "call_id": TEXTS,
-                "matter": TEXTS | LONG,
+                "matter": TEXTS,
                 "name": TEXTS,
                 "number": st.from_regex(r"[0-9+*#-]{0,20}", fullmatch=True) | TEXTS,
-                "place": TEXTS | LONG,
+                "place": TEXTS,
                 "why": TEXTS | LONG,
             }
         ),
