@@ -228,6 +228,8 @@ def unspeakable(text: str) -> str:
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cn", "Cs", "So"):
             return f"cannot be spoken: character {character!r}"
+    if text.strip() and not any(map(str.isalnum, text)):
+        return "holds no words"
     return ""
 
 

@@ -81,6 +81,7 @@ def test_columns_are_found_by_chinese_headings_in_any_order() -> None:
         ("answer", "答" * 201, "201 characters"),
         ("answer", "请登录website办理。", "website"),
         ("answer", "好的👍", "👍"),
+        ("answer", "。。。", "holds no words"),
         ("region", "4601", "six digits"),
         ("region", "海口", "six digits"),
         ("valid_from", "明天", "no date"),

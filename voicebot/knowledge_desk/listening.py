@@ -11,7 +11,8 @@ from kb.importer import LONGEST_ANSWER, unspeakable
 from kb.regions import PROVINCE
 from kb.slots import Slot, fault, fill
 from voicebot.call.audio_check import Finding, findings, measure
-from voicebot.call.voices.reading import spoken
+from voicebot.call.voices.baker import syllables
+from voicebot.call.voices.reading import clauses, spoken
 from voicebot.clock import today
 from voicebot.knowledge_speech import CHECKED_RATE
 
@@ -44,6 +45,8 @@ def text_for(answer: str, region: str, known: Sequence[Slot]) -> str:
     filled = fill(answer, known, region or PROVINCE, today())
     if filled is None:
         raise FormRefused("answer: a slot in it has no value for this place, so nobody hears it.")
+    if not any(syllables(clause.text) for clause in clauses(filled)):
+        raise FormRefused("answer: holds no words.")
     return filled
 
 
