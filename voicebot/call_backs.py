@@ -58,7 +58,7 @@ class Claim(Protocol):
 
     async def ours(self) -> bool | None: ...
 
-    async def over(self, *, at_once: bool) -> None: ...
+    async def over(self, *, at_once: bool, gave_way: bool = False) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -195,7 +195,8 @@ class CallBacks:
             outcome = "回拨出错，请110回拨" if error is not None else this.calling.result()
             at_once = error is not None
         await _put_down(note, outcome)
-        await this.claim.over(at_once=at_once)
+        gave_way = this.calling.cancelled() and this.given_up == _REPLACED
+        await this.claim.over(at_once=at_once, gave_way=gave_way)
 
     async def _outcome(self, this: _CallBack, line: CallControl, did: str, note: Note) -> str:
         tries, ended = 0, ""

@@ -31,6 +31,7 @@ class Paper:
         self.put = False
         self.left: list[bool] = []
         """That others may begin at once."""
+        self.gave_way = False
 
     def put_down(self) -> None:
         self.put = True
@@ -40,8 +41,9 @@ class Paper:
             await asyncio.Event().wait()
         return self.said
 
-    async def over(self, *, at_once: bool) -> None:
+    async def over(self, *, at_once: bool, gave_way: bool = False) -> None:
         self.left.append(at_once)
+        self.gave_way = gave_way
 
 
 class Desk:
@@ -243,6 +245,7 @@ async def test_by_what_nodes_tell_each_other_only_those_give_way_whom_the_record
     desk.call_backs.give_way()
     await asyncio.sleep(0.1)
     assert desk.notes == notes
+    assert desk.papers[0].gave_way == bool(notes)
 
 
 async def test_others_may_begin_at_once_where_a_service_stops() -> None:

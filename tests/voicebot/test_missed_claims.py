@@ -159,6 +159,25 @@ async def test_a_node_that_stops_at_once_leaves_it_to_others_at_once(records: Re
     assert await due(records, 1.0) == [NUMBER]
 
 
+@pytest.mark.parametrize("gave_way", [True, False])
+async def test_where_two_nodes_give_way_to_each_other_the_number_is_called_at_once(
+    records: Records, another: Records, gave_way: bool
+) -> None:
+    """The first has heard of the second, which learns from the records that it is the first's."""
+    second = await begun(another, "C2")
+    first = Claim(records, "C1", NUMBER, "12345")
+    first.put_down()
+    looking = asyncio.create_task(first.ours())
+    async with asyncio.timeout(20):
+        while first._asked is None:  # noqa: ASYNC110 - until it is asked, and not answered
+            await asyncio.sleep(0)
+    looking.cancel()
+    await first.over(at_once=False, gave_way=gave_way)
+    assert await second.ours() is False
+    await second.over(at_once=False)
+    assert await due(records, 1.0) == ([NUMBER] if gave_way else [])
+
+
 async def test_what_another_has_taken_is_not_left_by_the_first(
     records: Records, another: Records
 ) -> None:

@@ -73,21 +73,32 @@ class Claim:
         self._taken = ours
         return ours or None
 
-    async def over(self, *, at_once: bool) -> None:
+    async def over(self, *, at_once: bool, gave_way: bool = False) -> None:
         """From now on it is like any other missed call, until its number was reached.
 
         Parameters:
             at_once: nobody has tried to the end, so that the next may begin.
+            gave_way: another node was heard to call the number. Where it has become ours
+                meanwhile, that one gives way as well, and the next may begin.
         """
         now = time.time()
-        again_at = now if at_once else max(self._at + DANGER_FIRST_S, now + LEASE_S)
+        later = max(self._at + DANGER_FIRST_S, now + LEASE_S)
         try:
             async with asyncio.timeout(ASKED_S):
                 under_way = [work for work in (self._written, self._asked) if work is not None]
                 await asyncio.gather(*map(asyncio.shield, under_way), return_exceptions=True)
+                again_at = now if at_once or (gave_way and self._taken_late) else later
                 await self._records.in_background(leave, self._call_id, again_at)
         except (RecordsUnavailable, TimeoutError) as error:
             log.warning("call_back_not_left", reason=str(error))
+
+    @property
+    def _taken_late(self) -> bool:
+        """The records said that it is ours when nobody waited for their answer any more."""
+        asked = self._asked
+        if asked is None or self._taken or asked.cancelled():
+            return False
+        return asked.exception() is None and asked.result()
 
 
 def take(session: Session, call_id: str, until: float) -> bool:
