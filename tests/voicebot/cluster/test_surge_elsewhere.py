@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,11 +25,12 @@ from voicebot.call.journal import Journal
 from voicebot.callers import missed
 from voicebot.cluster import subjects
 from voicebot.cluster.nodes import Node
-from voicebot.cluster.surge_elsewhere import stands_for
+from voicebot.cluster.surge_elsewhere import follow_surge, stands_for
 from voicebot.config import Settings
 from voicebot.figures.counting import total
 from voicebot.records.store import Records
 from voicebot.surge.board import GroupReport, SeatReport
+from voicebot.surge.shared import SeatsTold, SentToSeats, Told
 
 LINE = "12345"
 NODE = Node("n", "r", ("media",), "http://127.0.0.1:1")
@@ -216,3 +218,31 @@ def test_a_call_stands_for_one_at_each_node_whose_calls_are_not_heard_of(
     others = [replace(NODE, name=f"n{n}", tells_arrivals=each) for n, each in enumerate(tells)]
     found = stands_for(others, heard_last, in_touch=in_touch)
     assert found == 1 + (tells.count(False) if in_touch else heard_last)
+
+
+def test_while_nodes_are_replaced_a_newer_one_is_heard_though_it_tells_more() -> None:
+    takes: dict[str, Callable[[dict[str, Any]], None]] = {}
+    wire = SimpleNamespace(subscribe=lambda subject, take: takes.update({subject: take}))
+    member, control = SimpleNamespace(bus=wire, nodes=SimpleNamespace(own="a")), _Taken()
+    follow_surge(member, control)  # type: ignore[arg-type]
+    group = {"region": "460100", "staffed": 3, "free": 1, "on_break": 2}
+    report = {"line": LINE, "groups": [group], "waiting": 4, "abandoned": 1}
+    takes[subjects.SURGE_FIGURES]({"node": "b", "report": report, "weight": 2})
+    takes[subjects.SURGE_FIGURES]({"node": "a", "report": report})
+    takes[subjects.SURGE_SENT]({"node": "b", "line": LINE, "region": "460100", "seat": "7"})
+    assert control.taken == [
+        SeatsTold(
+            report=SeatReport(
+                line=LINE, groups=[GroupReport(region="460100", staffed=3, free=1)], waiting=4
+            )
+        ),
+        SentToSeats(line=LINE, region="460100"),
+    ]
+
+
+class _Taken:
+    def __init__(self) -> None:
+        self.taken: list[Told] = []
+
+    def take(self, told: Told) -> None:
+        self.taken.append(told)
