@@ -131,6 +131,7 @@ class SharedLines:
         elif (error := asked.exception()) is not None:
             self._lose_touch(str(error), error)
         else:
+            self._told = None  # a line that is given up before it was told is free at once, too
             return asked.result()
         self._alone()
         return None

@@ -278,7 +278,10 @@ async def test_what_both_nodes_dialled_meanwhile_counts_afterwards(
     await third.given()
 
 
-async def test_a_line_that_is_given_too_late_is_given_back(nodes: Nodes, engine: Engine) -> None:
+async def test_a_line_that_is_given_too_late_is_given_back(
+    nodes: Nodes, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebot.cluster.line_turns.KEPT_S", 1000.0)
     a, b = nodes
     gone, other = a.caller("gone"), b.caller("other")
     with slow(engine):
@@ -338,12 +341,17 @@ async def sides(
     await other.close()
 
 
-@pytest.mark.usefixtures("patience")
-async def test_the_other_node_hears_at_once_that_a_line_is_free(
-    sides: tuple[Side, Side], engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is told or asked for unless something happens."""
     monkeypatch.setattr(shared_lines, "POLL_S", 60.0)
     monkeypatch.setattr(shared_lines, "RENEW_S", 60.0)
+
+
+@pytest.mark.usefixtures("patience", "seldom")
+async def test_the_other_node_hears_at_once_that_a_line_is_free(
+    sides: tuple[Side, Side], engine: Engine
+) -> None:
     a, b = sides
     first, second = Caller(a.service.waiting, "first"), Caller(b.service.waiting, "second")
     assert await first.dials()
