@@ -127,12 +127,25 @@ def test_without_the_words_about_a_call_back_the_queue_has_the_caller_all_the_sa
     assert divider.told.get(timeout=30) == "met"
 
 
+@pytest.fixture
+def impatient_queue(pbx: Pbx) -> Iterator[None]:
+    """It tries seats for 3 s, not for 30."""
+    file = pbx.config / "extensions.conf"
+    deployed = file.read_text("utf-8")
+    assert deployed.count(",,,30)") == 1
+    file.write_text(deployed.replace(",,,30)", ",,,3)"), "utf-8")
+    pbx.cli("dialplan reload")
+    yield
+    file.write_text(deployed, "utf-8")
+    pbx.cli("dialplan reload")
+
+
+@pytest.mark.usefixtures("impatient_queue")
 def test_whom_no_seat_answers_in_time_is_offered_again(
     divider: Divider, caller: Phone, seats: Phone
 ) -> None:
     seats.script(*rings_for_ever())
     caller.call("12345", steps=(answered(),))
-    # The queue tries seats for 30 s.
     assert [divider.told.get(timeout=60) for _ in range(2)] == ["returned", "closed"]
     wait_until(lambda: len(divider.offers) == 2)
     assert divider.offers[1].info.waited
