@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from voicebot.config import Settings
 
 
-_M_ARENA_MAX = -8  # from glibc's malloc.h
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # from glibc's malloc.h
 
 
 class InputError(VoicebotError):
@@ -51,10 +51,15 @@ def prepare_threads() -> None:
 
     All threads share two heaps, where glibc would open up to eight a processor. Decodes of
     changing lengths in changing threads leave holes in every one of them: after 130 calls they
-    held 1.0 GB of the service's 1.7. See mallopt(3).
+    held 1.0 GB of the service's 1.7. Blocks of 2 MB stay outside of them and go back when they
+    are freed; left to itself glibc moves that bound up to 32 MB, to the largest one freed so far:
+    60 times three texts, spoken by the voice in six threads, then leave 323 MB, and 247 so. See
+    mallopt(3).
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     threadpool_limits(1, user_api="blas")  # where numpy is loaded already
     with contextlib.suppress(OSError, AttributeError):  # glibc alone has it
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_ARENA_MAX, 2)
+        libc.mallopt(_M_MMAP_THRESHOLD, 2 << 20)
