@@ -7,18 +7,24 @@ Every time is the database's own, and no statement waits for another process's w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
+    Boolean,
     ColumnElement,
     Float,
+    String,
+    TableValuedAlias,
     and_,
     cast,
+    column,
     delete,
     extract,
     func,
+    literal,
     or_,
     select,
     tuple_,
@@ -26,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from flows.waiting_list import PROBE_S, Wish
 from voicebot.cluster.tables import PoliceLineRow as Line
@@ -178,19 +185,36 @@ def _clear(session: Session, lines: Mapping[str, int]) -> None:
 
 
 def _want(session: Session, here: Here) -> None:
-    wanted = [(wish.call, wish.destination) for wish in here.wishes]
-    no_more = delete(Wanted).where(Wanted.run == here.run)
-    if wanted:
-        no_more = no_more.where(tuple_(Wanted.call_id, Wanted.destination).not_in(wanted))
-    session.execute(no_more)
-    for wish in sorted(here.wishes, key=lambda each: (each.call, each.destination)):
-        said = {
-            "run": here.run,
-            "score": wish.score,
-            "since": NOW - wish.waited_s,
-            "idle": wish.idle,
-            "kept_until": NOW + WANTED_S,
-        }
-        row = insert(Wanted).values(call_id=wish.call, destination=wish.destination, **said)
-        key = [Wanted.call_id, Wanted.destination]
-        session.execute(row.on_conflict_do_update(index_elements=key, set_=said))
+    wishes = _as_table(here.wishes)
+    key = [Wanted.call_id, Wanted.destination]
+    still = select(wishes.c.call_id, wishes.c.destination)
+    session.execute(delete(Wanted).where(Wanted.run == here.run, tuple_(*key).not_in(still)))
+    if not here.wishes:
+        return
+    said = {
+        "call_id": wishes.c.call_id,
+        "destination": wishes.c.destination,
+        "run": literal(here.run),
+        "score": wishes.c.score,
+        "since": NOW - wishes.c.waited_s,
+        "idle": wishes.c.idle,
+        "kept_until": NOW + WANTED_S,
+    }
+    rows = insert(Wanted).from_select(list(said), select(*said.values()))
+    renewed = {name: rows.excluded[name] for name in list(said)[len(key) :]}
+    session.execute(rows.on_conflict_do_update(index_elements=key, set_=renewed))
+
+
+def _as_table(wishes: Iterable[Wish]) -> TableValuedAlias:
+    """All of them in one statement, however many wait."""
+    ordered = sorted(wishes, key=lambda wish: (wish.call, wish.destination))
+    told: dict[str, tuple[type[TypeEngine[Any]], list[Any]]] = {
+        "call_id": (String, [wish.call for wish in ordered]),
+        "destination": (String, [wish.destination for wish in ordered]),
+        "score": (Float, [wish.score for wish in ordered]),
+        "waited_s": (Float, [wish.waited_s for wish in ordered]),
+        "idle": (Boolean, [wish.idle for wish in ordered]),
+    }
+    arrays = (literal(values, ARRAY(kind)) for kind, values in told.values())
+    columns = (column(name, kind) for name, (kind, _) in told.items())
+    return func.unnest(*arrays).table_valued(*columns, name="wishes").render_derived()

@@ -9,11 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, true, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    String,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from flows.waiting_list import PROBE_S, Wish
 from flows.waiting_risk import AGEING_S
@@ -49,20 +66,26 @@ def give_out(
     Parameters:
         wishes: as `flows.waiting_list.WaitingList.wishes` has them.
     """
+    to_be_had = or_(*(and_(Line.destination == d, Line.slot < n) for d, n in lines.items()))
     found = session.execute(
         select(Line.destination, func.count())
-        .where(Line.destination.in_(lines), FREE)
+        .where(to_be_had, FREE, or_(~Line.doubtful, Line.quiet_until <= NOW))
         .group_by(Line.destination)
     )
     free = dict(found.all())
+    refused: set[tuple[str, bool]] = set()  # nobody after him gets a line that he did not get
     given = []
     for call, wanted in groupby(wishes, key=lambda wish: wish.call):
-        for destination in (wish.destination for wish in wanted):
-            if not free.get(destination):
+        for destination, idle in ((wish.destination, wish.idle) for wish in wanted):
+            if not free.get(destination) or not refused.isdisjoint(
+                {(destination, idle), (destination, True)}
+            ):
                 continue
             count = lines[destination]
             sure = _take(session, run, taking, call, destination, count, waits=True)
-            if sure is not None:
+            if sure is None:
+                refused.add((destination, idle))
+            else:
                 free[destination] -= 1
                 given.append(Given(call, destination, sure))
                 break
@@ -84,55 +107,9 @@ def _take(
     Parameters:
         waits: it has a place among those who wait; else it goes behind them all.
     """
-    line, free, used, mine, other = (
-        aliased(Line), aliased(Line), aliased(Line), aliased(Wanted), aliased(Wanted),
-    )  # fmt: skip
-    idle = mine.idle if waits else true()
-    sure_to_be_free = (
-        select(func.count())
-        .where(
-            free.destination == destination,
-            free.slot < lines,
-            free.kept_until <= NOW,
-            ~free.doubtful,
-        )
-        .scalar_subquery()
-    )
-    in_use = (
-        select(func.count())
-        .where(used.destination == destination, used.kept_until > NOW)
-        .scalar_subquery()
-    )
-    go_first = (
-        select(func.count())
-        .where(
-            other.destination == destination,
-            other.kept_until > NOW,
-            other.call_id != call,
-            or_(~line.doubtful, other.idle),
-            _place(other) < _place(mine) if waits else true(),
-        )
-        .scalar_subquery()
-    )
-    one = select(line.slot).where(
-        line.destination == destination,
-        line.slot < lines,
-        line.kept_until <= NOW,
-        or_(~line.doubtful, and_(idle, line.quiet_until <= NOW)),
-        # Where nobody knows, one at a time tries it.
-        go_first < func.least(case((line.doubtful, 1), else_=sure_to_be_free), lines - in_use),
-    )
-    if waits:
-        one = one.join(mine, and_(mine.call_id == call, mine.destination == destination))
-    one = one.order_by(line.doubtful, line.slot).limit(1)
-    doubtful: bool | None = session.scalar(
-        update(Line)
-        .where(
-            Line.destination == destination,
-            Line.slot == one.with_for_update(of=line, skip_locked=True).scalar_subquery(),
-        )
-        .values(call_id=call, run=run, taking=taking, taken_at=NOW, kept_until=NOW + KEPT_S)
-        .returning(Line.doubtful)
+    asked = {"run": run, "taking": taking, "call": call, "number": destination, "lines": lines}
+    doubtful: bool | None = session.connection().scalar(
+        _taking(waits), {f"of_{name}": value for name, value in asked.items()}
     )
     if doubtful is None:
         return None
@@ -141,6 +118,70 @@ def _take(
         tried = and_(Line.destination == destination, Line.doubtful, FREE)
         change(session, tried, quiet_until=NOW + PROBE_S)
     return not doubtful
+
+
+@cache
+def _taking(waits: bool) -> ReturningUpdate[bool]:
+    """The statement is made once: making it costs more than the database's part of it."""
+    call, number = bindparam("of_call", type_=String), bindparam("of_number", type_=String)
+    lines = bindparam("of_lines", type_=Integer)
+    line, free, used, mine, other = (
+        aliased(Line), aliased(Line), aliased(Line), aliased(Wanted), aliased(Wanted),
+    )  # fmt: skip
+    idle = mine.idle if waits else true()
+    sure_to_be_free = (
+        select(func.count())
+        .where(
+            free.destination == number,
+            free.slot < lines,
+            free.kept_until <= NOW,
+            ~free.doubtful,
+        )
+        .scalar_subquery()
+    )
+    in_use = (
+        select(func.count())
+        .where(used.destination == number, used.kept_until > NOW)
+        .scalar_subquery()
+    )
+    go_first = (
+        select(func.count())
+        .where(
+            other.destination == number,
+            other.kept_until > NOW,
+            other.call_id != call,
+            or_(~line.doubtful, other.idle),
+            _place(other) < _place(mine) if waits else true(),
+        )
+        .scalar_subquery()
+    )
+    one = select(line.slot).where(
+        line.destination == number,
+        line.slot < lines,
+        line.kept_until <= NOW,
+        or_(~line.doubtful, and_(idle, line.quiet_until <= NOW)),
+        # Where nobody knows, one at a time tries it.
+        go_first < func.least(case((line.doubtful, 1), else_=sure_to_be_free), lines - in_use),
+    )
+    if waits:
+        one = one.join(mine, and_(mine.call_id == call, mine.destination == number))
+    one = one.order_by(line.doubtful, line.slot).limit(1)
+    table = cast(Table, Line.__table__)
+    return (
+        update(table)
+        .where(
+            table.c.destination == number,
+            table.c.slot == one.with_for_update(of=line, skip_locked=True).scalar_subquery(),
+        )
+        .values(
+            call_id=call,
+            run=bindparam("of_run", type_=String),
+            taking=bindparam("of_taking", type_=Integer),
+            taken_at=NOW,
+            kept_until=NOW + KEPT_S,
+        )
+        .returning(table.c.doubtful)
+    )
 
 
 def _place(wanted: Any) -> ColumnElement[Any]:

@@ -4,8 +4,9 @@ urgent goes first, and what a node had that died is free.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from threading import Barrier
 from typing import TypeVar
@@ -21,7 +22,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, event, func, select, update
 from sqlalchemy.orm import Session
 
 from flows.waiting_list import PROBE_S, Wish
@@ -458,6 +459,79 @@ def test_a_call_of_ours_that_leaves_a_busy_number_leaves_a_line_that_is_free(
     a.tells()
     b.waits("3", idle=False)
     assert b.gets() == [Given("3", LOCAL, sure=True)]
+
+
+# ── many who wait ─────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def counted(engine: Engine) -> Iterator[list[str]]:
+    """Statements that the database is sent meanwhile."""
+    sent: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(engine, "before_cursor_execute", note)
+
+
+FIVE = {f"110-{number}": 1 for number in range(5)}
+
+
+def test_what_fifty_callers_want_is_told_in_as_many_statements_as_what_one_wants(
+    engine: Engine,
+) -> None:
+    a = Node(engine, "a", FIVE)
+    a.waits("0", *FIVE)
+    with counted(engine) as sent:
+        a.tells()
+        of_one = len(sent)
+    for call in range(50):
+        a.waits(str(call), *FIVE, score=9.0)
+    with counted(engine) as sent:
+        a.tells()
+    assert len(sent) == of_one <= 8
+    a.waiting = {"7": a.waiting["7"]}
+    a.tells()
+    with Session(engine) as session:
+        told = session.execute(select(PoliceLineWantedRow.call_id, PoliceLineWantedRow.score))
+        assert sorted(map(tuple, told)) == [("7", 9.0)] * 5, "others are forgotten"
+
+
+@pytest.mark.parametrize("why", ["somebody more urgent elsewhere", "busy", "busy and full"])
+def test_fifty_callers_for_whom_there_is_no_line_cost_a_handful_of_statements(
+    engine: Engine, why: str
+) -> None:
+    a, b = Node(engine, "a", FIVE), Node(engine, "b", FIVE)
+    for call in range(50):
+        a.waits(str(call), *FIVE, idle=call % 2 == 0)
+    if why == "somebody more urgent elsewhere":
+        b.waits("urgent", *FIVE, score=9.0)
+        b.tells()
+    else:
+        for number in FIVE:
+            assert b.asks(f"talks-{number}", number)
+            b.heard.append(Heard(f"talks-{number}", number, busy=True))
+        if why == "busy":
+            b.taken.clear()
+        b.tells()
+    a.tells()
+    with counted(engine) as sent:
+        given = a._act(give_out, a.lines, a.run, a.taking, a.wishes)
+    assert not given
+    assert len(sent) <= 1 + 2 * len(FIVE)
+
+
+def test_a_line_worth_a_try_goes_past_those_for_whom_something_rings(engine: Engine) -> None:
+    a, _ = two(engine, local=2)
+    assert a.asks("1")
+    busy(a, "1")
+    passes(engine, PROBE_S)
+    for call, score in (("2", 9.0), ("3", 8.0), ("4", 7.0)):
+        a.waits(call, score=score, idle=call == "4")
+    assert a.gets() == [Given("4", LOCAL, sure=False)]
 
 
 # ── in any order ──────────────────────────────────────────────────────────────────
