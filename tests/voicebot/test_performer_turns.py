@@ -44,8 +44,9 @@ class Hands:
         self.driver, self.posted = Driver(), list[ev.Event]()
         self.answers: dict[str, asyncio.Future[bool]] = {}
         given: dict[str, Any] = dict.fromkeys(signature(Performer).parameters, SimpleNamespace())
-        journal = SimpleNamespace(line_parameters=lambda _: {}, released=lambda *_: None)
-        given |= {"driver": self.driver, "journal": journal, "may_dial": self.may_dial}
+        self.journal = SimpleNamespace(line_parameters=lambda _: {}, released=lambda *_: None)
+        given |= {"driver": self.driver, "journal": self.journal, "may_dial": self.may_dial}
+        given |= {"line": SimpleNamespace(hang_up=settled)}
         given |= {"post": self.posted.append, "now": lambda: 1.0, "over": lambda _: None}
         self.performer = Performer(**given)
 
@@ -90,6 +91,19 @@ async def test_a_number_without_a_line_fails_at_once() -> None:
     assert hands.posted == [full]
 
 
+async def test_a_fault_in_dialling_does_not_end_the_chain() -> None:
+    hands = Hands()
+
+    def broken(_: str) -> dict[str, str]:
+        raise KeyError("h")
+
+    hands.journal.line_parameters = broken
+    await hands.dial(LOCAL)
+    await hands.told(LOCAL.destination, yes=True)
+    failed = ev.TransferProgress(1.0, "h", LOCAL.destination, ev.LegState.FAILED, "internal")
+    assert hands.posted == [failed]
+
+
 async def test_nobody_is_asked_about_a_call_that_is_no_matter_of_110s() -> None:
     hands = Hands()
     human = State(handoff=HandoffState("h", "requested", (A_SEAT,), "connecting_human"))
@@ -101,7 +115,13 @@ async def test_nobody_is_asked_about_a_call_that_is_no_matter_of_110s() -> None:
 
 
 @pytest.mark.parametrize(
-    "then", [act.ReleaseLeg("h"), act.Leave("handed_off"), act.DialRoute("h", PROVINCE)]
+    "then",
+    [
+        act.ReleaseLeg("h"),
+        act.Leave("handed_off"),
+        act.HangUp("handed_off"),
+        act.DialRoute("h", PROVINCE),
+    ],
 )
 @pytest.mark.parametrize("already_told", [False, True])
 async def test_an_answer_that_comes_when_it_is_no_more_its_turn_dials_nothing(

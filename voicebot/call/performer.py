@@ -163,9 +163,19 @@ class Performer:
         self, may: asyncio.Task[bool], handoff: str, route: act.Route
     ) -> None:
         told = await may
-        if self._asked is may:
-            self._asked = None
+        if self._asked is not may:
+            return
+        self._asked = None
+        try:
             self._dial_or_pass(handoff, route, may=told)
+        except Exception:
+            # Whatever it is, the chain must go on.
+            log.exception("route_not_dialled")
+            self._post(
+                ev.TransferProgress(
+                    self._now(), handoff, route.destination, ev.LegState.FAILED, "internal"
+                )
+            )
 
     def _ask_no_more(self) -> None:
         """The chain is elsewhere by now: an answer that is still to come dials nothing."""
