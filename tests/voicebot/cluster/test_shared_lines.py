@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from flows.events import LegState, TransferProgress
 from flows.waiting_list import Claim, Grant
 from flows.waiting_risk import Risk
 from tests.nats_server import NatsServer, nats_server  # noqa: F401
@@ -60,6 +61,9 @@ class Caller:
         claim = Claim("h", None, (LOCAL,), True, Risk(self.score), self.began)
         self.waiting.renew(self.name, claim, at)
         self.waiting.deal(at, now=True)
+
+    def hears(self, state: LegState) -> None:
+        self.lines.heard_of(TransferProgress(0.0, "h", LOCAL, state), time.monotonic())
 
     async def given(self, within_s: float = 20.0) -> None:
         """He is given a line, and dials."""
@@ -245,6 +249,32 @@ async def test_a_call_that_is_over_when_it_is_given_a_line_has_none(
     assert a.waiting.taken == frozenset()
 
 
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("count", [3])
+async def test_what_110_gives_to_understand_at_one_node_is_known_at_the_other(
+    nodes: Nodes, engine: Engine
+) -> None:
+    a, b = nodes
+    first, second, third, fourth = a.caller("1"), a.caller("2"), b.caller("3"), b.caller("4")
+
+    def free(doubtful: bool) -> int:
+        with engine.connect() as connection:
+            which = "kept_until <= extract(epoch FROM clock_timestamp()) AND doubtful = :doubtful"
+            found = text(f"SELECT count(*) FROM police_line WHERE {which}")
+            return int(connection.scalar(found, {"doubtful": doubtful}) or 0)
+
+    assert await first.dials()
+    assert await second.dials()
+    first.hears(LegState.BUSY)
+    first.waiting.renew("1", Claim("h"), time.monotonic())
+    await until(lambda: free(doubtful=True) == 2)
+    assert not await third.dials()
+    third.hangs_up()
+    second.hears(LegState.ANSWERED)
+    await until(lambda: free(doubtful=False) == 1)
+    assert await fourth.dials()
+
+
 # ── a database that is slow, or away ──────────────────────────────────────────────
 
 
@@ -359,6 +389,16 @@ async def test_the_other_node_hears_at_once_that_a_line_is_free(
     await until(lambda: waiting(engine) == ["second"])
     first.hangs_up()
     await second.given()
+
+
+async def test_each_call_about_which_a_node_decides_alone_is_counted(
+    sides: tuple[Side, Side], engine: Engine
+) -> None:
+    a, _ = sides
+    with slow(engine):
+        assert await Caller(a.service.waiting, "1").dials()
+    counted = a.service.metrics.registry.get_sample_value("voicebot_police_lines_alone_total")
+    assert counted == 1.0
 
 
 async def test_what_is_no_word_of_a_free_line_is_passed_over(sides: tuple[Side, Side]) -> None:
