@@ -7,7 +7,7 @@ Every time is the database's own, and no statement waits for another process's w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,12 +16,14 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Float,
+    Integer,
     String,
     TableValuedAlias,
     and_,
     cast,
     column,
     delete,
+    exists,
     extract,
     func,
     literal,
@@ -31,10 +33,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session
 from sqlalchemy.types import TypeEngine
 
 from flows.waiting_list import PROBE_S, Wish
+from voicebot.cluster.tables import PoliceLineCountRow as Count
 from voicebot.cluster.tables import PoliceLineRow as Line
 from voicebot.cluster.tables import PoliceLineWantedRow as Wanted
 
@@ -42,12 +45,21 @@ KEPT_S: Final = 10.0
 """So long a line is a call's whose process says nothing more."""
 WANTED_S: Final = 3.0
 """So long others let a caller go first whose process says nothing more."""
+COUNTED_S: Final = 60.0
+"""So long the number of lines counts of a process that says nothing more."""
 
 Pair = tuple[str, str]
 """A call and the number of the duty directory to which it has a line."""
 
 NOW = cast(extract("epoch", func.statement_timestamp()), Float)
 FREE = Line.kept_until <= NOW
+
+
+def over(until: Mapped[float], most_s: float) -> ColumnElement[bool]:
+    """The time has come, or is further away than anything is kept: the database's clock was set
+    back.
+    """
+    return or_(until <= NOW, until > NOW + most_s + 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +93,30 @@ class Here:
     heard: tuple[Heard, ...] = ()
 
 
-def prepare(session: Session, lines: Mapping[str, int]) -> None:
-    """The table has so many lines of each number."""
-    rows = [{"destination": d, "slot": slot} for d, count in lines.items() for slot in range(count)]
-    if rows:
-        session.execute(insert(Line).values(rows).on_conflict_do_nothing())
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a process is told of the others.
 
-
-def tell(session: Session, lines: Mapping[str, int], here: Here) -> frozenset[str]:
-    """Everything that the process has is kept, what it has no more is free, what it wants is known
-    to all; numbers of which a line was given up.
+    Parameters:
+        freed: numbers of which it gave up a line.
+        said: how many lines each number has: the least and the greatest that a process says. The
+            greatest counts: one that has a part of them, or an old number, takes none away.
     """
+
+    freed: frozenset[str]
+    said: Mapping[str, tuple[int, int]]
+
+
+def tell(session: Session, lines: Mapping[str, int], here: Here) -> Told:
+    """Everything that the process has is kept, what it has no more is free, what it wants is known
+    to all.
+
+    Parameters:
+        lines: how many each number has, as this process knows.
+    """
+    said = _count(session, lines, here.run)
+    counts = {destination: most for destination, (_, most) in said.items()}
+    _prepare(session, counts)
     for each in here.heard:
         _heard(session, here.run, each)
     own = session.execute(
@@ -112,16 +137,46 @@ def tell(session: Session, lines: Mapping[str, int], here: Here) -> frozenset[st
     _set(session, kept, kept_until=NOW + KEPT_S)
     _set(session, given_up, kept_until=0.0, call_id="")
     for call, destination in sorted(here.taken - found):
-        _note(session, here, call, destination, lines[destination])
-    _clear(session, lines)
+        _note(session, here, call, destination, counts[destination])
+    _clear(session, counts)
     _want(session, here)
-    return frozenset(destination for destination, _ in given_up)
+    return Told(frozenset(destination for destination, _ in given_up), said)
 
 
 def leave(session: Session, run: str) -> None:
     """The process ends: what it has is free at once."""
     session.execute(update(Line).where(Line.run == run).values(kept_until=0.0, call_id=""))
     session.execute(delete(Wanted).where(Wanted.run == run))
+    session.execute(delete(Count).where(Count.run == run))
+
+
+def _count(session: Session, lines: Mapping[str, int], run: str) -> dict[str, tuple[int, int]]:
+    """(least, greatest) number of lines that a process says, this one among them."""
+    counts = _as_table(destination=(String, list(lines)), lines=(Integer, list(lines.values())))
+    said = {
+        "run": literal(run),
+        "destination": counts.c.destination,
+        "lines": counts.c.lines,
+        "kept_until": NOW + COUNTED_S,
+    }
+    _upsert(session, Count, said, (Count.run, Count.destination))
+    found = session.execute(
+        select(Count.destination, func.min(Count.lines), func.max(Count.lines))
+        .where(Count.destination.in_(lines), ~over(Count.kept_until, COUNTED_S))
+        .group_by(Count.destination)
+    )
+    return {destination: (least, most) for destination, least, most in found}
+
+
+def _prepare(session: Session, lines: Mapping[str, int]) -> None:
+    """The table has so many lines of each number."""
+    counts = _as_table(destination=(String, list(lines)), lines=(Integer, list(lines.values())))
+    slot = func.generate_series(0, counts.c.lines - 1)
+    wanted = select(counts.c.destination, slot.label("slot")).subquery()
+    there = exists().where(Line.destination == wanted.c.destination, Line.slot == wanted.c.slot)
+    missing = select(wanted).where(~there).order_by(wanted.c.destination, wanted.c.slot)
+    rows = insert(Line).from_select(["destination", "slot"], missing)
+    session.execute(rows.on_conflict_do_nothing())
 
 
 def _heard(session: Session, run: str, heard: Heard) -> None:
@@ -174,47 +229,59 @@ def _note(session: Session, here: Here, call: str, destination: str, lines: int)
 
 
 def _clear(session: Session, lines: Mapping[str, int]) -> None:
-    """What nobody has any more: lines above their number, and wishes of processes that died."""
+    """What nobody has any more: lines above their number, and what processes said that died."""
     above = or_(*(and_(Line.destination == d, Line.slot >= count) for d, count in lines.items()))
-    key = tuple_(Line.destination, Line.slot)
-    these = select(Line.destination, Line.slot).where(above, FREE)
-    session.execute(delete(Line).where(key.in_(these.with_for_update(skip_locked=True))))
-    old = select(Wanted.call_id, Wanted.destination).where(Wanted.kept_until <= NOW - KEPT_S)
-    wish = tuple_(Wanted.call_id, Wanted.destination)
-    session.execute(delete(Wanted).where(wish.in_(old.with_for_update(skip_locked=True))))
+    _delete(session, and_(above, FREE), Line.destination, Line.slot)
+    old = Wanted.kept_until <= NOW - KEPT_S
+    _delete(session, old, Wanted.call_id, Wanted.destination)
+    _delete(session, over(Count.kept_until, COUNTED_S), Count.run, Count.destination)
+
+
+def _delete(session: Session, which: ColumnElement[bool], *key: InstrumentedAttribute[Any]) -> None:
+    these = select(*key).where(which).with_for_update(skip_locked=True)
+    session.execute(delete(key[0].class_).where(tuple_(*key).in_(these)))
 
 
 def _want(session: Session, here: Here) -> None:
-    wishes = _as_table(here.wishes)
-    key = [Wanted.call_id, Wanted.destination]
-    still = select(wishes.c.call_id, wishes.c.destination)
+    wishes = sorted(here.wishes, key=lambda wish: (wish.call, wish.destination))
+    rows = _as_table(
+        call_id=(String, [wish.call for wish in wishes]),
+        destination=(String, [wish.destination for wish in wishes]),
+        score=(Float, [wish.score for wish in wishes]),
+        waited_s=(Float, [wish.waited_s for wish in wishes]),
+        idle=(Boolean, [wish.idle for wish in wishes]),
+    )
+    key = Wanted.call_id, Wanted.destination
+    still = select(rows.c.call_id, rows.c.destination)
     session.execute(delete(Wanted).where(Wanted.run == here.run, tuple_(*key).not_in(still)))
-    if not here.wishes:
-        return
-    said = {
-        "call_id": wishes.c.call_id,
-        "destination": wishes.c.destination,
-        "run": literal(here.run),
-        "score": wishes.c.score,
-        "since": NOW - wishes.c.waited_s,
-        "idle": wishes.c.idle,
-        "kept_until": NOW + WANTED_S,
-    }
-    rows = insert(Wanted).from_select(list(said), select(*said.values()))
-    renewed = {name: rows.excluded[name] for name in list(said)[len(key) :]}
+    if wishes:
+        said = {
+            "call_id": rows.c.call_id,
+            "destination": rows.c.destination,
+            "run": literal(here.run),
+            "score": rows.c.score,
+            "since": NOW - rows.c.waited_s,
+            "idle": rows.c.idle,
+            "kept_until": NOW + WANTED_S,
+        }
+        _upsert(session, Wanted, said, key)
+
+
+def _as_table(**columns: tuple[type[TypeEngine[Any]], list[Any]]) -> TableValuedAlias:
+    """Rows for one statement, however many they are; a type and the values of each column."""
+    arrays = (literal(values, ARRAY(kind)) for kind, values in columns.values())
+    named = (column(name, kind) for name, (kind, _) in columns.items())
+    return func.unnest(*arrays).table_valued(*named, name="told").render_derived()
+
+
+def _upsert(
+    session: Session,
+    table: type[Count | Wanted],
+    said: Mapping[str, ColumnElement[Any]],
+    key: Sequence[InstrumentedAttribute[str]],
+) -> None:
+    """In the order of the rows' key, so that two processes wait for each other in no circle."""
+    rows = insert(table).from_select(list(said), select(*said.values()))
+    names = {column.key for column in key}
+    renewed = {name: rows.excluded[name] for name in said if name not in names}
     session.execute(rows.on_conflict_do_update(index_elements=key, set_=renewed))
-
-
-def _as_table(wishes: Iterable[Wish]) -> TableValuedAlias:
-    """All of them in one statement, however many wait."""
-    ordered = sorted(wishes, key=lambda wish: (wish.call, wish.destination))
-    told: dict[str, tuple[type[TypeEngine[Any]], list[Any]]] = {
-        "call_id": (String, [wish.call for wish in ordered]),
-        "destination": (String, [wish.destination for wish in ordered]),
-        "score": (Float, [wish.score for wish in ordered]),
-        "waited_s": (Float, [wish.waited_s for wish in ordered]),
-        "idle": (Boolean, [wish.idle for wish in ordered]),
-    }
-    arrays = (literal(values, ARRAY(kind)) for kind, values in told.values())
-    columns = (column(name, kind) for name, (kind, _) in told.items())
-    return func.unnest(*arrays).table_valued(*columns, name="wishes").render_derived()

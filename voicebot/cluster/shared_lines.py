@@ -26,7 +26,7 @@ from pydantic import Field, TypeAdapter
 
 from flows.waiting_list import Wish
 from voicebot.cluster import subjects
-from voicebot.cluster.line_leases import Heard, Here, Pair, leave, prepare, tell
+from voicebot.cluster.line_leases import Heard, Here, Pair, Told, leave, tell
 from voicebot.cluster.line_turns import Given, give_out, take
 from voicebot.cluster.messages import as_told
 from voicebot.cluster.nodes import NodeName
@@ -79,7 +79,7 @@ class Callers(Protocol):
 
 class SharedLines:
     """Parameters:
-    lines: how many lines each number has, the same at all nodes.
+    lines: how many lines each number has; where nodes differ the greatest number counts.
     alone: told of each call about which this process decides alone.
     """
 
@@ -91,6 +91,7 @@ class SharedLines:
         member: Member | None = None,
     ) -> None:
         self._records, self._lines, self._alone, self._member = records, lines, alone, member
+        self._said = {number: (count, count) for number, count in lines.items()}
         self.numbers = frozenset(lines)
         self.in_touch = False
         """The database answers, and knows what is held here: it says who has the next line."""
@@ -116,7 +117,7 @@ class SharedLines:
         self._asked[pair] += 1
         asked = asyncio.ensure_future(
             self._records.promptly(
-                take, self._records.run_id, self._taking, *pair, self._lines[destination]
+                take, self._records.run_id, self._taking, *pair, self._counts[destination]
             )
         )
         try:
@@ -198,10 +199,10 @@ class SharedLines:
                 quick = telling.done()
                 if not quick:
                     self._lose_touch("slow")
-                free, given = await telling
+                told, given = await telling
             finally:
                 telling.cancel()
-            self._take_in(callers, free, given)
+            self._take_in(callers, told, given)
             if quick and not self.in_touch:
                 self.in_touch, self._reason = True, ""
                 log.info("police_lines_shared")
@@ -209,21 +210,31 @@ class SharedLines:
             self._lose_touch(str(error), error)
         return waits
 
-    async def _exchange(self, here: Here) -> tuple[frozenset[str], tuple[Given, ...]]:
-        records, lines = self._records, self._lines
-        if not self.in_touch:
-            await records.promptly(prepare, lines)
-        free = await records.promptly(tell, lines, here)
+    async def _exchange(self, here: Here) -> tuple[Told, tuple[Given, ...]]:
+        told = await self._records.promptly(tell, self._lines, here)
+        self._heard_of(told)
         if not here.wishes:
-            return free, ()
+            return told, ()
         # After the wishes are there for all to see: of two nodes one knows of the other's.
-        taking, wishes = self._taking, here.wishes
-        return free, await records.promptly(give_out, lines, here.run, taking, wishes)
+        return told, await self._records.promptly(
+            give_out, self._counts, here.run, self._taking, here.wishes
+        )
 
-    def _take_in(self, callers: Callers, free: frozenset[str], given: tuple[Given, ...]) -> None:
-        if free and self._member is not None:
-            told = Free(self._member.nodes.own, tuple(sorted(free)))
-            self._member.bus.publish(subjects.POLICE_LINES, asdict(told))
+    @property
+    def _counts(self) -> dict[str, int]:
+        """How many lines each number has."""
+        return {number: most for number, (_, most) in self._said.items()}
+
+    def _heard_of(self, told: Told) -> None:
+        differ = {number: said for number, said in told.said.items() if said[0] != said[1]}
+        if differ and told.said != self._said:
+            log.warning("police_lines_differ", numbers=differ, own=dict(self._lines))
+        self._said = dict(told.said)
+
+    def _take_in(self, callers: Callers, told: Told, given: tuple[Given, ...]) -> None:
+        if told.freed and self._member is not None:
+            free = Free(self._member.nodes.own, tuple(sorted(told.freed)))
+            self._member.bus.publish(subjects.POLICE_LINES, asdict(free))
         at = time.monotonic()
         for each in given:
             if not callers.given(each.call, each.destination, at, sure=each.sure):

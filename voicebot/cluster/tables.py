@@ -53,7 +53,7 @@ class PoliceLineWantedRow(Base):
     """A caller of some process who waits for a line to a number."""
 
     __tablename__ = "police_line_wanted"
-    __table_args__ = (Index("ix_police_line_wanted_by_number", "destination", "kept_until"),)
+    __table_args__ = (Index("ix_police_line_wanted_by_number", "destination"),)
 
     call_id: Mapped[str] = mapped_column(String(128), primary_key=True)
     destination: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -66,3 +66,15 @@ class PoliceLineWantedRow(Base):
     """Nothing rings for it: it may try a line that is doubtful."""
     kept_until: Mapped[float]
     """Nobody waits behind it from then on, unless its process has said more."""
+
+
+class PoliceLineCountRow(Base):
+    """How many lines a number has, as a process has it in its `handoff.lines`."""
+
+    __tablename__ = "police_line_count"
+
+    run: Mapped[str] = mapped_column(String(32), primary_key=True)
+    destination: Mapped[str] = mapped_column(String(64), primary_key=True)
+    lines: Mapped[int]
+    kept_until: Mapped[float]
+    """It counts no more from then on; seconds since the epoch by the database's clock."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
+from structlog.testing import capture_logs
 
 from flows.events import LegState, TransferProgress
 from flows.waiting_list import Claim, Grant
@@ -273,6 +274,22 @@ async def test_what_110_gives_to_understand_at_one_node_is_known_at_the_other(
     second.hears(LegState.ANSWERED)
     await until(lambda: free(doubtful=False) == 1)
     assert await fourth.dials()
+
+
+async def test_nodes_that_know_of_different_numbers_of_lines_say_so_and_have_the_greater(
+    settings: Settings, records: Records
+) -> None:
+    other = await Records.open(settings)
+    whole, part = Node(records, 2), Node(other, 1)
+    with capture_logs() as said:
+        async with running(whole.shared, whole.waiting), running(part.shared, part.waiting):
+            await until(lambda: part.shared._counts == {LOCAL: 2})
+    differing = [line for line in said if line["event"] == "police_lines_differ"]
+    assert {"numbers": {LOCAL: (1, 2)}, "own": {LOCAL: 1}} in [
+        {"numbers": line["numbers"], "own": line["own"]} for line in differing
+    ]
+    assert len(differing) <= 2, "once at each"
+    await other.close()
 
 
 # ── a database that is slow, or away ──────────────────────────────────────────────

@@ -38,12 +38,19 @@ def upgrade() -> None:
         sa.Column("kept_until", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("call_id", "destination", name="pk_police_line_wanted"),
     )
-    op.create_index(
-        "ix_police_line_wanted_by_number", "police_line_wanted", ["destination", "kept_until"]
-    )
+    op.create_index("ix_police_line_wanted_by_number", "police_line_wanted", ["destination"])
     op.create_index("ix_police_line_wanted_run", "police_line_wanted", ["run"])
+    op.create_table(
+        "police_line_count",
+        sa.Column("run", sa.String(32), nullable=False),
+        sa.Column("destination", sa.String(64), nullable=False),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("kept_until", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("run", "destination", name="pk_police_line_count"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("police_line_count")
     op.drop_table("police_line_wanted")
     op.drop_table("police_line")
