@@ -31,8 +31,8 @@ RESERVED_S = 3.0
 STALE_S = 60.0
 """A call that has not been heard of for so long is not waited for."""
 
-
 NO_RISK = Risk()
+NOWHERE: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +162,14 @@ class WaitingList:
         if number.doubtful and answered:
             number.freed = max(number.freed, 1)
 
-    def grants(self, at: float, but: Collection[str] = ()) -> tuple[Grant, ...]:
+    def grants(
+        self, at: float, but: Collection[str] = (), elsewhere: Mapping[str, int] = NOWHERE
+    ) -> tuple[Grant, ...]:
         """Lines given out now, to the most urgent first; each is kept for a moment.
 
         Parameters:
             but: numbers whose lines are given out elsewhere (`keep`).
+            elsewhere: how many lines of each number calls have of which this list does not know.
         """
         self._forget(at)
         wanted = {each for claim, _ in self._claims.values() for each in claim.wants}
@@ -177,7 +180,7 @@ class WaitingList:
             if call in self._reserved:
                 continue
             for destination in claim.wants:
-                if destination not in possible:
+                if destination not in possible or not self._room(destination, elsewhere):
                     continue
                 sure = self._sure(destination)
                 if not (sure or (claim.idle and self._worth_a_try(destination, at))):
@@ -244,9 +247,9 @@ class WaitingList:
             if other != call and other not in self._reserved
         )
 
-    def _room(self, destination: str) -> bool:
+    def _room(self, destination: str, elsewhere: Mapping[str, int] = NOWHERE) -> bool:
         limit = self.lines.get(destination)
-        return limit is None or self.in_use(destination) < limit
+        return limit is None or self.in_use(destination) + elsewhere.get(destination, 0) < limit
 
     def _sure(self, destination: str) -> bool:
         """A line is free for all that is known."""

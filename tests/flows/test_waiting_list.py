@@ -190,6 +190,16 @@ def test_a_line_that_others_gave_out_is_kept_for_who_wants_it_and_for_nobody_els
     assert lines.take("a", LOCAL, 1.1)
 
 
+def test_lines_that_calls_elsewhere_have_are_given_to_nobody_who_waits() -> None:
+    lines = WaitingList({LOCAL: 3})
+    for call in "abc":
+        lines.renew(call, wants(LOCAL), 0.0)
+    assert lines.grants(1.0, elsewhere={LOCAL: 3}) == ()
+    assert len(lines.grants(1.0, elsewhere={LOCAL: 2})) == 1
+    assert len(lines.grants(1.0, elsewhere={LOCAL: 2})) == 0
+    assert len(lines.grants(1.0)) == 2
+
+
 def test_what_others_give_out_this_list_does_not() -> None:
     lines = WaitingList({LOCAL: 1, PROVINCE: 1})
     lines.renew("a", wants(LOCAL, PROVINCE), 0.0)

@@ -34,6 +34,8 @@ class Shared(Protocol):
     def numbers(self) -> Collection[str]: ...
     @property
     def in_touch(self) -> bool: ...
+    def elsewhere(self, at: float) -> Mapping[str, int]: ...
+    def alone(self) -> None: ...
     async def take(self, call: str, destination: str) -> bool | None: ...
     def give_back(self) -> None: ...
     def busy(self, call: str, destination: str) -> None: ...
@@ -152,12 +154,21 @@ class WaitingLines:
         if not now and at - self._dealt_at < EVERY_S:
             return
         self._dealt_at = at
-        by_others = self._numbers if self._shared is not None and self._shared.in_touch else ()
-        for grant in self._list.grants(at, by_others):
+        for grant in self._list.grants(at, *self._of_others(at)):
+            if self._shared is not None and grant.destination in self._numbers:
+                self._shared.alone()
             call = self._calls.get(grant.call)
             if call is not None:
                 call.told(grant)
         self._look(at)
+
+    def _of_others(self, at: float) -> tuple[Collection[str], Mapping[str, int]]:
+        """Numbers whose lines are given out elsewhere; lines that calls of other nodes have."""
+        if self._shared is None:
+            return (), {}
+        if self._shared.in_touch:
+            return self._numbers, {}
+        return (), self._shared.elsewhere(at)
 
     def _look(self, at: float) -> None:
         if self._shared is not None:

@@ -101,10 +101,12 @@ class Told:
         freed: numbers of which it gave up a line.
         said: how many lines each number has: the least and the greatest that a process says. The
             greatest counts: one that has a part of them, or an old number, takes none away.
+        elsewhere: how many lines of each number calls of other processes have.
     """
 
     freed: frozenset[str]
     said: Mapping[str, tuple[int, int]]
+    elsewhere: Mapping[str, int]
 
 
 def tell(session: Session, lines: Mapping[str, int], here: Here) -> Told:
@@ -140,7 +142,17 @@ def tell(session: Session, lines: Mapping[str, int], here: Here) -> Told:
         _note(session, here, call, destination, counts[destination])
     _clear(session, counts)
     _want(session, here)
-    return Told(frozenset(destination for destination, _ in given_up), said)
+    freed = frozenset(destination for destination, _ in given_up)
+    return Told(freed, said, _elsewhere(session, here.run))
+
+
+def _elsewhere(session: Session, run: str) -> dict[str, int]:
+    found = session.execute(
+        select(Line.destination, func.count())
+        .where(Line.run != run, ~FREE)
+        .group_by(Line.destination)
+    )
+    return dict(found.all())
 
 
 def leave(session: Session, run: str) -> None:

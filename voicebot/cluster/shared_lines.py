@@ -26,7 +26,7 @@ from pydantic import Field, TypeAdapter
 
 from flows.waiting_list import Wish
 from voicebot.cluster import subjects
-from voicebot.cluster.line_leases import Heard, Here, Pair, Told, leave, tell
+from voicebot.cluster.line_leases import KEPT_S, Heard, Here, Pair, Told, leave, tell
 from voicebot.cluster.line_turns import Given, give_out, take
 from voicebot.cluster.messages import as_told
 from voicebot.cluster.nodes import NodeName
@@ -80,7 +80,7 @@ class Callers(Protocol):
 class SharedLines:
     """Parameters:
     lines: how many lines each number has; where nodes differ the greatest number counts.
-    alone: told of each call about which this process decides alone.
+    alone: told of each line about which this process decides alone.
     """
 
     def __init__(
@@ -90,7 +90,9 @@ class SharedLines:
         alone: Callable[[], None],
         member: Member | None = None,
     ) -> None:
-        self._records, self._lines, self._alone, self._member = records, lines, alone, member
+        self._records, self._lines, self.alone, self._member = records, lines, alone, member
+        self._elsewhere: tuple[Mapping[str, int], float] = ({}, 0.0)
+        """Of each number how many lines calls of other processes have, and when that was told."""
         self._said = {number: (count, count) for number, count in lines.items()}
         self.numbers = frozenset(lines)
         self.in_touch = False
@@ -105,12 +107,21 @@ class SharedLines:
         if member is not None:
             member.bus.subscribe(subjects.POLICE_LINES, self._free_elsewhere)
 
+    def elsewhere(self, at: float) -> Mapping[str, int]:
+        """Of each number how many lines calls of other nodes have, while they may have them yet.
+
+        Parameters:
+            at: seconds of this process's monotonic clock.
+        """
+        lines, told_at = self._elsewhere
+        return lines if at < told_at + KEPT_S else {}
+
     async def take(self, call: str, destination: str) -> bool | None:
         """Whether the call has a line now; None, after `LEASE_ANSWER_S` at most: the database does
         not say.
         """
         if not self.in_touch:
-            self._alone()
+            self.alone()
             return None
         pair = call, destination
         self._taking += 1
@@ -134,7 +145,7 @@ class SharedLines:
         else:
             self._told = None  # a line that is given up before it was told is free at once, too
             return asked.result()
-        self._alone()
+        self.alone()
         return None
 
     def give_back(self) -> None:
@@ -230,6 +241,7 @@ class SharedLines:
         if differ and told.said != self._said:
             log.warning("police_lines_differ", numbers=differ, own=dict(self._lines))
         self._said = dict(told.said)
+        self._elsewhere = told.elsewhere, time.monotonic()
 
     def _take_in(self, callers: Callers, told: Told, given: tuple[Given, ...]) -> None:
         if told.freed and self._member is not None:

@@ -81,10 +81,10 @@ class Node:
 
     def __init__(self, records: Records, count: int) -> None:
         self.records, self.alone = records, 0
-        self.shared = SharedLines(records, {LOCAL: count}, self._alone)
+        self.shared = SharedLines(records, {LOCAL: count}, self._decides_alone)
         self.waiting = WaitingLines({LOCAL: count}, shared=self.shared)
 
-    def _alone(self) -> None:
+    def _decides_alone(self) -> None:
         self.alone += 1
 
     def caller(self, name: str, score: float = 3.0) -> Caller:
@@ -308,6 +308,31 @@ async def test_a_caller_in_danger_is_put_through_though_the_database_does_not_an
         assert a.alone == 2
     await until(lambda: in_use(engine) == ["1"])
     await until(lambda: a.shared.in_touch)
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("count", [3])
+async def test_one_answer_that_is_late_gives_nobody_who_waits_a_line_that_another_node_has(
+    nodes: Nodes, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = nodes
+    own, *others = a.caller("own"), b.caller("b1"), b.caller("b2")
+    for caller in (own, *others):
+        assert await caller.dials()
+    waits = [a.caller(f"waits {number}") for number in range(3)]
+    for caller in waits:
+        assert not await caller.dials()
+    await until(lambda: a.shared.elsewhere(time.monotonic()) == {LOCAL: 2})
+    monkeypatch.setattr(shared_lines, "LEASE_ANSWER_S", 0.3)
+    with slow(engine):
+        new = a.caller("new")
+        own.hangs_up()
+        assert not await new.dials()
+        a.waiting.deal(time.monotonic(), now=True)
+        assert sum(len(caller.grants) for caller in (*waits, new)) == 1, "the one that own had"
+        assert a.alone == 2, "a caller who was not asked about, and a line that was given out"
+    later = time.monotonic() + KEPT_S
+    assert a.shared.elsewhere(later) == {}, "by then nobody knows"
 
 
 async def test_what_both_nodes_dialled_meanwhile_counts_afterwards(
