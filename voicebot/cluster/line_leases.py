@@ -7,24 +7,18 @@ Every time is the database's own, and no statement waits for another process's w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
-    ARRAY,
     Boolean,
-    ColumnElement,
     Float,
     Integer,
     String,
-    TableValuedAlias,
     and_,
-    cast,
-    column,
     delete,
     exists,
-    extract,
     func,
     literal,
     or_,
@@ -33,10 +27,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.orm import Session
 
 from flows.waiting_list import PROBE_S, Wish
+from voicebot.cluster.line_rows import NOW, as_table, change, delete_idle, over, upsert
 from voicebot.cluster.tables import PoliceLineCountRow as Count
 from voicebot.cluster.tables import PoliceLineRow as Line
 from voicebot.cluster.tables import PoliceLineWantedRow as Wanted
@@ -48,18 +42,13 @@ WANTED_S: Final = 3.0
 COUNTED_S: Final = 60.0
 """So long the number of lines counts of a process that says nothing more."""
 
+_NOTING: Final = 0x110
+"""PostgreSQL's advisory lock of who adds a line above the number of a number's lines."""
+
 Pair = tuple[str, str]
 """A call and the number of the duty directory to which it has a line."""
 
-NOW = cast(extract("epoch", func.statement_timestamp()), Float)
-FREE = Line.kept_until <= NOW
-
-
-def over(until: Mapped[float], most_s: float) -> ColumnElement[bool]:
-    """The time has come, or is further away than anything is kept: the database's clock was set
-    back.
-    """
-    return or_(until <= NOW, until > NOW + most_s + 1.0)
+FREE = over(Line.kept_until, KEPT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +91,13 @@ class Told:
         said: how many lines each number has: the least and the greatest that a process says. The
             greatest counts: one that has a part of them, or an old number, takes none away.
         elsewhere: how many lines of each number calls of other processes have.
+        complete: all lines that the process has are known to the others.
     """
 
     freed: frozenset[str]
     said: Mapping[str, tuple[int, int]]
     elsewhere: Mapping[str, int]
+    complete: bool
 
 
 def tell(session: Session, lines: Mapping[str, int], here: Here) -> Told:
@@ -125,7 +116,6 @@ def tell(session: Session, lines: Mapping[str, int], here: Here) -> Told:
         select(Line.destination, Line.slot, Line.call_id, Line.taking)
         .where(Line.run == here.run, Line.kept_until > 0.0)
         .order_by(Line.destination, Line.slot)
-        .with_for_update()
     ).all()
     kept, given_up = [], []
     found: set[Pair] = set()
@@ -133,17 +123,19 @@ def tell(session: Session, lines: Mapping[str, int], here: Here) -> Told:
         pair = call, destination
         if pair in here.taken and pair not in found:
             found.add(pair)
-            kept.append((destination, slot))
+            kept.append((destination, slot, call))
         elif taking <= here.taking and pair not in here.asked:
-            given_up.append((destination, slot))
-    _set(session, kept, kept_until=NOW + KEPT_S)
-    _set(session, given_up, kept_until=0.0, call_id="")
-    for call, destination in sorted(here.taken - found):
-        _note(session, here, call, destination, counts[destination])
+            given_up.append((destination, slot, call))
+    mine = Line.run == here.run
+    key = tuple_(Line.destination, Line.slot, Line.call_id)
+    change(session, and_(mine, key.in_(kept)), kept_until=NOW + KEPT_S)
+    change(session, and_(mine, key.in_(given_up)), kept_until=0.0, call_id="")
+    missing = sorted((destination, call) for call, destination in here.taken - found)
+    noted = [_note(session, here, call, number, counts[number]) for number, call in missing]
     _clear(session, counts)
     _want(session, here)
-    freed = frozenset(destination for destination, _ in given_up)
-    return Told(freed, said, _elsewhere(session, here.run))
+    freed = frozenset(destination for destination, _, _ in given_up)
+    return Told(freed, said, _elsewhere(session, here.run), all(noted))
 
 
 def _elsewhere(session: Session, run: str) -> dict[str, int]:
@@ -157,21 +149,21 @@ def _elsewhere(session: Session, run: str) -> dict[str, int]:
 
 def leave(session: Session, run: str) -> None:
     """The process ends: what it has is free at once."""
-    session.execute(update(Line).where(Line.run == run).values(kept_until=0.0, call_id=""))
-    session.execute(delete(Wanted).where(Wanted.run == run))
-    session.execute(delete(Count).where(Count.run == run))
+    change(session, Line.run == run, kept_until=0.0, call_id="")
+    delete_idle(session, Wanted.run == run, Wanted.call_id, Wanted.destination)
+    delete_idle(session, Count.run == run, Count.run, Count.destination)
 
 
 def _count(session: Session, lines: Mapping[str, int], run: str) -> dict[str, tuple[int, int]]:
     """(least, greatest) number of lines that a process says, this one among them."""
-    counts = _as_table(destination=(String, list(lines)), lines=(Integer, list(lines.values())))
+    counts = as_table(destination=(String, list(lines)), lines=(Integer, list(lines.values())))
     said = {
         "run": literal(run),
         "destination": counts.c.destination,
         "lines": counts.c.lines,
         "kept_until": NOW + COUNTED_S,
     }
-    _upsert(session, Count, said, (Count.run, Count.destination))
+    upsert(session, Count, said, (Count.run, Count.destination))
     found = session.execute(
         select(Count.destination, func.min(Count.lines), func.max(Count.lines))
         .where(Count.destination.in_(lines), ~over(Count.kept_until, COUNTED_S))
@@ -182,7 +174,7 @@ def _count(session: Session, lines: Mapping[str, int], run: str) -> dict[str, tu
 
 def _prepare(session: Session, lines: Mapping[str, int]) -> None:
     """The table has so many lines of each number."""
-    counts = _as_table(destination=(String, list(lines)), lines=(Integer, list(lines.values())))
+    counts = as_table(destination=(String, list(lines)), lines=(Integer, list(lines.values())))
     slot = func.generate_series(0, counts.c.lines - 1)
     wanted = select(counts.c.destination, slot.label("slot")).subquery()
     there = exists().where(Line.destination == wanted.c.destination, Line.slot == wanted.c.slot)
@@ -206,22 +198,12 @@ def _heard(session: Session, run: str, heard: Heard) -> None:
         change(session, and_(tried, Line.slot == lowest), doubtful=False)
 
 
-def change(session: Session, which: ColumnElement[bool], **values: Any) -> None:
-    """Lines that another process has in hand just now are passed over: nobody waits here."""
-    these = select(Line.destination, Line.slot).where(which).with_for_update(skip_locked=True)
-    key = tuple_(Line.destination, Line.slot)
-    session.execute(update(Line).where(key.in_(these)).values(**values))
-
-
-def _set(session: Session, lines: Sequence[tuple[str, int]], **values: Any) -> None:
-    if lines:
-        key = tuple_(Line.destination, Line.slot)
-        session.execute(update(Line).where(key.in_(lines)).values(**values))
-
-
-def _note(session: Session, here: Here, call: str, destination: str, lines: int) -> None:
+def _note(session: Session, here: Here, call: str, destination: str, lines: int) -> bool:
     """A line that the call has without having been given it here: it was dialled while the
     database did not answer. Where none is free it counts above their number.
+
+    Returns:
+        False: another process counts there just now, and nobody waits for it here.
     """
     whose = {"call_id": call, "run": here.run, "taking": here.taking}
     whose |= {"taken_at": NOW, "kept_until": NOW + KEPT_S}
@@ -233,30 +215,29 @@ def _note(session: Session, here: Here, call: str, destination: str, lines: int)
         .values(**whose)
         .returning(Line.slot)
     )
-    if noted.first() is None:
-        highest = select(func.max(Line.slot)).where(Line.destination == destination)
-        above = func.greatest(func.coalesce(highest.scalar_subquery(), -1) + 1, lines)
-        row = {"destination": destination, "slot": above, **whose}
-        session.execute(insert(Line).values(row).on_conflict_do_nothing())
+    if noted.first() is not None:
+        return True
+    alone = func.pg_try_advisory_xact_lock(_NOTING, func.hashtext(destination))
+    if not session.scalar(select(alone)):
+        return False
+    highest = select(func.max(Line.slot)).where(Line.destination == destination)
+    above = func.greatest(func.coalesce(highest.scalar_subquery(), -1) + 1, lines)
+    row = insert(Line).values(destination=destination, slot=above, **whose)
+    return session.scalar(row.on_conflict_do_nothing().returning(Line.slot)) is not None
 
 
 def _clear(session: Session, lines: Mapping[str, int]) -> None:
     """What nobody has any more: lines above their number, and what processes said that died."""
     above = or_(*(and_(Line.destination == d, Line.slot >= count) for d, count in lines.items()))
-    _delete(session, and_(above, FREE), Line.destination, Line.slot)
-    old = Wanted.kept_until <= NOW - KEPT_S
-    _delete(session, old, Wanted.call_id, Wanted.destination)
-    _delete(session, over(Count.kept_until, COUNTED_S), Count.run, Count.destination)
-
-
-def _delete(session: Session, which: ColumnElement[bool], *key: InstrumentedAttribute[Any]) -> None:
-    these = select(*key).where(which).with_for_update(skip_locked=True)
-    session.execute(delete(key[0].class_).where(tuple_(*key).in_(these)))
+    delete_idle(session, and_(above, FREE), Line.destination, Line.slot)
+    old = over(Wanted.kept_until + KEPT_S, 2 * KEPT_S)
+    delete_idle(session, old, Wanted.call_id, Wanted.destination)
+    delete_idle(session, over(Count.kept_until, COUNTED_S), Count.run, Count.destination)
 
 
 def _want(session: Session, here: Here) -> None:
     wishes = sorted(here.wishes, key=lambda wish: (wish.call, wish.destination))
-    rows = _as_table(
+    rows = as_table(
         call_id=(String, [wish.call for wish in wishes]),
         destination=(String, [wish.destination for wish in wishes]),
         score=(Float, [wish.score for wish in wishes]),
@@ -276,24 +257,4 @@ def _want(session: Session, here: Here) -> None:
             "idle": rows.c.idle,
             "kept_until": NOW + WANTED_S,
         }
-        _upsert(session, Wanted, said, key)
-
-
-def _as_table(**columns: tuple[type[TypeEngine[Any]], list[Any]]) -> TableValuedAlias:
-    """Rows for one statement, however many they are; a type and the values of each column."""
-    arrays = (literal(values, ARRAY(kind)) for kind, values in columns.values())
-    named = (column(name, kind) for name, (kind, _) in columns.items())
-    return func.unnest(*arrays).table_valued(*named, name="told").render_derived()
-
-
-def _upsert(
-    session: Session,
-    table: type[Count | Wanted],
-    said: Mapping[str, ColumnElement[Any]],
-    key: Sequence[InstrumentedAttribute[str]],
-) -> None:
-    """In the order of the rows' key, so that two processes wait for each other in no circle."""
-    rows = insert(table).from_select(list(said), select(*said.values()))
-    names = {column.key for column in key}
-    renewed = {name: rows.excluded[name] for name in said if name not in names}
-    session.execute(rows.on_conflict_do_update(index_elements=key, set_=renewed))
+        upsert(session, Wanted, said, key)

@@ -34,7 +34,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from flows.waiting_list import PROBE_S, Wish
 from flows.waiting_risk import AGEING_S
-from voicebot.cluster.line_leases import FREE, KEPT_S, NOW, change
+from voicebot.cluster.line_leases import FREE, KEPT_S
+from voicebot.cluster.line_rows import NOW, change, over
 from voicebot.cluster.tables import PoliceLineRow as Line
 from voicebot.cluster.tables import PoliceLineWantedRow as Wanted
 
@@ -53,7 +54,12 @@ class Given:
 
 
 def take(session: Session, run: str, taking: int, call: str, destination: str, lines: int) -> bool:
-    """A line for a call that has not waited, if more are free than others wait for."""
+    """A line for a call that has not waited, if more are free than others wait for; the one that
+    it was given, if it was.
+    """
+    own = and_(Line.destination == destination, Line.run == run, Line.call_id == call, ~FREE)
+    if change(session, own, taking=taking, kept_until=NOW + KEPT_S):
+        return True
     return _take(session, run, taking, call, destination, lines, waits=False) is not None
 
 
@@ -69,7 +75,7 @@ def give_out(
     to_be_had = or_(*(and_(Line.destination == d, Line.slot < n) for d, n in lines.items()))
     found = session.execute(
         select(Line.destination, func.count())
-        .where(to_be_had, FREE, or_(~Line.doubtful, Line.quiet_until <= NOW))
+        .where(to_be_had, FREE, or_(~Line.doubtful, over(Line.quiet_until, PROBE_S)))
         .group_by(Line.destination)
     )
     free = dict(found.all())
@@ -134,21 +140,21 @@ def _taking(waits: bool) -> ReturningUpdate[bool]:
         .where(
             free.destination == number,
             free.slot < lines,
-            free.kept_until <= NOW,
+            over(free.kept_until, KEPT_S),
             ~free.doubtful,
         )
         .scalar_subquery()
     )
     in_use = (
         select(func.count())
-        .where(used.destination == number, used.kept_until > NOW)
+        .where(used.destination == number, ~over(used.kept_until, KEPT_S))
         .scalar_subquery()
     )
     go_first = (
         select(func.count())
         .where(
             other.destination == number,
-            other.kept_until > NOW,
+            ~over(other.kept_until, KEPT_S),
             other.call_id != call,
             or_(~line.doubtful, other.idle),
             _place(other) < _place(mine) if waits else true(),
@@ -158,8 +164,8 @@ def _taking(waits: bool) -> ReturningUpdate[bool]:
     one = select(line.slot).where(
         line.destination == number,
         line.slot < lines,
-        line.kept_until <= NOW,
-        or_(~line.doubtful, and_(idle, line.quiet_until <= NOW)),
+        over(line.kept_until, KEPT_S),
+        or_(~line.doubtful, and_(idle, over(line.quiet_until, PROBE_S))),
         # Where nobody knows, one at a time tries it.
         go_first < func.least(case((line.doubtful, 1), else_=sure_to_be_free), lines - in_use),
     )

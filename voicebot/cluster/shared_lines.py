@@ -244,6 +244,8 @@ class SharedLines:
         self._elsewhere = told.elsewhere, time.monotonic()
 
     def _take_in(self, callers: Callers, told: Told, given: tuple[Given, ...]) -> None:
+        if not told.complete:
+            self._stirred.set()
         if told.freed and self._member is not None:
             free = Free(self._member.nodes.own, tuple(sorted(told.freed)))
             self._member.bus.publish(subjects.POLICE_LINES, asdict(free))

@@ -28,8 +28,9 @@ from sqlalchemy.orm import Session
 from flows.waiting_list import PROBE_S, Wish
 from flows.waiting_risk import precedence
 from tests.voicebot.cluster.two_services import on_postgresql
-from voicebot.cluster.line_leases import COUNTED_S, KEPT_S, NOW, WANTED_S, Heard, Here, Pair, leave
+from voicebot.cluster.line_leases import COUNTED_S, KEPT_S, WANTED_S, Heard, Here, Pair, leave
 from voicebot.cluster.line_leases import tell as put_in
+from voicebot.cluster.line_rows import NOW
 from voicebot.cluster.line_turns import Given, give_out, take
 from voicebot.cluster.tables import PoliceLineCountRow, PoliceLineRow, PoliceLineWantedRow
 
@@ -324,8 +325,10 @@ def test_what_was_dialled_while_nobody_could_count_counts_from_then_on(engine: E
 
 def test_a_call_that_was_given_two_lines_of_a_number_keeps_one(engine: Engine) -> None:
     a, b = two(engine, local=2)
-    assert a.asks("1")
-    assert a.asks("1")
+    a.taken = {("1", LOCAL)}
+    with Session(engine) as session, session.begin():
+        local = update(PoliceLineRow).where(PoliceLineRow.destination == LOCAL)
+        session.execute(local.values(call_id="1", run="a", kept_until=NOW + KEPT_S))
     assert not b.asks("2")
     assert a.tells() == {LOCAL}
     assert b.asks("2")
@@ -369,6 +372,79 @@ def test_a_node_that_froze_over_a_line_keeps_the_others_waiting_for_nothing(
         busy(b, "3")
         frozen.rollback()
     assert b.gets() == [Given("4", PROVINCE, sure=True)]
+
+
+def test_two_nodes_that_tell_at_once_of_what_they_dialled_stand_in_no_others_way(
+    engine: Engine,
+) -> None:
+    """As when the database comes back: all lines are taken, and each counts its own above them."""
+    lines = {LOCAL: 1, PROVINCE: 1}
+    a, b, c = (Node(engine, run, lines) for run in "abc")
+    assert c.asks("x")
+    assert c.asks("y", PROVINCE)
+    with ThreadPoolExecutor(2) as threads:
+        for number in range(8):
+            a.taken = {(f"a{number}", LOCAL), (f"b{number}", PROVINCE)}
+            b.taken = {(f"c{number}", PROVINCE), (f"d{number}", LOCAL)}
+            together = Barrier(2)
+
+            def tell(node: Node, together: Barrier = together) -> None:
+                together.wait(10)
+                node.tells()
+                while not node.told.complete:
+                    node.tells()
+
+            for told in [threads.submit(tell, node) for node in (a, b)]:
+                told.result()
+            assert lives(engine) == 6
+            for node in (a, b):
+                node.taken.clear()
+                node.tells()
+
+
+def test_a_line_that_another_process_has_in_hand_keeps_no_node_waiting(engine: Engine) -> None:
+    a, _ = two(engine, local=2)
+    assert a.asks("1")
+    assert a.asks("2")
+    a.over("2")
+    with Session(engine) as other:
+        other.execute(select(PoliceLineRow).with_for_update())
+        a.tells()
+        assert lives(engine) == 2, "and none counts twice"
+        a.leaves()
+    a.tells()
+    assert lives(engine) == 1
+
+
+def test_a_caller_who_was_given_a_line_and_dials_late_has_it(engine: Engine) -> None:
+    a, b = two(engine)
+    a.waits("1")
+    assert a.gets() == [Given("1", LOCAL, sure=True)]
+    b.waits("2", score=9.0)
+    b.tells()
+    a.taken.clear()  # it is kept for him no more
+    assert a.asks("1")
+    assert b.gets() == []
+
+
+def test_a_clock_of_the_database_that_is_set_back_closes_no_number(engine: Engine) -> None:
+    a, b = two(engine)
+    assert a.asks("1")
+    busy(a, "1")
+    gone = Node(engine, "gone", b.lines)
+    gone.waits("gone", score=9.0)
+    gone.tells()
+    passes(engine, -3600.0)
+    a.waits("2")
+    assert a.gets() == [Given("2", LOCAL, sure=False)]
+    passes(engine, -3600.0)
+    a.tells()
+    assert not b.asks("3"), "whoever lives says so by the new clock"
+    passes(engine, KEPT_S)
+    b.tells()
+    passes(engine, -3600.0)
+    b.waits("4")
+    assert b.gets() == [Given("4", LOCAL, sure=False)], "and who has died has nothing for an hour"
 
 
 # ── who is next ───────────────────────────────────────────────────────────────────

@@ -101,7 +101,7 @@ def count() -> int:
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine it may be seconds until the database's answer is seen, or told again."""
     monkeypatch.setattr(shared_lines, "LEASE_ANSWER_S", 30.0)
-    monkeypatch.setattr("voicebot.cluster.line_leases.WANTED_S", 60.0)
+    monkeypatch.setattr("voicebot.cluster.line_leases.WANTED_S", KEPT_S)
 
 
 @pytest.fixture(autouse=True)
