@@ -15,21 +15,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import structlog
-from pydantic import Field, TypeAdapter
+from sqlalchemy.orm import Session
 
 from flows.waiting_list import Wish
-from voicebot.cluster import subjects
+from voicebot.cluster.free_lines import FreeLines
 from voicebot.cluster.line_leases import KEPT_S, Heard, Here, Pair, Told, leave, tell
 from voicebot.cluster.line_turns import Given, give_out, take
-from voicebot.cluster.messages import as_told
-from voicebot.cluster.nodes import NodeName
+from voicebot.cluster.lines_heard import LinesHeard
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import Records
 
@@ -43,21 +41,12 @@ RENEW_S: Final = 2.0
 POLL_S: Final = 1.0
 QUICK_S: Final = 1.0
 """A database that takes longer for all that this process has is too slow to be asked."""
+SETTLED_S: Final = 2.0
+"""Once the database answers again the others are given so long to tell what they have dialled:
+before, nobody who waits is given a line."""
 LEAVING_S: Final = 1.0
 """How long the end of the process may wait for the database."""
-MOST_HEARD: Final = 500
-"""What numbers gave to understand, until the database is told; then the oldest is not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Free:
-    """What a node tells of lines that have come free there; as JSON it is its own fields."""
-
-    node: NodeName
-    numbers: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=500)]
-
-
-_FREE: Final = TypeAdapter(Free)
+AnyFuture = TypeVar("AnyFuture", bound=asyncio.Future[Any])
 
 
 class Callers(Protocol):
@@ -90,7 +79,7 @@ class SharedLines:
         alone: Callable[[], None],
         member: Member | None = None,
     ) -> None:
-        self._records, self._lines, self.alone, self._member = records, lines, alone, member
+        self._records, self._lines, self.alone = records, lines, alone
         self._elsewhere: tuple[Mapping[str, int], float] = ({}, 0.0)
         """Of each number how many lines calls of other processes have, and when that was told."""
         self._said = {number: (count, count) for number, count in lines.items()}
@@ -100,12 +89,13 @@ class SharedLines:
         self._callers: Callers | None = None
         self._asked: Counter[Pair] = Counter()
         self._taking = 0
-        self._heard: deque[Heard] = deque(maxlen=MOST_HEARD)
+        self._heard = LinesHeard()
+        self._under_way: set[asyncio.Future[Any]] = set()
+        self._settled_at = 0.0
         self._told: object = None
         self._reason = ""
         self._stirred = asyncio.Event()
-        if member is not None:
-            member.bus.subscribe(subjects.POLICE_LINES, self._free_elsewhere)
+        self._free = FreeLines(member, self._free_elsewhere) if member is not None else None
 
     def elsewhere(self, at: float) -> Mapping[str, int]:
         """Of each number how many lines calls of other nodes have, while they may have them yet.
@@ -126,27 +116,29 @@ class SharedLines:
         pair = call, destination
         self._taking += 1
         self._asked[pair] += 1
-        asked = asyncio.ensure_future(
-            self._records.promptly(
-                take, self._records.run_id, self._taking, *pair, self._counts[destination]
-            )
+        until = time.monotonic() + LEASE_ANSWER_S
+        count = self._counts[destination]
+        given = self._records.promptly(
+            _take_in_time, until, self._records.run_id, self._taking, *pair, count
         )
+        asked = self._begin(asyncio.ensure_future(given))
+        answered = False
         try:
             await asyncio.wait((asked,), timeout=LEASE_ANSWER_S)
+            answered = asked.done()
         finally:
-            if asked.done():
+            if answered:
                 self._answered(pair)
             else:
                 asked.add_done_callback(partial(self._late, pair))
-        if not asked.done():
-            self._lose_touch("slow")
-        elif (error := asked.exception()) is not None:
-            self._lose_touch(str(error), error)
+        error = asked.exception() if answered else None
+        mine = asked.result() if answered and error is None else None
+        if mine is None:
+            self._lose_touch(str(error or "slow"), error)
+            self.alone()
         else:
             self._told = None  # a line that is given up before it was told is free at once, too
-            return asked.result()
-        self.alone()
-        return None
+        return mine
 
     def give_back(self) -> None:
         """A line that was taken is not wanted any more."""
@@ -154,12 +146,13 @@ class SharedLines:
 
     def busy(self, call: str, destination: str) -> None:
         """A number that the call had a line to is busy."""
-        self._heard.append(Heard(call, destination, busy=True))
+        self._heard.add(Heard(call, destination, busy=True), time.monotonic())
         self._stirred.set()
 
     def reached(self, call: str, destination: str, *, answered: bool) -> None:
         """The call's line rings, or has been answered."""
-        self._heard.append(Heard(call, destination, busy=False, answered=answered))
+        heard = Heard(call, destination, busy=False, answered=answered)
+        self._heard.add(heard, time.monotonic())
 
     def look(self, at: float) -> None:
         """What the calls have and want may have changed."""
@@ -167,9 +160,9 @@ class SharedLines:
             self._stirred.set()
 
     async def run(self, callers: Callers) -> None:
-        """Until it is cancelled."""
+        """Until it is cancelled, or closed."""
         self._callers = callers
-        while True:
+        while self._callers is not None:
             self._stirred.clear()
             waits = await self._tell(callers)
             if not self.in_touch:
@@ -184,6 +177,8 @@ class SharedLines:
         self.in_touch, self._callers = False, None
         try:
             async with asyncio.timeout(LEAVING_S):
+                if self._under_way:  # what is asked for now would be given to nobody
+                    await asyncio.wait(self._under_way)
                 await self._records.promptly(leave, self._records.run_id)
         except (RecordsUnavailable, TimeoutError) as error:
             log.warning("police_lines_not_left", reason=str(error))
@@ -200,22 +195,20 @@ class SharedLines:
                 callers.taken,
                 frozenset(self._asked),
                 callers.wishes(at),
-                tuple(self._heard),
+                self._heard.newest(at),
             )
-            self._heard.clear()
             waits = bool(here.wishes)
-            telling = asyncio.create_task(self._exchange(here), name="police-lines")
-            try:
-                await asyncio.wait((telling,), timeout=QUICK_S)
-                quick = telling.done()
-                if not quick:
-                    self._lose_touch("slow")
-                told, given = await telling
-            finally:
-                telling.cancel()
+            telling = self._begin(asyncio.create_task(self._exchange(here), name="police-lines"))
+            await asyncio.wait((telling,), timeout=QUICK_S)
+            quick = telling.done()
+            if not quick:
+                self._lose_touch("slow")
+                await asyncio.wait((telling,))
+            told, given = telling.result()
             self._take_in(callers, told, given)
             if quick and not self.in_touch:
                 self.in_touch, self._reason = True, ""
+                self._settled_at = time.monotonic() + SETTLED_S
                 log.info("police_lines_shared")
         except Exception as error:  # whatever it was: the calls' own list goes on
             self._lose_touch(str(error), error)
@@ -223,8 +216,9 @@ class SharedLines:
 
     async def _exchange(self, here: Here) -> tuple[Told, tuple[Given, ...]]:
         told = await self._records.promptly(tell, self._lines, here)
+        self._heard.told(len(here.heard))
         self._heard_of(told)
-        if not here.wishes:
+        if not (here.wishes and self.in_touch and time.monotonic() >= self._settled_at):
             return told, ()
         # After the wishes are there for all to see: of two nodes one knows of the other's.
         return told, await self._records.promptly(
@@ -246,34 +240,39 @@ class SharedLines:
     def _take_in(self, callers: Callers, told: Told, given: tuple[Given, ...]) -> None:
         if not told.complete:
             self._stirred.set()
-        if told.freed and self._member is not None:
-            free = Free(self._member.nodes.own, tuple(sorted(told.freed)))
-            self._member.bus.publish(subjects.POLICE_LINES, asdict(free))
+        if told.freed and self._free is not None:
+            self._free.tell(told.freed)
         at = time.monotonic()
         for each in given:
             if not callers.given(each.call, each.destination, at, sure=each.sure):
                 self.give_back()
 
-    def _free_elsewhere(self, message: dict[str, Any]) -> None:
-        told = as_told(_FREE, message)
-        if self._member is None or told.node == self._member.nodes.own or self._callers is None:
-            return
-        wishes = self._callers.wishes(time.monotonic())
-        if any(wish.destination in told.numbers for wish in wishes):
-            self._stirred.set()
+    def _free_elsewhere(self, numbers: Collection[str]) -> None:
+        if self._callers is not None:
+            wishes = self._callers.wishes(time.monotonic())
+            if any(wish.destination in numbers for wish in wishes):
+                self._stirred.set()
+
+    def _begin(self, asked: AnyFuture) -> AnyFuture:
+        self._under_way.add(asked)
+        asked.add_done_callback(self._ended)
+        return asked
+
+    def _ended(self, asked: asyncio.Future[Any]) -> None:
+        self._under_way.discard(asked)
+        if not asked.cancelled():
+            asked.exception()  # whoever waits for it knows
 
     def _answered(self, pair: Pair) -> None:
         self._asked[pair] -= 1
         if not self._asked[pair]:
             del self._asked[pair]
 
-    def _late(self, pair: Pair, asked: asyncio.Future[bool]) -> None:
+    def _late(self, pair: Pair, _: asyncio.Future[bool | None]) -> None:
         """Nobody waits for this answer any more: a line that it brings is given back, or is that
         of a call which was dialled meanwhile.
         """
         self._answered(pair)
-        if not asked.cancelled():
-            asked.exception()
         self.give_back()
 
     def _lose_touch(self, reason: str, error: BaseException | None = None) -> None:
@@ -282,6 +281,13 @@ class SharedLines:
             self._reason = reason
             unforeseen = None if isinstance(error, RecordsUnavailable) else error
             log.warning("police_lines_counted_alone", reason=reason, exc_info=unforeseen)
+
+
+def _take_in_time(
+    session: Session, until: float, *asked: *tuple[str, int, str, str, int]
+) -> bool | None:
+    """None: nobody waits for the answer any more, and whoever is next need not wait for it."""
+    return take(session, *asked) if time.monotonic() < until else None
 
 
 def _as_it_stands(callers: Callers, at: float) -> object:

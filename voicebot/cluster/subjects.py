@@ -23,7 +23,7 @@ SURGE_ARRIVALS: Final = "surge-arrivals"
 """``{"node"}`` and `voicebot.surge.shared.Arrived`."""
 
 POLICE_LINES: Final = "police-lines"
-"""`voicebot.cluster.shared_lines.Free`."""
+"""`voicebot.cluster.free_lines.Free`."""
 
 RECORDINGS: Final = "recordings"
 """Asked of all nodes with calls; who has the file of ``{"name"}`` answers ``{"node", "state"}``."""

@@ -107,6 +107,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _telling_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_lines, "QUICK_S", 30.0)
+    monkeypatch.setattr(shared_lines, "SETTLED_S", 0.0)
 
 
 @asynccontextmanager
@@ -333,6 +334,93 @@ async def test_one_answer_that_is_late_gives_nobody_who_waits_a_line_that_anothe
         assert a.alone == 2, "a caller who was not asked about, and a line that was given out"
     later = time.monotonic() + KEPT_S
     assert a.shared.elsewhere(later) == {}, "by then nobody knows"
+
+
+async def test_who_waits_is_given_nothing_until_the_others_have_told_what_they_have_dialled(
+    nodes: Nodes, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = nodes
+    monkeypatch.setattr(shared_lines, "SETTLED_S", 600.0)
+    waits, new = a.caller("waits"), b.caller("new")
+    with slow(engine):
+        assert await new.dials()
+        a.shared._lose_touch("slow")
+        await until(lambda: not a.shared.in_touch)
+        waits.waits()
+        waits.grants.clear()
+        a.waiting._list.let_go("waits")
+    await until(lambda: a.shared.in_touch and b.shared.in_touch)
+    new.hangs_up()
+    await until(lambda: waiting(engine) == ["waits"] and in_use(engine) == [])
+    assert not waits.grants
+    assert await waits.asks(), "who dials does not wait for them"
+
+
+async def test_a_busy_signal_that_could_not_be_told_is_told_later(
+    nodes: Nodes, engine: Engine
+) -> None:
+    a, _ = nodes
+    caller = a.caller("1")
+    assert await caller.dials()
+    await until(lambda: in_use(engine) == ["1"])
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE police_line RENAME TO away"))
+    try:
+        caller.hears(LegState.BUSY)
+        await until(lambda: not a.shared.in_touch)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE away RENAME TO police_line"))
+
+    def doubtful() -> bool:
+        with engine.connect() as connection:
+            return bool(connection.scalar(text("SELECT bool_or(doubtful) FROM police_line")))
+
+    await until(doubtful)
+
+
+@pytest.mark.usefixtures("patience", "seldom")
+async def test_a_call_that_gives_up_in_the_moment_of_the_answer_leaves_its_line(
+    nodes: Nodes, engine: Engine
+) -> None:
+    a, _ = nodes
+    before = set(a.shared._under_way)
+    taking = asyncio.create_task(a.shared.take("gone", LOCAL))
+    await asyncio.sleep(0)
+    (asked,) = a.shared._under_way - before
+    asked.add_done_callback(lambda _: taking.cancel())
+    await asyncio.gather(taking, return_exceptions=True)
+    assert taking.cancelled()
+    assert asked.result() is True
+    await until(lambda: in_use(engine) == [])
+
+
+async def test_an_answer_for_which_nobody_waits_any_more_is_not_asked_for(
+    records: Records, engine: Engine
+) -> None:
+    asked = records.run_id, 1, "1", LOCAL, 1
+    too_late = time.monotonic() - 1.0
+    assert await records.promptly(shared_lines._take_in_time, too_late, *asked) is None
+
+
+async def test_a_node_that_ends_while_it_tells_leaves_nothing_behind(
+    settings: Settings, records: Records, engine: Engine
+) -> None:
+    node = Node(records, 1)
+    async with running(node.shared, node.waiting) as task:
+        assert await node.caller("1").dials()
+        await until(lambda: in_use(engine) == ["1"])
+        with engine.begin() as connection:
+            connection.execute(text("LOCK TABLE police_line_count IN ACCESS EXCLUSIVE MODE"))
+            node.shared.give_back()
+            await asyncio.sleep(0.05)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            closing = asyncio.create_task(node.shared.close())
+            await asyncio.sleep(0.05)
+        await closing
+    await until(lambda: not node.shared._under_way)
+    assert in_use(engine) == []
 
 
 async def test_what_both_nodes_dialled_meanwhile_counts_afterwards(
