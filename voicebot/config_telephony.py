@@ -122,7 +122,7 @@ class AudioSocket(Section):
 class Admission(Section):
     """[admission] How many calls are answered at a time."""
 
-    calls: int = Field(8, ge=1)
+    calls: int = Field(8, ge=1, le=1_000_000)
     """Calls that recogniser and speech keep up with on this machine, at most."""
     calls_at_least: int = Field(4, ge=1)
     """Calls that are taken however slow the recogniser was measured to be."""
@@ -131,7 +131,7 @@ class Admission(Section):
     what recognising was measured to take."""
     handoff_reserve: int = Field(2, ge=0)
     """Outgoing lines kept for hand-offs; a call is answered only while that many are left."""
-    handoff_lines: int = Field(16, ge=1)
+    handoff_lines: int = Field(16, ge=1, le=1_000_000)
     """Outgoing lines there are."""
     per_number: int = Field(3, ge=1)
     """Calls of one number at a time; withheld numbers are not counted."""

@@ -24,9 +24,11 @@ def encoded(message: Message) -> bytes:
     """For the wire; half a character, as broken switches send it, costs no message.
 
     Raises:
-        TypeError, ValueError: it is not JSON.
+        TypeError, ValueError: it is not JSON; nor are numbers that are none (NaN), which whoever
+            receives them would refuse.
     """
-    return whole(json.dumps(message, ensure_ascii=False, separators=(",", ":"))).encode()
+    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return whole(text).encode()
 
 
 def decoded(data: bytes) -> Message:

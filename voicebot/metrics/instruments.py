@@ -79,8 +79,8 @@ class Metrics:
         )
         self._alone = Counter(
             "voicebot_police_lines_alone",
-            "Routes to 110 that this process decided on without the others: the database, which "
-            "gives out the lines of all nodes, had not answered.",
+            "Lines to 110, asked for or given to who waited, on which this process decided without "
+            "the others: the database, which gives out the lines of all nodes, had not answered.",
             registry=registry,
         )
         self._failures = Counter(

@@ -35,6 +35,12 @@ def test_half_a_character_costs_no_message() -> None:
     assert decoded(encoded({"text": "着火\ud83d"})) == {"text": "着火?"}
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_not_sent_since_nobody_would_take_it(number: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        encoded({"score": number})
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -336,24 +336,26 @@ async def test_one_answer_that_is_late_gives_nobody_who_waits_a_line_that_anothe
     assert a.shared.elsewhere(later) == {}, "by then nobody knows"
 
 
+@pytest.mark.usefixtures("patience")
 async def test_who_waits_is_given_nothing_until_the_others_have_told_what_they_have_dialled(
     nodes: Nodes, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a, b = nodes
     monkeypatch.setattr(shared_lines, "SETTLED_S", 600.0)
-    waits, new = a.caller("waits"), b.caller("new")
-    with slow(engine):
-        assert await new.dials()
-        a.shared._lose_touch("slow")
-        await until(lambda: not a.shared.in_touch)
-        waits.waits()
-        waits.grants.clear()
-        a.waiting._list.let_go("waits")
-    await until(lambda: a.shared.in_touch and b.shared.in_touch)
-    new.hangs_up()
+    first, waits, last = b.caller("first"), a.caller("waits"), a.caller("last")
+    assert await first.dials()
+    a.shared._lose_touch("slow")
+    await until(lambda: a.shared.in_touch)
+    waits.waits()
+    first.hangs_up()
     await until(lambda: waiting(engine) == ["waits"] and in_use(engine) == [])
+    for _ in range(2):
+        told_at = a.shared._elsewhere[1]
+        await until(lambda told_at=told_at: a.shared._elsewhere[1] > told_at)  # type: ignore[misc]
     assert not waits.grants
-    assert await waits.asks(), "who dials does not wait for them"
+    a.shared._settled_at = 0.0
+    await waits.given()
+    assert not await last.dials()
 
 
 async def test_a_busy_signal_that_could_not_be_told_is_told_later(
