@@ -137,6 +137,9 @@ class Caller:
                     self._socket.send(messages.mark(self._stream, message.name))
         self._over.set()
 
+    def press(self, key: str) -> None:
+        self._socket.send(messages.dtmf(self._stream, key))
+
     def hang_up(self) -> None:
         with contextlib.suppress(ConnectionClosed, OSError):
             self._socket.send(messages.stop(self._stream))
@@ -164,6 +167,7 @@ class Installation:
             "VOICEBOT_SIP__ENABLED": "false",
             "VOICEBOT_ASR__ENGINE": "none",
             "VOICEBOT_ADMISSION__DRAIN_S": "1",
+            "VOICEBOT_HANDOFF__LINES": '{"110-460000": 1}',
             "VOICEBOT_SERVER__LOST_AFTER_S": "15",
             "VOICEBOT_DIALOGUE__SILENCE_S": "90",  # the caller says nothing
             "VOICEBOT_RATE_LIMITS__ENABLED": "false",

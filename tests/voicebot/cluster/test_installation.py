@@ -279,6 +279,25 @@ def test_a_second_worker_stands_by_and_takes_over(
     until(lambda: "jobs_begin" in second.log.read_text())
 
 
+def test_a_call_to_110_asks_the_database_for_its_line(
+    installation: Installation, media: Process, web: Process, database: str
+) -> None:
+    engine = open_engine(database)
+
+    def lines(which: str) -> int:
+        with engine.connect() as connection:
+            return connection.scalar(text(f"SELECT count(*) FROM police_line WHERE {which}")) or 0
+
+    assert until(lambda: lines("true")) == 1
+    with installation.call(media, "DANGER-1") as caller:
+        until(lambda: running(web) == ["1"])
+        caller.press("1")
+        until(lambda: lines("taken_at > 0"))
+    until(lambda: not lines("kept_until > extract(epoch FROM clock_timestamp())"))
+    assert "voicebot_police_lines_alone_total" in media.get("/metrics").text
+    engine.dispose()
+
+
 def test_the_calls_of_a_media_node_that_never_comes_back_are_ended_by_the_worker(
     installation: Installation, web: Process, media: Process, database: str
 ) -> None:
