@@ -20,6 +20,7 @@ from flows.waiting_risk import Risk
 from tests.nats_server import NatsServer, nats_server  # noqa: F401
 from tests.voicebot.cluster.two_services import Side, on_postgresql, two_services, until
 from tests.voicebot.test_app import Engines
+from voicebot.app import open_service
 from voicebot.call.waiting_lines import CallLines, WaitingLines
 from voicebot.cluster import shared_lines, subjects
 from voicebot.cluster.line_leases import KEPT_S
@@ -395,6 +396,8 @@ async def test_a_call_that_gives_up_in_the_moment_of_the_answer_leaves_its_line(
     assert taking.cancelled()
     assert asked.result() is True
     await until(lambda: in_use(engine) == [])
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT call_id FROM police_line")) == "", "it is no lapse"
 
 
 async def test_an_answer_for_which_nobody_waits_any_more_is_not_asked_for(
@@ -501,6 +504,23 @@ async def sides(
         async with running(a.shared_lines, a.waiting), running(b.shared_lines, b.waiting):
             yield made
     await other.close()
+
+
+async def test_a_service_shares_its_lines_while_it_runs_and_leaves_them_when_it_ends(
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = Engines()
+    engines.embedder = None  # type: ignore[attr-defined]
+    monkeypatch.setattr("voicebot.app.open_embedder", lambda _: None)
+    monkeypatch.setattr("voicebot.app.open_engines", lambda *_: engines)
+    handoff = settings.handoff.model_copy(update={"lines": {LOCAL: 1}})
+    counted = settings.model_copy(update={"handoff": handoff})
+    async with open_service(counted) as service:
+        assert service.shared_lines is not None
+        await until(lambda: service.shared_lines.in_touch)  # type: ignore[union-attr]
+        assert await Caller(service.waiting, "1").dials()
+        await until(lambda: in_use(engine) == ["1"])
+    assert in_use(engine) == []
 
 
 @pytest.fixture
