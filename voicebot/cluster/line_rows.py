@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
@@ -32,6 +32,10 @@ from voicebot.cluster.tables import PoliceLineWantedRow as Wanted
 NOW = cast(extract("epoch", func.statement_timestamp()), Float)
 
 
+NOTHING_LOADED: Final = {"synchronize_session": False}
+"""The session has no rows that would have to be brought up to date."""
+
+
 def over(until: ColumnElement[float] | Mapped[float], most_s: float) -> ColumnElement[bool]:
     """The time has come, or is further away than anything is kept: the database's clock was set
     back.
@@ -43,10 +47,8 @@ def change(session: Session, which: ColumnElement[bool], **values: Any) -> int:
     """How many lines are changed; those that another process has in hand are passed over."""
     these = select(Line.destination, Line.slot).where(which).with_for_update(skip_locked=True)
     key = tuple_(Line.destination, Line.slot)
-    changed = session.execute(
-        update(Line).where(key.in_(these)).values(**values).returning(Line.slot)
-    )
-    return len(changed.all())
+    changed = update(Line).where(key.in_(these)).values(**values).returning(Line.slot)
+    return len(session.execute(changed, execution_options=NOTHING_LOADED).all())
 
 
 def delete_idle(
@@ -54,7 +56,8 @@ def delete_idle(
 ) -> None:
     """Those that another process has in hand just now are passed over."""
     these = select(*key).where(which).with_for_update(skip_locked=True)
-    session.execute(delete(key[0].class_).where(tuple_(*key).in_(these)))
+    gone = delete(key[0].class_).where(tuple_(*key).in_(these))
+    session.execute(gone, execution_options=NOTHING_LOADED)
 
 
 def as_table(**columns: tuple[type[TypeEngine[Any]], list[Any]]) -> TableValuedAlias:
