@@ -183,6 +183,7 @@ def _bad(reason: str) -> StreamError:
 
 def _shown(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
+    text = text.encode("utf-8", "replace").decode()  # half a character cannot be sent back
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 

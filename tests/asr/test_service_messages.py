@@ -105,6 +105,12 @@ def test_after_the_start_only_the_end_is_a_text() -> None:
         assert refused.value.code == "unknown_message"
 
 
+def test_what_is_refused_can_be_sent_back_also_with_half_a_character() -> None:
+    with pytest.raises(StreamError, match=r'"\?"') as refused:
+        read_control('{"type": "\\ud800"}')
+    messages.error(refused.value).encode()
+
+
 def reading(text: str = "您好", *, final: bool = True, **fields: Any) -> Reading:
     heard = Hypothesis("test", text, final=final, start=0.1, end=1.0, **fields)
     return Reading(3, 10.0, 10.1, 11.0, heard, ("nin2", "hao3"))
