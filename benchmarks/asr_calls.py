@@ -36,6 +36,7 @@ from benchmarks.processes import processor_seconds
 from benchmarks.speech_data import RATE, Utterance, spoken_extent
 from flows.events import CallerSpeaking, Ear, Event, Heard, TurnEnded
 from telephony.codecs import Int16
+from voicebot.call.caller_ear import Senses, ThreadEar
 from voicebot.call.ears import Ears
 from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits
 from voicebot.call.engines import step_back
@@ -261,11 +262,13 @@ def ours(
     def open_call(emit: Callable[[Event], None], now: Callable[[], float]) -> Caller:
         return Ears(
             emit,
-            listener=listener,
+            ear=ThreadEar(
+                Senses(VoiceDetector(), listener.stream() if listener else None),
+                ear,
+                listens=listener is not None,
+            ),
             transcriber=whisper,
             pool=pool,
-            executor=ear,
-            voice=VoiceDetector(),
             smart_turn=smart_turn,
             limits=EndpointingLimits(),
             threshold=0.6,

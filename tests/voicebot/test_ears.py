@@ -21,10 +21,11 @@ from asr.urgency import Urgency
 from flows.events import CallerSpeaking, Distress, Ear, EngineFailed, Event, Heard, TurnEnded
 from telephony.codecs import Int16
 from tests.asr.distress_sounds import wailing
+from voicebot.call.caller_ear import Senses, ThreadEar
 from voicebot.call.ears import Ears
 from voicebot.call.endpointing import EndpointingLimits
 from voicebot.call.turn_audio import RATE
-from voicebot.call.voice import SmartTurn, VoiceDetector
+from voicebot.call.voice import SmartTurn
 
 E = TypeVar("E", bound=Event)
 
@@ -206,11 +207,13 @@ async def hearing(
         working = asyncio.create_task(pool.run())
         ears = Ears(
             events.append,
-            listener=cast(Recognizer, listener),
+            ear=ThreadEar(
+                Senses(LoudnessVoice(0.0 if deaf else 0.9), cast(Recognizer, listener).stream()),
+                ear_executor,
+                listens=True,
+            ),
             transcriber=cast(Recognizer, transcriber),
             pool=pool,
-            executor=ear_executor,
-            voice=cast(VoiceDetector, LoudnessVoice(0.0 if deaf else 0.9)),
             smart_turn=cast(SmartTurn, smart_turn or SaysFinished()),
             limits=limits,
             threshold=0.6,

@@ -212,9 +212,8 @@ async def serving(
 async def service(
     settings: Settings, engines: Engines, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Service]:
-    for module in ("session", "voice"):
+    for module in ("engines", "voice"):
         monkeypatch.setattr(f"voicebot.call.{module}.VoiceDetector", LoudIsVoice)
-    monkeypatch.setattr("voicebot.call.engines.VoiceDetector", LoudIsVoice)
     async with serving(settings, engines, records, monkeypatch) as made:
         yield made
 
@@ -649,7 +648,7 @@ async def test_a_caller_whom_we_cannot_serve_stays_with_the_endpoint(
     def broken() -> None:
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr("voicebot.call.session.VoiceDetector", broken)
+    monkeypatch.setattr("voicebot.call.engines.VoiceDetector", broken)
     line = ScriptedLine(offered())
     with pytest.raises(RuntimeError):
         await service.take(line)

@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import numpy as np
 import structlog
 
-from asr.distress import DistressDetector, Mark
 from asr.domain import NO_WORDS, DomainWords
 from asr.dtmf import KeyMute
 from asr.errors import NodesAway
 from asr.guards import judged
 from asr.hanzi.writing import written
-from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
+from asr.hypothesis import Hypothesis, Recognizer
 from asr.pool import DecodePool
 from flows.events import CallerSpeaking, Distress, Ear, EngineFailed, Event, Heard, TurnEnded
 from telephony.codecs import Int16
+from voicebot.call.caller_ear import CallerEar, Listened, ListenerFault
 from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits
-from voicebot.call.turn_audio import RATE, Transcriber, TurnAudio, as_float
-from voicebot.call.voice import SmartTurn, VoiceDetector
+from voicebot.call.turn_audio import RATE, Transcriber, TurnAudio
+from voicebot.call.voice import SmartTurn
 
 log = structlog.get_logger()
 
@@ -52,9 +51,9 @@ class Ears:
 
     Parameters:
         emit: takes the events, in order.
-        listener, transcriber: the shared recognisers; either may be missing.
+        ear: hears where there is a voice, distress, and syllables if there is a listener.
+        transcriber: shared by all calls; None without one.
         pool: the transcriber's queue; it also says how often a partial may be asked for.
-        executor: the thread of listener and voice detector.
         now: seconds since the call was answered; audio that comes faster than it is spoken
             must not run ahead of it.
         words: of the domain, which finals are corrected to.
@@ -64,11 +63,9 @@ class Ears:
         self,
         emit: Callable[[Event], None],
         *,
-        listener: Recognizer | None,
+        ear: CallerEar,
         transcriber: Recognizer | None,
         pool: DecodePool,
-        executor: Executor,
-        voice: VoiceDetector,
         smart_turn: SmartTurn | None,
         limits: EndpointingLimits,
         threshold: float,
@@ -76,20 +73,19 @@ class Ears:
         now: Callable[[], float],
         words: DomainWords = NO_WORDS,
     ) -> None:
-        self._emit, self._executor, self._now = emit, executor, now
+        self._emit, self._ear, self._now = emit, ear, now
         self._words = words
-        self._listening: RecognizerStream | None = listener.stream() if listener else None
+        self._listening = ear.listens
         self._transcriber = (
             Transcriber(transcriber, pool, self._spawn, self._transcriber_failed)
             if transcriber
             else None
         )
         self._failures = 0
-        self._voice, self._smart_turn = voice, smart_turn
+        self._smart_turn = smart_turn
         self._endpointer = Endpointer(limits, threshold=threshold)
         self._pool, self._partial_every_s = pool, partial_every_s
         self._keys = KeyMute(RATE)
-        self._distress = DistressDetector()
         self._samples = 0
         self._judged = 0
         """Sample up to which it is known where there is a voice: turns begin and end there, and
@@ -119,11 +115,8 @@ class Ears:
             return
         self._samples += len(pcm)
         self._remember(pcm)
-        utterance, stream = self._utterances, self._listening
-        loop = asyncio.get_running_loop()
-        frames, marks, heard = await loop.run_in_executor(
-            self._executor, _hear, self._voice, self._distress, stream, pcm
-        )
+        utterance = self._utterances
+        frames, marks, heard = await self._ear.hear(pcm)
         for mark in marks:
             self._emit(Distress(self.at, mark.kind.value, mark.confidence, mark.start))
         for probability, samples in frames:
@@ -132,9 +125,9 @@ class Ears:
                 self._turn.voiced()
                 self.voiced_at = self.at
             self._on_edge(self._endpointer.push(probability, samples / RATE))
-        if isinstance(heard, Exception):
+        if isinstance(heard, ListenerFault):
             self._lose_listener(heard)
-        elif heard is not None and utterance == self._utterances:
+        elif heard is not None and self._listening and utterance == self._utterances:
             self._on_syllables(heard)
         if self._turn is not None:
             self._turn.partial_if_due(self._pool.partial_interval(self._partial_every_s) * RATE)
@@ -188,10 +181,7 @@ class Ears:
         self._over_at = self._judged
         self._utterances += 1
         known, self._syllables = self._syllables, ()
-        settling = None
-        if self._listening is not None:
-            loop = asyncio.get_running_loop()
-            settling = loop.run_in_executor(self._executor, _settle, self._listening, cut)
+        settling = self._ear.settle(cut) if self._listening else None
         self._spawn(self._finish(turn, settling, known))
 
     async def _ask_smart_turn(self, turn: TurnAudio, samples: int, pause: int) -> None:
@@ -204,7 +194,7 @@ class Ears:
     async def _finish(
         self,
         turn: TurnAudio,
-        settling: asyncio.Future[Hypothesis] | None,
+        settling: Awaitable[Listened] | None,
         known: tuple[str, ...],
     ) -> None:
         """Settle a turn: the listener's last syllables, the turn's end, the final text."""
@@ -224,7 +214,7 @@ class Ears:
 
     # ── the listener ──────────────────────────────────────────────────────────────
 
-    def _on_syllables(self, heard: Hypothesis) -> None:
+    def _on_syllables(self, heard: Listened) -> None:
         if heard.syllables == self._syllables:
             return
         self._syllables = heard.syllables
@@ -240,7 +230,7 @@ class Ears:
     async def _settled(
         self,
         turn: TurnAudio,
-        settling: asyncio.Future[Hypothesis] | None,
+        settling: Awaitable[Listened] | None,
         known: tuple[str, ...],
     ) -> tuple[str, ...]:
         """The listener's syllables of a turn that is over."""
@@ -248,8 +238,8 @@ class Ears:
             return ()
         try:
             syllables = (await settling).syllables or known
-        except Exception as error:
-            self._lose_listener(error)
+        except ListenerFault as fault:
+            self._lose_listener(fault)
             return known
         if syllables:
             self._emit(self._listened(turn, syllables, final=True))
@@ -266,10 +256,10 @@ class Ears:
             end=self.at,
         )
 
-    def _lose_listener(self, error: Exception) -> None:
-        if self._listening is not None:
-            self._listening = None
-            self._emit(EngineFailed(self.at, Ear.LISTENER, type(error).__name__))
+    def _lose_listener(self, fault: ListenerFault) -> None:
+        if self._listening:
+            self._listening = False
+            self._emit(EngineFailed(self.at, Ear.LISTENER, str(fault)))
 
     # ── the transcriber ───────────────────────────────────────────────────────────
 
@@ -314,26 +304,4 @@ class Ears:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _hear(
-    voice: VoiceDetector, distress: DistressDetector, stream: RecognizerStream | None, pcm: Int16
-) -> tuple[list[tuple[float, int]], tuple[Mark, ...], Hypothesis | Exception | None]:
-    """One job of the ear thread: voice probabilities, distress, the listener's hypothesis."""
-    frames, marks = voice.probabilities(pcm), distress.push(pcm)
-    if stream is None:
-        return frames, marks, None
-    try:
-        stream.feed(as_float(pcm))
-        return frames, marks, stream.decode(final=False)
-    except Exception as error:
-        return frames, marks, error
-
-
-def _settle(stream: RecognizerStream, cut: bool) -> Hypothesis:
-    """The utterance's last syllables. In the middle of a word nothing is drained."""
-    if not cut:
-        return stream.finish()
-    heard = stream.decode(final=False)
-    stream.reset()
-    return heard
+        self._ear.close()

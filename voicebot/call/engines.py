@@ -29,6 +29,7 @@ from kb.entry import Entry
 from telephony.codecs import Int16
 from telephony.resampling import StreamResampler
 from voicebot.call.audio_library import AudioLibrary, open_library
+from voicebot.call.caller_ear import CallerEar, Senses, ThreadEar
 from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
 from voicebot.call.recorded import Recorded, open_recorded
 from voicebot.call.turn_audio import RATE, as_float
@@ -126,6 +127,13 @@ class Engines:
         private = any(not value.startswith(ENTRY_VALUE) for value in say.values.values())
         pcm = self.library.get(self.text(say, line), rate, keep=not private).pcm
         return pcm if say.prompt is None else self.recorded.with_others(say.prompt, pcm, rate)
+
+    def caller_ear(self) -> CallerEar:
+        """An ear for one caller."""
+        return ThreadEar(self._senses(), self.ear_executor, listens=self.listener is not None)
+
+    def _senses(self) -> Senses:
+        return Senses(VoiceDetector(), self.listener.stream() if self.listener else None)
 
     def far_ear(self) -> FarEar | None:
         """An ear for the far side of one leg; None where there is no recogniser."""

@@ -49,7 +49,7 @@ from voicebot.call.recorder import CallRecorder
 from voicebot.call.resuming import resume_point
 from voicebot.call.silence import SilenceWatch
 from voicebot.call.turn_audio import RATE
-from voicebot.call.voice import VoiceDetector, voice_probabilities
+from voicebot.call.voice import voice_probabilities
 from voicebot.call.waiting_lines import WaitingLines
 from voicebot.call.waiting_lines import why as why_this_call
 from voicebot.call_backs import CallBacks
@@ -289,11 +289,9 @@ class CallSession:
         turn = self._settings.turn
         return Ears(
             self._post,
-            listener=self._engines.listener,
+            ear=self._engines.caller_ear(),
             transcriber=self._engines.transcriber,
             pool=self._engines.pool,
-            executor=self._engines.ear_executor,
-            voice=VoiceDetector(),
             smart_turn=self._engines.smart_turn,
             limits=EndpointingLimits(turn.start_s, turn.stop_s, turn.ceiling_s, turn.max_turn_s),
             threshold=turn.vad_confidence,

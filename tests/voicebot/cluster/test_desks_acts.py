@@ -120,7 +120,7 @@ async def nodes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Nodes]:
-    for module in ("session", "voice", "engines"):
+    for module in ("voice", "engines"):
         monkeypatch.setattr(f"voicebot.call.{module}.VoiceDetector", LoudIsVoice)
     database = settings.database.model_copy(update={"url": postgresql_url})
     shared = settings.model_copy(update={"database": database})

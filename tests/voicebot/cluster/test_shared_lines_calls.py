@@ -61,7 +61,7 @@ async def services(
 ) -> AsyncIterator[tuple[Service, Service]]:
     clock = asyncio.get_running_loop().time
     monkeypatch.setattr(shared_lines, "time", SimpleNamespace(monotonic=clock))
-    for module in ("call.session", "call.voice", "call.engines"):
+    for module in ("call.voice", "call.engines"):
         monkeypatch.setattr(f"voicebot.{module}.VoiceDetector", LoudIsVoice)
     async with AsyncExitStack() as opened:
         other = await Records.open(settings)
