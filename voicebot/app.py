@@ -30,7 +30,7 @@ from telephony.numbers import caller_number
 from telephony.stream_start import StreamStart, receive_start
 from voicebot.admission import Admission, Occupancy, offer_key
 from voicebot.call.agent_desks import AgentDesks
-from voicebot.call.engines import Engines, open_engines
+from voicebot.call.engines import Engines, open_ear_processes, open_engines
 from voicebot.call.journal import Journal
 from voicebot.call.live import LiveFeed
 from voicebot.call.pipeline import MediaStreamCall, refuse
@@ -195,6 +195,11 @@ class Service:
         return self.engines.transcriber_counts
 
     @property
+    def listener_counts(self) -> dict[str, int]:
+        """What did not go as it should with the ear process."""
+        return self.engines.listener_counts
+
+    @property
     def standing(self) -> Standing:
         """What can be read off the service now, for the metrics."""
         occupancy, limits = self.occupancy, self.settings.admission
@@ -213,6 +218,7 @@ class Service:
             {line.did: self.surge.state(line.did).mode for line in self.settings.lines},
             self.tracing.counts if self.tracing is not None else {},
             self.member.standing if self.member is not None else None,
+            self.listener_counts,
         )
 
     @property
@@ -522,10 +528,12 @@ async def open_service(settings: Settings, member: Member | None = None) -> Asyn
     tasks: list[asyncio.Task[None]] = []
     knowledge = KnowledgeBase(settings)
     service: Service | None = None
+    engines: Engines | None = None
     try:
         embedder = open_embedder(settings)
         published = await asyncio.to_thread(published_or_none, knowledge, embedder)
         engines = await asyncio.to_thread(open_engines, settings, published, embedder)
+        await open_ear_processes(settings, engines)
         directory = await records.duty_directory()
         service = Service(settings, engines, records, directory, desk_token(settings), member)
         service.tracing = _open_tracing(settings)
@@ -571,6 +579,8 @@ async def open_service(settings: Settings, member: Member | None = None) -> Asyn
                 await service.shared_lines.close()
             if service.tracing is not None:
                 await asyncio.to_thread(service.tracing.close)
+        if engines is not None and engines.ear_processes is not None:
+            await engines.ear_processes.close()
         knowledge.close()
         await records.close()
 

@@ -222,6 +222,11 @@ class Asr(Section):
     """Then it is replaced between two utterances."""
     process_growth_mb: int = Field(512, ge=64)
     """The same once it has grown so far beyond its loaded model, MB."""
+    listener_process: bool = True
+    """Callers' listeners and voice detection in a process of their own: one that crashes or hangs
+    costs no call, and the service has its interpreter to itself."""
+    listener_process_spare: bool = True
+    """One more loaded beside it, so that a loss costs no loading: 2 to 5 s under load."""
 
     @model_validator(mode="after")
     def _service_reachable_safely(self) -> Asr:

@@ -98,6 +98,10 @@ class CallFreeService:
         return {}
 
     @property
+    def listener_counts(self) -> dict[str, int]:
+        return {}
+
+    @property
     def standing(self) -> Standing:
         return Standing(
             *(0, 0, 0, 0, self._stopping),

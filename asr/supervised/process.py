@@ -78,7 +78,7 @@ class EngineProcess:
                     sys.executable, "-m", "asr.supervised.program",
                     str(theirs.fileno()), str(os.getpid()),
                 ],
-                pass_fds=(theirs.fileno(),), env=_environment(),
+                pass_fds=(theirs.fileno(),), env=child_environment(),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         self._wire = Wire(ours)
@@ -212,7 +212,7 @@ class EngineProcess:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """It imports what we can import. For heaps and waiting threads see `mallopt(3)`, OpenMP: with
     more heaps decodes of changing lengths leave holes in each; threads that spin while they wait
     make a decode beside busy processes ten times slower. OpenBLAS's always spin."""

@@ -29,7 +29,7 @@ def main(number: int, parent: int) -> None:
     """Load what the first message says, then answer one request after the other."""
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
-    if not _end_with(parent):
+    if not end_with(parent):
         return
     wire = Wire(socket.socket(fileno=number))
     with contextlib.suppress(OSError):  # nobody is there any more
@@ -38,7 +38,7 @@ def main(number: int, parent: int) -> None:
             _answer_all(wire, engine)
 
 
-def _end_with(parent: int) -> bool:
+def end_with(parent: int) -> bool:
     """False if it is gone already."""
     with contextlib.suppress(OSError, AttributeError):  # Linux alone has it
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -55,6 +55,7 @@ class _Service:
     engines: Any = None
     loop_lag = LoopLag()
     transcriber_counts: ClassVar = {"restarts": 1}
+    listener_counts: ClassVar = {"restarts": 2}
     readiness = Readiness("", {"sip": True})
     recognition = DecodePool(ThreadPoolExecutor(1)).figures(0.9, 1.5)
 

@@ -37,6 +37,8 @@ from voicebot.call.voice import SmartTurn, VoiceDetector
 from voicebot.clock import now
 from voicebot.config import Settings
 from voicebot.dispatching import load_dispatch
+from voicebot.ear_process.keeper import EarProcesses
+from voicebot.ear_process.senses import open_senses
 from voicebot.embedder import SentenceEmbedder
 from voicebot.errors import ModelUnavailable
 from voicebot.knowledge import Knowledge
@@ -78,6 +80,13 @@ class Engines:
     """Prompts that people have recorded."""
     dispatch: DispatchModel | None = None
     """Proposes departments for tickets; None: people dispatch."""
+    ear_processes: EarProcesses | None = None
+    """Where callers are heard; None: in the thread of `ear_executor`."""
+
+    @property
+    def listener_counts(self) -> dict[str, int]:
+        """What did not go as it should with the ear process (`voicebot.ear_process.keeper`)."""
+        return self.ear_processes.counts if self.ear_processes is not None else {}
 
     @property
     def transcriber_counts(self) -> dict[str, int]:
@@ -130,10 +139,15 @@ class Engines:
 
     def caller_ear(self) -> CallerEar:
         """An ear for one caller."""
-        return ThreadEar(self._senses(), self.ear_executor, listens=self.listener is not None)
+        if self.ear_processes is not None:
+            return self.ear_processes.ear()
+        listens = self.listener is not None
+        return ThreadEar(self.senses(listens), self.ear_executor, listens=listens)
 
-    def _senses(self) -> Senses:
-        return Senses(VoiceDetector(), self.listener.stream() if self.listener else None)
+    def senses(self, listens: bool) -> Senses:
+        """A caller's, in this process; `listens`: with the listener, which must be there."""
+        stream = self.listener.stream() if listens and self.listener is not None else None
+        return Senses(VoiceDetector(), stream)
 
     def far_ear(self) -> FarEar | None:
         """An ear for the far side of one leg; None where there is no recogniser."""
@@ -240,6 +254,22 @@ def open_engines(
         )
     _warm_up(engines)
     return engines
+
+
+async def open_ear_processes(settings: Settings, engines: Engines) -> None:
+    """From now on calls are heard in a process of its own, if the settings say so. Returns when it
+    is loaded, or cannot be.
+    """
+    folder = settings.paths.listener_folder()
+    if not settings.asr.listener_process or engines.listener is None or folder is None:
+        return
+    engines.ear_processes = EarProcesses(
+        partial(open_senses, folder),
+        engines.senses,
+        engines.ear_executor,
+        spare=settings.asr.listener_process_spare,
+    )
+    await engines.ear_processes.start()
 
 
 def _warm_up(engines: Engines) -> None:

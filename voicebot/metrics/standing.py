@@ -44,6 +44,7 @@ class Standing:
     modes: Mapping[str, Mode] = field(default_factory=dict)
     traces: Mapping[str, int] = field(default_factory=dict)
     bus: BusStanding | None = None
+    listener: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,12 @@ def _recognition(standing: Standing) -> Iterator[Metric]:
         "What did not go as it should with its processes.",
         "kind",
         standing.transcriber,
+    )
+    yield _counted(
+        "voicebot_listener_faults",
+        "What did not go as it should with the ear process.",
+        "kind",
+        standing.listener,
     )
 
 

@@ -195,6 +195,7 @@ def create_app(service: Service, announcements: Announcements | None = None) -> 
             "loop_lag_ms": asdict(service.loop_lag.figures),
             "recognition": asdict(service.recognition),
             "transcriber": service.transcriber_counts,
+            "listener": service.listener_counts,
             "uptime_s": round(time.time() - service.started_at, 1),
         }
 

@@ -1,0 +1,245 @@
+"""Keeps an ear process at work: what is lost is replaced at once, and the calls go on in it.
+
+A process that is lost at one call's audio, and the next one at the same call's, is not asked a
+third time: that call goes on without its listener, for a crash must not reach this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+import structlog
+
+from voicebot.call.caller_ear import CallerEar, Senses
+from voicebot.ear_process.ear import ApartEar
+from voicebot.ear_process.place import ThreadPlace
+from voicebot.ear_process.process import EarProcess, NotLoaded, Opens, start
+
+log = structlog.get_logger()
+
+LOAD_S = 60.0
+WATCH_S = 0.25
+PATIENCE_S = 3.0
+"""A call waits so long for a process; then a thread hears it. `voicebot.call.intake` keeps 5 s."""
+BLAMED = 2
+"""Processes lost in a row at one call's audio."""
+PAUSE_S = 1.0
+"""Before the first new attempt to load one; then twice as long, to"""
+LONGEST_PAUSE_S = 60.0
+
+
+@dataclass(slots=True)
+class Counts:
+    """Since the start."""
+
+    restarts: int = 0
+    """Processes lost: they ended, or hung."""
+    timeouts: int = 0
+    """Those of them that hung."""
+    in_thread: int = 0
+    """Calls that went on in a thread of this process."""
+    failed: int = 0
+    """Calls that lost their listener."""
+
+
+class EarProcesses:
+    """Belongs to the event loop in which it is started.
+
+    Parameters:
+        opens: loads the models there.
+        instead: a caller's senses in this process, with the listener or without.
+        executor: its thread for them.
+        spare: one more loaded process, so that a loss costs no loading.
+    """
+
+    def __init__(
+        self, opens: Opens, instead: Callable[[bool], Senses], executor: Executor, *, spare: bool
+    ) -> None:
+        self._opens, self._instead, self._executor = opens, instead, executor
+        self._keep_spare = spare
+        # Processes end with the thread that started them.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="ear-processes")
+        self._counts = Counts()
+        self._ears: dict[ApartEar, None] = {}
+        """In order: what is told again is told again in it."""
+        self._current: EarProcess | None = None
+        self._spare: EarProcess | None = None
+        self._loading: EarProcess | None = None
+        self._missing = False
+        """None can be had."""
+        self._wanted = asyncio.Event()
+        self._tried = asyncio.Event()
+        self._waits_s = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._burials: set[asyncio.Future[None]] = set()
+        self._is_closed = False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """By the names in `Counts`."""
+        return asdict(self._counts)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of the process at work and of the next one, as far as there are."""
+        return tuple(each.pid for each in (self._current, self._spare) if each is not None)
+
+    async def start(self) -> None:
+        """Returns when a process is loaded, or cannot be."""
+        self._wanted.set()
+        self._tasks = [asyncio.create_task(self._keep()), asyncio.create_task(self._watch())]
+        await self._tried.wait()
+
+    def ear(self) -> CallerEar:
+        """One caller's."""
+        ear = ApartEar(lambda ear: self._ears.pop(ear, None), self._move)
+        self._ears[ear] = None
+        self._place(ear)
+        return ear
+
+    async def close(self) -> None:
+        """Ends the processes."""
+        self._is_closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for process in (self._current, self._spare, self._loading):
+            if process is not None:
+                process.lose("closed")
+        await asyncio.gather(*self._burials, return_exceptions=True)
+        self._starter.shutdown(wait=False)
+
+    # ── where calls are heard ─────────────────────────────────────────────────────
+
+    def _place(self, ear: ApartEar) -> None:
+        """As well as it can be now."""
+        if ear.blamed >= BLAMED:
+            self._counts.failed += 1
+            log.error("listener_given_up", processes=ear.blamed)
+            ear.deafen()
+            ear.place_in(ThreadPlace(self._instead(False), self._executor))
+        elif self._current is not None:
+            ear.place_in(self._current.open())
+        elif self._missing:
+            self._move(ear)
+
+    def _move(self, ear: ApartEar) -> bool:
+        """Into the thread; False: it is there."""
+        if isinstance(ear.place, ThreadPlace):
+            return False
+        if ear.place is not None:
+            ear.place.close()
+        self._counts.in_thread += 1
+        log.warning("ear_in_thread")
+        ear.place_in(ThreadPlace(self._instead(ear.listens), self._executor))
+        return True
+
+    def _without_place(self) -> list[ApartEar]:
+        return [ear for ear in self._ears if ear.place is None]
+
+    # ── processes ─────────────────────────────────────────────────────────────────
+
+    def _on_lost(self, process: EarProcess, how: str) -> None:
+        if self._is_closed or process is self._loading:
+            self._bury(process, how)
+            return
+        self._counts.restarts += 1
+        self._counts.timeouts += how.startswith("no answer")
+        if process is self._current:
+            self._current, self._spare = self._spare, None
+            self._waits_s = 0.0
+            at_work = process.at_work
+            for ear in self._ears:
+                if ear.place is not None and not isinstance(ear.place, ThreadPlace):
+                    ear.blamed += ear.place is at_work
+                    ear.place = None
+            for ear in self._without_place():
+                self._place(ear)
+        elif process is self._spare:
+            self._spare = None
+        self._bury(process, how)
+        self._wanted.set()
+
+    def _bury(self, process: EarProcess, how: str) -> None:
+        async def wait() -> None:
+            loop = asyncio.get_running_loop()
+            ended = await loop.run_in_executor(self._starter, process.buried)
+            if not self._is_closed:
+                log.warning(
+                    "ear_process_lost", pid=process.pid, how=how or ended,
+                    spare=self._current is not None, **self.counts,
+                )  # fmt: skip
+
+        burial = asyncio.ensure_future(wait())
+        self._burials.add(burial)
+        burial.add_done_callback(self._burials.discard)
+
+    async def _keep(self) -> None:
+        pause = PAUSE_S
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while self._current is None or (self._keep_spare and self._spare is None):
+                try:
+                    process = await self._load()
+                    pause, self._missing = PAUSE_S, False
+                except (NotLoaded, OSError) as error:
+                    log.error("ear_process_not_loaded", reason=str(error), again_in_s=pause)
+                    self._miss()
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE_S)
+                    continue
+                self._take(process)
+
+    async def _load(self) -> EarProcess:
+        """Raises:
+        NotLoaded, OSError: none can be had.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        started = await loop.run_in_executor(self._starter, start)
+        process = self._loading = EarProcess(started, self._on_lost)
+        try:
+            await process.load(self._opens, LOAD_S)
+        finally:
+            self._loading = None
+        log.info(
+            "ear_process_ready", pid=process.pid, load_s=round(loop.time() - began, 2),
+            resident_mb=process.resident_bytes >> 20,
+        )  # fmt: skip
+        return process
+
+    def _take(self, process: EarProcess) -> None:
+        if self._current is not None:
+            self._spare = process
+            return
+        self._current = process
+        self._tried.set()
+        for ear in self._without_place():
+            self._place(ear)
+
+    def _miss(self) -> None:
+        """None can be had: until one can, calls are heard by the thread."""
+        if self._current is not None:
+            return
+        self._missing = True
+        self._tried.set()
+        for ear in self._without_place():
+            self._move(ear)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            for process in (self._current, self._spare):
+                if process is not None:
+                    process.watch(WATCH_S)
+            if self._current is None and self._without_place():
+                self._waits_s += WATCH_S
+                if self._waits_s >= PATIENCE_S:
+                    for ear in self._without_place():
+                        self._move(ear)
+            else:
+                self._waits_s = 0.0
