@@ -88,7 +88,7 @@ class _Faulty:
         return _FaultyStream(self._engine.stream(), self._folder)  # type: ignore[return-value]
 
     def transcribe(self, pcm: Pcm) -> Hypothesis:
-        _have(self._folder)
+        have_fault(self._folder)
         return self._engine.transcribe(pcm)
 
 
@@ -100,11 +100,12 @@ class _FaultyStream:
         self._stream.feed(pcm)
 
     def decode(self, final: bool = False) -> Hypothesis:
-        _have(self._folder)
+        have_fault(self._folder)
         return self._stream.decode(final)
 
 
-def _have(folder: Path) -> None:
+def have_fault(folder: Path) -> None:
+    """The next one there is."""
     fault = min(folder.iterdir(), default=None)
     if fault is None:
         return

@@ -216,6 +216,7 @@ class ApartEar:
         assert isinstance(asked, _Settled)
         began = asked.until - INSIDE if asked.cut else asked.until
         self._listen_from, self._wordless = max(self._listen_from, began), True
+        self._forget()
         if isinstance(settled, WorkFailed):
             settled = ListenerFault(str(settled))
         if asked.answer.done():

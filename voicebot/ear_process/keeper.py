@@ -106,7 +106,7 @@ class EarProcesses:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for process in (self._current, self._spare, self._loading):
+        for process in (self._current, self._spare):
             if process is not None:
                 process.lose("closed")
         await asyncio.gather(*self._burials, return_exceptions=True)
@@ -204,6 +204,9 @@ class EarProcesses:
         process = self._loading = EarProcess(started, self._on_lost)
         try:
             await process.load(self._opens, LOAD_S)
+        except BaseException:
+            process.lose()
+            raise
         finally:
             self._loading = None
         log.info(
