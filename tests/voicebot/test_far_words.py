@@ -18,7 +18,8 @@ from asr.service.hearing import Hearing
 from asr.urgency import Urgency
 from telephony.codecs import FRAME_SECONDS, Int16
 from telephony.resampling import StreamResampler
-from tests.voicebot.test_session import LoudIsVoice, noise
+from tests.voicebot.ear_doubles import LoudIsVoice
+from tests.voicebot.test_session import noise
 from voicebot.call.far_words import KEPT_S, LAST_S, SOUND_S, UNHEARD, FarWords, Spoken
 
 pytestmark = pytest.mark.leaping_time

@@ -22,6 +22,7 @@ from flows.actions import Route
 from flows.pending import HandoffState
 from flows.state import State
 from flows.surge import Decision, Destination, Mode, Reason
+from voicebot.ear_process.keeper import Counts as EarCounts
 from voicebot.loop_lag import Lag
 from voicebot.metrics.backlog import Backlog, Waiting
 from voicebot.metrics.instruments import Metrics
@@ -52,6 +53,7 @@ def measured() -> dict[str, set[str]]:
         states=(State(handoff=handoff),),
         transcriber=asdict(Counts()), modes={"12345": Mode.NORMAL}, traces={"sent": 1},
         bus=BusStanding(True, {"sent": 1, "lost": 0}, {"media": 2}),
+        listener=asdict(EarCounts()),
     )  # fmt: skip
     waiting = Backlog(dict.fromkeys(QUEUES, Waiting(0, 0.0)), {"refused": 0, "conflict": 0}, 0)
     found = dict(OF_PROMETHEUS)

@@ -43,6 +43,7 @@ from telephony.scripted_desk import (
     Wait,
 )
 from tests.flows.scripted_call import SCRIPTED_TRIAGE
+from tests.voicebot.ear_doubles import CountingStream, LoudIsVoice
 from voicebot.app import Service
 from voicebot.call.audio_library import AudioLibrary
 from voicebot.call.ears import Ears
@@ -71,46 +72,6 @@ def noise(seconds: float, amplitude: int, rate: int = 8000) -> Int16:
 
 OFFICER_SPEAKS = Say(noise(1.0, OFFICER))
 ANSWERS: tuple[Step, ...] = (Ring(), Wait(0.05), Answer(), OFFICER_SPEAKS)
-
-
-class LoudIsVoice:
-    """In place of Silero."""
-
-    def __init__(self) -> None:
-        self._left = np.zeros(0, np.int16)
-
-    def probabilities(self, pcm: Int16) -> list[tuple[float, int]]:
-        audio = np.concatenate([self._left, pcm])
-        whole = len(audio) // 512 * 512
-        self._left = audio[whole:]
-        windows = audio[:whole].reshape(-1, 512).astype(int)
-        return [(float(np.abs(window).max() > 500), 512) for window in windows]
-
-    async def close(self) -> None: ...
-
-
-class CountingStream:
-    """A syllable for each fifth of a second of sound."""
-
-    def __init__(self) -> None:
-        self._loud = 0
-
-    def feed(self, pcm: Any) -> None:
-        self._loud += int((np.abs(pcm) > 0.03).sum()) * 2
-
-    def hypothesis(self) -> Hypothesis | None:
-        return None
-
-    def decode(self, final: bool = False) -> Hypothesis:
-        return Hypothesis("counting", syllables=("ma1",) * (self._loud // 3200), final=final)
-
-    def finish(self) -> Hypothesis:
-        heard = self.decode(final=True)
-        self._loud = 0
-        return heard
-
-    def reset(self, *, keep_seconds: float = 0.0) -> None:
-        self._loud = 0
 
 
 class CountingListener:

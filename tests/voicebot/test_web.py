@@ -215,6 +215,7 @@ def test_health_says_how_things_are(client: TestClient, service: _Service) -> No
     answer = client.get("/health", headers=bearer(service, "media")).json()
     assert (answer["status"], answer["calls"]) == ("ok", 0)
     assert answer["transcriber"] == {"restarts": 1}
+    assert answer["listener"] == {"restarts": 2}
     assert answer["recognition"]["final"]["waiting"] == 0
     assert answer["recognition"]["partial_interval_s"] == 0.9
 

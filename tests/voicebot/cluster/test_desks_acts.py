@@ -20,11 +20,11 @@ from telephony.scripted import ScriptedLine
 from telephony.scripted_desk import Wait
 from tests.nats_server import NatsServer, nats_server  # noqa: F401 - fixture
 from tests.voicebot.cluster.desks_stage import Page, opened_page
+from tests.voicebot.ear_doubles import LoudIsVoice
 from tests.voicebot.test_session import (
     ANSWERS,
     POLICE,
     CountingListener,
-    LoudIsVoice,
     offered,
     scripted_engines,
 )

@@ -14,11 +14,11 @@ from flows.state import Phase
 from telephony.scripted import ScriptedLine
 from telephony.scripted_desk import Busy
 from tests.voicebot.cluster.two_services import on_postgresql
+from tests.voicebot.ear_doubles import LoudIsVoice
 from tests.voicebot.test_session import (
     POLICE,
     SEAT,
     CountingListener,
-    LoudIsVoice,
     Running,
     called,
     offered,
