@@ -78,7 +78,8 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def lost(ears: EarProcesses, processes: int) -> bool:
-    return ears.counts["restarts"] == processes
+    """So many, and since the last of them every call was heard."""
+    return ears.counts["restarts"] == processes and not any(ear.blamed for ear in ears._ears)
 
 
 class SaysFinished:
@@ -301,6 +302,26 @@ async def test_a_call_that_waited_long_for_a_process_is_heard_in_the_thread(
         await call.close()
         assert ears.counts["in_thread"] == 1
     assert call.events == await in_thread(tones, said, 1)
+
+
+async def test_a_call_at_whose_audio_the_only_process_was_lost_never_reaches_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "PATIENCE_S", 0.5)
+    poison = np.concatenate([tone(0.5, 4001), tone(0.1, POISON), tone(0.5, 4003), silence(0.6)])
+    instead: list[bool] = []
+
+    def senses(listens: bool) -> Senses:
+        instead.append(listens)
+        return tones() if listens else deaf()
+
+    async with processes(partial(opens_once, tmp_path), spare=False, instead=senses) as ears:
+        poisoned, other = Call(ears.ear()), Call(ears.ear())
+        await asyncio.gather(poisoned.hears(poison), other.hears(sentences(4002)[0]))
+        assert (ears.counts["failed"], ears.counts["in_thread"]) == (1, 1)
+    assert sorted(instead) == [False, True]
+    assert poisoned.failed() == [Ear.LISTENER]
+    assert other.finals() == [("t4002",) * 5]
 
 
 async def test_what_a_call_left_is_forgotten_and_its_end_disturbs_nobody() -> None:

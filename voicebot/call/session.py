@@ -216,7 +216,37 @@ class CallSession:
         structlog.contextvars.bind_contextvars(call_id=self._start.call_id)
         TRACE.set(self._trace)
         ears = self._ears = await self._open_ears()
-        self._recorder = CallRecorder(recording, self._line.rate, self.now)
+        try:
+            recorder = await self._begin(recording, kept_as)
+        except BaseException:
+            await ears.close()
+            raise
+        workers = [
+            asyncio.create_task(_kept_up(work))
+            for work in (
+                self._take_events,
+                self._preparer.run,
+                self._player.run,
+                self._intake.keep_time,
+                self._intake.feed,
+                recorder.run,
+                self._watch_time,
+            )
+        ]
+        try:
+            await self._ended.wait()
+        finally:
+            for task in workers:
+                task.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            await self._wind_up(ears, recorder)
+            self._meter.ended(self._state)
+            self._end_trace()
+            structlog.contextvars.unbind_contextvars("call_id")
+
+    async def _begin(self, recording: Path | None, kept_as: Path | None) -> CallRecorder:
+        """Clock, record and line begin; what there is no engine for is told."""
+        recorder = self._recorder = CallRecorder(recording, self._line.rate, self.now)
         self._began = time.monotonic()
         if self._trace is not None:
             self._trace.begin()
@@ -229,28 +259,7 @@ class CallSession:
         ):
             if engine is None:
                 self._post(ev.EngineFailed(0.0, ear, "not_installed"))
-        workers = [
-            asyncio.create_task(_kept_up(work))
-            for work in (
-                self._take_events,
-                self._preparer.run,
-                self._player.run,
-                self._intake.keep_time,
-                self._intake.feed,
-                self._recorder.run,
-                self._watch_time,
-            )
-        ]
-        try:
-            await self._ended.wait()
-        finally:
-            for task in workers:
-                task.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-            await self._wind_up(ears, self._recorder)
-            self._meter.ended(self._state)
-            self._end_trace()
-            structlog.contextvars.unbind_contextvars("call_id")
+        return recorder
 
     async def _wind_up(self, ears: Ears, recorder: CallRecorder) -> None:
         """Legs down, files closed, the record complete; whatever fails, the rest is done."""

@@ -1,7 +1,7 @@
 """Keeps an ear process at work: what is lost is replaced at once, and the calls go on in it.
 
-A process that is lost at one call's audio, and the next one at the same call's, is not asked a
-third time: that call goes on without its listener, for a crash must not reach this process.
+Where a process was lost at one call's audio, and the next one at the same call's, none is asked a
+third time, and this process never: the call goes on without its listener.
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ class EarProcesses:
         # Processes end with the thread that started them.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="ear-processes")
         self._counts = Counts()
-        self._ears: dict[ApartEar, None] = {}
-        """In order: what is told again is told again in it."""
+        self._ears: set[ApartEar] = set()
         self._current: EarProcess | None = None
         self._spare: EarProcess | None = None
         self._loading: EarProcess | None = None
@@ -95,8 +94,8 @@ class EarProcesses:
 
     def ear(self) -> CallerEar:
         """One caller's."""
-        ear = ApartEar(lambda ear: self._ears.pop(ear, None), self._move)
-        self._ears[ear] = None
+        ear = ApartEar(self._ears.discard, self._move)
+        self._ears.add(ear)
         self._place(ear)
         return ear
 
@@ -115,30 +114,39 @@ class EarProcesses:
     # ── where calls are heard ─────────────────────────────────────────────────────
 
     def _place(self, ear: ApartEar) -> None:
-        """As well as it can be now."""
-        if ear.blamed >= BLAMED:
-            self._counts.failed += 1
-            log.error("listener_given_up", processes=ear.blamed)
-            ear.deafen()
-            ear.place_in(ThreadPlace(self._instead(False), self._executor))
+        """In a process, or wait for one."""
+        if ear.blamed >= BLAMED or (self._missing and self._current is None):
+            self._move(ear)
         elif self._current is not None:
             ear.place_in(self._current.open())
-        elif self._missing:
-            self._move(ear)
 
     def _move(self, ear: ApartEar) -> bool:
-        """Into the thread; False: it is there."""
+        """Into the thread, but for the listener whose audio a process was lost at; False: it is
+        there."""
         if isinstance(ear.place, ThreadPlace):
             return False
         if ear.place is not None:
             ear.place.close()
-        self._counts.in_thread += 1
-        log.warning("ear_in_thread")
+        if ear.blamed:
+            self._counts.failed += 1
+            log.error("listener_given_up", processes=ear.blamed)
+            ear.deafen()
+        else:
+            self._counts.in_thread += 1
+            log.warning("ear_in_thread")
         ear.place_in(ThreadPlace(self._instead(ear.listens), self._executor))
         return True
 
-    def _without_place(self) -> list[ApartEar]:
-        return [ear for ear in self._ears if ear.place is None]
+    def _place_all(self, place: Callable[[ApartEar], object]) -> None:
+        """Those that have no place; last the one at whose audio a process was lost, which may not
+        have been its fault."""
+        waiting = [ear for ear in self._ears if ear.place is None]
+        for ear in sorted(waiting, key=lambda ear: ear.blamed):
+            try:
+                place(ear)
+            except Exception:
+                # One call's fault must not cost the others their ears.
+                log.exception("ear_not_placed")
 
     # ── processes ─────────────────────────────────────────────────────────────────
 
@@ -150,14 +158,12 @@ class EarProcesses:
         self._counts.timeouts += how.startswith("no answer")
         if process is self._current:
             self._current, self._spare = self._spare, None
-            self._waits_s = 0.0
             at_work = process.at_work
             for ear in self._ears:
                 if ear.place is not None and not isinstance(ear.place, ThreadPlace):
                     ear.blamed += ear.place is at_work
                     ear.place = None
-            for ear in self._without_place():
-                self._place(ear)
+            self._place_all(self._place)
         elif process is self._spare:
             self._spare = None
         self._bury(process, how)
@@ -186,8 +192,10 @@ class EarProcesses:
                 try:
                     process = await self._load()
                     pause, self._missing = PAUSE_S, False
-                except (NotLoaded, OSError) as error:
-                    log.error("ear_process_not_loaded", reason=str(error), again_in_s=pause)
+                except Exception as error:
+                    known = isinstance(error, NotLoaded | OSError)
+                    reason = str(error) if known else type(error).__name__
+                    log.error("ear_process_not_loaded", reason=reason, again_in_s=pause)
                     self._miss()
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_S)
@@ -221,8 +229,7 @@ class EarProcesses:
             return
         self._current = process
         self._tried.set()
-        for ear in self._without_place():
-            self._place(ear)
+        self._place_all(self._place)
 
     def _miss(self) -> None:
         """None can be had: until one can, calls are heard by the thread."""
@@ -230,8 +237,7 @@ class EarProcesses:
             return
         self._missing = True
         self._tried.set()
-        for ear in self._without_place():
-            self._move(ear)
+        self._place_all(self._move)
 
     async def _watch(self) -> None:
         while True:
@@ -239,10 +245,6 @@ class EarProcesses:
             for process in (self._current, self._spare):
                 if process is not None:
                     process.watch(WATCH_S)
-            if self._current is None and self._without_place():
-                self._waits_s += WATCH_S
-                if self._waits_s >= PATIENCE_S:
-                    for ear in self._without_place():
-                        self._move(ear)
-            else:
-                self._waits_s = 0.0
+            self._waits_s = 0.0 if self._current is not None else self._waits_s + WATCH_S
+            if self._waits_s >= PATIENCE_S:
+                self._place_all(self._move)
