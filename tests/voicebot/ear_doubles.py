@@ -106,7 +106,11 @@ class Tones:
         pcm = np.rint(np.concatenate([*self._pcm, np.zeros(0, np.float32)]) * 32768)
         edges = np.flatnonzero(np.diff(pcm, prepend=0, append=0))
         words = [
-            Word(f"t{int(pcm[at])}", round((self._began + at) / RATE, 3), 0.0)
+            Word(
+                f"t{int(pcm[at])}",
+                round((self._began + at) / RATE, 3),
+                round((self._began + at + SYLLABLE) / RATE, 3),
+            )
             for first, after in pairwise(edges)
             if pcm[first]
             for at in range(first, after - SYLLABLE + 1, SYLLABLE)

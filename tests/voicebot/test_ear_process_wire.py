@@ -27,7 +27,12 @@ from voicebot.ear_process.wire import (
 
 SECONDS = st.floats(0, 1e5)
 SYLLABLE = st.text("abcdefghijklmnopqrstuvwxyzü12345", min_size=1, max_size=7)
-LISTENED = st.builds(Listened, st.lists(SYLLABLE, max_size=150).map(tuple), SECONDS)
+LISTENED = st.builds(
+    Listened,
+    st.lists(SYLLABLE, max_size=150).map(tuple),
+    SECONDS,
+    st.lists(SECONDS, max_size=150).map(tuple),
+)
 MARK = st.builds(Mark, st.sampled_from(Kind), st.floats(0.5, 1), SECONDS, SECONDS)
 SENSED = st.builds(
     Sensed,

@@ -20,11 +20,12 @@ class ListenerFault(Exception):
 
 
 class Listened(NamedTuple):
-    """The listener's syllables of the present utterance, which began at `start`, seconds of the
-    audio that was given."""
+    """The listener's syllables of the present utterance. It began at `start`, and each of them was
+    over at one of `ends`: seconds of the audio that was given."""
 
     syllables: tuple[str, ...]
     start: float
+    ends: tuple[float, ...] = ()
 
 
 class Sensed(NamedTuple):
@@ -113,7 +114,7 @@ class Senses:
 
 
 def _listened(heard: Hypothesis) -> Listened:
-    return Listened(heard.syllables, heard.start)
+    return Listened(heard.syllables, heard.start, tuple(word.end for word in heard.words))
 
 
 class ThreadEar:

@@ -1,12 +1,14 @@
 """One caller's ear in a place that may be lost (`voicebot.call.caller_ear.CallerEar`).
 
-Kept here is what another place must hear to go on: the audio of the present utterance, a second
-before it for the voice detector, and what was asked and not answered.
+Kept here is what another place must hear to go on: the newest audio of the present utterance, a
+second before it for the voice detector, and what was asked and not answered. Older words of the
+utterance are not heard again, for twenty calls would wait for that: they are put before the new.
 """
 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,10 +23,12 @@ from voicebot.ear_process.place import Place, WorkFailed
 
 WARM = RATE
 """Samples before the utterance: the voice detector's memory."""
-WORDLESS = 3 * RATE
+WORDLESS = 2 * RATE
 """Samples of an utterance without words so far: they come up to a second late."""
+AGAIN = 3 * RATE
+"""Samples of an utterance that are heard again; words that were over before stand."""
 LONGEST = 30 * RATE
-"""Samples of an utterance; of a longer one a place that is lost takes the beginning with it."""
+"""Samples of an utterance that are kept."""
 INSIDE = RATE // 2
 """Samples that the listener's encoder still holds where an utterance is cut."""
 PIECE = RATE
@@ -33,6 +37,9 @@ PIECE = RATE
 
 BLOCK = 4096 / RATE
 """Seconds of audio at which distress is looked for at once: where those begin differs by place."""
+
+
+_NOTHING = Listened((), 0.0)
 
 
 @dataclass(slots=True)
@@ -78,7 +85,8 @@ class ApartEar:
         self._asked: deque[_Heard | _Settled] = deque()
         self._listen_from = 0
         """Sample at which the present utterance begins, as far as it is kept."""
-        self._wordless = True
+        self._known = self._standing = _NOTHING
+        """Words of the present utterance; those of them that no place is told the audio of."""
         self._fault: ListenerFault | None = None
         """Yet to be told."""
         self._judged = self._window = 0
@@ -129,11 +137,15 @@ class ApartEar:
     def place_in(self, place: Place) -> None:
         """Another place goes on: it is told what it has to know, and asked what is open."""
         self.place = place
+        self._stand()
+        begin = max(self._first, min(self._listen_from, self._answered - WARM))
         # The voice detector's windows go on where they were, so that each sample is judged once.
-        pad = (self._first - self._judged) % self._window if self._window else 0
-        self._base = self._here_judged = self._first - pad
-        self._listen_base, self._early = self._listen_from, ()
+        begin -= (begin - self._judged) % self._window if self._window else 0
+        pad = max(0, self._first - begin)
         audio = np.concatenate([np.zeros(pad, np.int16), *self._audio])
+        audio = audio[begin + pad - self._first :]
+        self._base = self._here_judged = begin
+        self._listen_base, self._early = self._listen_from, ()
         at = self._base
         while at < self._answered:
             heard = at >= self._listen_from
@@ -147,6 +159,14 @@ class ApartEar:
             else:
                 piece = audio[asked.since - self._base : asked.until - self._base]
                 place.hear(piece, self.listens, self._sensed)
+
+    def _stand(self) -> None:
+        """Words that were over long ago need not be heard again."""
+        syllables, start, ends = self._known
+        over = bisect_right(ends, (self._answered - AGAIN) / RATE)
+        self._standing = Listened(syllables[:over], start, ends[:over])
+        if over:
+            self._listen_from = max(self._listen_from, round(ends[over - 1] * RATE))
 
     def deafen(self) -> None:
         """From now on without the listener, wherever it is placed."""
@@ -189,8 +209,7 @@ class ApartEar:
         if marks or self._early:
             marks, self._early = (*self._early, *self._moved(marks)), ()
         if isinstance(listened, Listened):
-            self._wordless = not listened.syllables
-            listened = self._of_call(listened)
+            listened = self._known = self._of_call(listened)
         elif listened is not None:
             self.listens = False
         if self._fault is not None:
@@ -215,22 +234,33 @@ class ApartEar:
         asked = self._asked.popleft()
         assert isinstance(asked, _Settled)
         began = asked.until - INSIDE if asked.cut else asked.until
-        self._listen_from, self._wordless = max(self._listen_from, began), True
-        self._forget()
         if isinstance(settled, WorkFailed):
             settled = ListenerFault(str(settled))
+        elif isinstance(settled, Listened):
+            settled = self._of_call(settled)
+        self._listen_from = max(self._listen_from, began)
+        self._known = self._standing = _NOTHING
+        self._forget()
         if asked.answer.done():
             return
         if isinstance(settled, ListenerFault):
             self.listens = False
             asked.answer.set_exception(settled)
         else:
-            asked.answer.set_result(self._of_call(settled))
+            asked.answer.set_result(settled)
 
     def _of_call(self, listened: Listened) -> Listened:
         if not self._listen_base:
             return listened
-        return listened._replace(start=round(listened.start + self._listen_base / RATE, 3))
+        by = self._listen_base / RATE
+        syllables, start, ends = self._standing
+        if not syllables:
+            start = round(listened.start + by, 3)
+        return Listened(
+            (*syllables, *listened.syllables),
+            start,
+            (*ends, *(round(end + by, 3) for end in listened.ends)),
+        )
 
     def _moved(self, marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
         by = self._base / RATE
@@ -240,7 +270,7 @@ class ApartEar:
 
     def _forget(self) -> None:
         """What no place needs to be told any more."""
-        longest = WORDLESS if self._wordless else LONGEST
+        longest = LONGEST if self._known.syllables else WORDLESS
         self._listen_from = max(self._listen_from, self._answered - longest)
         kept = min(self._listen_from, self._answered - WARM)
         while self._audio and self._first + len(self._audio[0]) <= kept:

@@ -23,7 +23,8 @@ _KIND = struct.Struct("<BI")
 _SENSED = struct.Struct("<HHB")
 """Frames, bytes of marks, what there is of the listener."""
 _FRAME = struct.Struct("<dH")
-_START = struct.Struct("<d")
+_LISTENED = struct.Struct("<dH")
+"""Start, and how many ends follow."""
 
 
 class Ask(IntEnum):
@@ -173,8 +174,10 @@ def _mark(kind: str, confidence: float, start: float, end: float) -> Mark:
 
 
 def pack_listened(listened: Listened) -> bytes:
-    """Syllables and their start; a syllable holds no space."""
-    return _START.pack(listened.start) + " ".join(listened.syllables).encode()
+    """Start, ends, syllables; a syllable holds no space."""
+    syllables, start, ends = listened
+    head = _LISTENED.pack(start, len(ends)) + struct.pack(f"<{len(ends)}d", *ends)
+    return head + " ".join(syllables).encode()
 
 
 def unpack_listened(content: bytes) -> Listened:
@@ -183,10 +186,12 @@ def unpack_listened(content: bytes) -> Listened:
     Raises:
         Nonsense: they are none.
     """
-    if len(content) < _START.size:
-        raise Nonsense("no start")
-    (start,) = _START.unpack_from(content)
-    return Listened(tuple(text(content[_START.size :]).split()), start)
+    try:
+        start, count = _LISTENED.unpack_from(content)
+        ends = struct.unpack_from(f"<{count}d", content, _LISTENED.size)
+    except struct.error:
+        raise Nonsense("syllables are not told like this") from None
+    return Listened(tuple(text(content[_LISTENED.size + 8 * count :]).split()), start, ends)
 
 
 def text(content: bytes) -> str:
