@@ -15,7 +15,7 @@ from telephony.codecs import Int16
 from tests.asr.distress_sounds import wailing
 from tests.voicebot.ear_doubles import RATE, WINDOW, Loudness, Tones, silence, tone
 from voicebot.call.caller_ear import Listened, ListenerFault, Senses
-from voicebot.ear_process.ear import AGAIN, LONGEST, ApartEar
+from voicebot.ear_process.ear import AGAIN, CONTEXT, LONGEST, ApartEar
 from voicebot.ear_process.place import OnSensed, OnSettled, WorkFailed
 
 
@@ -194,7 +194,7 @@ async def test_words_of_long_ago_stand_and_are_not_heard_again() -> None:
         caller.take()
     for _ in range(2):
         caller.moves()
-        assert sum(samples for samples, _ in caller.desk.heard) <= AGAIN + 2 * RATE
+        assert sum(samples for samples, _ in caller.desk.heard) <= AGAIN + CONTEXT + RATE
         caller.gives(tone(1.0, 200))
         caller.take()
     assert caller.partials[-1].syllables == ("t100",) * 225 + ("t200",) * 10

@@ -25,8 +25,12 @@ WARM = RATE
 """Samples before the utterance: the voice detector's memory."""
 WORDLESS = 2 * RATE
 """Samples of an utterance without words so far: they come up to a second late."""
-AGAIN = 3 * RATE
-"""Samples of an utterance that are heard again; words that were over before stand."""
+AGAIN = round(1.5 * RATE)
+"""Newest samples of an utterance; words that were over before them stand."""
+CONTEXT = RATE
+"""Samples before those that the listener hears again as well: it needs to know what was before."""
+ALIKE = 0.1
+"""Seconds by which the same syllable may end later when it is heard again."""
 LONGEST = 30 * RATE
 """Samples of an utterance that are kept."""
 INSIDE = RATE // 2
@@ -166,7 +170,8 @@ class ApartEar:
         over = bisect_right(ends, (self._answered - AGAIN) / RATE)
         self._standing = Listened(syllables[:over], start, ends[:over])
         if over:
-            self._listen_from = max(self._listen_from, round(ends[over - 1] * RATE))
+            since = round(ends[over - 1] * RATE) - CONTEXT
+            self._listen_from = max(self._listen_from, since)
 
     def deafen(self) -> None:
         """From now on without the listener, wherever it is placed."""
@@ -253,14 +258,12 @@ class ApartEar:
         if not self._listen_base:
             return listened
         by = self._listen_base / RATE
-        syllables, start, ends = self._standing
-        if not syllables:
-            start = round(listened.start + by, 3)
-        return Listened(
-            (*syllables, *listened.syllables),
-            start,
-            (*ends, *(round(end + by, 3) for end in listened.ends)),
-        )
+        ends = tuple(round(end + by, 3) for end in listened.ends)
+        if not self._standing.syllables:
+            return Listened(listened.syllables, round(listened.start + by, 3), ends)
+        syllables, start, over = self._standing
+        known = bisect_right(ends, over[-1] + ALIKE)
+        return Listened((*syllables, *listened.syllables[known:]), start, (*over, *ends[known:]))
 
     def _moved(self, marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
         by = self._base / RATE

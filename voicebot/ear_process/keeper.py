@@ -7,6 +7,7 @@ third time, and this process never: the call goes on without its listener.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,6 +22,8 @@ from voicebot.ear_process.process import EarProcess, NotLoaded, Opens, start
 log = structlog.get_logger()
 
 LOAD_S = 60.0
+CATCH_UP_S = 3.0
+"""The next spare process loads so long after a loss: until then calls hear again what they had."""
 WATCH_S = 0.25
 PATIENCE_S = 3.0
 """A call waits so long for a process; then a thread hears it. `voicebot.call.intake` keeps 5 s."""
@@ -188,6 +191,9 @@ class EarProcesses:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            if self._current is not None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wanted.wait(), CATCH_UP_S)
             while self._current is None or (self._keep_spare and self._spare is None):
                 try:
                     process = await self._load()
