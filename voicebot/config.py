@@ -222,7 +222,7 @@ class Asr(Section):
     """Then it is replaced between two utterances."""
     process_growth_mb: int = Field(512, ge=64)
     """The same once it has grown so far beyond its loaded model, MB."""
-    listener_process: bool = True
+    listener_process: bool = False
     """Callers' listeners and voice detection in a process of their own: one that crashes or hangs
     costs no call, and the service has its interpreter to itself."""
     listener_process_spare: bool = True
