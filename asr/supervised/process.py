@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
-import signal
 import socket
 import subprocess
-import sys
 import time
 import weakref
 from collections import deque
@@ -21,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from asr import errors
 from asr.errors import DecodeFailed, EngineError, EngineLost
 from asr.hypothesis import Capabilities, Hypothesis, Pcm, Recognizer
+from asr.supervised import child
 from asr.supervised.wear import Limits, Wear
 from asr.supervised.wire import Wire, pack
 
@@ -72,15 +70,7 @@ class EngineProcess:
     def __init__(self, opens: Opens, limits: Limits, niceness: int) -> None:
         self._limits = limits
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [
-                    sys.executable, "-m", "asr.supervised.program",
-                    str(theirs.fileno()), str(os.getpid()),
-                ],
-                pass_fds=(theirs.fileno(),), env=child_environment(),
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+        self._process = child.start("asr.supervised.program", theirs)
         self._wire = Wire(ours)
         weakref.finalize(self, self._wire.close)
         self._first = ({"niceness": niceness}, pickle.dumps(opens))
@@ -109,11 +99,7 @@ class EngineProcess:
     @property
     def resident_bytes(self) -> int:
         """Memory in use; 0 where it cannot be known."""
-        try:
-            with open(f"/proc/{self.pid}/statm") as file:
-                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, IndexError):
-            return 0
+        return child.resident_bytes(self.pid)
 
     @property
     def wear(self) -> Wear:
@@ -208,21 +194,7 @@ class EngineProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
         self.kill()
-        code = self._process.returncode
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-
-def child_environment() -> dict[str, str]:
-    """It imports what we can import. For heaps and waiting threads see `mallopt(3)`, OpenMP: with
-    more heaps decodes of changing lengths leave holes in each; threads that spin while they wait
-    make a decode beside busy processes ten times slower. OpenBLAS's always spin."""
-    return {
-        "MALLOC_ARENA_MAX": "2",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "OPENBLAS_NUM_THREADS": "1",
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
-    }
+        return child.how_it_ended(self._process.returncode)
 
 
 def _as_here(answer: dict[str, Any]) -> EngineError:

@@ -8,10 +8,8 @@ group: a service that was told to stop still finishes its calls. It writes nothi
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import pickle
-import signal
 import socket
 import sys
 import time
@@ -20,29 +18,19 @@ from typing import Any
 
 from asr.errors import AsrError
 from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
+from asr.supervised.child import begin
 from asr.supervised.wire import Wire, unpack
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main(number: int, parent: int) -> None:
     """Load what the first message says, then answer one request after the other."""
-    for ignored in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ignored, signal.SIG_IGN)
-    if not end_with(parent):
+    if not begin(parent):
         return
     wire = Wire(socket.socket(fileno=number))
     with contextlib.suppress(OSError):  # nobody is there any more
         engine = _load(wire)
         if engine is not None:
             _answer_all(wire, engine)
-
-
-def end_with(parent: int) -> bool:
-    """False if it is gone already."""
-    with contextlib.suppress(OSError, AttributeError):  # Linux alone has it
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    return os.getppid() == parent
 
 
 def _load(wire: Wire) -> Recognizer | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 from asr.hypothesis import Capabilities, Hypothesis, Pcm, Recognizer, RecognizerStream
 from asr.streaming import ChunkedStream
 
+ROOT = Path(__file__).resolve().parents[2]
 _GROWTH: list[bytes] = []
 
 
@@ -131,6 +134,22 @@ def until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.02)
+
+
+def parent_of_processes(code: str) -> tuple[subprocess.Popen[bytes], list[int]]:
+    """A Python process of this code, and its processes' pids, which it prints on one line."""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert parent.stdout is not None
+    with parent.stdout:
+        for line in parent.stdout:  # after what is logged
+            if line.split()[0].isdigit():
+                break
+    return parent, [int(pid) for pid in line.split()]
 
 
 def running(pid: int) -> bool:

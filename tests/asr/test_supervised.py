@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -23,9 +21,17 @@ from asr.supervised.transcriber import SupervisedTranscriber
 from asr.supervised.wear import Limits
 from asr.vosk_engine import VoskTranscriber
 from asr.whisper import WhisperTranscriber
-from tests.asr.supervised_doubles import Faults, Letters, faulty, running, second, sighing, until
+from tests.asr.supervised_doubles import (
+    Faults,
+    Letters,
+    faulty,
+    parent_of_processes,
+    running,
+    second,
+    sighing,
+    until,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
 HANGING_S = 5.0
 """A decode of letters takes a millisecond, of a process that never gets a processor more."""
 
@@ -251,18 +257,7 @@ signal.pause()
 
 
 def test_the_processes_end_with_their_parent_however_that_ends() -> None:
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert parent.stdout is not None
-    with parent.stdout:
-        for line in parent.stdout:  # after what is logged
-            if line.split()[0].isdigit():
-                break
-    pids = [int(pid) for pid in line.split()]
+    parent, pids = parent_of_processes(PARENT)
     assert all(running(pid) for pid in pids)
     parent.kill()
     parent.wait()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -24,7 +22,7 @@ from asr.listener import Listener
 from asr.pool import DecodePool
 from flows.events import CallerSpeaking, Ear, EngineFailed, Event, Heard, TurnEnded
 from telephony.codecs import Int16
-from tests.asr.supervised_doubles import Faults, running
+from tests.asr.supervised_doubles import Faults, parent_of_processes, running
 from tests.voicebot.ear_doubles import (
     POISON,
     deaf,
@@ -46,7 +44,6 @@ from voicebot.ear_process.keeper import EarProcesses
 from voicebot.ear_process.process import Opens
 from voicebot.ear_process.senses import open_senses
 
-ROOT = Path(__file__).resolve().parents[2]
 FRAME = RATE // 50
 
 
@@ -359,18 +356,7 @@ asyncio.run(main())
 
 
 async def test_the_processes_end_with_their_parent_however_that_ends() -> None:
-    parent = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-c", PARENT],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert parent.stdout is not None
-    with parent.stdout:
-        for line in parent.stdout:  # after what is logged
-            if line.split()[0].isdigit():
-                break
-    pids = [int(pid) for pid in line.split()]
+    parent, pids = parent_of_processes(PARENT)
     assert all(running(pid) for pid in pids)
     parent.kill()
     parent.wait()

@@ -6,15 +6,13 @@ import asyncio
 import contextlib
 import os
 import pickle
-import signal
 import socket
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from asr.supervised.process import child_environment
+from asr.supervised import child
 from telephony.codecs import Int16
 from voicebot.call.caller_ear import Listened, ListenerFault, Senses
 from voicebot.ear_process.board import Board
@@ -57,15 +55,7 @@ def start() -> Started:
     ours, theirs = socket.socketpair()
     file = Board.new_file()
     try:
-        with theirs:
-            process = subprocess.Popen(  # noqa: S603 - our own program
-                [
-                    sys.executable, "-m", "voicebot.ear_process.program",
-                    str(theirs.fileno()), str(file), str(os.getpid()),
-                ],
-                pass_fds=(theirs.fileno(), file), env=child_environment(),
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+        process = child.start("voicebot.ear_process.program", theirs, file)
         return Started(process, ours, Board(file))
     except BaseException:
         ours.close()
@@ -102,11 +92,7 @@ class EarProcess(asyncio.BufferedProtocol):
     @property
     def resident_bytes(self) -> int:
         """Memory in use; 0 where it cannot be known."""
-        try:
-            with open(f"/proc/{self.pid}/statm") as file:
-                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, IndexError):
-            return 0
+        return child.resident_bytes(self.pid)
 
     async def load(self, opens: Opens, seconds: float) -> None:
         """Wait for its models.
@@ -159,10 +145,9 @@ class EarProcess(asyncio.BufferedProtocol):
     def buried(self) -> str:
         """Waits for its end: how it ended. Blocks, for a moment."""
         try:
-            code = self._process.wait(1.0)
+            return child.how_it_ended(self._process.wait(1.0))
         except subprocess.TimeoutExpired:
             return "does not end"
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
     # ── does it hang? ─────────────────────────────────────────────────────────────
 

@@ -1,6 +1,6 @@
 """The ear process: ``python -m voicebot.ear_process.program SOCKET BOARD PARENT``.
 
-It ends with its parent, at once and in the middle of anything (`asr.supervised.program.end_with`),
+It ends with its parent, at once and in the middle of anything (`asr.supervised.child.begin`),
 and by nothing that is sent to the parent's whole group: a service that was told to stop still
 finishes its calls. It writes nothing anywhere.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import signal
 import socket
 import sys
 import time
@@ -20,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 
 from asr.errors import AsrError
-from asr.supervised.program import end_with
+from asr.supervised.child import begin
 from voicebot.call.caller_ear import Listened, ListenerFault, Senses
 from voicebot.ear_process.board import Board
 from voicebot.ear_process.wire import Ask, Inbox, Tell, message, pack_listened, pack_sensed
@@ -34,9 +33,7 @@ Work = tuple[int, bytes]
 
 def main(number: int, board: int, parent: int) -> None:
     """Load what the first message says, then hear."""
-    for ignored in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ignored, signal.SIG_IGN)
-    if not end_with(parent):
+    if not begin(parent):
         return
     with contextlib.suppress(OSError):  # nobody is there any more
         _Process(socket.socket(fileno=number), Board(board)).run()
