@@ -32,6 +32,11 @@ def _simplifier() -> Any:
     return opencc.OpenCC("t2s")
 
 
+def whole(text: str) -> str:
+    """Without lone surrogates, which no message can hold: ? stands there."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def simplify(text: str) -> str:
     """Traditional characters → simplified (OpenCC t2s)."""
     return str(_simplifier().convert(text))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, Protocol
 
+from asr.cleaning import whole
 from asr.errors import RemoteProtocolBroken
 from asr.hypothesis import Capabilities, Word
 
@@ -129,7 +130,7 @@ def text_of(answer: dict[str, Any], key: str) -> str:
     value = answer.get(key, "")
     if not isinstance(value, str):
         raise RemoteProtocolBroken(f"The speech server sent a {key!r} that is no text.")
-    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    return whole(value)
 
 
 def seconds(value: Any) -> float:

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from asr.cleaning import whole
 from asr.service.errors import BAD_DATA, StreamError
 from asr.service.hearing import Reading
 from asr.service.wire import Encoding
@@ -182,8 +183,7 @@ def _bad(reason: str) -> StreamError:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    text = text.encode("utf-8", "replace").decode()  # half a character cannot be sent back
+    text = whole(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
