@@ -83,9 +83,7 @@ def give_out(
     given = []
     for call, wanted in groupby(wishes, key=lambda wish: wish.call):
         for destination, idle in ((wish.destination, wish.idle) for wish in wanted):
-            if not free.get(destination) or not refused.isdisjoint(
-                {(destination, idle), (destination, True)}
-            ):
+            if not free.get(destination) or {(destination, idle), (destination, True)} & refused:
                 continue
             count = lines[destination]
             sure = _take(session, run, taking, call, destination, count, waits=True)

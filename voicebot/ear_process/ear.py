@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -44,6 +45,7 @@ BLOCK = 4096 / RATE
 
 
 _NOTHING = Listened((), 0.0)
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -179,8 +181,7 @@ class ApartEar:
         for asked in list(self._asked):
             if isinstance(asked, _Settled):
                 self._asked.remove(asked)
-                if not asked.answer.done():
-                    asked.answer.set_exception(self._fault)
+                _tell(asked.answer, self._fault)
 
     # ── answers ───────────────────────────────────────────────────────────────────
 
@@ -196,12 +197,7 @@ class ApartEar:
             self.blamed = 0
             sensed = self._in_call(sensed)
         self._forget()
-        if asked.answer.done():  # nobody waits any more
-            return
-        if isinstance(sensed, WorkFailed):
-            asked.answer.set_exception(sensed)
-        else:
-            asked.answer.set_result(sensed)
+        _tell(asked.answer, sensed)
 
     def _in_call(self, sensed: Sensed) -> Sensed:
         """With the call's times, and without what was known already."""
@@ -246,13 +242,9 @@ class ApartEar:
         self._listen_from = max(self._listen_from, began)
         self._known = self._standing = _NOTHING
         self._forget()
-        if asked.answer.done():
-            return
-        if isinstance(settled, ListenerFault):
+        if isinstance(settled, ListenerFault) and not asked.answer.done():
             self.listens = False
-            asked.answer.set_exception(settled)
-        else:
-            asked.answer.set_result(settled)
+        _tell(asked.answer, settled)
 
     def _of_call(self, listened: Listened) -> Listened:
         if not self._listen_base:
@@ -278,3 +270,12 @@ class ApartEar:
         kept = min(self._listen_from, self._answered - WARM)
         while self._audio and self._first + len(self._audio[0]) <= kept:
             self._first += len(self._audio.popleft())
+
+
+def _tell(waiting: asyncio.Future[T], answer: T | Exception) -> None:
+    if waiting.done():  # nobody waits any more
+        return
+    if isinstance(answer, Exception):
+        waiting.set_exception(answer)
+    else:
+        waiting.set_result(answer)

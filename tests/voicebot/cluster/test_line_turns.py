@@ -161,18 +161,23 @@ def test_as_many_calls_get_through_as_there_are_lines_whichever_node_has_them(
     assert b.asks("4", PROVINCE), "the province has lines of its own"
 
 
+def ask_at_once(threads: ThreadPoolExecutor, number: str, *nodes: Node) -> list[bool]:
+    """Whether each node got a line for a call of its own; as many threads as nodes."""
+    together = Barrier(len(nodes))
+
+    def ask(node: Node) -> bool:
+        together.wait(10)
+        return node.asks(node.run + number)
+
+    return list(threads.map(ask, nodes))
+
+
 def test_of_two_nodes_that_ask_at_one_moment_one_gets_the_last_line(engine: Engine) -> None:
     a, b = two(engine)
     with ThreadPoolExecutor(2) as threads:
         for number in range(30):
-            together = Barrier(2)
-
-            def ask(node: Node, call: str, together: Barrier = together) -> bool:
-                together.wait(10)
-                return node.asks(call)
-
-            asked = [threads.submit(ask, node, f"{node.run}{number}") for node in (a, b)]
-            assert sorted(each.result() for each in asked) == [False, True]
+            asked = ask_at_once(threads, str(number), a, b)
+            assert sorted(asked) == [False, True]
             for node in (a, b):
                 node.taken.clear()
                 node.tells()
@@ -183,14 +188,8 @@ def test_two_nodes_that_ask_at_one_moment_get_two_lines(engine: Engine) -> None:
     a, b = two(engine, local=2)
     with ThreadPoolExecutor(2) as threads:
         for number in range(30):
-            together = Barrier(2)
-
-            def ask(node: Node, call: str, together: Barrier = together) -> bool:
-                together.wait(10)
-                return node.asks(call)
-
-            asked = [threads.submit(ask, node, f"{node.run}{number}") for node in (a, b)]
-            assert [each.result() for each in asked] == [True, True]
+            asked = ask_at_once(threads, str(number), a, b)
+            assert asked == [True, True]
             for node in (a, b):
                 node.taken.clear()
                 node.tells()

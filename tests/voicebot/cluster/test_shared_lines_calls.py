@@ -11,22 +11,16 @@ from types import SimpleNamespace
 import pytest
 
 from flows.state import Phase
-from telephony.scripted import ScriptedLine
-from telephony.scripted_desk import Busy
 from tests.voicebot.cluster.two_services import on_postgresql
 from tests.voicebot.ear_doubles import LoudIsVoice
 from tests.voicebot.test_session import (
     POLICE,
-    SEAT,
     CountingListener,
-    Running,
-    called,
-    offered,
     scripted_engines,
     serving,
     until,
 )
-from tests.voicebot.test_waiting_lines import TALKS_A_WHILE
+from tests.voicebot.test_waiting_lines import in_danger
 from voicebot.app import Service
 from voicebot.cluster import shared_lines
 from voicebot.config import Settings, load_settings
@@ -77,14 +71,6 @@ async def services(
         a, b = made
         await until(lambda: a.shared_lines.in_touch and b.shared_lines.in_touch)  # type: ignore[union-attr]
         yield a, b
-
-
-async def in_danger(service: Service, number: int, words: str) -> Running:
-    line = ScriptedLine(offered(f"c-{number}", caller=f"1380013800{number}"))
-    line.desks |= {POLICE: TALKS_A_WHILE, SEAT: (Busy(),)}
-    call = await called(service, line)
-    call.says(words)
-    return call
 
 
 async def test_one_line_is_one_callers_and_then_the_riskiest_of_both_nodes(
