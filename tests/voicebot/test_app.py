@@ -50,6 +50,8 @@ class Engines:
     triage = None
     prompts: ClassVar[dict[str, Any]] = {}
     library: Any = None
+    listener: Any = None
+    ear_processes: Any = None
 
     def __init__(self) -> None:
         self.pool = DecodePool(ThreadPoolExecutor(1))
