@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# As `prepare_threads` does: threads that wait must not spin where other tests compute. numpy's
+# libraries read it when they are loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # A machine that stalls for a moment is no fault of what is tested.
 settings.register_profile(
     "any machine",
