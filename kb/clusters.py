@@ -61,15 +61,15 @@ def cluster(
 
 def _groups(rows: Any) -> list[int]:
     """The group of each row, of which the first are the most frequent."""
-    from sklearn.cluster import AgglomerativeClustering
+    # Half the memory of scikit-learn's own of it, which a service would keep.
+    from scipy.cluster.hierarchy import fcluster, linkage  # type: ignore[import-untyped]
 
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
     if len(rows) == 1:
         return [0]
     head = rows[:MOST_TOGETHER]
-    labels = AgglomerativeClustering(
-        n_clusters=None, metric="cosine", linkage="average", distance_threshold=APART
-    ).fit_predict(head)
+    tree = linkage(head, method="average", metric="cosine")
+    labels = fcluster(tree, APART, criterion="distance") - 1
     groups = [int(label) for label in labels]
     if len(rows) > len(head):
         means = np.stack([head[labels == label].mean(axis=0) for label in range(max(groups) + 1)])

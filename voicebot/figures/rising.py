@@ -69,15 +69,16 @@ def mean(past: Sequence[int]) -> float:
 
 
 def chance(count: int, past: Sequence[int]) -> float:
-    """The probability of `count` calls or more on a day like those of `past`, at least two."""
-    from scipy.stats import nbinom  # type: ignore[import-untyped]
+    """The probability of `count` calls (1 …) or more on a day like those of `past`, two or more."""
+    from scipy.special import betainc  # type: ignore[import-untyped]
 
     expected, days = mean(past), len(past)
     error = math.sqrt(2 / (days - 1))
     spread = max(1.0, dispersion(past) * (1 + _ERRORS * error))
     variance = spread * expected * (1 + 1 / days)
     size = expected**2 / (variance - expected)
-    return float(nbinom.sf(count - 1, size, expected / variance))
+    # The upper tail of the negative binomial, without the 70 MB of scipy.stats.
+    return float(betainc(count, size, 1 - expected / variance))
 
 
 def dispersion(past: Sequence[int]) -> float:
