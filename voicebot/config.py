@@ -222,9 +222,10 @@ class Asr(Section):
     """Then it is replaced between two utterances."""
     process_growth_mb: int = Field(512, ge=64)
     """The same once it has grown so far beyond its loaded model, MB."""
-    listener_process: bool = False
+    listener_process: bool = True
     """Callers' listeners and voice detection in a process of their own: one that crashes or hangs
-    costs no call, and the service has its interpreter to itself."""
+    costs no call, and the service has its interpreter to itself. Where none can be had, and without
+    this, they are in a thread of the service."""
     listener_process_spare: bool = True
     """One more loaded beside it, so that a loss costs no loading: 2 to 5 s under load."""
 
