@@ -2,7 +2,8 @@
 
 It ends with its parent, at once and in the middle of a decode too (PR_SET_PDEATHSIG; elsewhere than
 on Linux when it next looks at its socket), and by nothing else that is sent to the parent's whole
-group: a service that was told to stop still finishes its calls. It writes nothing anywhere.
+group: a service that was told to stop still finishes its calls. Once it has loaded it writes
+nothing anywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from asr.errors import AsrError
 from asr.hypothesis import Hypothesis, Recognizer, RecognizerStream
-from asr.supervised.child import begin
+from asr.supervised.child import be_silent, begin
 from asr.supervised.wire import Wire, unpack
 
 
@@ -44,6 +45,7 @@ def _load(wire: Wire) -> Recognizer | None:
         wire.send({"id": 0, "error": type(error).__name__, "message": message})
         return None
     seconds = round(time.monotonic() - began, 2)
+    be_silent()
     capabilities = asdict(engine.capabilities)
     wire.send({"id": 0, "name": engine.name, "capabilities": capabilities, "seconds": seconds})
     return engine

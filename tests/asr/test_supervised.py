@@ -237,7 +237,7 @@ def test_a_closed_engine_says_so(supervised: Open) -> None:
 
 def test_the_signals_that_stop_a_service_do_not_stop_its_engine(supervised: Open) -> None:
     engine = supervised(spare=False)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(engine.pids[0], number)
     assert engine.transcribe(second("a")).text == "a"
     assert engine.counts["restarts"] == 0

@@ -116,6 +116,13 @@ def test_no_unit_promises_systemd_a_sign_of_life_that_nothing_sends(name: str) -
     assert service["Type"] in (["exec"], ["oneshot"])
 
 
+@pytest.mark.parametrize("name", ("voicebot.service", "voicebot@.service", "voicebot-asr.service"))
+def test_a_lost_engine_costs_neither_the_service_nor_a_core_with_callers_words(name: str) -> None:
+    service = unit(name)["Service"]
+    assert service["OOMPolicy"] == ["continue"]
+    assert service["LimitCORE"] == ["0"]
+
+
 def test_the_service_has_the_time_that_its_calls_need_to_end() -> None:
     from voicebot.app import CALLS_END_S, LEAVING_S
 

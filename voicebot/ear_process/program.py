@@ -2,7 +2,7 @@
 
 It ends with its parent, at once and in the middle of anything (`asr.supervised.child.begin`),
 and by nothing that is sent to the parent's whole group: a service that was told to stop still
-finishes its calls. It writes nothing anywhere.
+finishes its calls. Once it has loaded it writes nothing anywhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 
 from asr.errors import AsrError
-from asr.supervised.child import begin
+from asr.supervised.child import be_silent, begin
 from voicebot.call.caller_ear import Listened, ListenerFault, Senses
 from voicebot.ear_process.board import Board
 from voicebot.ear_process.wire import Ask, Inbox, Tell, message, pack_listened, pack_sensed
@@ -108,6 +108,7 @@ class _Process:
             why = str(error) if isinstance(error, AsrError) else type(error).__name__
             self._socket.sendall(message(Tell.NOT_LOADED, 0, why.encode()))
             return None
+        be_silent()
         self._socket.sendall(message(Tell.LOADED))
         return new_senses
 
