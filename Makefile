@@ -18,9 +18,8 @@ demo: setup ## three real-time calls: an answer, a hand-off to 110, a ticket; fi
 run: setup ## start the service on loopback and stay up
 	@$(BIN)/voicebot serve
 
-setup-tests: # `setup`, and what only tests need; Asterisk can be fetched by root alone
+setup-tests: # `setup`, and what only tests need
 	@scripts/setup.sh --all
-	@if [ "$$EUID" = 0 ]; then scripts/asterisk.sh; fi
 
 asterisk: ## fetch Asterisk 22 for the tests into .cache/asterisk (needs root)
 	@scripts/asterisk.sh
