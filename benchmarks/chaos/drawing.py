@@ -12,6 +12,8 @@ NONE = "none"
 KINDS = (
     "transcriber_killed",
     "transcriber_frozen",
+    "ears_killed",
+    "ears_frozen",
     "desk_killed",
     "service_killed",
     "service_frozen",

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -16,6 +17,7 @@ from benchmarks.chaos.callers import until
 from benchmarks.chaos.judging import Span
 from benchmarks.chaos.stage import Stage
 
+TRANSCRIBER, EARS = "asr.supervised.program", "voicebot.ear_process.program"
 HANDOFF_S = 60.0
 """How long a hand-off is waited for in which the desk is killed."""
 EXTRA_S = 1.0
@@ -37,8 +39,10 @@ class Fault:
     async def run(self) -> None:
         """Returns when it is over; undoes it also when it is cancelled."""
         act: dict[str, Callable[[], Awaitable[None]]] = {
-            "transcriber_killed": self._kill_transcriber,
-            "transcriber_frozen": self._freeze_transcriber,
+            "transcriber_killed": partial(self._kill, TRANSCRIBER),
+            "transcriber_frozen": partial(self._freeze, TRANSCRIBER),
+            "ears_killed": partial(self._kill, EARS),
+            "ears_frozen": partial(self._freeze, EARS),
             "desk_killed": self._kill_desk,
             "service_killed": self._kill_service,
             "service_frozen": self._freeze_service,
@@ -53,18 +57,18 @@ class Fault:
                 await asyncio.sleep(self._plan.at_s)
             await todo()
 
-    async def _kill_transcriber(self) -> None:
-        for pid in self._stage.transcribers():
+    async def _kill(self, module: str) -> None:
+        for pid in self._stage.processes(module):
             os.kill(pid, signal.SIGKILL)
 
-    async def _freeze_transcriber(self) -> None:
-        pids = self._stage.transcribers()
+    async def _freeze(self, module: str) -> None:
+        pids = self._stage.processes(module)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
             await asyncio.sleep(self._plan.lasts_s)
         finally:
-            for pid in set(pids) & set(self._stage.transcribers()):
+            for pid in set(pids) & set(self._stage.processes(module)):
                 os.kill(pid, signal.SIGCONT)
 
     async def _kill_desk(self) -> None:

@@ -104,12 +104,12 @@ class Stage:
         with self.clock.open("r+b") as file:  # in place: the service has it mapped
             file.write(struct.pack("l", seconds))
 
-    def transcribers(self) -> list[int]:
-        """Ids of the processes that the service has for its transcriber."""
+    def processes(self, module: str) -> list[int]:
+        """Ids of the processes that the service has for what `module` runs there."""
         return [
             int(each.name)
             for each in children(self.running.pid)
-            if b"asr.supervised.program" in (each / "cmdline").read_bytes()
+            if module.encode() in (each / "cmdline").read_bytes()
         ]
 
     def close(self) -> None:
