@@ -116,7 +116,7 @@ def test_no_unit_promises_systemd_a_sign_of_life_that_nothing_sends(name: str) -
     assert service["Type"] in (["exec"], ["oneshot"])
 
 
-@pytest.mark.parametrize("name", ("voicebot.service", "voicebot@.service", "voicebot-asr.service"))
+@pytest.mark.parametrize("name", ["voicebot.service", "voicebot@.service", "voicebot-asr.service"])
 def test_a_lost_engine_costs_neither_the_service_nor_a_core_with_callers_words(name: str) -> None:
     service = unit(name)["Service"]
     assert service["OOMPolicy"] == ["continue"]
