@@ -212,6 +212,14 @@ def test_a_long_clause_sounds_as_it_does_in_one_piece(
     assert np.array_equal(in_pieces.pcm, in_one.pcm)
 
 
+@pytest.mark.parametrize("syllables", [60, 61, 80, 81, 121])
+def test_words_without_a_pause_are_spoken_to_the_last_however_many(
+    models_dir: Path, syllables: int
+) -> None:
+    words = ("请问这里的路灯什么时候修" * 11)[:syllables]
+    assert ZhttsSynthesizer(models_dir).render(words).seconds > 0.14 * syllables
+
+
 _PEAK = """
 import resource, sys
 from pathlib import Path

@@ -7,7 +7,9 @@ puts a licensed voice in by configuration.
 from __future__ import annotations
 
 import json
+import math
 import queue
+from itertools import chain, groupby, islice, pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,8 +31,8 @@ GRAPH = "fastspeech2.tflite"
 PUBLISHED_GRAPH = "fastspeech2_quan.tflite"
 VOCODER = "mb_melgan.tflite"
 SYMBOLS = "baker_mapper.json"
-_MOST_SYMBOLS = 240
-"""FastSpeech2's positions end at 2048 frames (25 s), about 100 syllables; 60 is safe."""
+_MOST_SYLLABLES = 60
+"""In one breath: FastSpeech2's positions end at 2048 frames (25 s), about 100 syllables."""
 _FRAMES = 160
 """Of the spectrogram, 12.5 ms each, that the vocoder is given at once. LiteRT keeps for good what
 the longest input needed: 600 MB for a clause of 13 s in one piece, 130 MB so."""
@@ -88,10 +90,10 @@ class ZhttsSynthesizer:
         pause_s = 0.0
         for clause in clauses(text):
             symbols = [s for s in phones(clause.text) if s in self._symbols]
-            for start in range(0, len(symbols), _MOST_SYMBOLS):
+            for breath in _breaths(symbols):
                 if parts:
                     parts.append(np.zeros(round(pause_s * RATE), np.float32))
-                parts.append(self._speak(symbols[start : start + _MOST_SYMBOLS]))
+                parts.append(self._speak(breath))
                 pause_s = 0.0
             pause_s = clause.pause_s if symbols else pause_s
         if not parts:
@@ -108,6 +110,16 @@ class ZhttsSynthesizer:
         finally:
             self._free.put((graph, vocoder))
         return trimmed(audio, RATE)
+
+
+def _breaths(symbols: list[str]) -> list[list[str]]:
+    """The symbols of a clause in pieces of about the same length: of a few symbols alone, such as
+    are left over after even ones, the models make no sound."""
+    syllables = [list(s) for bound, s in groupby(symbols[1:-1], "#0".__eq__) if not bound]
+    count = math.ceil(len(syllables) / _MOST_SYLLABLES)
+    ends = [len(syllables) * n // count for n in range(count + 1)] if count else []
+    breaths = [chain.from_iterable(["#0", *s] for s in syllables[a:b]) for a, b in pairwise(ends)]
+    return [["sil", *islice(breath, 1, None), "sil"] for breath in breaths]
 
 
 def make_graph(folder: Path) -> None:
