@@ -143,16 +143,16 @@ class Bus:
         free = asyncio.Semaphore(AT_ONCE)
 
         async def reply(message: Message, received: Msg) -> None:
-            answer: Message | None
             try:
                 answer = await handler(message)
+                payload = encoded(answer) if answer is not None else b""
             except Exception as error:
                 self._failed("bus_request_failed", subject, counted=False)
-                answer = {ERROR: str(getattr(error, "code", type(error).__name__))}
+                payload = encoded({ERROR: str(getattr(error, "code", type(error).__name__))})
             finally:
                 free.release()
-            if answer is not None:
-                await self._connection.answer(received.reply, encoded(answer))
+            if payload:
+                await self._connection.answer(received.reply, payload)
 
         async def take(received: Msg) -> None:
             message = self._decoded(received)

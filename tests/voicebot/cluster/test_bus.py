@@ -66,7 +66,7 @@ async def test_a_request_is_answered_refused_or_told_that_nobody_answers(
     async def answer(message: dict[str, Any]) -> dict[str, Any]:
         if message["wanted"] == "no":
             raise PermissionError
-        return {"given": message["wanted"]}
+        return {"given": object() if message["wanted"] == "no JSON" else message["wanted"]}
 
     async def silent(_: dict[str, Any]) -> None:
         return None
@@ -78,6 +78,8 @@ async def test_a_request_is_answered_refused_or_told_that_nobody_answers(
         assert await one.request("ask", {"wanted": "yes"}, 5.0) == {"given": "yes"}
         with pytest.raises(Refused, match="PermissionError"):
             await one.request("ask", {"wanted": "no"}, 5.0)
+        with pytest.raises(Refused, match="TypeError"):
+            await one.request("ask", {"wanted": "no JSON"}, 5.0)
         with pytest.raises(NobodyAnswers):
             await one.request("nobody", {}, 5.0)
         with pytest.raises(NobodyAnswers):
