@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -372,6 +373,23 @@ async def test_a_message_that_is_not_understood_ends_nothing(
         service.live.publish(message(text="您好"))  # type: ignore[attr-defined]
         events = await follower.until(1, "call:C1")
     assert events[-1].data["text"] == "您好"
+
+
+async def test_messages_that_are_not_understood_do_not_fill_the_log(
+    live: ConsoleLive, service: _Service
+) -> None:
+    async with following(live, ("call:C1",)) as follower:
+        with structlog.testing.capture_logs() as lines:
+            for number in range(200):
+                kind = ("hypothesis", "say")[number % 2]
+                service.live.publish({"call_id": "C1", "kind": kind})  # type: ignore[attr-defined]
+            service.live.publish(message(text="您好"))  # type: ignore[attr-defined]
+            await follower.until(1, "call:C1")
+    told = [line for line in lines if line["event"] == "live_message_not_taken"]
+    assert [(line["kind"], line["exc_info"]) for line in told] == [
+        ("hypothesis", None),
+        ("say", None),
+    ]
 
 
 async def test_streams_end_with_the_service(service: _Service) -> None:

@@ -33,6 +33,7 @@ import structlog
 
 from voicebot import caller_privacy
 from voicebot.cluster.live_events import MISSED
+from voicebot.rate_limiting import Buckets, Rate
 from voicebot.web.console.board import Board
 from voicebot.web.console.event_ring import BEGIN, RESET, EventRing, written
 from voicebot.web.service import Service
@@ -50,6 +51,10 @@ LOOK_EVERY_S = 1.0
 KEEP_ALIVE_S = 15.0
 """A comment, where nothing happens: proxies close what is silent."""
 RETRY_MS = 1_000
+NOTED, NOTED_KINDS = Rate(per_minute=6, burst=1), 32
+"""How often a kind of event that cannot be taken is in the log at most."""
+NOT_UNDERSTOOD = (AttributeError, LookupError, TypeError, ValueError)
+"""What comes of an event of another form."""
 
 TOPICS = ("calls", "queue", "handoffs", "surge")
 CALL = "call:"
@@ -84,6 +89,7 @@ class ConsoleLive:
         self._due: set[str] = set()
         self._board_due = False
         self._ended = False
+        self._not_taken: Buckets[str] = Buckets(NOTED, NOTED_KINDS)
         self.board = Board()
 
     @property
@@ -143,9 +149,15 @@ class ConsoleLive:
             async for message in messages:
                 try:
                     self._take(message)
-                except Exception:  # one message that is not understood is not the end of all
-                    log.exception("live_message_not_taken", kind=message.get("kind"))
+                except Exception as error:  # one that is not understood is not the end of all
+                    self._note_not_taken(str(message.get("kind")), error)
         self.end()
+
+    def _note_not_taken(self, kind: str, error: Exception) -> None:
+        """Who tells events otherwise than we know them cannot fill the log."""
+        if not self._not_taken.take(kind, time.monotonic()).wait_s:
+            ours = None if isinstance(error, NOT_UNDERSTOOD) else error
+            log.warning("live_message_not_taken", kind=kind, reason=repr(error), exc_info=ours)
 
     def _take(self, message: Mapping[str, Any]) -> None:
         if message["kind"] == MISSED:
