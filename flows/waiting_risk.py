@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -181,8 +181,3 @@ def _sounds(word: str, stream: tuple[str, ...]) -> bool:
 @lru_cache(maxsize=1024)
 def _sound(word: str) -> tuple[str, ...]:
     return tuple(without_tone(syllable) for syllable in to_syllables(word))
-
-
-def as_values(found: Risk) -> Mapping[str, object]:
-    """As JSON has it."""
-    return {"score": round(found.score, 2), "reasons": list(found.reasons)}

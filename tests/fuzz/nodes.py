@@ -23,7 +23,7 @@ from voicebot.call.agent_desks import AgentDesks
 from voicebot.cluster.desks import RUNNING, SHARES, DeskExchange
 from voicebot.cluster.live_events import event_of, standing_of
 from voicebot.cluster.messages import as_told, decoded, encoded
-from voicebot.cluster.nodes import Node, Nodes, node_of, waiting_first
+from voicebot.cluster.nodes import Node, Nodes, SurgeLine, WaitingCaller, node_of, waiting_first
 from voicebot.security import Principal
 from voicebot.surge.shared import Arrived, SeatsTold, SentToSeats
 from voicebot.surge.status import with_nodes_lines
@@ -31,8 +31,10 @@ from voicebot.web.console.agent.standing import row
 from voicebot.web.console.board import Board
 from voicebot.web.console.event_ring import written
 
-_LINE = {"line": "12345", "mode": "surge", "since": 1.0, "newest": {"wait_s": 3.0, "because": "x"}}
-_WAITS = {"call_id": "a", "handoff": "h", "wants": ["110"], "waited_s": 3, "score": 0.5}
+_LINE: SurgeLine = {"line": "12345", "mode": "surge", "since": 1.0, "newest": {"wait_s": 3.0}}
+_WAITS: WaitingCaller = {
+    "call_id": "a", "handoff": "h", "wants": ["110"], "waited_s": 3, "score": 0.5, "reasons": ["x"],
+}  # fmt: skip
 _NODE = Node(
     "one", "r", ("media", "web"), "http://127.0.0.1:1", seq=3, calls=("CA1",), room=8, lines=2,
     waiting=(_WAITS,), surge=(_LINE,), callers=("ab",), calling_back=(("ab", 1.5),),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -18,8 +18,7 @@ from flows.events import LegState, TransferProgress
 from flows.state import State
 from flows.waiting import LINES_FULL, claim
 from flows.waiting_list import Claim, Grant, WaitingList, Wish
-from flows.waiting_risk import as_values
-from voicebot.cluster.nodes import waiting_first
+from voicebot.cluster.nodes import WaitingCaller, waiting_first
 
 log = structlog.get_logger()
 
@@ -55,7 +54,7 @@ class WaitingLines:
     def __init__(
         self,
         lines: Mapping[str, int] | None = None,
-        others: Callable[[], Iterable[dict[str, Any]]] = tuple,
+        others: Callable[[], Iterable[WaitingCaller]] = tuple,
         shared: Shared | None = None,
     ) -> None:
         self._list = WaitingList(dict(lines or {}))
@@ -75,13 +74,13 @@ class WaitingLines:
         self._list.renew(call, None, self._dealt_at)
         self._look(self._dealt_at)
 
-    def waiting(self, at: float) -> list[dict[str, Any]]:
+    def waiting(self, at: float) -> list[WaitingCaller]:
         """Who waits, here or elsewhere, the most urgent first, as JSON has it."""
         others = list(self._others())
         own = self.waiting_here(at)
         return waiting_first([*own, *others]) if others else own
 
-    def waiting_here(self, at: float) -> list[dict[str, Any]]:
+    def waiting_here(self, at: float) -> list[WaitingCaller]:
         """Those of `waiting` whose calls are this service's."""
         return [
             {
@@ -89,7 +88,8 @@ class WaitingLines:
                 "handoff": claim.handoff,
                 "wants": list(claim.wants),
                 "waited_s": round(max(0.0, at - claim.since), 1),
-                **as_values(claim.risk),
+                "score": round(claim.risk.score, 2),
+                "reasons": list(claim.risk.reasons),
             }
             for call, claim in self._list.waiting(at)
         ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from telephony.recording import file_stem
 from voicebot.cluster import subjects
 from voicebot.cluster.errors import BusError
+from voicebot.cluster.nodes import WaitingCaller
 from voicebot.metrics.standing import Standing
 from voicebot.recording_files import SUFFIX
 from voicebot.surge.control import SurgeControl
@@ -49,8 +50,8 @@ def lost_nodes(member: Member | None) -> dict[str, float]:
     return {name: wall - (now - since) for name, since in member.nodes.lost(now).items()}
 
 
-def waiting_elsewhere(member: Member | None) -> list[dict[str, Any]]:
-    """Who waits for a line to 110 at other nodes, as `WaitingLines.waiting` lists them."""
+def waiting_elsewhere(member: Member | None) -> list[WaitingCaller]:
+    """Who waits for a line to 110 at other nodes."""
     if member is None:
         return []
     return [each for node in member.nodes.media for each in node.waiting]

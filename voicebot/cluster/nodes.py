@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, FiniteFloat, TypeAdapter
+from pydantic import Field, FiniteFloat, TypeAdapter
+from typing_extensions import TypedDict  # which pydantic asks for before Python 3.12
 
 from flows.waiting_risk import precedence
 from telephony.access import is_loopback
@@ -21,37 +22,32 @@ LOST_S: Final = 3600.0
 """So long people are told that he is."""
 
 NodeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Listed = tuple[dict[str, Any], ...]
 _Count = Annotated[int, Field(ge=0, le=1_000_000)]
-_Number = int | float
-_GREATEST: Final = 1e15
-_OF_SURGE: Final = {"line": str, "mode": str, "since": _Number, "newest": dict | None}
-_OF_WAITING: Final = {
-    "call_id": str,
-    "handoff": str,
-    "wants": list | tuple,
-    "waited_s": _Number,
-    "score": _Number,
-}
+_Number = Annotated[float, Field(gt=-1e15, lt=1e15)]
 
 
-def _each_with(types: Mapping[str, Any]) -> AfterValidator:
-    """Screens go by these keys; others may be there too."""
+class WaitingCaller(TypedDict):
+    """A caller who waits for a line to 110."""
 
-    def checked(listed: Listed) -> Listed:
-        for each in listed:
-            wrong = [
-                name
-                for name, wanted in types.items()
-                if name not in each
-                or not isinstance(each[name], wanted)
-                or (wanted is _Number and not abs(each[name]) < _GREATEST)
-            ]
-            if wrong:
-                raise ValueError(f"{', '.join(wrong)} is missing or wrong")
-        return listed
+    call_id: str
+    handoff: str
+    wants: list[str]
+    """Numbers of 110."""
+    waited_s: _Number
+    score: _Number
+    """As `flows.waiting_risk.Risk` has it."""
+    reasons: list[str]
 
-    return AfterValidator(checked)
+
+class SurgeLine(TypedDict):
+    """How surge control stands at a line, as GET /v1/surge has it."""
+
+    line: str
+    mode: str
+    since: _Number
+    """Seconds since the epoch."""
+    newest: dict[str, Any] | None
+    """The newest decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +63,6 @@ class Node:
         ready: new calls may be sent to it.
         calls: ids of the calls that run there.
         room, lines, lines_room: as `voicebot.metrics.standing.Standing` has them.
-        waiting: as `WaitingLines.waiting` lists those who wait for a line to 110.
-        surge: of each line ``{"line", "mode", "since", "newest"}``, as GET /v1/surge has them.
         callers: numbers of the calls that run or wait for people there, one for each call, as
             `callers_elsewhere.digest` has them.
         calling_back: (number, since when) it calls back over danger; seconds since the epoch.
@@ -87,8 +81,8 @@ class Node:
     room: _Count = 0
     lines: _Count = 0
     lines_room: _Count = 0
-    waiting: Annotated[Listed, _each_with(_OF_WAITING)] = ()
-    surge: Annotated[Listed, _each_with(_OF_SURGE)] = ()
+    waiting: tuple[WaitingCaller, ...] = ()
+    surge: tuple[SurgeLine, ...] = ()
     callers: tuple[str, ...] = ()
     calling_back: tuple[tuple[str, FiniteFloat], ...] = ()
     tells_arrivals: bool = False
@@ -198,7 +192,7 @@ class Nodes:
         return max(ready, key=lambda node: node.room - len(node.calls), default=None)
 
 
-def waiting_first(waiting: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def waiting_first(waiting: Iterable[WaitingCaller]) -> list[WaitingCaller]:
     """Callers of several nodes who wait for a line, the most urgent first."""
     return sorted(
         waiting, key=lambda each: precedence(each["score"], each["waited_s"], each["call_id"])

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from flows.surge_wording import explain
+from voicebot.cluster.nodes import SurgeLine
 from voicebot.surge import orders
 from voicebot.surge.control import SurgeControl
 from voicebot.surge.decisions import figure_values, finite
@@ -52,10 +53,12 @@ OF_CALLS = ("mode", "since", "newest")
 """What is known where the calls are: the others show it as it is told."""
 
 
-def told(control: SurgeControl, lines: Iterable[str]) -> tuple[dict[str, Any], ...]:
-    """What a node with calls tells of its lines: ``{"line", "mode", "since", "newest"}`` each."""
-    values = status_values(control, sorted(lines))["lines"]
-    return tuple({name: each[name] for name in ("line", *OF_CALLS)} for each in values)
+def told(control: SurgeControl, lines: Iterable[str]) -> tuple[SurgeLine, ...]:
+    """What a node with calls tells of its lines."""
+    return tuple(
+        SurgeLine(line=of["line"], mode=of["mode"], since=of["since"], newest=of["newest"])
+        for of in status_values(control, sorted(lines))["lines"]
+    )
 
 
 def with_nodes_lines(

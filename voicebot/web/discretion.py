@@ -5,7 +5,7 @@ Each but the waiting list may raise RecordsUnavailable: the database cannot be r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +19,7 @@ from voicebot.tickets.confidential import (
     confidential_tickets,
 )
 
-Found = Sequence[dict[str, Any]]
+Found = Sequence[Mapping[str, Any]]
 
 
 async def confidential_among(
