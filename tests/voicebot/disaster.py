@@ -240,7 +240,7 @@ class Caller:
             if leg == self._leg:
                 self.take(ev.TransferProgress(self.at(), handoff, number, state, reason))
 
-        if not self._lines.may_dial(number, self.world.now):
+        if not self._lines.may_dial(number, lambda: self.world.now):
             self.world.later(0.0, lambda: tell(ev.LegState.BUSY, "lines_full"))
             return
         self.offered.append(number)

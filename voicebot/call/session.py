@@ -157,7 +157,7 @@ class CallSession:
             self.now,
             self._over,
             self._call_back,
-            self._may_dial,
+            partial(self._lines.may_dial, now=time.monotonic),
         )
         self._ears: Ears | None = None
 
@@ -456,12 +456,6 @@ class CallSession:
     def _call_back(self, wanted: act.CallBack) -> None:
         note = partial(self._journal.note_later, wanted.matter.handoff)
         self._call_backs.begin(self._line, self._start.did, wanted, note)
-
-    def _may_dial(self, destination: str) -> bool | asyncio.Task[bool]:
-        asked = self._lines.asked(destination, time.monotonic)
-        if asked is not None:
-            return asked
-        return self._lines.may_dial(destination, time.monotonic())
 
     def _line_free(self, grant: Grant) -> None:
         event = ev.LineFree(

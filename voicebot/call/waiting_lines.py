@@ -182,25 +182,19 @@ class CallLines:
         self._lines, self._call, self.told = lines, call, told
         self._last: Claim | None = None
 
-    def may_dial(self, destination: str, at: float) -> bool:
-        """Whether there is a line; the call has it then."""
+    def may_dial(self, destination: str, now: Callable[[], float]) -> bool | asyncio.Task[bool]:
+        """Whether there is a line; the call has it then.
+
+        Where other nodes are asked the answer comes soon, whatever becomes of them; it is to be
+        cancelled if the line is not wanted any more.
+        """
         try:
-            return self._lines.take(self._call, destination, at)
+            if self._lines.shares(self._call, destination):
+                return asyncio.create_task(self._ask(destination, now), name="line-asked")
+            return self._lines.take(self._call, destination, now())
         except Exception:
             log.exception("waiting_list_failed")
             return True
-
-    def asked(self, destination: str, now: Callable[[], float]) -> asyncio.Task[bool] | None:
-        """As `may_dial`, where that is to be asked of other nodes too; soon there, whatever
-        becomes of them, and to be cancelled if the line is not wanted any more.
-        """
-        try:
-            if not self._lines.shares(self._call, destination):
-                return None
-        except Exception:
-            log.exception("waiting_list_failed")
-            return None
-        return asyncio.create_task(self._ask(destination, now), name="line-asked")
 
     async def _ask(self, destination: str, now: Callable[[], float]) -> bool:
         try:

@@ -46,8 +46,8 @@ class Caller:
         self.lines: CallLines = waiting.of_call(name, self.grants.append)
 
     def asks(self) -> asyncio.Task[bool]:
-        asked = self.lines.asked(LOCAL, time.monotonic)
-        assert asked is not None
+        asked = self.lines.may_dial(LOCAL, time.monotonic)
+        assert isinstance(asked, asyncio.Task)
         return asked
 
     async def dials(self) -> bool:
@@ -70,7 +70,7 @@ class Caller:
     async def given(self, within_s: float = 20.0) -> None:
         """He is given a line, and dials."""
         await until(lambda: self.grants, within_s)
-        assert self.lines.may_dial(LOCAL, time.monotonic())
+        assert self.lines.may_dial(LOCAL, time.monotonic) is True
         self.waiting.renew(self.name, Claim("h", LOCAL), time.monotonic())
 
     def hangs_up(self) -> None:
