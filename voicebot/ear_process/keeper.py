@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 
 import structlog
 
+from asr.supervised.supervisor import LONGEST_PAUSE_S, PAUSE_S
 from voicebot.call.caller_ear import CallerEar, Senses
 from voicebot.ear_process.ear import ApartEar
 from voicebot.ear_process.place import ThreadPlace
@@ -29,9 +30,6 @@ PATIENCE_S = 3.0
 """A call waits so long for a process; then a thread hears it. `voicebot.call.intake` keeps 5 s."""
 BLAMED = 2
 """Processes lost in a row at one call's audio."""
-PAUSE_S = 1.0
-"""Before the first new attempt to load one; then twice as long, to"""
-LONGEST_PAUSE_S = 60.0
 
 
 @dataclass(slots=True)
