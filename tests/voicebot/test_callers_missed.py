@@ -24,6 +24,7 @@ from telephony.scripted import ScriptedLine
 from voicebot.callers import missed, on_call
 from voicebot.callers.calling import MISSED, CallingBack
 from voicebot.callers.errors import NotKnown
+from voicebot.callers.missed_claims import Claim
 from voicebot.callers.missed_rules import (
     BROKEN,
     LOST_S,
@@ -481,6 +482,37 @@ async def test_of_two_services_one_calls_the_number(records: Records) -> None:
     await desk.miss("C1", NUMBER)
     await asyncio.gather(*(desk.restarted().once(time.time()) for _ in range(2)))
     assert desk.called() == [NUMBER]
+
+
+async def test_who_rings_already_is_given_up_to_the_call_back_over_danger(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(records)
+    await desk.miss("C1", NUMBER)
+    rings, given_up = asyncio.Event(), asyncio.Event()
+
+    async def unanswered(*_: str, ring_s: float) -> None:
+        rings.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+
+    monkeypatch.setattr(desk.line, "call_out", unanswered)
+    monkeypatch.setattr("voicebot.callers.calling.LOOK_S", 0.01)
+    ringing = asyncio.create_task(desk.calling.once(time.time()))
+    await rings.wait()
+    claim = Claim(records, "C2", NUMBER, "12345")
+    claim.put_down()
+    assert await claim.ours()
+    await ringing
+    assert given_up.is_set()
+    notes = {
+        each["call_id"]: (each["state"], each["note"])
+        for each in await records.read(missed.listed, time.time())
+    }
+    assert notes == {"C1": ("waiting", "第1次回拨：让给险情回拨"), "C2": ("waiting", "")}
+    assert await claim.ours(), "it goes on"
 
 
 async def test_what_cannot_be_put_down_does_not_ring(

@@ -14,9 +14,9 @@ from collections.abc import Callable, Collection
 import structlog
 
 from telephony.call_control import CallControl, Capability
-from telephony.errors import TelephonyError
+from telephony.errors import CallError, TelephonyError
 from telephony.numbers import NumberKind, caller_number
-from voicebot.callers import missed
+from voicebot.callers import missed, missed_claims
 from voicebot.callers.missed_rules import Due, Window, next_try
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.store import Records
@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 EVERY_S = 5.0
 RING_S = 25.0
+LOOK_S = 1.0
+"""How often it is asked while a number rings whether it is called over danger."""
 OFFERED_S = 10.0
 """How long an answered call may take until it is offered and served."""
 
@@ -33,7 +35,12 @@ MISSED, LOST = "missed:", "lost:"
 
 _CALLABLE = (NumberKind.MOBILE, NumberKind.FIXED)
 """Never a short number or one abroad (toll fraud)."""
-_ENDED = {"busy": "占线", "no_answer": "无人接听", "no_such_trunk": "没有设置这条中继"}
+_ENDED = {
+    "busy": "占线",
+    "no_answer": "无人接听",
+    "no_such_trunk": "没有设置这条中继",
+    "gave_way": "让给险情回拨",
+}
 
 
 class CallingBack:
@@ -82,8 +89,29 @@ class CallingBack:
         return caller_number(number).kind in _CALLABLE and not self._is_calling(number, ())
 
     async def call_out(self, line: CallControl, number: str, did: str, reference: str) -> None:
-        """Rings the number; errors as `CallControl.call_out`."""
-        await line.call_out(self._trunk, number, did, reference, ring_s=RING_S)
+        """Rings the number, unless a node calls it back over danger: nobody has two calls of ours.
+
+        Errors as `CallControl.call_out`; CallError `gave_way`.
+        """
+        ringing = asyncio.create_task(
+            line.call_out(self._trunk, number, did, reference, ring_s=RING_S)
+        )
+        try:
+            while not (await asyncio.wait((ringing,), timeout=LOOK_S))[0]:
+                if await self._called_over_danger(number):
+                    ringing.cancel()
+                    await asyncio.wait((ringing,))
+                    if ringing.cancelled():
+                        raise CallError("gave_way", "The number is called back over danger.")
+            await ringing
+        finally:
+            ringing.cancel()
+
+    async def _called_over_danger(self, number: str) -> bool:
+        try:
+            return await self._records.read(missed_claims.claimed, number, time.time())
+        except RecordsUnavailable:
+            return False
 
     async def run(self) -> None:
         """Until it is cancelled."""

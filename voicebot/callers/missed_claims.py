@@ -137,6 +137,13 @@ def keep(session: Session, call_id: str, until: float) -> bool:
     return kept.first() is not None
 
 
+def claimed(session: Session, number: str, at: float) -> bool:
+    """A node calls the number back over danger, or has died less than `LEASE_S` ago."""
+    row = MissedCallRow
+    found = select(row.call_id).where(row.number == number, row.calling, row.next_try_at > at)
+    return session.scalar(found.limit(1)) is not None
+
+
 def leave(session: Session, call_id: str, again_at: float) -> None:
     """The call-back is over, if no other has taken it."""
     untouched = or_(MissedCallRow.calling, MissedCallRow.tries == 0)
