@@ -94,6 +94,7 @@ class AgentDesks(Attendance):
         """What another node knows, whole, and newer than what it told before."""
         self._learn(share.desks)
         self._remember(self.elsewhere.take(node, share))
+        self._forget_gone()
         self._show()
 
     def forget(self, node: str) -> None:

@@ -8,18 +8,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from voicebot.call.desk_shares import NOTHING_SAID, Elsewhere, Presence, Said, ToldDesk
 
 ALIVE_S = 25.0
 """A page answers a beat every 10 s; where none has for so long, nobody is ready."""
+REMEMBERED_AGENTS = 1000
+"""Agents without a page of whom it is still known how they are called and what they have said."""
 
 
 @dataclass(slots=True)
 class _Desk:
     pages: int = 0
     beat_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Agent:
+    name: str = ""
+    said: Said = NOTHING_SAID
+
+
+_UNKNOWN = _Agent()
 
 
 class Attendance:
@@ -40,13 +52,13 @@ class Attendance:
         self._watchers: list[Callable[[], None]] = []
         self._tellers: list[Callable[[], None]] = []
         self._desks: dict[str, _Desk] = {}
-        self._said: dict[str, Said] = {}
-        self._names: dict[str, str] = {}
+        self._known: dict[str, _Agent] = {}
+        """Who was heard of last comes last."""
 
     @contextmanager
     def open(self, agent: str, name: str, changed: Callable[[], None]) -> Iterator[None]:
         """A page of the agent's desk is there; `changed` is called when what rings does."""
-        self._names[agent] = name
+        self._hear_of(agent, name=name)
         desk = self._desks.setdefault(agent, _Desk())
         desk.pages += 1
         desk.beat_at = self._clock()
@@ -81,14 +93,14 @@ class Attendance:
         """What he has said of himself, if a page of his is open."""
         if not self.is_open(agent):
             return Presence.AWAY
-        own = self._said.get(agent, NOTHING_SAID) if agent in self._desks else NOTHING_SAID
+        own = self._about(agent).said if agent in self._desks else NOTHING_SAID
         return max(own, self.elsewhere.said(agent)).presence
 
     def set_presence(self, agent: str, presence: Presence) -> None:
         if self.is_open(agent):
-            last = self._said.get(agent, NOTHING_SAID).at
+            last = self._about(agent).said.at
             # A node whose clock is behind is not overruled by what was said before.
-            self._said[agent] = Said(max(self._wall(), last + 0.001), presence)
+            self._hear_of(agent, said=Said(max(self._wall(), last + 0.001), presence))
             self.beat(agent)
             self._tell()
 
@@ -99,7 +111,13 @@ class Attendance:
 
     def name_of(self, agent: str) -> str:
         """As the agent is called; "" for nobody known here."""
-        return self._names.get(agent, "")
+        return self._about(agent).name
+
+    def _about(self, agent: str) -> _Agent:
+        return self._known.get(agent, _UNKNOWN)
+
+    def _hear_of(self, agent: str, **news: Any) -> None:
+        self._known[agent] = replace(self._known.pop(agent, _UNKNOWN), **news)
 
     def _agents(self) -> Iterable[str]:
         return dict.fromkeys((*self._desks, *self.elsewhere.agents))
@@ -128,13 +146,20 @@ class Attendance:
                 name=self.name_of(agent),
                 pages=desk.pages,
                 alive=self._is_alive(agent),
-                said=self._said.get(agent, NOTHING_SAID),
+                said=self._about(agent).said,
             )
             for agent, desk in self._desks.items()
         )
 
     def _learn(self, desks: Iterable[ToldDesk]) -> None:
         for desk in desks:
-            self._names[desk.agent] = desk.name
-            if desk.said > self._said.get(desk.agent, NOTHING_SAID):
-                self._said[desk.agent] = desk.said
+            said = max(self._about(desk.agent).said, desk.said)
+            self._hear_of(desk.agent, name=desk.name, said=said)
+
+    def _forget_gone(self) -> None:
+        """Whose pages are closed, here and elsewhere, and whom others have come after."""
+        self._desks = {name: desk for name, desk in self._desks.items() if self.is_open(name)}
+        there = frozenset(self._agents())
+        gone = [agent for agent in self._known if agent not in there]
+        for agent in gone[:-REMEMBERED_AGENTS]:
+            del self._known[agent]

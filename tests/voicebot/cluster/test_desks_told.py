@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from telephony.browser_leg import BrowserLeg
 from voicebot.call.agent_desks import AgentDesks, Presence, desk_number
+from voicebot.call.attendance import REMEMBERED_AGENTS
 from voicebot.call.desk_shares import DeskShare
 
 
@@ -161,6 +162,22 @@ def test_what_an_agent_has_said_comes_with_him_to_another_node() -> None:
         nodes.tell()
         assert nodes["web-2"].presence("a") is Presence.WRAP_UP
         assert nodes["media"].presence("a") is Presence.WRAP_UP
+
+
+def test_who_is_long_gone_is_forgotten_and_whoever_is_there_is_not() -> None:
+    nodes = Cluster("web-1", "web-2", "media")
+    with page(nodes["web-1"], "a"):
+        nodes["web-1"].set_presence("a", Presence.WRAP_UP)
+        nodes["web-2"].beat("a")
+        for number in range(REMEMBERED_AGENTS + 1):
+            with page(nodes["web-1"], f"b{number}"):
+                nodes.tell("web-1")
+        nodes.tell()
+        media = nodes["media"]
+        assert (media.name_of("a"), media.presence("a")) == ("A", Presence.WRAP_UP)
+        assert (media.name_of("b0"), media.name_of("b1")) == ("", "B1")
+    nodes.tell()
+    assert nodes["web-2"].share() == DeskShare(), "no page of his is open any more"
 
 
 def test_a_page_that_answers_no_beat_at_any_node_is_not_ready() -> None:
