@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -41,7 +42,7 @@ from voicebot.call.turn_audio import RATE
 from voicebot.call.voice import SmartTurn, VoiceDetector
 from voicebot.ear_process import keeper
 from voicebot.ear_process.keeper import EarProcesses
-from voicebot.ear_process.process import Opens
+from voicebot.ear_process.process import EarProcess, NotLoaded, Opens, start
 from voicebot.ear_process.senses import open_senses
 
 FRAME = RATE // 50
@@ -325,6 +326,34 @@ async def test_what_a_call_left_is_forgotten_and_its_end_disturbs_nobody() -> No
         await other.hears(sentences(4002)[0])
         assert other.finals() == [("t4002",) * 5]
         assert len(ears._ears) == 1
+
+
+async def test_an_ear_that_cannot_be_had_is_not_kept() -> None:
+    def nothing(_: bool) -> Senses:
+        raise RuntimeError
+
+    async with processes(opens_nothing, instead=nothing) as ears:
+        with pytest.raises(RuntimeError):
+            ears.ear()
+        assert not ears._ears
+
+
+async def test_of_a_process_that_does_not_load_nothing_is_left() -> None:
+    """An outage of days is one such process a minute."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            process = EarProcess(start(), lambda *_: None)
+            with pytest.raises(NotLoaded, match="RuntimeError"):
+                await process.load(opens_nothing, 60)
+            process.buried()
+            del process
+        await asyncio.sleep(0)
+        assert len(os.listdir("/proc/self/fd")) == before
+    finally:
+        gc.enable()
 
 
 async def test_closed_it_leaves_no_process_behind() -> None:

@@ -96,8 +96,8 @@ class EarProcesses:
     def ear(self) -> CallerEar:
         """One caller's."""
         ear = ApartEar(self._ears.discard, self._move)
-        self._ears.add(ear)
         self._place(ear)
+        self._ears.add(ear)
         return ear
 
     async def close(self) -> None:
@@ -128,6 +128,7 @@ class EarProcesses:
             return False
         if ear.place is not None:
             ear.place.close()
+            ear.place = None
         if ear.blamed:
             self._counts.failed += 1
             log.error("listener_given_up", processes=ear.blamed)

@@ -79,7 +79,8 @@ class EarProcess(asyncio.BufferedProtocol):
         self._seats: dict[int, Seat] = {}
         self._numbers = 0
         self._pings = 0
-        self._loaded: asyncio.Future[None] = self._loop.create_future()
+        self._loaded: asyncio.Future[str] = self._loop.create_future()
+        """Why it is not loaded, once that is known; empty if it is."""
         self.is_lost = False
         self._seen = self._board.read().done
         self._still_s = self._ran_s = 0.0
@@ -104,10 +105,12 @@ class EarProcess(asyncio.BufferedProtocol):
         self.send(message(Ask.LOAD, 0, pickle.dumps(opens)))
         try:
             async with asyncio.timeout(seconds):
-                await self._loaded
+                why_not = await self._loaded
         except TimeoutError:
             self.lose("took too long to load")
             raise NotLoaded(f"it is not loaded within {seconds:.0f} s") from None
+        if why_not:
+            raise NotLoaded(why_not)
         if self.is_lost:
             raise NotLoaded("it ended as soon as it was loaded")
 
@@ -138,7 +141,7 @@ class EarProcess(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
         if not self._loaded.done():
-            self._loaded.set_exception(NotLoaded(how or "it ended while loading"))
+            self._loaded.set_result(how or "it ended while loading")
         self._on_lost(self, how)
         self._seats.clear()
 
@@ -210,9 +213,9 @@ class EarProcess(asyncio.BufferedProtocol):
         elif kind == Tell.PONG:
             self._pings -= 1
         elif kind == Tell.LOADED and not self._loaded.done():
-            self._loaded.set_result(None)
+            self._loaded.set_result("")
         elif kind == Tell.NOT_LOADED and not self._loaded.done():
-            self._loaded.set_exception(NotLoaded(text(content)))
+            self._loaded.set_result(text(content))
             self.lose("could not load")
 
 
