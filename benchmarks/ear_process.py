@@ -26,6 +26,7 @@ import numpy as np
 import soundfile as sf
 
 from asr.listener import Listener
+from asr.supervised.wear import Limits
 from telephony.codecs import FRAME_SECONDS, Int16
 from voicebot.call.caller_ear import CallerEar, Listened, Sensed, Senses, ThreadEar
 from voicebot.call.turn_audio import RATE
@@ -135,7 +136,9 @@ async def measure(callers: int, seconds: float) -> None:
     await run("nothing", AtOnce, None)
     thread = partial(lambda: ThreadEar(senses(True), executor, listens=True))
     await run("thread", thread, here / str(ear_thread))
-    apart = EarProcesses(partial(open_senses, folder), senses, executor, spare=True)
+    apart = EarProcesses(
+        partial(open_senses, folder), senses, executor, limits=Limits(), spare=True
+    )
     await apart.start()
     while len(apart.pids) < 2:  # noqa: ASYNC110 - another process has no event
         await asyncio.sleep(0.1)

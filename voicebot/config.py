@@ -219,9 +219,11 @@ class Asr(Section):
     process_deadline_s: float = Field(10.0, gt=0)
     """What takes longer than this, and the length of its audio, hangs, seconds."""
     process_hours: float = Field(24.0, gt=0)
-    """Then it is replaced between two utterances."""
+    """Then it is replaced between two utterances; a process of callers' ears hears its calls to
+    their end, and new ones are heard in another."""
     process_growth_mb: int = Field(512, ge=64)
-    """The same once it has grown so far beyond its loaded model, MB."""
+    """The same once it has grown so far beyond its loaded model, MB. Callers' ears grow by half a
+    megabyte for each call at once."""
     listener_process: bool = True
     """Callers' listeners and voice detection in a process of their own: one that crashes or hangs
     costs no call, and the service has its interpreter to itself. Where none can be had, and without

@@ -21,6 +21,7 @@ import structlog
 from asr.hypothesis import RecognizerStream
 from asr.listener import Listener
 from asr.pool import DecodePool
+from asr.supervised.wear import Limits
 from flows.events import CallerSpeaking, Ear, EngineFailed, Event, Heard, TurnEnded
 from telephony.codecs import Int16
 from tests.asr.supervised_doubles import Faults, parent_of_processes, running
@@ -55,12 +56,16 @@ def faults(tmp_path: Path) -> Faults:
 
 @asynccontextmanager
 async def processes(
-    opens: Opens, *, spare: bool = True, instead: Callable[[bool], Senses] | None = None
+    opens: Opens,
+    *,
+    limits: Limits | None = None,
+    spare: bool = True,
+    instead: Callable[[bool], Senses] | None = None,
 ) -> AsyncIterator[EarProcesses]:
     with ThreadPoolExecutor(1) as executor:
         made = EarProcesses(
             opens, instead or (lambda listens: tones() if listens else deaf()), executor,
-            spare=spare,
+            limits=limits or Limits(), spare=spare,
         )  # fmt: skip
         await made.start()
         try:
@@ -228,6 +233,35 @@ async def test_a_process_that_is_lost_while_nobody_speaks_is_replaced_before_it_
         assert ears.counts["restarts"] == 2
 
 
+@pytest.mark.parametrize("fault", ["", "is killed", "hangs"])
+async def test_a_grown_process_gives_way_and_its_call_loses_no_word_even_if_it_is_lost_then(
+    faults: Faults, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "WEAR_S", 0.1)
+    said = sentences(4001, 4002)
+    expected = await in_thread(tones, said, 1)
+    opens, limits = partial(opens_faulty, faults.folder), Limits(growth_bytes=128 << 20)
+    async with processes(opens, limits=limits) as ears:
+        await until(lambda: len(ears.pids) == 2)
+        call, (grown, spare) = Call(ears.ear()), ears.pids
+        faults.add("grows")
+        await call.hears(said[0][:8000])
+        await until(lambda: len(ears.pids) == 3)
+        assert (ears.pids[0], ears.pids[2]) == (spare, grown)
+        assert running(grown)
+        if fault:
+            faults.add(fault)
+        await call.hears(said[0][8000:])
+        await call.hears(said[1])
+        assert await apart(ears, sentences(4003), 1) == await in_thread(tones, sentences(4003), 1)
+        await call.close()
+        await until(lambda: not running(grown))
+        await until(lambda: len(ears.pids) == 2)
+        assert ears.pids[0] == spare
+        assert (ears.counts["recycled"], ears.counts["restarts"]) == (1, bool(fault))
+    assert call.events == expected
+
+
 async def test_each_of_many_callers_is_heard_though_two_processes_are_lost(
     faults: Faults,
 ) -> None:
@@ -367,12 +401,14 @@ PARENT = """
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from asr.supervised.wear import Limits
 from tests.voicebot.ear_doubles import opens_faulty, tones
 from voicebot.ear_process.keeper import EarProcesses
 
 async def main():
     ears = EarProcesses(
-        partial(opens_faulty, None), lambda _: tones(), ThreadPoolExecutor(1), spare=True
+        partial(opens_faulty, None), lambda _: tones(), ThreadPoolExecutor(1),
+        limits=Limits(), spare=True,
     )
     await ears.start()
     while len(ears.pids) < 2:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from asr.supervised.wear import Limits
 from flows.events import Ear
 from telephony.scripted import ScriptedLine
 from tests.asr.supervised_doubles import until
@@ -70,7 +71,7 @@ async def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     monkeypatch.setattr(keeper, "LOAD_S", 1e9)
     made = scripted_engines(tmp_path, listener=CountingListener())
     made.ear_processes = ears = StandingProcesses(
-        opens_counting, made.senses, made.ear_executor, spare=True
+        opens_counting, made.senses, made.ear_executor, limits=Limits(), spare=True
     )
     loop = cast(LeapingLoop, asyncio.get_running_loop())
     await loop.stand_still_for(asyncio.ensure_future(ears.start()))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from unittest.mock import AsyncMock, Mock
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ from tests.voicebot.test_session import (
     until,
 )
 from voicebot.app import Service
-from voicebot.call.engines import Engines, open_ears
+from voicebot.call.engines import Engines, open_ear_processes, open_ears
 from voicebot.config import Settings, load_settings
 from voicebot.recognisers import DECODING_NICENESS
 
@@ -73,6 +74,18 @@ def test_a_service_at_an_address_needs_no_process(tmp_path: Path) -> None:
 def test_without_a_model_there_is_no_transcriber(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as executor:
         assert open_ears(settings_with(tmp_path, tmp_path, ""), executor) == (None, None)
+
+
+async def test_callers_ears_give_way_when_the_settings_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "listener").mkdir()
+    asr = "listener_process = true\nprocess_hours = 2.0\nprocess_growth_mb = 64"
+    processes = Mock(return_value=Mock(start=AsyncMock()))
+    monkeypatch.setattr("voicebot.call.engines.EarProcesses", processes)
+    engines = scripted_engines(tmp_path, listener=CountingListener())
+    await open_ear_processes(settings_with(tmp_path, tmp_path, asr), engines)
+    assert processes.call_args.kwargs["limits"] == Limits(hours=2.0, growth_bytes=64 << 20)
 
 
 async def test_a_far_side_that_takes_long_leaves_the_callers_ears_alone(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from asr.nodes.transcriber import NodesTranscriber
 from asr.pool import DecodePool, open_pool
 from asr.service.hearing import Hearing
 from asr.supervised.transcriber import SupervisedTranscriber
+from asr.supervised.wear import Limits
 from flows.actions import Purpose, Say, Search
 from flows.dispatch import DispatchModel
 from flows.prompts import Prompt, load_prompts
@@ -278,6 +279,10 @@ async def open_ear_processes(settings: Settings, engines: Engines) -> None:
         partial(open_senses, folder),
         engines.senses,
         engines.ear_executor,
+        limits=Limits(
+            hours=settings.asr.process_hours,
+            growth_bytes=settings.asr.process_growth_mb << 20,
+        ),
         spare=settings.asr.listener_process_spare,
     )
     await engines.ear_processes.start()

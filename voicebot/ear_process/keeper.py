@@ -1,4 +1,5 @@
-"""Keeps an ear process at work: what is lost is replaced at once, and the calls go on in it.
+"""Keeps an ear process at work: what is lost is replaced at once, and the calls go on in it. One
+that is worn retires: it hears its calls to their end, and new ones are heard in another.
 
 Where a process was lost at one call's audio, and the next one at the same call's, none is asked a
 third time, and this process never: the call goes on without its listener.
@@ -15,6 +16,7 @@ from dataclasses import asdict, dataclass
 import structlog
 
 from asr.supervised.supervisor import LONGEST_PAUSE_S, PAUSE_S
+from asr.supervised.wear import Limits, Wear, Worn, worn
 from voicebot.call.caller_ear import CallerEar, Senses
 from voicebot.ear_process.ear import ApartEar
 from voicebot.ear_process.place import ThreadPlace
@@ -26,6 +28,8 @@ LOAD_S = 60.0
 CATCH_UP_S = 3.0
 """The next spare process loads so long after a loss: until then calls hear again what they had."""
 WATCH_S = 0.25
+WEAR_S = 5.0
+"""So often it is looked whether the process at work is worn."""
 PATIENCE_S = 3.0
 """A call waits so long for a process; then a thread hears it. `voicebot.call.intake` keeps 5 s."""
 BLAMED = 2
@@ -40,6 +44,8 @@ class Counts:
     """Processes lost: they ended, or hung."""
     timeouts: int = 0
     """Those of them that hung."""
+    recycled: int = 0
+    """Processes that gave way because of age or memory."""
     in_thread: int = 0
     """Calls that went on in a thread of this process."""
     failed: int = 0
@@ -53,21 +59,33 @@ class EarProcesses:
         opens: loads the models there.
         instead: a caller's senses in this process, with the listener or without.
         executor: its thread for them.
+        limits: hours at work and growth at which a process gives way; no other is looked at.
         spare: one more loaded process, so that a loss costs no loading.
     """
 
     def __init__(
-        self, opens: Opens, instead: Callable[[bool], Senses], executor: Executor, *, spare: bool
+        self,
+        opens: Opens,
+        instead: Callable[[bool], Senses],
+        executor: Executor,
+        *,
+        limits: Limits,
+        spare: bool,
     ) -> None:
         self._opens, self._instead, self._executor = opens, instead, executor
-        self._keep_spare = spare
+        self._limits, self._keep_spare = limits, spare
         # Processes end with the thread that started them.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="ear-processes")
         self._counts = Counts()
         self._ears: set[ApartEar] = set()
         self._current: EarProcess | None = None
+        self._current_since = 0.0
+        self._worn: Worn | None = None
+        """Why it gives way as soon as there is another."""
         self._spare: EarProcess | None = None
         self._loading: EarProcess | None = None
+        self._retiring: set[EarProcess] = set()
+        """They hear their calls to the end, and no new ones."""
         self._missing = False
         """None can be had."""
         self._wanted = asyncio.Event()
@@ -84,13 +102,19 @@ class EarProcesses:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """Of the process at work and of the next one, as far as there are."""
-        return tuple(each.pid for each in (self._current, self._spare) if each is not None)
+        """Of the process at work, of the next one and of those that retire, as far as there are."""
+        return tuple(each.pid for each in self._processes)
+
+    @property
+    def _processes(self) -> list[EarProcess]:
+        there = (self._current, self._spare, *self._retiring)
+        return [each for each in there if each is not None]
 
     async def start(self) -> None:
         """Returns when a process is loaded, or cannot be."""
         self._wanted.set()
-        self._tasks = [asyncio.create_task(self._keep()), asyncio.create_task(self._watch())]
+        work = (self._keep(), self._watch(), self._look_for_wear())
+        self._tasks = [asyncio.create_task(each) for each in work]
         await self._tried.wait()
 
     def ear(self) -> CallerEar:
@@ -106,9 +130,8 @@ class EarProcesses:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for process in (self._current, self._spare):
-            if process is not None:
-                process.lose("closed")
+        for process in self._processes:
+            self._end(process)
         await asyncio.gather(*self._burials, return_exceptions=True)
         self._starter.shutdown(wait=False)
 
@@ -158,24 +181,36 @@ class EarProcesses:
             return
         self._counts.restarts += 1
         self._counts.timeouts += how.startswith("no answer")
-        if process is self._current:
-            self._current, self._spare = self._spare, None
-            at_work = process.at_work
-            for ear in self._ears:
-                if ear.place is not None and not isinstance(ear.place, ThreadPlace):
-                    ear.blamed += ear.place is at_work
-                    ear.place = None
-            self._place_all(self._place)
-        elif process is self._spare:
+        if process in self._retiring:
+            self._retiring.remove(process)
+        else:
+            if process is self._current:
+                self._put_to_work(self._spare)
             self._spare = None
+            self._wanted.set()
+        at_work = process.at_work
+        for ear in self._ears:
+            if ear.place in process.seats:
+                ear.blamed += ear.place is at_work
+                ear.place = None
+        self._place_all(self._place)
         self._bury(process, how)
-        self._wanted.set()
 
-    def _bury(self, process: EarProcess, how: str) -> None:
+    def _put_to_work(self, process: EarProcess | None) -> None:
+        self._current, self._worn = process, None
+        self._current_since = asyncio.get_running_loop().time()
+
+    def _end(self, process: EarProcess) -> None:
+        process.end()
+        self._bury(process, None)
+
+    def _bury(self, process: EarProcess, how: str | None) -> None:
+        """`how` it was lost, as far as that is known; None: it was not."""
+
         async def wait() -> None:
             loop = asyncio.get_running_loop()
             ended = await loop.run_in_executor(self._starter, process.buried)
-            if not self._is_closed:
+            if how is not None and not self._is_closed:
                 log.warning(
                     "ear_process_lost", pid=process.pid, how=how or ended,
                     spare=self._current is not None, **self.counts,
@@ -193,7 +228,9 @@ class EarProcesses:
             if self._current is not None:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wanted.wait(), CATCH_UP_S)
-            while self._current is None or (self._keep_spare and self._spare is None):
+            while self._current is None or (
+                self._spare is None and (self._keep_spare or self._worn is not None)
+            ):
                 try:
                     process = await self._load()
                     pause, self._missing = PAUSE_S, False
@@ -231,8 +268,9 @@ class EarProcesses:
     def _take(self, process: EarProcess) -> None:
         if self._current is not None:
             self._spare = process
+            self._retire_worn()
             return
-        self._current = process
+        self._put_to_work(process)
         self._tried.set()
         self._place_all(self._place)
 
@@ -244,12 +282,36 @@ class EarProcesses:
         self._tried.set()
         self._place_all(self._move)
 
+    def _retire_worn(self) -> None:
+        """The process at work gives way if it is worn and there is another."""
+        if self._worn is None or self._current is None or self._spare is None:
+            return
+        process, reason = self._current, self._worn
+        self._retiring.add(process)
+        self._put_to_work(self._spare)
+        self._spare = None
+        self._counts.recycled += 1
+        log.info("ear_process_retired", pid=process.pid, reason=reason, calls=len(process.seats))
+
+    async def _look_for_wear(self) -> None:
+        while True:
+            await asyncio.sleep(WEAR_S)
+            if self._current is None or self._worn is not None:
+                continue
+            seconds = asyncio.get_running_loop().time() - self._current_since
+            self._worn = worn(Wear(0, seconds, self._current.grown_bytes), self._limits)
+            if self._worn is not None:
+                self._retire_worn()
+                self._wanted.set()
+
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_S)
-            for process in (self._current, self._spare):
-                if process is not None:
-                    process.watch(WATCH_S)
+            for process in self._processes:
+                process.watch(WATCH_S)
+            for process in [each for each in self._retiring if not each.seats]:
+                self._retiring.remove(process)
+                self._end(process)
             self._waits_s = 0.0 if self._current is not None else self._waits_s + WATCH_S
             if self._waits_s >= PATIENCE_S:
                 self._place_all(self._move)

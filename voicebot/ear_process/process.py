@@ -9,7 +9,7 @@ import pickle
 import socket
 import subprocess
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from asr.supervised import child
@@ -81,6 +81,7 @@ class EarProcess(asyncio.BufferedProtocol):
         self._pings = 0
         self._loaded: asyncio.Future[str] = self._loop.create_future()
         """Why it is not loaded, once that is known; empty if it is."""
+        self._loaded_bytes = 0
         self.is_lost = False
         self._seen = self._board.read().done
         self._still_s = self._ran_s = 0.0
@@ -94,6 +95,16 @@ class EarProcess(asyncio.BufferedProtocol):
     def resident_bytes(self) -> int:
         """Memory in use; 0 where it cannot be known."""
         return child.resident_bytes(self.pid)
+
+    @property
+    def grown_bytes(self) -> int:
+        """Memory in use beyond that of its loaded models; to ask takes some µs."""
+        return self.resident_bytes - self._loaded_bytes
+
+    @property
+    def seats(self) -> Collection[Seat]:
+        """Of the calls that are heard there."""
+        return self._seats.values()
 
     async def load(self, opens: Opens, seconds: float) -> None:
         """Wait for its models.
@@ -113,6 +124,7 @@ class EarProcess(asyncio.BufferedProtocol):
             raise NotLoaded(why_not)
         if self.is_lost:
             raise NotLoaded("it ended as soon as it was loaded")
+        self._loaded_bytes = self.resident_bytes
 
     def open(self) -> Seat:
         """A place for a call's audio from here on."""
@@ -135,15 +147,23 @@ class EarProcess(asyncio.BufferedProtocol):
         """It is of no more use: it is killed."""
         if self.is_lost:
             return
+        self._kill()
+        if not self._loaded.done():
+            self._loaded.set_result(how or "it ended while loading")
+        self._on_lost(self, how)
+        self._seats.clear()
+
+    def end(self) -> None:
+        """It has done its work: it is killed too, and is not lost to anybody."""
+        self._kill()
+        self._seats.clear()
+
+    def _kill(self) -> None:
         self.is_lost = True
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         if self._transport is not None:
             self._transport.abort()
-        if not self._loaded.done():
-            self._loaded.set_result(how or "it ended while loading")
-        self._on_lost(self, how)
-        self._seats.clear()
 
     def buried(self) -> str:
         """Waits for its end: how it ended. Blocks, for a moment."""
