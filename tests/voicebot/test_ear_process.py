@@ -350,6 +350,30 @@ async def test_a_call_at_whose_audio_the_only_process_was_lost_never_reaches_the
     assert other.finals() == [("t4002",) * 5]
 
 
+async def test_a_process_that_is_killed_from_outside_costs_no_call_its_listener(
+    tmp_path: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "PATIENCE_S", 0.5)
+    said = sentences(4001)
+    async with processes(partial(opens_once, tmp_path, faults.folder), spare=False) as ears:
+        call = Call(ears.ear())
+        await call.hears(said[0][:8000])
+        faults.add("is killed")
+        await call.hears(said[0][8000:])
+        await call.close()
+        assert (ears.counts["restarts"], ears.counts["failed"]) == (1, 0)
+    assert call.events == await in_thread(tones, said, 1)
+
+
+async def test_a_service_does_not_wait_long_for_a_process_that_does_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "START_S", 0.2)
+    (tmp_path / "loaded").touch()
+    async with processes(partial(opens_once, tmp_path)) as ears:
+        assert ears.pids == ()
+
+
 async def test_what_a_call_left_is_forgotten_and_its_end_disturbs_nobody() -> None:
     async with processes(partial(opens_faulty, None), spare=False) as ears:
         gone, other = ears.ear(), Call(ears.ear())

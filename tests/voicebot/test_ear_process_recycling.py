@@ -85,7 +85,7 @@ class ScriptedProcess:
         self.seats.clear()
 
     def buried(self) -> str:
-        return "SIGKILL"
+        return "SIGSEGV"
 
 
 class Script:

@@ -63,6 +63,7 @@ def service(settings: Settings, models: Path, log: Path) -> Iterator[tuple[subpr
             "VOICEBOT_SERVER__PORT": str(port),
             "VOICEBOT_SIP__ENABLED": "false",
             "VOICEBOT_ASR__ENGINE": "none",
+            "VOICEBOT_ASR__LISTENER_PROCESS_SPARE": "false",
             "VOICEBOT_ADMISSION__DRAIN_S": "1",
         },
     )

@@ -1,15 +1,15 @@
 """Keeps an ear process at work: what is lost is replaced at once, and the calls go on in it. One
 that is worn retires: it hears its calls to their end, and new ones are heard in another.
 
-Where a process was lost at one call's audio, and the next one at the same call's, none is asked a
-third time, and this process never: the call goes on without its listener.
+Where a process crashed or hung at one call's audio, and the next one at the same call's, none is
+asked a third time, and this process never: the call goes on without its listener.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
@@ -25,6 +25,8 @@ from voicebot.ear_process.process import EarProcess, NotLoaded, Opens, start
 log = structlog.get_logger()
 
 LOAD_S = 60.0
+START_S = 10.0
+"""The service waits no longer for its first process: calls wait for it, or a thread hears them."""
 CATCH_UP_S = 3.0
 """The next spare process loads so long after a loss: until then calls hear again what they had."""
 WATCH_S = 0.25
@@ -34,6 +36,8 @@ PATIENCE_S = 3.0
 """A call waits so long for a process; then a thread hears it. `voicebot.call.intake` keeps 5 s."""
 BLAMED = 2
 """Processes lost in a row at one call's audio."""
+OUTSIDE = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
+"""What ends by these is ended by somebody else, or for want of memory."""
 
 
 @dataclass(slots=True)
@@ -46,6 +50,8 @@ class Counts:
     """Those of them that hung."""
     recycled: int = 0
     """Processes that gave way because of age or memory."""
+    not_loaded: int = 0
+    """Attempts to load one that failed."""
     in_thread: int = 0
     """Calls that went on in a thread of this process."""
     failed: int = 0
@@ -111,11 +117,12 @@ class EarProcesses:
         return [each for each in there if each is not None]
 
     async def start(self) -> None:
-        """Returns when a process is loaded, or cannot be."""
+        """Returns when a process is loaded or cannot be, or after `START_S`."""
         self._wanted.set()
         work = (self._keep(), self._watch(), self._look_for_wear())
         self._tasks = [asyncio.create_task(each) for each in work]
-        await self._tried.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), START_S)
 
     def ear(self) -> CallerEar:
         """One caller's."""
@@ -188,13 +195,14 @@ class EarProcesses:
                 self._put_to_work(self._spare)
             self._spare = None
             self._wanted.set()
-        at_work = process.at_work
-        for ear in self._ears:
-            if ear.place in process.seats:
-                ear.blamed += ear.place is at_work
-                ear.place = None
+        moved = [ear for ear in self._ears if ear.place in process.seats]
+        blamed = [ear for ear in moved if ear.place is process.at_work]
+        for ear in blamed:
+            ear.blamed += 1
+        for ear in moved:
+            ear.place = None
         self._place_all(self._place)
-        self._bury(process, how)
+        self._bury(process, how, blamed)
 
     def _put_to_work(self, process: EarProcess | None) -> None:
         self._current, self._worn = process, None
@@ -204,12 +212,16 @@ class EarProcesses:
         process.end()
         self._bury(process, None)
 
-    def _bury(self, process: EarProcess, how: str | None) -> None:
-        """`how` it was lost, as far as that is known; None: it was not."""
+    def _bury(self, process: EarProcess, how: str | None, blamed: Sequence[ApartEar] = ()) -> None:
+        """`how` it was lost, as far as that is known; None: it was not. Those `blamed` for it are
+        not, if it was ended from outside."""
 
         async def wait() -> None:
             loop = asyncio.get_running_loop()
             ended = await loop.run_in_executor(self._starter, process.buried)
+            if not how and ended in OUTSIDE:
+                for ear in blamed:
+                    ear.blamed = max(0, ear.blamed - 1)
             if how is not None and not self._is_closed:
                 log.warning(
                     "ear_process_lost", pid=process.pid, how=how or ended,
@@ -237,6 +249,7 @@ class EarProcesses:
                 except Exception as error:
                     known = isinstance(error, NotLoaded | OSError)
                     reason = str(error) if known else type(error).__name__
+                    self._counts.not_loaded += 1
                     log.error("ear_process_not_loaded", reason=reason, again_in_s=pause)
                     self._miss()
                     await asyncio.sleep(pause)

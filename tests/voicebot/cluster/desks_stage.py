@@ -60,6 +60,7 @@ def start_node(role: str, folder: Path, database: str, nats: str, desk_port: int
             "VOICEBOT_DATABASE__URL": database,
             "VOICEBOT_NATS__SERVERS": json.dumps([nats]),
             "VOICEBOT_ASR__ENGINE": "none",
+            "VOICEBOT_ASR__LISTENER_PROCESS_SPARE": "false",
             "VOICEBOT_SIP__ENABLED": "false",
             "VOICEBOT_RATE_LIMITS__ENABLED": "false",
             "VOICEBOT_HANDOFF__DESK_URL": f"ws://127.0.0.1:{desk_port}/line",

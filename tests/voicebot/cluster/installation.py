@@ -166,6 +166,7 @@ class Installation:
             "VOICEBOT_PATHS__MODELS": str(models),
             "VOICEBOT_SIP__ENABLED": "false",
             "VOICEBOT_ASR__ENGINE": "none",
+            "VOICEBOT_ASR__LISTENER_PROCESS_SPARE": "false",
             "VOICEBOT_ADMISSION__DRAIN_S": "1",
             "VOICEBOT_HANDOFF__LINES": '{"110-460000": 1}',
             "VOICEBOT_SERVER__LOST_AFTER_S": "15",
