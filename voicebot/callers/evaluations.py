@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import exists, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from voicebot.callers.days import local
@@ -126,18 +127,14 @@ def called(session: Session, ask: Ask, at: float) -> bool:
 
     False: another process makes it.
     """
-    if session.get(EvaluationRow, CALLED + ask.ticket) is not None:
-        return False
-    save(
-        session,
-        call_id=CALLED + ask.ticket,
-        number=ask.number,
-        ticket=ask.ticket,
-        at=at,
-        score=None,
-        via="",
-    )
-    return True
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    taken = session.execute(
+        dialect.insert(EvaluationRow)
+        .values(call_id=CALLED + ask.ticket, number=ask.number, ticket=ask.ticket, asked_at=at)
+        .on_conflict_do_nothing()
+        .returning(EvaluationRow.call_id)
+    ).first()
+    return taken is not None
 
 
 def by_agent(
