@@ -14,7 +14,6 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from voicebot.accounts.brake import ADDRESS, NAME, Level, Rule, brakes, charged, lowered, wait_s
@@ -26,6 +25,7 @@ from voicebot.accounts.sessions import Opening, Visitor
 from voicebot.accounts.tables import AccountRow, BrakeRow
 from voicebot.config_accounts import Accounts
 from voicebot.rate_limiting import network
+from voicebot.records.inserting import insert
 from voicebot.records.store import Records
 from voicebot.records.tables import AuditRow
 from voicebot.security import Principal, audit_row
@@ -176,9 +176,8 @@ def _keys(
 
 def _locked(session: Session, key: str, now: float) -> BrakeRow:
     """The row of a key, held until the end of the transaction."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     values = {"key": key, "level": 0.0, "at": now}
-    session.execute(dialect.insert(BrakeRow).values(values).on_conflict_do_nothing())
+    session.execute(insert(session, BrakeRow).values(values).on_conflict_do_nothing())
     return session.get_one(BrakeRow, key, with_for_update=True, populate_existing=True)
 
 

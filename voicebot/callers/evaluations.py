@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import exists, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from voicebot.callers.days import local
@@ -18,6 +17,7 @@ from voicebot.callers.errors import CallersError
 from voicebot.callers.tables import EvaluationRow
 from voicebot.exchange.schema import Evaluation
 from voicebot.exchange.sending import send
+from voicebot.records.inserting import insert
 from voicebot.records.tables import TicketRow
 
 SCORES: Mapping[int, str] = {1: "满意", 2: "基本满意", 3: "不满意"}
@@ -127,9 +127,8 @@ def called(session: Session, ask: Ask, at: float) -> bool:
 
     False: another process makes it.
     """
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     taken = session.execute(
-        dialect.insert(EvaluationRow)
+        insert(session, EvaluationRow)
         .values(call_id=CALLED + ask.ticket, number=ask.number, ticket=ask.ticket, asked_at=at)
         .on_conflict_do_nothing()
         .returning(EvaluationRow.call_id)

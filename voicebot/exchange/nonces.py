@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from voicebot.exchange.signing import REPLAYED, SignatureRefused, Verified
 from voicebot.exchange.tables import NonceRow
+from voicebot.records.inserting import insert
 
 
 def use(session: Session, request: Verified) -> None:
@@ -16,9 +16,8 @@ def use(session: Session, request: Verified) -> None:
     Raises:
         SignatureRefused: it was taken before.
     """
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     taken = session.execute(
-        dialect.insert(NonceRow)
+        insert(session, NonceRow)
         .values(key_id=request.key_id, nonce=request.nonce, until=request.until)
         .on_conflict_do_nothing()
         .returning(NonceRow.nonce)

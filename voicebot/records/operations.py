@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from voicebot.accounts.sessions import touch_session
@@ -29,6 +28,7 @@ from voicebot.duty.directory import notice_address
 from voicebot.duty.notices.opening import open_notice
 from voicebot.figures.tables import AnsweredOfferRow, DivertedCallRow, RefusedCallRow
 from voicebot.records import breaking_off
+from voicebot.records.inserting import insert
 from voicebot.records.readdressing import address
 from voicebot.records.tables import (
     AuditRow,
@@ -411,9 +411,8 @@ def _insert_new(session: Session, table: type[Base], rows: list[dict[str, Any]])
     """Insert the rows that are not there yet."""
     if not rows:
         return
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     fitting = [fitted_row(table, row) for row in rows]
-    session.execute(dialect.insert(table).on_conflict_do_nothing(), fitting)
+    session.execute(insert(session, table).on_conflict_do_nothing(), fitting)
 
 
 def _post_dossier(session: Session, row: HandoffRow, at: float, *, new: bool = False) -> None:

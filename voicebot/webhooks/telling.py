@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from sqlalchemy import JSON, Float, Integer, String, Table, Text, and_, delete, literal, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
 from voicebot.config_webhooks import Event, Webhook
+from voicebot.records.inserting import insert
 from voicebot.records.texts import fitted_row
 from voicebot.webhooks.tables import WebhookEventRow, WebhookSubscriptionRow
 
@@ -62,9 +62,8 @@ def tell(session: Session, told: Told) -> None:
     chosen = select(receiver, receiver, *values).where(subscribed.event == told.event)
     table = WebhookEventRow.__table__
     assert isinstance(table, Table)
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     names = ["webhook", "waiting_for", *row]
-    session.execute(dialect.insert(table).from_select(names, chosen).on_conflict_do_nothing())
+    session.execute(insert(session, table).from_select(names, chosen).on_conflict_do_nothing())
 
 
 def subscribe(session: Session, webhooks: Sequence[Webhook]) -> None:
@@ -83,9 +82,8 @@ def subscribe(session: Session, webhooks: Sequence[Webhook]) -> None:
             )
         )
     if new := sorted(wanted - known):
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
         session.execute(
-            dialect.insert(row).on_conflict_do_nothing(),  # another process may begin as well
+            insert(session, row).on_conflict_do_nothing(),  # another process may begin as well
             [{"webhook": name, "event": event} for name, event in new],
         )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from voicebot.duty.tables import DutyNoticeRow
+from voicebot.records.inserting import insert
 
 
 def open_notice(
@@ -36,9 +36,8 @@ def open_notice(
         told_from: nobody is told before, seconds since the epoch; None: at once.
     """
     notice = hashlib.sha256(key.encode()).hexdigest()[:16]
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     session.execute(
-        dialect.insert(DutyNoticeRow).on_conflict_do_nothing(),
+        insert(session, DutyNoticeRow).on_conflict_do_nothing(),
         {
             "id": notice,
             "key": key[:255],
