@@ -22,7 +22,14 @@ from nats.aio.msg import Msg
 
 from asr.errors import RemoteAddressInvalid
 from asr.nodes.connection import INBOX, Away, Connection
-from voicebot.cluster.errors import BusAway, BusError, BusSettingsError, NobodyAnswers, Refused
+from voicebot.cluster.errors import (
+    BusAway,
+    BusError,
+    BusMessageTooLarge,
+    BusSettingsError,
+    NobodyAnswers,
+    Refused,
+)
 from voicebot.cluster.messages import Message, decoded, encoded
 from voicebot.cluster.nats_servers import servers_of
 from voicebot.cluster.outbox import Outbox
@@ -145,7 +152,7 @@ class Bus:
         async def reply(message: Message, received: Msg) -> None:
             try:
                 answer = await handler(message)
-                payload = encoded(answer) if answer is not None else b""
+                payload = self._that_fits(encoded(answer)) if answer is not None else b""
             except Exception as error:
                 self._failed("bus_request_failed", subject, counted=False)
                 payload = encoded({ERROR: str(getattr(error, "code", type(error).__name__))})
@@ -168,17 +175,17 @@ class Bus:
 
         Raises:
             BusAway: no connection; at once.
+            BusMessageTooLarge: nor is it asked.
             NobodyAnswers: nobody takes such requests, or not within `timeout_s`.
             Refused: he who took it failed.
         """
         client = self._client
         if client is None or not self.connected:
             raise BusAway("There is no connection to NATS now.")
+        payload = self._that_fits(encoded(message))
         try:
             async with asyncio.timeout(timeout_s):
-                received = await client.request(
-                    self._full(subject), encoded(message), timeout=timeout_s
-                )
+                received = await client.request(self._full(subject), payload, timeout=timeout_s)
         except (nats.errors.NoRespondersError, TimeoutError):
             raise NobodyAnswers(f"Nobody has answered {subject} within {timeout_s:g} s.") from None
         except (nats.errors.Error, OSError) as error:
@@ -245,8 +252,11 @@ class Bus:
             while self.connected and self._outbox:
                 subject, payload = self._outbox.take()
                 try:
-                    await self._connection.publish(subject, payload)
+                    await self._connection.publish(subject, self._that_fits(payload))
                     self.figures.sent += 1
+                except BusMessageTooLarge:
+                    self._failed("bus_message_too_large", subject, counted=False)
+                    self.figures.lost += 1
                 except Away:
                     self.figures.lost += 1
 
@@ -256,6 +266,15 @@ class Bus:
 
     def _full(self, subject: str) -> str:
         return f"{self._subject}.{subject}"
+
+    def _that_fits(self, payload: bytes) -> bytes:
+        """Raises:
+        BusMessageTooLarge: the server would not take it; known here, so that it can be told.
+        """
+        most = self._connection.max_payload
+        if most is not None and len(payload) > most:
+            raise BusMessageTooLarge(f"NATS takes {most} bytes; these are {len(payload)}.")
+        return payload
 
     def _decoded(self, received: Msg) -> Message | None:
         self.figures.received += 1

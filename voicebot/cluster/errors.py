@@ -3,6 +3,7 @@
 BusError                NATS, or the process beyond it, has not done what was asked
 ├── BusSettingsError    its settings cannot be used
 ├── BusAway             there is no connection to NATS now
+├── BusMessageTooLarge  the server takes no message of that size
 ├── NobodyAnswers       nobody takes such a request, or not within its time
 └── Refused             whoever took it says no; ``code`` is his
 """
@@ -28,6 +29,12 @@ class BusAway(BusError):
     """There is no connection to NATS now."""
 
     code = "voicebot.bus.away"
+
+
+class BusMessageTooLarge(BusError):
+    """The server takes no message of that size."""
+
+    code = "voicebot.bus.message_too_large"
 
 
 class NobodyAnswers(BusError):

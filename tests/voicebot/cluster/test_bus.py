@@ -17,7 +17,13 @@ import structlog
 
 from tests.nats_server import NatsServer, nats_server  # noqa: F401 - a fixture
 from voicebot.cluster.bus import Bus, open_bus
-from voicebot.cluster.errors import BusAway, BusSettingsError, NobodyAnswers, Refused
+from voicebot.cluster.errors import (
+    BusAway,
+    BusMessageTooLarge,
+    BusSettingsError,
+    NobodyAnswers,
+    Refused,
+)
 from voicebot.cluster.outbox import PENDING
 from voicebot.config_nats import Nats
 
@@ -84,6 +90,34 @@ async def test_a_request_is_answered_refused_or_told_that_nobody_answers(
             await one.request("nobody", {}, 5.0)
         with pytest.raises(NobodyAnswers):
             await one.request("silent", {}, 0.2)
+
+
+async def test_what_is_larger_than_the_server_takes_is_refused_or_counted_and_never_silent(
+    nats_server: NatsServer,  # noqa: F811
+) -> None:
+    got: list[Any] = []
+    large = {"text": "火" * 500_000}
+
+    async def answer(_: dict[str, Any]) -> dict[str, Any]:
+        return large
+
+    async with two(nats_server) as (one, other):
+        other.answer("ask", answer)
+        other.subscribe("live", got.append)
+        await other.flush()
+        with pytest.raises(Refused) as refused:
+            await one.request("ask", {}, 60.0)
+        assert refused.value.code == BusMessageTooLarge.code
+        with pytest.raises(BusMessageTooLarge):
+            await one.request("ask", large, 60.0)
+        with structlog.testing.capture_logs() as lines:
+            one.publish("live", large)
+            one.publish("live", {"n": 1})
+            await until(lambda: got == [{"n": 1}])
+        assert one.figures.lost == 1
+        assert [line["event"] for line in lines] == ["bus_message_too_large"]
+        assert one.connected
+        assert other.connected
 
 
 async def test_an_answer_goes_to_an_inbox_alone(nats_server: NatsServer) -> None:  # noqa: F811
