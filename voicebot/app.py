@@ -314,13 +314,12 @@ class Service:
         if self.member is not None:
             self.member.beat()
         await self._until_no_call(self.settings.admission.drain_s)
-        left = await asyncio.gather(
-            *(
-                asyncio.wait_for(session.leave(), LEAVING_S)
-                for session in list(self._sessions.values())
-            ),
-            return_exceptions=True,
-        )
+
+        async def leave(session: CallSession) -> None:
+            async with asyncio.timeout(LEAVING_S):
+                await session.leave()
+
+        left = await asyncio.gather(*map(leave, self._sessions.values()), return_exceptions=True)
         for error in left:
             if error is not None:
                 log.error("call_not_handed_over", reason=repr(error))

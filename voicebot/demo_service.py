@@ -86,7 +86,8 @@ async def running(settings: Settings, console: Console, folder: Path) -> AsyncIt
                 process.terminate()
         for process in processes:
             try:
-                await asyncio.wait_for(process.wait(), 10)
+                async with asyncio.timeout(10):
+                    await process.wait()
             except TimeoutError:
                 process.kill()
         os.close(log)

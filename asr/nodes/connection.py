@@ -142,6 +142,7 @@ class Connection:
                 except Exception as error:  # the library's parser raises what it likes
                     pause = PAUSE_S if not self._told else min(2 * pause, LONGEST_PAUSE_S)
                     self._away(error)
+                _end_if_cancelled()
                 await asyncio.sleep(pause)
         finally:
             if self._closing:
@@ -182,8 +183,10 @@ class Connection:
             log.info("nats_connected", servers=len(self._servers.urls))
             while not ended.is_set():
                 await client.flush(timeout=PONG_S)
+                _end_if_cancelled()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(ended.wait(), PING_EVERY_S)
+                    async with asyncio.timeout(PING_EVERY_S):
+                        await ended.wait()
             raise nats.errors.ConnectionClosedError
         finally:
             if self._client is not None:
@@ -204,6 +207,19 @@ class Connection:
         closing: asyncio.Task[Any] = asyncio.create_task(_closed(client))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
+
+
+def _end_if_cancelled() -> None:
+    """The library waits with `asyncio.wait_for`, which before Python 3.12 hides a cancellation
+    that comes with what it waited for (github.com/python/cpython/issues/86296): we would go on for
+    ever, and whoever ends us wait as long.
+
+    Raises:
+        asyncio.CancelledError: this task has been told to end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _closed(client: Client) -> None:

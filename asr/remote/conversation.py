@@ -238,7 +238,8 @@ class Conversation:
         answered_end = False
         while True:
             try:
-                message = await asyncio.wait_for(socket.recv(), patience)
+                async with asyncio.timeout(patience):
+                    message = await socket.recv()
             except TimeoutError:
                 break
             except ConnectionClosedOK as closed:

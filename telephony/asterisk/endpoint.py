@@ -223,7 +223,8 @@ class AsteriskEndpoint:
                 log.warning("strays_not_looked_after", reason=error.code)
             self._released.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._released.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._released.wait()
 
     async def _catch_up(self, ari: Ari) -> None:
         # Before the question: what comes while it is on its way is not in the answer.

@@ -122,7 +122,8 @@ class EarProcesses:
         work = (self._keep(), self._watch(), self._look_for_wear())
         self._tasks = [asyncio.create_task(each) for each in work]
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._tried.wait(), START_S)
+            async with asyncio.timeout(START_S):
+                await self._tried.wait()
 
     def ear(self) -> CallerEar:
         """One caller's."""
@@ -239,7 +240,8 @@ class EarProcesses:
             self._wanted.clear()
             if self._current is not None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wanted.wait(), CATCH_UP_S)
+                    async with asyncio.timeout(CATCH_UP_S):
+                        await self._wanted.wait()
             while self._current is None or (
                 self._spare is None and (self._keep_spare or self._worn is not None)
             ):
