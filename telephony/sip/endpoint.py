@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -31,6 +32,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 SOON_S = 10.0
 COMING_S = 3.0
 """How long a new call waits for a process that is being started, instead of being refused."""
+AT_ONCE = os.cpu_count() or 1
+"""Processes that start at a time: more would all be up later, and take the machine from calls."""
 
 Take = Callable[[IncomingCall], Awaitable[None]]
 
@@ -46,6 +49,7 @@ class SipEndpoint:
         self._processes: list[MediaProcess | None] = [None] * settings.processes
         self._turned_at = [-math.inf] * settings.processes
         """When the process of each slot was started, or ended."""
+        self._starting = asyncio.Semaphore(AT_ONCE)
         self._calls: set[asyncio.Task[None]] = set()
         self.started = asyncio.Event()
         """Every process has come up once: calls are answered."""
@@ -93,8 +97,10 @@ class SipEndpoint:
             process = self._processes[slot] = MediaProcess(
                 self.settings, port, front, self._offered, self._ready
             )
-            began = self._turned_at[slot] = loop.time()
-            await process.run()
+            async with asyncio.TaskGroup() as group, self._starting:
+                began = self._turned_at[slot] = loop.time()
+                group.create_task(process.run())
+                await process.settled.wait()
             self._turned_at[slot] = loop.time()
             log.error("sip_process_ended", slot=slot, pid=process.pid)
             lived = loop.time() - began

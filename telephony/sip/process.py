@@ -60,6 +60,8 @@ class MediaProcess:
         self._room_told = settings.callers_per_process
         """What it said last; legs that are ending take room that only it knows of."""
         self._gone = asyncio.Event()
+        self.settled = asyncio.Event()
+        """It is ready, or gone."""
         self.ready = False
         self.port = 0
         """Where it listens, once it is ready."""
@@ -104,6 +106,7 @@ class MediaProcess:
         try:
             await self._beat(process)
         finally:
+            self.settled.set()
             self._channel.close()
             process.poll()
 
@@ -137,6 +140,7 @@ class MediaProcess:
             case Control("ready", values=values):
                 self.port = values["port"]
                 self.ready = True
+                self.settled.set()
                 log.info("sip_process_ready", pid=self.pid, priority=values["priority"])
                 self._began()
             case Control("beat", values=values):

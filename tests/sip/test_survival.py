@@ -10,6 +10,7 @@ import signal
 import numpy as np
 import pytest
 
+from telephony.sip.endpoint import AT_ONCE
 from tests.sip.bot import BOT_HZ, running, story, until
 from tests.sip.telephones import desk, has_tone, service, telephone
 
@@ -143,6 +144,29 @@ async def test_a_call_that_comes_while_the_worker_is_started_again_is_served(tmp
         async with telephone(tmp_path, "caller", call=bot.uri()) as caller:
             await bot.call()
             assert not caller.all("over")
+
+
+async def test_of_many_workers_that_are_lost_at_once_a_few_start_at_a_time(tmp_path):
+    """The machine that lost them has calls to serve, and whose turn is first is up first."""
+
+    def starting() -> int:
+        return sum(bool(each.pid) and not each.settled.is_set() for each in endpoint.processes)
+
+    async with running(processes=3 * AT_ONCE) as bot:
+        endpoint = bot.endpoint
+        endpoint.started.clear()
+        victims = endpoint.processes
+        for victim in victims:
+            os.kill(victim.pid, signal.SIGKILL)
+        most = 0
+        async with asyncio.timeout(60):
+            while not endpoint.started.is_set():
+                most = max(most, starting())
+                await asyncio.sleep(0.001)
+        assert most == AT_ONCE
+        assert not set(victims) & set(endpoint.processes)
+        async with telephone(tmp_path, "c", call=bot.uri()):
+            await bot.call()
 
 
 async def test_a_worker_that_hangs_is_replaced(tmp_path):
