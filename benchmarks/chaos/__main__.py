@@ -73,7 +73,7 @@ async def _broken(plan: Plan, folder: Path) -> list[str]:
 
         await until(look, SETTLE_S)
         _keep(folder, plan, callers, found)
-        return broken(callers.told, found, fault.died_at)
+        return broken(callers.told, found, fault.died_at, excused)
     finally:
         if network is not None:
             network.close()

@@ -107,16 +107,22 @@ class Found:
     dossiers: frozenset[str] = frozenset()
 
 
-def broken(told: Sequence[Told], found: Found, died_at: float | None = None) -> list[str]:
+def broken(
+    told: Sequence[Told],
+    found: Found,
+    died_at: float | None = None,
+    frozen: Collection[Span] = (),
+) -> list[str]:
     """The invariants that did not hold, a sentence each: ``name: what``.
 
     Parameters:
         died_at: when the service was killed, seconds since the epoch; None if it was not.
+        frozen: when it was frozen: a carrier whose pings nobody answers ends the call itself.
     """
     sentences: list[str] = []
     for call in told:
         if call.answered:
-            sentences += of_call(call, found, died_at)
+            sentences += of_call(call, found, died_at, frozen)
     return sentences + of_records(found) + of_danger(told)
 
 
@@ -132,11 +138,13 @@ def of_records(found: Found) -> list[str]:
     return sentences
 
 
-def of_call(told: Told, found: Found, died_at: float | None) -> list[str]:
+def of_call(
+    told: Told, found: Found, died_at: float | None, frozen: Collection[Span] = ()
+) -> list[str]:
     """An answered call, and what is on record of it; a sentence for each that does not fit.
 
     Parameters:
-        died_at: when its service was killed, seconds since the epoch; None if it was not.
+        died_at, frozen: of its service, as in `broken`.
     """
     record = found.calls.get(told.call)
     if record is None:
@@ -163,7 +171,8 @@ def of_call(told: Told, found: Found, died_at: float | None) -> list[str]:
         sentences.append(f"transcript_lost: nothing that {told.call} said is on record")
     if told.silence_s > SILENT_S:
         sentences.append(f"silent: {told.call} ({told.role}) heard {told.silence_s:.1f} s of it")
-    if told.broke and told.role == DANGER and not told.reached and died_at is None:
+    away = died_at is not None or any(begin <= told.ended_at <= end for begin, end in frozen)
+    if told.broke and told.role == DANGER and not told.reached and not away:
         sentences.append(f"hung_up: {told.call} in danger")
     return sentences
 

@@ -131,6 +131,15 @@ def test_a_caller_who_is_cut_off_by_the_services_death_reaches_somebody_by_the_n
     assert names([cut_off], FOUND, died_at=130.0) == {"danger_unreached"}
 
 
+def test_a_carrier_ends_the_call_of_a_service_that_is_frozen_and_answers_no_ping() -> None:
+    cut_off = replace(TOLD, person_s=0.0, broke=True)
+    again = replace(TOLD, call="CA-danger-2")
+    found = replace(FOUND, calls={"CA-danger-1": RECORD, "CA-danger-2": RECORD})
+    assert broken([cut_off, again], found, frozen=[(120.0, 131.0)]) == []
+    later = broken([cut_off, again], found, frozen=[(120.0, 129.0)])
+    assert [each.partition(":")[0] for each in later] == ["hung_up"]
+
+
 def test_what_was_said_in_the_moment_of_the_services_death_may_be_gone() -> None:
     found = replace(FOUND, calls={"CA-danger-1": replace(RECORD, bot_turns=1)})
     assert broken([TOLD], found, died_at=116.0) == []
