@@ -24,8 +24,9 @@ from telephony.sip.settings import SipSettings
 
 log = logging.getLogger("telephony.sip.worker")
 
-TURN_MS = 10
-"""How long PJSIP is waited for before the main process's requests are looked at."""
+TURN_MS, IDLE_TURN_MS = 20, 100
+"""How long PJSIP is waited for before the main process's requests are looked at, with and without
+callers. What comes by SIP ends the wait at once."""
 BEAT_S = 0.5
 GOODBYE_S = 1.0
 """How long PJSIP has for its last BYEs."""
@@ -74,7 +75,7 @@ def serve(board: Board, agent: Agent, link: MainLink) -> None:
     beat_at = collect_at = 0.0
     room_told = -1
     while not orphaned or board.rooms:
-        agent.turn(TURN_MS)
+        agent.turn(TURN_MS if board.rooms else IDLE_TURN_MS)
         for control in link.controls():
             board.obey(control)
         now = time.monotonic()
