@@ -31,7 +31,7 @@ from voicebot.config import Settings
 from voicebot.domain_words import domain_words
 from voicebot.embedder import SentenceEmbedder
 from voicebot.errors import VoicebotError
-from voicebot.knowledge_speech import planned_answers, texts_of
+from voicebot.knowledge_speech import planned_texts, rendered_of
 from voicebot.records.database import migrate, open_engine
 
 log = structlog.get_logger()
@@ -285,18 +285,18 @@ class KnowledgeBase:
                 self._read = _Read(revision, at, store.next_step(session, at), entries)
             return self._read.entries
 
-    def planned_answers(self) -> set[str]:
+    def planned_texts(self) -> set[str]:
         """The answers that are spoken now, or will be by a step that is taken already."""
         with Session(self._engine) as session:
-            return planned_answers(session, now())
+            return planned_texts(session, now())
 
     def close(self) -> None:
         self._engine.dispose()
 
 
 def spoken_texts(knowledge: Knowledge, prompts: Sequence[str]) -> list[str]:
-    """All that a caller can hear word for word: the prompts without blanks and the answers."""
-    return [*prompts, *texts_of(knowledge.entries.values(), now())]
+    """All that is rendered before there is a call: `prompts`, and what entries need."""
+    return [*prompts, *rendered_of(knowledge.entries.values(), now())]
 
 
 def publish(
@@ -316,7 +316,7 @@ def publish(
     base = KnowledgeBase(settings)
     try:
         knowledge = base.open(embedder)
-        planned = base.planned_answers()
+        planned = base.planned_texts()
     finally:
         base.close()
     library.prepare([*spoken_texts(knowledge, prompts), *sorted(planned)], progress)

@@ -16,6 +16,7 @@ from kb.slots import texts
 from voicebot.call.audio_check import Finding, findings
 from voicebot.call.audio_files import Pruned, prune
 from voicebot.call.audio_library import LINE_RATES, AudioLibrary
+from voicebot.call.composing import title_clauses
 from voicebot.errors import SpeechUnavailable
 
 CHECKED_RATE = 16_000
@@ -36,6 +37,13 @@ def texts_of(entries: Iterable[Entry], at: datetime) -> list[str]:
     return [text for e in entries for text in texts(e.answer, e.region, e.slots, day)]
 
 
+def rendered_of(entries: Iterable[Entry], at: datetime) -> list[str]:
+    """All that is rendered of entries before a call: answers, and the questions, by two of which a
+    caller is asked what he means."""
+    entries = list(entries)
+    return [*texts_of(entries, at), *title_clauses(entries)]
+
+
 def check_answers(
     library: AudioLibrary, entries: Iterable[Entry], at: datetime
 ) -> list[EntryFinding]:
@@ -52,14 +60,14 @@ def check_answers(
     return found
 
 
-def planned_answers(session: Session, at: datetime) -> set[str]:
-    """The answers that are spoken at this moment, or will be by a step that is taken already."""
-    answers: set[str] = set()
+def planned_texts(session: Session, at: datetime) -> set[str]:
+    """Of entries that are spoken now, or will be by a step that is taken already."""
+    found: set[str] = set()
     moment: datetime | None = at
     while moment is not None:
-        answers.update(texts_of(store.published(session, moment), moment))
+        found.update(rendered_of(store.published(session, moment), moment))
         moment = store.next_step(session, moment)
-    return answers
+    return found
 
 
 def prune_audio(
@@ -81,8 +89,8 @@ def prune_audio(
     """
 
     def used() -> set[str]:
-        newest = texts_of(store.newest(session), at)
-        texts = {*prompts, *planned_answers(session, at), *newest}
+        newest = rendered_of(store.newest(session), at)
+        texts = {*prompts, *planned_texts(session, at), *newest}
         return {library.name(text, rate) for text in texts for rate in LINE_RATES}
 
     return prune(folder, used, dry_run=dry_run)

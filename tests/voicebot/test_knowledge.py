@@ -332,5 +332,5 @@ def test_every_filling_of_an_answer_is_rendered_beforehand(
     knowledge = base.open(embedder)
     texts = {"请打一。", "请打二。"}
     assert texts <= set(spoken_texts(knowledge, []))
-    assert texts <= base.planned_answers()
+    assert texts <= base.planned_texts()
     assert not any("{" in text for text in spoken_texts(knowledge, []))

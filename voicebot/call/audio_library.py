@@ -10,14 +10,18 @@ import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 from voicebot.call.audio_files import audio_path, read_wav, rendering, write_wav
 from voicebot.call.speech import Synthesizer, open_synthesizer
-from voicebot.call.voices.sound import Speech, at_rate
+from voicebot.call.voices.reading import clauses
+from voicebot.call.voices.sound import Int16, Speech, at_rate
 from voicebot.config import Settings
+from voicebot.errors import SpeechUnavailable
 
 LINE_RATES = (8000, 16000)
 MEMORY_BYTES = 64 * 2**20
@@ -67,6 +71,32 @@ class AudioLibrary:
         if keep:
             self._keep(text, rate, speech)
         return speech
+
+    def compose(self, text: str, rate: int, fixed: Collection[str]) -> Speech:
+        """The text as speech at `rate` Hz, clause by clause, where it is not there as a whole.
+
+        Clauses in `fixed` are kept, and found again by others; the rest may have a caller's
+        number or name in it, and leaves nothing behind.
+
+        Raises:
+            SpeechUnavailable: the text cannot be spoken.
+        """
+        whole = self.find(text, rate)
+        if whole is not None:
+            return whole
+        parts: list[Int16] = []
+        pause_s = 0.0
+        for clause in clauses(text):
+            with contextlib.suppress(SpeechUnavailable):  # of a mark that has no sound
+                speech = self.get(clause.text, rate, keep=clause.text in fixed)
+                if parts:
+                    parts.append(np.zeros(round(pause_s * rate), np.int16))
+                parts.append(speech.pcm)
+                pause_s = 0.0
+            pause_s = max(pause_s, clause.pause_s)
+        if not parts:
+            raise SpeechUnavailable("There is nothing in this text that can be spoken.")
+        return Speech(np.concatenate(parts), rate, self._synthesizer.voice)
 
     def find(self, text: str, rate: int | None = None) -> Speech | None:
         """What is there already; never renders."""

@@ -31,6 +31,7 @@ from telephony.codecs import Int16
 from telephony.resampling import StreamResampler
 from voicebot.call.audio_library import AudioLibrary, open_library
 from voicebot.call.caller_ear import CallerEar, Senses, ThreadEar
+from voicebot.call.composing import fixed_clauses, title_clauses
 from voicebot.call.far_ear import FarEar, ListeningEar, TranscribingEar
 from voicebot.call.recorded import Recorded, open_recorded
 from voicebot.call.turn_audio import RATE, as_float
@@ -123,20 +124,26 @@ class Engines:
         if say.entry is not None:
             return self._entry(say.entry, say, line).answer
         assert say.prompt is not None
+        entries = self._named(say, line)
         values = {
-            name: self._entry(value.removeprefix(ENTRY_VALUE), say, line).question
-            if value.startswith(ENTRY_VALUE)
-            else value
+            name: entries[name].question if name in entries else value
             for name, value in say.values.items()
         }
         return self.prompts[say.prompt].fill(values)
 
     def speak(self, say: Say, rate: int, line: str | None = None) -> Int16:
-        """PCM of an utterance at `rate` Hz; rendered already, but for what has blanks."""
-        # A caller's number or name that was read back is not kept.
-        private = any(not value.startswith(ENTRY_VALUE) for value in say.values.values())
-        pcm = self.library.get(self.text(say, line), rate, keep=not private).pcm
-        return pcm if say.prompt is None else self.recorded.with_others(say.prompt, pcm, rate)
+        """PCM of an utterance at `rate` Hz; rendered already, but for what fills blanks."""
+        text = self.text(say, line)
+        if say.prompt is None:
+            return self.library.get(text, rate).pcm
+        if say.values:
+            # A caller's number or name that is read back is not kept.
+            fixed = {*fixed_clauses(self.prompts[say.prompt])}
+            fixed.update(title_clauses(self._named(say, line).values()))
+            pcm = self.library.compose(text, rate, fixed).pcm
+        else:
+            pcm = self.library.get(text, rate).pcm
+        return self.recorded.with_others(say.prompt, pcm, rate)
 
     def caller_ear(self) -> CallerEar:
         """An ear for one caller."""
@@ -172,6 +179,18 @@ class Engines:
             new_resampler=StreamResampler,
             words=self.knowledge.words,
         )
+
+    def _named(self, say: Say, line: str | None) -> dict[str, Entry]:
+        """The entries that blanks are filled with, by the blank.
+
+        Raises:
+            NotPublished: one may not be spoken now and there.
+        """
+        return {
+            name: self._entry(value.removeprefix(ENTRY_VALUE), say, line)
+            for name, value in say.values.items()
+            if value.startswith(ENTRY_VALUE)
+        }
 
     def _entry(self, entry: str, say: Say, line: str | None) -> Entry:
         found = self.knowledge.entry(entry, region=say.region, line=line, at=now())

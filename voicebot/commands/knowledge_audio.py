@@ -138,11 +138,12 @@ def prune_audio(
     from flows.prompts import load_prompts
     from voicebot import knowledge_speech
     from voicebot.call.audio_library import audio_folder, open_library
+    from voicebot.call.composing import prompt_texts
     from voicebot.records.database import open_engine
 
     settings = open_settings()
     bring_up_to_date(settings)
-    prompts = [prompt.text for prompt in load_prompts().values() if not prompt.blanks]
+    prompts = prompt_texts(load_prompts().values())
     with database_sentences(), Session(open_engine(settings.database_url)) as session:
         pruned = knowledge_speech.prune_audio(
             audio_folder(settings), open_library(settings), session, prompts, now(), dry_run=dry_run

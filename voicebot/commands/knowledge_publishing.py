@@ -137,14 +137,14 @@ def _prepare(settings: Settings, entries: Sequence[Entry], more: Sequence[str] =
     from kb.index import texts_of as embedded
     from voicebot.call.audio_library import open_library
     from voicebot.knowledge import open_embedder
-    from voicebot.knowledge_speech import texts_of
+    from voicebot.knowledge_speech import rendered_of
 
     if not entries:
         return  # the decision says why
     open_embedder(settings).embed_corpus([*embedded(entries), *more], progress=True)
     library = open_library(settings, at_once=os.cpu_count() or 1)
     with progress_bar("rendering audio") as progress:
-        library.prepare(texts_of(entries, now()), progress)
+        library.prepare(rendered_of(entries, now()), progress)
 
 
 def _let_be_spoken(names: Sequence[str], act: Act, minute: datetime | None, as_json: bool) -> None:
@@ -162,10 +162,11 @@ def _make(settings: Settings, *, as_json: bool) -> int:
     """Index and audio of what is published; how many faults the audio has."""
     from flows.prompts import load_prompts
     from voicebot.call.audio_library import open_library
+    from voicebot.call.composing import prompt_texts
     from voicebot.knowledge import open_embedder
     from voicebot.knowledge import publish as make
 
-    prompts = [prompt.text for prompt in load_prompts().values() if not prompt.blanks]
+    prompts = prompt_texts(load_prompts().values())
     library = open_library(settings, at_once=os.cpu_count() or 1)
     with database_sentences(), progress_bar("rendering audio") as progress:
         knowledge = make(settings, open_embedder(settings), library, prompts, progress=progress)

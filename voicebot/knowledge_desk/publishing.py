@@ -29,7 +29,7 @@ from kb.rules import effective_from
 from kb.slot_store import with_slots
 from voicebot.clock import now
 from voicebot.errors import VoicebotError
-from voicebot.knowledge_speech import texts_of
+from voicebot.knowledge_speech import rendered_of
 from voicebot.records.tables import AuditRow
 
 if TYPE_CHECKING:
@@ -159,8 +159,8 @@ class Publications:
         """Vectors and audio, so that calls find both ready. Blocking."""
         engines = self._engines()
         texts = list(dict.fromkeys(embedded(ready)))
-        answers = texts_of(ready, now())
-        made.total = len(texts) + len(answers)
+        spoken = rendered_of(ready, now())
+        made.total = len(texts) + len(spoken)
         for start in range(0, len(texts), BATCH):
             engines.embedder.embed_corpus(texts[start : start + BATCH])
             made.done = min(len(texts), start + BATCH)
@@ -168,7 +168,7 @@ class Publications:
         def rendered(done: int, _: int) -> None:
             made.done = len(texts) + done
 
-        engines.library.prepare(answers, rendered)
+        engines.library.prepare(spoken, rendered)
 
     async def _taken_up(self, revision: int) -> None:
         """Until calls search in it. If that takes too long it is on record all the same."""
