@@ -42,6 +42,7 @@ from voicebot.call.far_words import FarWords
 from voicebot.call.handoff import HandoffDriver, HandoffLimits
 from voicebot.call.intake import Intake
 from voicebot.call.journal import Journal
+from voicebot.call.look_ahead import LookAhead
 from voicebot.call.performer import Performer
 from voicebot.call.player import Player
 from voicebot.call.preparing import Preparer
@@ -128,6 +129,7 @@ class CallSession:
         self._preparer = Preparer(
             engines.embedder, engines.work_executor, policy, lambda: self._state, self._events.put
         )
+        self._ahead = LookAhead(self._speak)
         self._player = Player(line, self._render, self._post, self.now, self._record_sent)
         self._driver = HandoffDriver(
             directory,
@@ -404,6 +406,8 @@ class CallSession:
                 self._trace.decided(decided_s)
         else:
             self._state, actions = step(self._state, event, self._policy)
+            if isinstance(event, ev.Silence) and not (actions or event.talking):
+                self._ahead.silent(self._state, event, self._policy)
         self._note(event, actions)
         for action in actions:
             self._closing = self._closing or isinstance(action, act.HangUp | act.Leave)
@@ -441,11 +445,12 @@ class CallSession:
 
     # ── what the player and the hand-off need ─────────────────────────────────────
 
+    async def _speak(self, say: act.Say) -> Int16:
+        return await asyncio.to_thread(self._engines.speak, say, self._line.rate, self._state.did)
+
     async def _render(self, say: act.Say) -> Int16:
         try:
-            pcm = await asyncio.to_thread(
-                self._engines.speak, say, self._line.rate, self._state.did
-            )
+            pcm = await self._ahead.audio(say)
             return pcm[resume_point(pcm, self._line.rate, say.heard_s) :]
         except Exception as error:
             # Nothing to hear, but the call goes on: silence brings the next prompt.
