@@ -182,11 +182,10 @@ class Asking:
         raise EngineLost(f"No node has answered: {lost.how}.")
 
     def _check_size(self, request: _Request) -> None:
-        limit, size = self._connection.max_payload, len(request.message)
-        if limit is not None and size > limit:
+        if not self._connection.takes(request.message):
             raise EngineLost(
-                f"NATS takes no message of {size} bytes; set max_payload in its configuration to "
-                "1MB, as it is by default."
+                f"NATS takes no message of {len(request.message)} bytes; set max_payload in its "
+                "configuration to 1MB, as it is by default."
             )
 
     async def _attempt(self, request: _Request, node: str | None) -> _Outcome:

@@ -101,6 +101,11 @@ class Connection:
         """Bytes that a message may have, as the server says; None without one."""
         return self._client.max_payload if self._client is not None else None
 
+    def takes(self, message: bytes) -> bool:
+        """Whether the server takes one of that size; True without one: nobody knows its limit."""
+        most = self.max_payload
+        return most is None or len(message) <= most
+
     async def wait(self, seconds: float) -> bool:
         """Whether a server is there, or comes within so long."""
         with contextlib.suppress(TimeoutError):

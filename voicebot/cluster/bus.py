@@ -271,9 +271,8 @@ class Bus:
         """Raises:
         BusMessageTooLarge: the server would not take it; known here, so that it can be told.
         """
-        most = self._connection.max_payload
-        if most is not None and len(payload) > most:
-            raise BusMessageTooLarge(f"NATS takes {most} bytes; these are {len(payload)}.")
+        if not self._connection.takes(payload):
+            raise BusMessageTooLarge(f"NATS takes no message of {len(payload)} bytes.")
         return payload
 
     def _decoded(self, received: Msg) -> Message | None:
