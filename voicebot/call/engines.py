@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -123,23 +124,17 @@ class Engines:
         """
         if say.entry is not None:
             return self._entry(say.entry, say, line).answer
-        assert say.prompt is not None
-        entries = self._named(say, line)
-        values = {
-            name: entries[name].question if name in entries else value
-            for name, value in say.values.items()
-        }
-        return self.prompts[say.prompt].fill(values)
+        return self._filled(say, self._named(say, line))
 
     def speak(self, say: Say, rate: int, line: str | None = None) -> Int16:
         """PCM of an utterance at `rate` Hz; rendered already, but for what fills blanks."""
-        text = self.text(say, line)
         if say.prompt is None:
-            return self.library.get(text, rate).pcm
+            return self.library.get(self.text(say, line), rate).pcm
+        named = self._named(say, line)
+        text = self._filled(say, named)
         if say.values:
             # A caller's number or name that is read back is not kept.
-            fixed = {*fixed_clauses(self.prompts[say.prompt])}
-            fixed.update(title_clauses(self._named(say, line).values()))
+            fixed = {*fixed_clauses(self.prompts[say.prompt]), *title_clauses(named.values())}
             pcm = self.library.compose(text, rate, fixed).pcm
         else:
             pcm = self.library.get(text, rate).pcm
@@ -191,6 +186,11 @@ class Engines:
             for name, value in say.values.items()
             if value.startswith(ENTRY_VALUE)
         }
+
+    def _filled(self, say: Say, named: Mapping[str, Entry]) -> str:
+        assert say.prompt is not None
+        questions = {name: entry.question for name, entry in named.items()}
+        return self.prompts[say.prompt].fill({**say.values, **questions})
 
     def _entry(self, entry: str, say: Say, line: str | None) -> Entry:
         found = self.knowledge.entry(entry, region=say.region, line=line, at=now())
