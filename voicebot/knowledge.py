@@ -286,7 +286,7 @@ class KnowledgeBase:
             return self._read.entries
 
     def planned_texts(self) -> set[str]:
-        """The answers that are spoken now, or will be by a step that is taken already."""
+        """`voicebot.knowledge_speech.planned_texts`, at this moment."""
         with Session(self._engine) as session:
             return planned_texts(session, now())
 

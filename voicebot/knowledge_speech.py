@@ -61,7 +61,8 @@ def check_answers(
 
 
 def planned_texts(session: Session, at: datetime) -> set[str]:
-    """Of entries that are spoken now, or will be by a step that is taken already."""
+    """What is rendered of entries that are spoken at this moment, or will be by a step that is
+    taken already."""
     found: set[str] = set()
     moment: datetime | None = at
     while moment is not None:

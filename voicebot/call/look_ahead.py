@@ -7,9 +7,7 @@ silence is too long already, that would make it longer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 
 from flows.actions import Say
 from flows.dialogue import step
@@ -17,8 +15,7 @@ from flows.events import Silence
 from flows.policy import Policy
 from flows.state import State
 from telephony.codecs import Int16
-
-Render = Callable[[Say], Awaitable[Int16]]
+from voicebot.call.player import Rendered
 
 
 class LookAhead:
@@ -27,9 +24,9 @@ class LookAhead:
         that utterance is really wanted.
     """
 
-    def __init__(self, render: Render) -> None:
+    def __init__(self, render: Rendered) -> None:
         self._render = render
-        self._begun: dict[Any, asyncio.Task[Int16]] = {}
+        self._begun: dict[object, asyncio.Task[Int16]] = {}
 
     def silent(self, state: State, event: Silence, policy: Policy) -> None:
         """So long nobody has said anything, and nothing has come of it yet."""
