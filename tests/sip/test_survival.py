@@ -253,6 +253,7 @@ async def test_a_new_main_process_takes_calls_while_the_old_callers_talk(
         await old.close()
         async with running(**settings) as bot, telephone(tmp_path, "second", **spec):
             await bot.call()
+            await asyncio.sleep(1.0)  # they talk on
             assert not caller.all("over")
             await caller.hang_up()
             await police.wait("over")
