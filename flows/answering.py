@@ -99,7 +99,7 @@ def early_result(state: State, turn: CallerTurn, policy: Policy) -> SearchResult
     best = found(result)
     if best is None or best[1] < policy.limits.early_answer or best[0] in result.safety:
         return None
-    if answers.where_only(turn.transcript):
+    if answers.where_only(turn.transcript) or answers.only_begun(turn.transcript):
         return None
     characters = sum(1 for character in result.query if "一" <= character <= "鿿")
     # Without the listener nothing tells how much the partial text lacks.

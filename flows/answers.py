@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from flows import jurisdiction
+from flows import jurisdiction, small_talk
 from flows.wording import LONGEST_REPLY, bare, plain
 
 _YES = re.compile(
@@ -199,6 +199,15 @@ def where_only(text: str) -> bool:
     if found["at"]:
         return place(where)
     return bool(_AWAY.search(where)) and jurisdiction.resolve(where[:3]) is not None
+
+
+def only_begun(text: str) -> bool:
+    """你好, 我在龙华区想问个事情: perhaps where somebody is, and the matter is still to come."""
+    said = plain(text)
+    return small_talk.contentless(said) or any(
+        small_talk.contentless(said[cut:]) and where_only(said[:cut])
+        for cut in range(2, min(len(said), 2 * LONGEST_REPLY))
+    )
 
 
 def place_unknown(text: str) -> bool:

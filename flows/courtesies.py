@@ -45,7 +45,7 @@ def reply(state: State, turn: CallerTurn) -> Step | None:
         state, goodbye = say(replace(state, phase=Phase.CLOSING), "goodbye")
         return state, (*hushed, goodbye)
     yes = noise or small_talk.agreed(text)
-    if not (yes or small_talk.more(text) or small_talk.contentless(text)):
+    if not (yes or small_talk.more(text) or answers.only_begun(text)):
         return None
     state = settled(state, turn)
     if not state.quiet:

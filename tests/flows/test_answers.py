@@ -228,6 +228,29 @@ def test_a_matter_with_a_place_is_more_than_a_place(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "你好，我在海口市龙华区，想问个事情", "我在三亚湾想咨询一下",
+        "喂我在文昌市这边要反映一个情况", "我在万宁市后安镇，有件事想问一下你们",
+        "你好我想反映一个问题",
+    ],
+)  # fmt: skip
+def test_who_says_where_he_is_and_that_he_has_a_question_has_only_begun(text: str) -> None:
+    assert answers.only_begun(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我在海口市龙华区想问社保卡", "我在海口想问一下怎么落户", "我在文昌市要反映路灯坏了",
+        "我在龙华区", "海口市想问个事情有人打架", "我在楼下有人问一下", "",
+    ],
+)  # fmt: skip
+def test_who_names_a_matter_has_done_more_than_begin(text: str) -> None:
+    assert not answers.only_begun(text)
+
+
+@pytest.mark.parametrize(
     "unit", ["喂", "没有了", "没有人没事", "谢谢啊", "好的", "的", "我就是", "没"]
 )
 @pytest.mark.parametrize("repeated", [8, 13, 40, 5000])
@@ -242,6 +265,7 @@ def test_a_recogniser_that_repeats_itself_costs_no_time(unit: str, repeated: int
         answers.no,
         answers.name,
         answers.where_only,
+        answers.only_begun,
     )
     began = time.process_time()
     for judge in judges:

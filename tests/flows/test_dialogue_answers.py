@@ -89,6 +89,16 @@ def test_other_partials_wait_for_the_final(
     assert call.ends() == ()
 
 
+def test_who_has_only_begun_is_asked_to_go_on_however_sure_the_search_is(call: Call) -> None:
+    begun = "你好我在海口市龙华区想问个事情"
+    call.begins()
+    call.partial(begun)
+    call.knows(begun, ("zw-1", 0.95), final=False)
+    call.listener(begun, final=True)
+    assert call.ends() == ()
+    assert prompts(call.final(begun)) == ["go_on"]
+
+
 def test_a_result_of_an_older_shorter_partial_is_not_taken_for_the_sentence(call: Call) -> None:
     call.begins()
     call.partial("公积金贷款")
