@@ -90,6 +90,7 @@ class Engine:
     score: float = -0.2
     language: str = "unknown"
     character: str = "是"
+    syllable: str = "shi4"
     delay_s: float = 0.0
     """How much audio after a syllable a phonetic engine needs before it gives it."""
 
@@ -122,7 +123,7 @@ class _Stream:
         if engine.phonetic:
             heard = pcm if final else pcm[: max(0, len(pcm) - round(engine.delay_s * RATE))]
             begun = int(np.argmax(pcm != 0)) / RATE + self._over
-            syllables = () if engine.mute else ("shi4",) * syllables_in(heard)
+            syllables = () if engine.mute else (engine.syllable,) * syllables_in(heard)
             return Hypothesis("listener", syllables=syllables, final=final, start=begun)
         count = syllables_in(pcm)
         scores = (engine.score,) if count else ()
@@ -243,6 +244,14 @@ async def test_a_turn_is_heard_by_both_ears_and_its_final_comes_after_its_end() 
     heard = [h for h in call.every(Heard) if h.ear is Ear.LISTENER]
     assert heard[-1].final
     assert len(heard[-1].syllables) == 10
+
+
+async def test_a_question_is_over_before_the_ceiling_though_it_sounds_unfinished() -> None:
+    async with hearing(smart_turn=NeverFinished()) as call:
+        call.listener.syllable = "ma5"
+        await call.hears(1.0, voice=True)
+        await call.hears(LIMITS.ceiling_s - 0.3, voice=False)
+        await call.until(lambda: bool(call.every(TurnEnded)))
 
 
 async def test_turns_are_the_same_however_much_audio_comes_at_once() -> None:

@@ -1,7 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits
+from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits, asks
 
 FRAME = 0.032
 LIMITS = EndpointingLimits(start_s=0.1, floor_s=0.25, ceiling_s=1.2, max_turn_s=28.0)
@@ -50,6 +51,22 @@ def test_an_unfinished_sentence_is_asked_about_again() -> None:
     run(endpointer, (0.9, 0.5), (0.0, 0.4))
     assert endpointer.answer(endpointer.pauses, finished=False) is Edge.NONE
     assert run(endpointer, (0.0, 0.6)) == [Edge.ASK, Edge.ASK]
+
+
+def test_words_that_ask_end_their_turn_before_the_ceiling_though_they_sound_unfinished() -> None:
+    endpointer = Endpointer(LIMITS)
+    run(endpointer, (0.9, 0.5), (0.0, 0.4))
+    assert endpointer.answer(endpointer.pauses, finished=False, question=True) is Edge.NONE
+    run(endpointer, (0.0, 0.2))
+    assert endpointer.answer(endpointer.pauses, finished=False, question=True) is Edge.ENDED
+
+
+@pytest.mark.parametrize(
+    ("syllables", "question"),
+    [("neng2 ban4 ma5", True), ("wo3 ma1", False), ("shen2 me5", False), ("", False)],
+)
+def test_words_ask_where_they_end_in_the_particle(syllables: str, question: bool) -> None:
+    assert asks(syllables.split()) is question
 
 
 def test_an_answer_about_an_earlier_pause_ends_nothing() -> None:

@@ -24,7 +24,7 @@ from asr.pool import DecodePool
 from flows.events import CallerSpeaking, Distress, Ear, EngineFailed, Event, Heard, TurnEnded
 from telephony.codecs import Int16
 from voicebot.call.caller_ear import CallerEar, Listened, ListenerFault
-from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits
+from voicebot.call.endpointing import Edge, Endpointer, EndpointingLimits, asks
 from voicebot.call.turn_audio import RATE, Transcriber, TurnAudio
 from voicebot.call.voice import SmartTurn
 
@@ -189,7 +189,8 @@ class Ears:
         silence may be ended by the answer."""
         smart = self._smart_turn
         finished = smart is None or await smart.complete(turn.pcm[:samples])
-        self._on_edge(self._endpointer.answer(pause, finished=finished))
+        question = asks(self._syllables)
+        self._on_edge(self._endpointer.answer(pause, finished=finished, question=question))
 
     async def _finish(
         self,
