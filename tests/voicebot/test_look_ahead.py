@@ -13,6 +13,7 @@ from flows.events import Silence
 from telephony.codecs import Int16
 from tests.flows.scripted_call import Call, every
 from voicebot.call.look_ahead import LookAhead
+from voicebot.call.rendering import Parts
 
 
 class Voice:
@@ -22,7 +23,7 @@ class Voice:
         self.fails = False
         self.given_up = 0
 
-    async def render(self, say: Say) -> Int16:
+    async def render(self, say: Say) -> Parts:
         self.asked.append(say.prompt)
         try:
             await self.held.wait()
@@ -31,7 +32,11 @@ class Voice:
             raise
         if self.fails:
             raise RuntimeError("no voice")
-        return np.full(8, len(self.asked), np.int16)
+        yield np.full(8, len(self.asked), np.int16)
+
+
+async def whole(parts: Parts) -> Int16:
+    return np.concatenate([part async for part in parts])
 
 
 @pytest.fixture
@@ -62,7 +67,7 @@ async def test_it_is_rendered_before_the_silence_is_too_long_and_once(call: Call
     said = [each for each in every(Say, call.take(Silence(call.at + 3.6, 3.6))) if each.values]
     assert said
     for each in said:
-        assert len(await ahead.audio(each)) == 8
+        assert len(await whole(ahead.audio(each))) == 8
     assert voice.asked == begun == [each.prompt for each in said]
 
 
@@ -89,7 +94,7 @@ async def test_a_voice_that_fails_is_told_of_where_its_words_are_wanted(call: Ca
     await asyncio.sleep(0)
     said = [each for each in every(Say, call.is_silent()) if each.values]
     with pytest.raises(RuntimeError, match="no voice"):
-        await ahead.audio(said[0])
+        await whole(ahead.audio(said[0]))
 
 
 async def test_other_words_are_rendered_as_ever(call: Call) -> None:
@@ -100,5 +105,5 @@ async def test_other_words_are_rendered_as_ever(call: Call) -> None:
     await asyncio.sleep(0)
     said = next(each for each in every(Say, call.is_silent()) if each.values)
     other = replace(said, values=dict.fromkeys(said.values, "别的"))
-    assert len(await ahead.audio(other)) == 8
+    assert len(await whole(ahead.audio(other))) == 8
     assert len(voice.asked) == 2

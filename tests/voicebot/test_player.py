@@ -9,6 +9,7 @@ from flows.actions import Purpose, Say
 from flows.events import PlaybackFinished, PlaybackStarted
 from telephony.codecs import Int16
 from voicebot.call.player import Player, Rendered
+from voicebot.call.rendering import Parts
 
 pytestmark = pytest.mark.leaping_time
 
@@ -38,8 +39,8 @@ class Line:
         raise AssertionError("the player never hangs up")
 
 
-async def render(say: Say) -> Int16:
-    return np.full(RATE // 5, 1000, np.int16)  # 0.2 s
+async def render(say: Say) -> Parts:
+    yield np.full(RATE // 5, 1000, np.int16)  # 0.2 s
 
 
 def say(name: str) -> Say:
@@ -88,6 +89,40 @@ async def test_audio_is_sent_in_20_ms_frames_and_none_is_lost() -> None:
         await until(lambda: not player.busy)
     assert all(len(frame) == 160 for frame in line.audio)
     assert sum(int((frame == 1000).sum()) for frame in line.audio) == RATE // 5
+
+
+async def test_a_sentence_is_heard_from_its_first_clause_on_and_whole() -> None:
+    async def clauses(_: Say) -> Parts:
+        yield np.full(RATE // 5, 1000, np.int16)
+        await asyncio.sleep(1.0)
+        yield np.full(RATE // 5 + 7, 2000, np.int16)
+
+    line, reports = Line(), []
+    clock = asyncio.get_running_loop().time
+    async with playing(line, reports, clauses) as player:
+        began = clock()
+        player.say(say("u1"))
+        await until(lambda: line.audio)
+        assert clock() - began < 0.1
+        await until(lambda: not player.busy)
+    heard = np.concatenate(line.audio)
+    assert [int((heard == value).sum()) for value in (1000, 2000)] == [RATE // 5, RATE // 5 + 7]
+    assert 0.7 < (heard[: np.argmax(heard == 2000)] == 0).sum() / RATE < 0.9, "the line is held"
+    assert line.marks == ["begin:prompt:u1", "end:prompt:u1"]
+
+
+async def test_a_voice_that_fails_in_mid_sentence_ends_it_there() -> None:
+    async def failing(_: Say) -> Parts:
+        yield np.full(RATE // 5, 1000, np.int16)
+        raise RuntimeError("no voice")
+
+    line, reports = Line(), []
+    async with playing(line, reports, failing) as player:
+        player.say(say("u1"))
+        await until(lambda: not player.busy)
+    finished = reports[-1]
+    assert isinstance(finished, PlaybackFinished)
+    assert (finished.interrupted, finished.seconds) == (False, pytest.approx(0.2))
 
 
 async def test_stop_flushes_what_is_playing_and_what_waits() -> None:
@@ -146,9 +181,10 @@ async def test_an_answer_names_its_entry_in_the_mark(entry: str | None) -> None:
 
 
 async def test_a_stop_abandons_what_is_still_being_rendered() -> None:
-    async def slowly(what: Say) -> Int16:
+    async def slowly(what: Say) -> Parts:
         await asyncio.sleep(5.0 if what.utterance == "slow" else 0.0)
-        return await render(what)
+        async for part in render(what):
+            yield part
 
     line, reports = Line(), []
     clock = asyncio.get_running_loop().time
@@ -173,10 +209,11 @@ async def test_a_fault_of_voice_or_line_costs_one_utterance_only() -> None:
                 raise OSError("the line hiccups")
             await super().send_audio(pcm)
 
-    async def voice(what: Say) -> Int16:
+    async def voice(what: Say) -> Parts:
         if what.utterance == "u1":
             raise RuntimeError("no voice")
-        return await render(what)
+        async for part in render(what):
+            yield part
 
     line, reports = Breaking(), []
     async with playing(line, reports, voice) as player:
@@ -244,8 +281,8 @@ async def test_the_far_side_and_the_bot_are_heard_together_in_one_stream() -> No
 async def test_mixing_never_wraps_round() -> None:
     line, reports = Line(), []
 
-    async def loud(_: Say) -> Int16:
-        return np.full(RATE // 5, 30_000, np.int16)
+    async def loud(_: Say) -> Parts:
+        yield np.full(RATE // 5, 30_000, np.int16)
 
     async with playing(line, reports, loud) as player:
         speaking = asyncio.create_task(far_side_speaks(player, 0.8, value=30_000))

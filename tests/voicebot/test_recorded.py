@@ -37,19 +37,23 @@ def opened(folder: Path) -> Recorded:
     return open_recorded(folder, {n: p for n, p in PROMPTS.items() if not p.english})
 
 
+def heard(recorded: Recorded, prompt: str) -> Int16:
+    return np.concatenate([*recorded.with_others(prompt, [SPOKEN], 8000)])
+
+
 def test_a_recording_is_heard_instead_of_the_voice(tmp_path: Path) -> None:
     write(tmp_path / "greeting.wav", tone(rate=16000), 16000)
     recorded = opened(tmp_path)
-    assert len(recorded.with_others("greeting", SPOKEN, 8000)) == 8000
-    assert recorded.with_others("goodbye", SPOKEN, 8000) is SPOKEN
+    assert len(heard(recorded, "greeting")) == 8000
+    assert np.array_equal(heard(recorded, "goodbye"), SPOKEN)
 
 
 def test_other_languages_are_heard_after_it_with_a_pause(tmp_path: Path) -> None:
     write(tmp_path / "failure_human.hainan.wav", tone(2.0))
     write(tmp_path / "failure_human.en.wav", tone(1.0))
-    heard = opened(tmp_path).with_others("failure_human", SPOKEN, 8000)
-    assert len(heard) == len(SPOKEN) + 8000 + 16000 + 2 * round(PAUSE_S * 8000)
-    assert np.array_equal(heard[: len(SPOKEN)], SPOKEN)
+    pcm = heard(opened(tmp_path), "failure_human")
+    assert len(pcm) == len(SPOKEN) + 8000 + 16000 + 2 * round(PAUSE_S * 8000)
+    assert np.array_equal(pcm[: len(SPOKEN)], SPOKEN)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +104,10 @@ def test_only_who_spoke_english_hears_english_unless_it_was_recorded() -> None:
 
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 def test_english_is_synthesised_where_it_was_not_recorded(tmp_path: Path) -> None:
-    spoken = open_recorded(None, PROMPTS).with_others("language_human", SPOKEN, 8000)
+    spoken = heard(open_recorded(None, PROMPTS), "language_human")
     assert len(spoken) > len(SPOKEN) + 2 * 8000
     write(tmp_path / "language_human.en.wav", tone(1.0))
-    ours = open_recorded(tmp_path, PROMPTS).with_others("language_human", SPOKEN, 8000)
+    ours = heard(open_recorded(tmp_path, PROMPTS), "language_human")
     assert len(ours) == len(SPOKEN) + 8000 + round(PAUSE_S * 8000)
 
 

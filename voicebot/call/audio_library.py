@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -72,8 +72,9 @@ class AudioLibrary:
             self._keep(text, rate, speech)
         return speech
 
-    def compose(self, text: str, rate: int, fixed: Collection[str]) -> Speech:
-        """The text as speech at `rate` Hz, clause by clause, where it is not there as a whole.
+    def clause_by_clause(self, text: str, rate: int, fixed: Collection[str]) -> Iterator[Int16]:
+        """The text as speech at `rate` Hz, each clause when it is ready, where it is not there as a
+        whole.
 
         Clauses in `fixed` are kept, and found again by others; the rest may have a caller's
         number or name in it, and leaves nothing behind.
@@ -83,20 +84,21 @@ class AudioLibrary:
         """
         whole = self.find(text, rate)
         if whole is not None:
-            return whole
-        parts: list[Int16] = []
-        pause_s = 0.0
+            yield whole.pcm
+            return
+        pause_s: float | None = None
         for clause in clauses(text):
+            speech = None
             with contextlib.suppress(SpeechUnavailable):  # of a mark that has no sound
                 speech = self.get(clause.text, rate, keep=clause.text in fixed)
-                if parts:
-                    parts.append(np.zeros(round(pause_s * rate), np.int16))
-                parts.append(speech.pcm)
+            if speech is not None:
+                pause = np.zeros(round((pause_s or 0.0) * rate), np.int16)
+                yield np.concatenate([pause, speech.pcm])
                 pause_s = 0.0
-            pause_s = max(pause_s, clause.pause_s)
-        if not parts:
+            if pause_s is not None:
+                pause_s = max(pause_s, clause.pause_s)
+        if pause_s is None:
             raise SpeechUnavailable("There is nothing in this text that can be spoken.")
-        return Speech(np.concatenate(parts), rate, self._synthesizer.voice)
 
     def find(self, text: str, rate: int | None = None) -> Speech | None:
         """What is there already; never renders."""

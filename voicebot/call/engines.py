@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
 import structlog
 
 from asr.domain import DomainWords
@@ -126,19 +127,30 @@ class Engines:
             return self._entry(say.entry, say, line).answer
         return self._filled(say, self._named(say, line))
 
-    def speak(self, say: Say, rate: int, line: str | None = None) -> Int16:
-        """PCM of an utterance at `rate` Hz; rendered already, but for what fills blanks."""
+    def speak(self, say: Say, rate: int) -> Int16:
+        """`spoken`, as a whole."""
+        return np.concatenate([*self.spoken(say, rate)])
+
+    def spoken(self, say: Say, rate: int, line: str | None = None) -> Iterator[Int16]:
+        """PCM of an utterance at `rate` Hz, part after part: rendered already, but for what fills
+        blanks.
+
+        Raises:
+            NotPublished: as `text`.
+            SpeechUnavailable: there is no voice for it.
+        """
         if say.prompt is None:
-            return self.library.get(self.text(say, line), rate).pcm
+            yield self.library.get(self.text(say, line), rate).pcm
+            return
         named = self._named(say, line)
         text = self._filled(say, named)
         if say.values:
             # A caller's number or name that is read back is not kept.
             fixed = {*fixed_clauses(self.prompts[say.prompt]), *title_clauses(named.values())}
-            pcm = self.library.compose(text, rate, fixed).pcm
+            parts = self.library.clause_by_clause(text, rate, fixed)
         else:
-            pcm = self.library.get(text, rate).pcm
-        return self.recorded.with_others(say.prompt, pcm, rate)
+            parts = iter((self.library.get(text, rate).pcm,))
+        yield from self.recorded.with_others(say.prompt, parts, rate)
 
     def caller_ear(self) -> CallerEar:
         """An ear for one caller."""

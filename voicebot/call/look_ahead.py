@@ -6,7 +6,6 @@ silence is too long already, that would make it longer.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 from flows.actions import Say
@@ -14,19 +13,19 @@ from flows.dialogue import step
 from flows.events import Silence
 from flows.policy import Policy
 from flows.state import State
-from telephony.codecs import Int16
 from voicebot.call.player import Rendered
+from voicebot.call.rendering import Parts, Rendering
 
 
 class LookAhead:
     """Parameters:
-    render: PCM of an utterance, which may come to nothing; what it raises is raised again where
+    render: audio of an utterance, which may come to nothing; what it raises is raised again where
         that utterance is really wanted.
     """
 
     def __init__(self, render: Rendered) -> None:
         self._render = render
-        self._begun: dict[object, asyncio.Task[Int16]] = {}
+        self._begun: dict[object, Rendering] = {}
 
     def silent(self, state: State, event: Silence, policy: Policy) -> None:
         """So long nobody has said anything, and nothing has come of it yet."""
@@ -37,24 +36,13 @@ class LookAhead:
         for key in self._begun.keys() - wanted.keys():
             self._begun.pop(key).cancel()
         for key in wanted.keys() - self._begun.keys():
-            self._begun[key] = task = asyncio.ensure_future(self._render(wanted[key]))
-            task.add_done_callback(_let_be)
+            self._begun[key] = Rendering(self._render(wanted[key]))
 
-    async def audio(self, say: Say) -> Int16:
-        """What is spoken now, begun already or not.
-
-        Raises:
-            Exception: as `render`.
-        """
+    def audio(self, say: Say) -> Parts:
+        """What is spoken now, begun already or not; raises as `render` does."""
         begun = self._begun.pop(_key(say), None)
-        return await (begun if begun is not None else self._render(say))
+        return begun.parts() if begun is not None else self._render(say)
 
 
 def _key(say: Say) -> object:
     return say.prompt, say.region, frozenset(say.values.items())
-
-
-def _let_be(task: asyncio.Task[Int16]) -> None:
-    """Its failure may never be asked for."""
-    if not task.cancelled():
-        task.exception()

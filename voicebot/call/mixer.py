@@ -17,6 +17,7 @@ import structlog
 from telephony.call_control import Line
 from telephony.codecs import FRAME_SECONDS, Int16, padded
 from voicebot.call.far_side import FarSide
+from voicebot.call.rendering import Rendering
 
 log = structlog.get_logger()
 
@@ -32,12 +33,12 @@ class Speech:
     """One utterance on its way to the line.
 
     Parameters:
-        pcm: at the line's rate.
+        audio: at the line's rate; what of it is late is waited for in silence.
         begin, end: marks round it.
         began: called when its begin mark is sent.
     """
 
-    pcm: Int16 = field(repr=False)
+    audio: Rendering
     begin: str
     end: str
     began: Callable[[], None]
@@ -48,6 +49,11 @@ class Speech:
     left_s: float = 0.0
     """Once it is sent: how long the caller still hears it."""
     sent: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def over(self) -> bool:
+        """All of it is sent."""
+        return self.audio.whole and self.samples >= len(self.audio.pcm)
 
 
 class Mixer:
@@ -136,7 +142,7 @@ class Mixer:
                 return
             speech.began()
         await self._send(*self._next(speech))
-        if speech is not None and self._speech is speech and speech.samples >= len(speech.pcm):
+        if speech is not None and self._speech is speech and speech.over:
             await self._line.send_mark(speech.end)
             if self._speech is speech:
                 self._finish(speech)
@@ -166,7 +172,9 @@ class Mixer:
         return to_line, heard
 
     def _said(self, speech: Speech) -> Int16 | None:
-        said = speech.pcm[speech.samples : speech.samples + self._frame]
+        said = speech.audio.pcm[speech.samples : speech.samples + self._frame]
+        if len(said) < self._frame and not speech.audio.whole:
+            return np.zeros(self._frame, np.int16)
         if not len(said):
             return None
         speech.samples += self._frame

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from flows.events import PlaybackFinished, PlaybackStarted
 from telephony.call_control import Line
 from telephony.codecs import Int16
 from voicebot.call.mixer import Mixer, Speech
+from voicebot.call.rendering import Parts, Rendering
 
 log = structlog.get_logger()
 
@@ -28,14 +29,14 @@ FLUSH_S = 0.5
 PAUSE_S = 0.12
 """Between two utterances, so that they do not run into each other."""
 
-Rendered = Callable[[Say], Awaitable[Int16]]
+Rendered = Callable[[Say], Parts]
 Report = Callable[[PlaybackStarted | PlaybackFinished], None]
 
 
 @dataclass(slots=True, eq=False)
 class _Item:
     say: Say
-    audio: asyncio.Task[Int16]
+    audio: Rendering
     speech: Speech | None = None
 
 
@@ -44,8 +45,8 @@ class Player:
 
     Parameters:
         line: where the audio goes.
-        render: gives an utterance's PCM at the line's rate; called when it is queued,
-            so that a sentence with blanks is synthesised while another is played.
+        render: an utterance's audio; asked for when that is queued, so that a sentence with
+            blanks is synthesised while another is played. What fails is heard as far as it came.
         report: told when an utterance begins and ends.
         now: seconds since the call was answered.
         tap: sees everything that was sent, for the recording.
@@ -88,7 +89,7 @@ class Player:
         self._mixer.hear_far_side(pcm, rate, bridged, party)
 
     def say(self, say: Say) -> None:
-        self._queue.append(_Item(say, asyncio.ensure_future(self._render(say))))
+        self._queue.append(_Item(say, Rendering(self._render(say))))
         self._wake.set()
 
     async def stop(self) -> None:
@@ -134,18 +135,11 @@ class Player:
 
     async def _play(self, item: _Item) -> None:
         say = item.say
-        await self._unless_stopped(item.audio)
+        await self._unless_stopped(asyncio.ensure_future(item.audio.begun()))
         if self._playing is not item:
             return
-        try:
-            pcm = item.audio.result()
-        except Exception:
-            # Nothing to hear, but the call goes on: silence brings the next prompt.
-            log.exception("speech_not_rendered", prompt=say.prompt, entry=say.entry)
-            self._finished(item)
-            return
         item.speech = Speech(
-            pcm,
+            item.audio,
             _mark("begin", say),
             _mark("end", say),
             lambda: self._report(PlaybackStarted(self._now(), say.utterance)),

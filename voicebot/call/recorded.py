@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import wave
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,19 +53,19 @@ class Recorded:
     after: Mapping[str, tuple[Speech, ...]] = field(default_factory=dict)
     """By prompt, in the order of the languages' names."""
 
-    def with_others(self, prompt: str, pcm: Int16, rate: int) -> Int16:
+    def with_others(self, prompt: str, parts: Iterable[Int16], rate: int) -> Iterator[Int16]:
         """The prompt at `rate` Hz as it is to be heard: recorded, and in the other languages.
 
         Parameters:
-            pcm: the synthesised prompt.
+            parts: of the synthesised prompt.
         """
         if prompt in self.instead:
-            pcm = at_rate(self.instead[prompt], rate).pcm
+            yield at_rate(self.instead[prompt], rate).pcm
+        else:
+            yield from parts
         pause = np.zeros(round(PAUSE_S * rate), np.int16)
-        parts = [pcm]
         for speech in self.after.get(prompt, ()):
-            parts += [pause, at_rate(speech, rate).pcm]
-        return np.concatenate(parts) if len(parts) > 1 else pcm
+            yield np.concatenate([pause, at_rate(speech, rate).pcm])
 
 
 def open_recorded(folder: Path | None, prompts: Mapping[str, Prompt]) -> Recorded:

@@ -47,6 +47,7 @@ from voicebot.call.performer import Performer
 from voicebot.call.player import Player
 from voicebot.call.preparing import Preparer
 from voicebot.call.recorder import CallRecorder
+from voicebot.call.rendering import Parts
 from voicebot.call.resuming import resume_point
 from voicebot.call.silence import SilenceWatch
 from voicebot.call.turn_audio import RATE
@@ -445,18 +446,24 @@ class CallSession:
 
     # ── what the player and the hand-off need ─────────────────────────────────────
 
-    async def _speak(self, say: act.Say) -> Int16:
-        return await asyncio.to_thread(self._engines.speak, say, self._line.rate, self._state.did)
+    async def _speak(self, say: act.Say) -> Parts:
+        parts = self._engines.spoken(say, self._line.rate, self._state.did)
+        while (part := await asyncio.to_thread(next, parts, None)) is not None:
+            yield part
 
-    async def _render(self, say: act.Say) -> Int16:
+    async def _render(self, say: act.Say) -> Parts:
         try:
-            pcm = await self._ahead.audio(say)
-            return pcm[resume_point(pcm, self._line.rate, say.heard_s) :]
+            parts = self._ahead.audio(say)
+            if say.heard_s:
+                pcm = np.concatenate([part async for part in parts])
+                yield pcm[resume_point(pcm, self._line.rate, say.heard_s) :]
+                return
+            async for part in parts:
+                yield part
         except Exception as error:
-            # Nothing to hear, but the call goes on: silence brings the next prompt.
+            # The call goes on: silence brings the next prompt.
             log.exception("speech_failed", prompt=say.prompt, entry=say.entry)
             self._post(ev.EngineFailed(self.now(), "speech", type(error).__name__))
-            return np.zeros(0, np.int16)
 
     def _call_back(self, wanted: act.CallBack) -> None:
         note = partial(self._journal.note_later, wanted.matter.handoff)
