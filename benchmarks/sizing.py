@@ -109,10 +109,16 @@ def calls_of_a_core(engine: Engine, of: Figures) -> float:
     return of["headroom"] / cores_of_a_call(engine, of)
 
 
+def listening_memory_mb(calls: int, of: Figures) -> float:
+    """One node with the listener alone."""
+    return of["service_memory"] + of["ears_memory"] + calls * of["media_memory"]
+
+
 def node_memory_mb(calls: int, cores: int, of: Figures) -> float:
     """One node with both ears."""
     workers = min(cores, WORKERS_MOST)
-    return of["service_memory"] + workers * of["worker_memory"] + calls * of["media_memory"]
+    one = of["worker_memory"] + of["english_memory"]
+    return listening_memory_mb(calls, of) + workers * one
 
 
 def need(calls: int, of: Figures, provinces: int = 1) -> Need:
@@ -179,7 +185,7 @@ def text(figures: Mapping[str, Mapping[str, Any]], scales: Sequence[tuple[str, i
             f"{1 / cores_of_a_call(engine, of):.1f}",
             f"{calls_of_a_core(engine, of):.1f}",
             number(node_memory_mb(NODE_CALLS, NODE_CORES, of)) if engine.transcribes_here
-            else number(of["service_memory"] + NODE_CALLS * of["media_memory"]),
+            else number(listening_memory_mb(NODE_CALLS, of)),
         )
         for engine in ENGINES
     ]  # fmt: skip
