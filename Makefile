@@ -54,22 +54,23 @@ VOICEBOT_PARTS := 1 2 3
 SIDE_BY_SIDE := $(VOICEBOT_PARTS:%=voicebot-%) asr flows telephony fuzz kb benchmarks
 # Real clocks that bear others behind them.
 BEFORE := browser cluster live_sip
-# Who hears each other by telephone has the machine to himself.
-BY_THEMSELVES := asterisk sip end_to_end
+# Who hears each other by telephone: two at a time leave half of two processors idle.
+TWO_AT_ONCE := end_to_end-1 asterisk end_to_end-2 sip
 # Those with fixed ports run in a network namespace of their own where one can be made.
-ISOLATED := asterisk sip end_to_end
+ISOLATED := $(TWO_AT_ONCE)
 JOBS ?= $(shell nproc)
 BEHIND := $(shell chrt --idle 0 true 2>/dev/null && echo chrt --idle 0 || echo nice -n 19)
 
-unit: ## the tests: JOBS parts at a time have what browsers and nodes leave, then one by one the telephones
+unit: ## the tests: JOBS parts at a time have what browsers and nodes leave, then the telephones
 	@trap 'trap - INT TERM; kill 0' INT TERM; failed=; \
 	$(BEHIND) $(MAKE) --no-print-directory -k -j$(JOBS) -O $(BESIDE) $(SIDE_BY_SIDE:%=part-%) & behind=$$!; \
 	$(MAKE) --no-print-directory -k -j1 -O $(BEFORE:%=part-%) || failed=1; \
 	wait $$behind || failed=1; \
-	$(MAKE) --no-print-directory -k -j1 $(BY_THEMSELVES:%=part-%) || failed=1; \
+	$(MAKE) --no-print-directory -k -j2 -O $(TWO_AT_ONCE:%=part-%) || failed=1; \
 	[ -z "$$failed" ]
 
 LIVE_SIP := fuzz/test_live_sip.py
+WHOLE_CALLS := end_to_end/test_calls.py
 
 part-voicebot-%:
 	@echo "── tests/voicebot, part $* of $(words $(VOICEBOT_PARTS))"
@@ -78,6 +79,8 @@ part-voicebot-%:
 
 part-fuzz: FOLDER = fuzz --ignore tests/$(LIVE_SIP)
 part-live_sip: FOLDER = $(LIVE_SIP)
+part-end_to_end-1: FOLDER = $(WHOLE_CALLS)
+part-end_to_end-2: FOLDER = end_to_end --ignore tests/$(WHOLE_CALLS)
 part-cluster: FOLDER = voicebot/cluster
 part-%: FOLDER = $*
 part-%:
