@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
+from benchmarks.chaos.desks import DeskProcess
 from benchmarks.chaos.drawing import Plan
 from benchmarks.chaos.judging import DANGER, MATTER, QUESTION, Span, Told, longest_silence
 from benchmarks.voices import render
@@ -58,10 +59,14 @@ class Callers:
     door: where to call; asked anew at each call.
     folder: for what they say and hear.
     excused: spans of time.time() in which nobody can be heard.
+    desk: whose people are cut off when it is killed.
     """
 
-    def __init__(self, plan: Plan, door: Door, folder: Path, excused: Sequence[Span]) -> None:
+    def __init__(
+        self, plan: Plan, door: Door, folder: Path, excused: Sequence[Span], desk: DeskProcess
+    ) -> None:
         self._plan, self._door, self._folder, self._excused = plan, door, folder, excused
+        self._desk = desk
         folder.mkdir(parents=True, exist_ok=True)
         said = {DANGER: (DANGERS[plan.danger % len(DANGERS)],), **SENTENCES}
         self._files = {
@@ -103,10 +108,26 @@ class Callers:
             )
         except CallError:
             return Told(call, role, answered=False)
-        return await asyncio.to_thread(told_by, report, role, self._excused)
+        return await asyncio.to_thread(told_by, report, role, self._excused, self._desk.killed_at)
 
 
-def told_by(report: CallReport, role: str, excused: Sequence[Span]) -> Told:
+def with_a_person(report: CallReport, lost_at: float) -> list[Span]:
+    """From the first words of a person on who is there to the end: when to speak is theirs.
+
+    Parameters:
+        lost_at: who spoke before may have been cut off, by time.time().
+    """
+    came = [
+        each.sound_start
+        for each in report.heard
+        if each.purpose == "unmarked"
+        and each.sound_start is not None
+        and report.started_at + each.sound_start > lost_at
+    ]
+    return [(min(came), report.seconds)] if came else []
+
+
+def told_by(report: CallReport, role: str, excused: Sequence[Span], lost_at: float) -> Told:
     """What a report and its recording say."""
     assert report.recording is not None
     pcm, rate = sf.read(report.recording, dtype="int16", always_2d=True)
@@ -135,7 +156,10 @@ def told_by(report: CallReport, role: str, excused: Sequence[Span]) -> Told:
             said,
             heard,
             person=person_s > 0,
-            excused=[(begin - began, end - began) for begin, end in excused],
+            excused=[
+                *((begin - began, end - began) for begin, end in excused),
+                *with_a_person(report, lost_at),
+            ],
         ),
     )
 

@@ -30,6 +30,8 @@ class DeskProcess:
         self.folder, self._greeting, self._mode = folder, greeting, mode
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self.killed_at = float("-inf")
+        """By time.time()."""
 
     @property
     def variables(self) -> tuple[str, str]:
@@ -62,6 +64,7 @@ class DeskProcess:
             time.sleep(0.1)
 
     def kill(self) -> None:
+        self.killed_at = time.time()
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.chaos.callers import with_a_person
 from benchmarks.chaos.drawing import KINDS, WITH_POSTGRESQL, draw, plans
 from benchmarks.chaos.faults import LossyNetwork
 from benchmarks.chaos.judging import (
@@ -24,6 +25,7 @@ from benchmarks.chaos.judging import (
     longest_silence,
 )
 from benchmarks.faulted_runs import summary
+from telephony.call_report import CallReport, HeardUtterance
 
 TOLD = Told(
     "CA-danger-1",
@@ -182,6 +184,20 @@ def test_only_what_is_not_excused_counts() -> None:
     said, heard = NOBODY, sound((0, 2), (14, 16))
     kept = longest_silence(said, heard, person=False, excused=[(4.0, 11.0)])
     assert kept == pytest.approx(3.0, abs=0.05)
+
+
+def test_when_to_speak_is_a_persons_who_is_there_and_not_of_one_who_was_cut_off() -> None:
+    words = [
+        HeardUtterance("prompt", "u1", None, 0.0, 2.0, 0.1, True),
+        HeardUtterance("unmarked", "", None, 6.0, 8.0, 6.1, True),
+        HeardUtterance("unmarked", "", None, 12.0, 14.0, 12.5, True),
+    ]
+    report = CallReport(
+        "CA", "MZ", "1", "12345", "alaw", 100.0, 30.0, "caller", heard=tuple(words)
+    )  # fmt: skip
+    assert with_a_person(report, lost_at=float("-inf")) == [(6.1, 30.0)]
+    assert with_a_person(report, lost_at=110.0) == [(12.5, 30.0)]
+    assert with_a_person(report, lost_at=120.0) == []
 
 
 @given(
