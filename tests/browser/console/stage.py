@@ -55,6 +55,12 @@ class Person:
         await found.first.wait_for(state="visible", timeout=within_ms)
         return found.first
 
+    async def opens(self, dialog: str) -> None:
+        """Press the button of a dialog, once the page's scripts are there that open it."""
+        button = await self.see(f'[data-opens="{dialog}"]')
+        await self.page.wait_for_load_state("load")
+        await button.click()
+
     async def gone(self, selector: str) -> None:
         await self.page.locator(selector).first.wait_for(state="detached", timeout=FOUND_MS)
 

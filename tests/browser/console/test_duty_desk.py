@@ -104,7 +104,7 @@ async def test_a_surge_is_seen_at_a_glance_and_overridden_with_a_reason(stage: S
             assert "高峰" in glance
             assert "由机器人接听" in glance
             assert "60" in glance
-        await person.page.click('[data-opens="override"]')
+        await person.opens("override")
         await submit(person, "override", order="bot", line="12345", why="")
         assert await person.page.locator("#override").is_visible(), "a reason is needed"
         await submit(person, "override", order="bot", line="12345", why="台风登陆，座席撤离")
@@ -177,7 +177,7 @@ async def test_an_announcement_of_an_incident_needs_two_people(stage: Stage) -> 
                 await asyncio.sleep(0.5)
                 await first.page.reload()
         await ours.first.click()
-        await first.page.click('[data-opens="announce"]')
+        await first.opens("announce")
         await submit(first, "announce", text="番阳镇的滑坡已经有人去救，有新情况请说。")
         mine = await first.see("[data-announcement]", "待批准")
         assert "须由另一人批准" in await mine.inner_text()
@@ -210,7 +210,7 @@ async def test_a_late_ticket_gets_supervision_with_a_reason(stage: Stage) -> Non
     async with stage.person("supervisor", "/console/duty/tickets?overdue=1") as person:
         late = await person.see("tr.danger", "路灯坏了三个月没人修")
         await late.locator("a").first.click()
-        await person.page.click('[data-opens="supervise"]')
+        await person.opens("supervise")
         await submit(person, "supervise", why="三次催办没有回音，请今天答复")
         newest = await person.see("#history li", "三次催办没有回音，请今天答复")
         words = await newest.inner_text()
@@ -244,12 +244,12 @@ async def test_a_proposed_limit_is_set_by_one_supervisor_and_reviewed_by_another
         stage.person(None, "/console/login") as second,
     ):
         await first.see('[data-state="proposed"]', "13700137000")
-        await first.page.click('[data-opens="set-proposed"]')
+        await first.opens("set-proposed")
         await submit(first, "set-proposed", why="一小时内十次无声")
         limited = await first.see('[data-state="in_force"]', "13700137000")
         assert "须由另一人复核" in await limited.inner_text()
         await colleague(stage, second, "/console/duty/limits")
-        await second.page.click('[data-opens="review"]')
+        await second.opens("review")
         await second.page.check('#review [name="lift"][value="1"]')
         await submit(second, "review", why="来电人说明了情况")
         await second.see(".toasts", "已记录")
