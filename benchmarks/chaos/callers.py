@@ -117,14 +117,17 @@ def with_a_person(report: CallReport, lost_at: float) -> list[Span]:
     Parameters:
         lost_at: who spoke before may have been cut off, by time.time().
     """
-    came = [
-        each.sound_start
-        for each in report.heard
-        if each.purpose == "unmarked"
-        and each.sound_start is not None
-        and report.started_at + each.sound_start > lost_at
-    ]
+    came = [start for start, _ in _people(report) if report.started_at + start > lost_at]
     return [(min(came), report.seconds)] if came else []
+
+
+def _people(report: CallReport) -> list[Span]:
+    """When people, of 110 or the seats, were heard: seconds of the call."""
+    return [
+        (each.sound_start, each.end)
+        for each in report.heard
+        if each.purpose == "unmarked" and each.sound_start is not None
+    ]
 
 
 def told_by(report: CallReport, role: str, excused: Sequence[Span], lost_at: float) -> Told:
@@ -133,11 +136,7 @@ def told_by(report: CallReport, role: str, excused: Sequence[Span], lost_at: flo
     pcm, rate = sf.read(report.recording, dtype="int16", always_2d=True)
     said, heard = (window_is_loud(np.ascontiguousarray(pcm[:, side]), rate) for side in (0, 1))
     began = report.started_at
-    person_s = sum(
-        each.end - each.sound_start
-        for each in report.heard
-        if each.purpose == "unmarked" and each.sound_start is not None
-    )
+    person_s = sum(end - start for start, end in _people(report))
     spoken = [each for each in report.spoken if each.complete]
     return Told(
         report.call_sid,
