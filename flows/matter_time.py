@@ -200,7 +200,7 @@ def _number(said: str) -> int:
     tens, ten, ones = said.rpartition("十")
     if not ten:
         return int("".join(str(_FIGURES[c]) for c in said))
-    if len(tens) > 1 or len(ones) > 1:
+    if len(tens) > 1 or len(ones) > 1 or tens == ten:
         raise ValueError(said)
     return 10 * (_FIGURES[tens] if tens else 1) + (_FIGURES[ones] if ones else 0)
 

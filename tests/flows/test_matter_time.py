@@ -88,6 +88,11 @@ def test_a_date_of_the_year_before_is_meant_in_january() -> None:
     assert found.stated == "2026年12月3日"
 
 
+@pytest.mark.parametrize("said", ["十十月", "今年十十二月三号", "昨天十十点"])
+def test_a_number_that_is_none_breaks_nothing(said: str) -> None:
+    assert happened(said, TODAY) is None
+
+
 @pytest.mark.parametrize("today", ["", "26.11.2026"])
 def test_without_the_calls_date_nothing_is_stated(today: str) -> None:
     assert happened("昨天", today) is None
