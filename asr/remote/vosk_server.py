@@ -114,8 +114,10 @@ class VoskTranscript:
 def _words(result: Any) -> tuple[Word, ...]:
     """Words with times; none where any is unusable, for half of them would mislead."""
     try:
-        return tuple(
-            Word(simplify(w["word"]), seconds(w["start"]), seconds(w["end"])) for w in result
+        words = tuple(
+            Word(simplify(text_of(w, "word")), seconds(w["start"]), seconds(w["end"]))
+            for w in result
         )
-    except (TypeError, KeyError, ValueError, OverflowError):
+    except (RemoteProtocolBroken, AttributeError, TypeError, KeyError, ValueError, OverflowError):
         return ()
+    return words if all(word.text for word in words) else ()

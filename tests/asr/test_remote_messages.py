@@ -66,6 +66,24 @@ def test_words_at_no_moment_have_none(moment: str) -> None:
     assert funasr.segments[0].words == ()
 
 
+@pytest.mark.parametrize("word", ["null", "7", '["海口"]'])
+def test_a_word_that_is_no_text_costs_the_words_their_times_alone(word: str) -> None:
+    vosk = VoskServer().transcript()
+    vosk.sent(FRAME)
+    vosk.take(f'{{"text": "海口", "result": [{{"word": {word}, "start": 0.1, "end": 0.4}}]}}')
+    (segment,) = vosk.segments
+    assert (segment.readings, segment.words) == (("海口",), ())
+
+
+@pytest.mark.parametrize("result", ['["海口"]', "[[]]", "7", "null", '[{"start": 0, "end": 1}]'])
+def test_words_that_are_no_objects_have_no_times(result: str) -> None:
+    vosk = VoskServer().transcript()
+    vosk.sent(FRAME)
+    vosk.take(f'{{"text": "海口", "result": {result}}}')
+    (segment,) = vosk.segments
+    assert (segment.readings, segment.words) == (("海口",), ())
+
+
 def test_half_a_character_is_told_as_a_question_mark() -> None:
     vosk = VoskServer().transcript()
     vosk.sent(FRAME)
