@@ -51,6 +51,7 @@ from benchmarks.processes import descendants, seconds_of
 from telephony.call_report import CallReport
 from telephony.caller import place_call
 from telephony.errors import CallError
+from telephony.heard import UNMARKED
 from voicebot.call.audio_library import open_library
 from voicebot.config import Settings, load_settings
 from voicebot.demo_service import DemoService, running
@@ -117,7 +118,7 @@ def seen(danger: bool, report: CallReport) -> Seen:
         danger,
         reply_ms=report.latency[0].milliseconds if report.latency else None,
         silent=silent,
-        handed_over=any(heard.purpose == "unmarked" for heard in report.heard),
+        handed_over=any(heard.purpose == UNMARKED for heard in report.heard),
         lateness_ms=report.worst_lateness_ms,
     )
 

@@ -19,6 +19,7 @@ from benchmarks.voices import render
 from telephony.call_report import CallReport
 from telephony.caller import place_call
 from telephony.errors import CallError
+from telephony.heard import UNMARKED
 from telephony.speech_level import window_is_loud
 
 DANGERS = (
@@ -126,7 +127,7 @@ def _people(report: CallReport) -> list[Span]:
     return [
         (each.sound_start, each.end)
         for each in report.heard
-        if each.purpose == "unmarked" and each.sound_start is not None
+        if each.purpose == UNMARKED and each.sound_start is not None
     ]
 
 
@@ -146,9 +147,7 @@ def told_by(report: CallReport, role: str, excused: Sequence[Span], lost_at: flo
         ended_at=began + report.seconds,
         spoke_until=began + spoken[-1].speech_end if spoken else None,
         utterances=tuple(
-            began + each.end
-            for each in report.heard
-            if each.complete and each.purpose != "unmarked"
+            began + each.end for each in report.heard if each.complete and each.purpose != UNMARKED
         ),
         person_s=round(person_s, 2),
         silence_s=longest_silence(
