@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pjsua2 as pj
 
+from telephony.sip.guard import stand
 from telephony.sip.settings import SLOTS, SipSettings
 from telephony.sip.timers import shorten
 
@@ -56,6 +57,7 @@ class Agent:
         self.endpoint = pj.Endpoint()
         self.endpoint.libCreate()
         self.endpoint.libInit(_endpoint_config(settings))
+        stand()
         self.endpoint.audDevManager().setNullDev()
         for codec in self.endpoint.codecEnum2():
             self.endpoint.codecSetPriority(codec.codecId, 0)

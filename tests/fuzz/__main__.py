@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +91,14 @@ def watched(name: str, seconds: float, seed: int, progress: Progress) -> Outcome
             if "crash" in line:
                 outcome = Outcome(line["seconds"], examples, line["crash"])
         process.wait()
+        errors.seek(0)
+        said = errors.read().decode(errors="replace")[-3000:]
         if outcome is None:
-            errors.seek(0)
-            error = errors.read().decode(errors="replace")
             case = "".join(f"\n{p.name}: {p.read_bytes()[:4000]!r}" for p in Path(folder).iterdir())
-            why = f"seed {seed}\nended by {_ending(process.returncode)}\n{error[-3000:]}{case}"
+            why = f"seed {seed}\nended by {_ending(process.returncode)}\n{said}{case}"
             outcome = Outcome(time.monotonic() - began, examples, why)
+        elif outcome.crash:
+            outcome = replace(outcome, crash=f"{outcome.crash}\nIts processes said:\n{said}")
     progress.update(task, completed=round(seconds))
     return outcome
 

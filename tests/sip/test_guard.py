@@ -1,0 +1,95 @@
+"""What ends PJSIP is kept from it, and keys in INFO are heard however a gateway writes them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telephony.sip.guard import is_survived, readable
+from telephony.sip.info_keys import key_in
+from tests.fuzz.raw_caller import call
+from tests.sip.bot import running
+
+RELAY = b"Content-Type: application/dtmf-relay\r\n"
+HEAD = b"INFO sip:1@x SIP/2.0\r\nCSeq: 2 INFO\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        ("Signal=5\r\nDuration=160\r\n", "5"),
+        ("Signal= 5\r\nDuration= 160", "5"),
+        ("signal=#", "#"),
+        ("Duration=160\nSignal=*\n", "*"),
+        ("Signal=10\r\n", "*"),
+        ("Signal=11\r\n", "#"),
+        ("Signal=16\r\n", ""),  # a hook flash
+        ("Signal=A\r\n", ""),
+        ("Signal=", ""),
+        ("Signal=55555", ""),
+        ("", ""),
+    ],
+)
+def test_a_key_is_read_however_a_gateway_writes_it(body, key):
+    assert key_in(body) == key
+
+
+@given(st.one_of(st.binary(max_size=60), st.just(b"Signal=5")), st.integers(0, 120))
+def test_what_pjsua_reads_has_a_line_end_or_no_key_and_fits(body, room):
+    info = HEAD + body
+    new = readable(info, room)
+    assert new.startswith(HEAD)
+    assert len(info) <= len(new)
+    assert len(new) == len(info) or len(new) < room
+    left = new[len(HEAD) :].rstrip(b"\r")
+    assert not left or (left.startswith(b"Signal=") and left.endswith(b"\r\n"))
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        (b"CSeq: 2 INFO", b"CSeq: 2 BYE"),
+        (b"CSeq: 2 INFO", b"CSeq: 2\n INFO"),
+        (b"To: <sip:12345@x>;tag=t\r\n", b""),
+        (b"SIP/2.0\r\n", b"SIP/2.0\n"),
+    ],
+)
+def test_a_request_that_pjsip_may_abort_on_is_known(line, instead):
+    request = (
+        b"INFO sip:12345@x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\n"
+        b"From: <sip:1@x>;tag=f\r\nTo: <sip:12345@x>;tag=t\r\nCall-ID: a@x\r\n"
+        b"CSeq: 2 INFO\r\n\r\n"
+    )
+    assert is_survived(request)
+    assert not is_survived(request.replace(line, instead))
+
+
+async def test_keys_in_info_are_heard_and_none_of_them_ends_the_call():
+    async with running(processes=1) as bot:
+        caller = await call(bot.endpoint.port)
+        served, process = await bot.call(), bot.endpoint.processes[0].pid
+        for body in (b"Signal=", b"Signal=16", b"\0", b"\xff\r\n"):
+            caller.send(caller.request("INFO", RELAY, body))
+        long = b"x" * 3600 + b"\r\nSignal=4"
+        blanks = b"Signal= 2\r\nDuration= 160"
+        written = (b"Signal=1", blanks, b"Signal=3\n", long, b"Signal=11\r\n")
+        for body, key in zip(written, "1234#", strict=True):
+            caller.send(caller.request("INFO", RELAY, body))
+            assert await served.keys.get() == key
+        assert not served.gone.is_set()
+        assert bot.endpoint.processes[0].pid == process
+        caller.hang_up()
+
+
+async def test_what_pjsip_aborts_on_ends_no_call_at_a_process_s_own_port():
+    async with running(processes=1) as bot:
+        caller = await call(bot.endpoint.port)
+        served, process = await bot.call(), bot.endpoint.processes[0].pid
+        stray = caller.request("ACK").replace(caller.to.encode(), b"<sip:12345@127.0.0.1>")
+        caller.send(stray.replace(caller.call_id.encode(), b"nobody"))
+        caller.send(caller.request("INFO").replace(b" INFO\r\n", b" BYE\r\n"))
+        caller.send(caller.request("INFO", RELAY, b"Signal=7\r\n"))
+        assert await served.keys.get() == "7"
+        assert bot.endpoint.processes[0].pid == process
+        caller.hang_up()
