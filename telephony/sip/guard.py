@@ -29,6 +29,10 @@ _FIELDS = struct.Struct("=24Q")
 _BEFORE_BODY = re.compile(rb"(?>\r\n?|\n)(?>\r\n?|\n)")
 """The empty line, of any line ends that PJSIP takes for one."""
 
+_TOLD_EVERY = 1000
+"""Malformed requests: whoever sends them does not fill the log."""
+
+_dropped = itertools.count(1)
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
 
@@ -83,7 +87,8 @@ def _looked_at(received: int) -> int:
     start, length = found
     request = ctypes.string_at(start, length)
     if not is_survived(request):
-        log.warning("a malformed request is dropped")
+        if (number := next(_dropped)) % _TOLD_EVERY == 1:
+            log.warning("malformed requests are dropped, this is number %d", number)
         return 1
     if request.startswith(b"INFO "):
         after = ctypes.string_at(start + length, 1)
