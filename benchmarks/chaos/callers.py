@@ -137,7 +137,6 @@ def told_by(report: CallReport, role: str, excused: Sequence[Span], lost_at: flo
     pcm, rate = sf.read(report.recording, dtype="int16", always_2d=True)
     said, heard = (window_is_loud(np.ascontiguousarray(pcm[:, side]), rate) for side in (0, 1))
     began = report.started_at
-    person_s = sum(end - start for start, end in _people(report))
     spoken = [each for each in report.spoken if each.complete]
     return Told(
         report.call_sid,
@@ -149,11 +148,10 @@ def told_by(report: CallReport, role: str, excused: Sequence[Span], lost_at: flo
         utterances=tuple(
             began + each.end for each in report.heard if each.complete and each.purpose != UNMARKED
         ),
-        person_s=round(person_s, 2),
+        person_s=round(sum(end - start for start, end in _people(report)), 2),
         silence_s=longest_silence(
             said,
             heard,
-            person=person_s > 0,
             excused=[
                 *((begin - began, end - began) for begin, end in excused),
                 *with_a_person(report, lost_at),

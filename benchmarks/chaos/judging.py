@@ -208,8 +208,6 @@ def of_danger(told: Sequence[Told]) -> list[str]:
 def longest_silence(
     said: NDArray[np.bool_],
     heard: NDArray[np.bool_],
-    *,
-    person: bool,
     excused: Collection[Span] = (),
     step_s: float = 0.02,
 ) -> float:
@@ -217,15 +215,15 @@ def longest_silence(
 
     Parameters:
         said, heard: for each window of `step_s`: is there sound of the caller, at the caller?
-        person: a person was there, who may let the caller talk to the end.
-        excused: seconds of the call, such as those in which the service was frozen.
+        excused: seconds of the call, such as those in which the service was frozen, or a person
+            was there, who may let the caller talk to the end.
     """
     size = min(len(said), len(heard))
     loud = np.flatnonzero(said[:size] | heard[:size])
     if len(loud) == 0:
         return size * step_s
     edges = [0, *loud.tolist()]
-    if not person and said[loud[-1]]:  # nothing came after the caller's last word
+    if said[loud[-1]]:  # nothing came after the caller's last word
         edges.append(size)
     longest = 0.0
     for begin, end in pairwise(edges):

@@ -24,27 +24,30 @@ LOOK_S = 10.0
 """How long a desk's voice is looked for from its answer on."""
 
 
-def person_heard_s(
+def with_people(
     pcm: Int16, began: float, spans: Sequence[Span], voices: Sequence[Int16]
-) -> float:
-    """Seconds of a voice that were found in what a caller heard while a desk was off-hook.
+) -> list[Span]:
+    """The spans in which a desk was not only off-hook, but its voice is found in what was heard.
 
     Parameters:
-        pcm: 8 kHz, from `began` on.
+        pcm: 8 kHz, from `began` on, what a caller heard.
         spans: when a desk was off-hook.
         voices: what desks say, again and again.
     """
+    found = []
     for start, end in spans:
         first = max(0, int((start - began) / STEP_S) - 25)
         last = int((min(end, start + LOOK_S) - began) / STEP_S)
         part = pcm[first * FRAME : max(first, last) * FRAME]
         whole = len(part) // FRAME
         heard = Heard(part[: whole * FRAME], np.arange(whole, dtype=np.float64) * STEP_S)
-        for voice in voices:
-            for at in range(0, len(voice) - PART, PART):
-                if heard_at(heard, voice[at : at + PART]) is not None:
-                    return PART / RATE
-    return 0.0
+        if any(
+            heard_at(heard, voice[at : at + PART]) is not None
+            for voice in voices
+            for at in range(0, len(voice) - PART, PART)
+        ):
+            found.append((start, end))
+    return found
 
 
 def reply_times(said: NDArray[np.bool_], heard: NDArray[np.bool_], until: int) -> tuple[float, ...]:
@@ -84,7 +87,7 @@ def told_by(
         return Told(call, attempt.role, answered=False), ()
     epoch = time.time() - time.monotonic()
     pcm = sound.heard_pcm()
-    person_s = person_heard_s(pcm, sound.began, spans, voices)
+    people = with_people(pcm, sound.began, spans, voices)
     person_at = min((start for start, _ in spans), default=line.over_at)
     greeted = sound.began + GREETED_S
     heard: NDArray[np.bool_] = window_is_loud(pcm, RATE)
@@ -97,13 +100,14 @@ def told_by(
         ended_at=epoch + line.over_at,
         spoke_until=epoch + attempt.words_end if attempt.words_end is not None else None,
         utterances=(epoch + greeted,) if greeted < min(person_at, line.over_at) else (),
-        person_s=person_s,
+        person_s=len(people) * PART / RATE,
         silence_s=round(
             longest_silence(
                 said,
                 heard,
-                person=person_s > 0,
-                excused=[(start - sound.began, end - sound.began) for start, end in excused],
+                excused=[
+                    (start - sound.began, end - sound.began) for start, end in (*excused, *people)
+                ],
             ),
             2,
         ),

@@ -162,27 +162,28 @@ NOBODY = sound()
 
 
 def test_silence_is_the_longest_time_in_which_neither_is_heard() -> None:
-    found = longest_silence(sound((4, 6)), sound((0, 3), (12, 15)), person=False)
+    found = longest_silence(sound((4, 6)), sound((0, 3), (12, 15)))
     assert found == pytest.approx(6.0, abs=0.05)
 
 
 def test_silence_after_the_callers_last_word_counts_until_a_person_is_there() -> None:
     said, heard = sound((3, 6)), sound((0, 2))
-    assert longest_silence(said, heard, person=False) == pytest.approx(14.0, abs=0.05)
-    assert longest_silence(said, heard, person=True) == pytest.approx(1.0, abs=0.05)
+    assert longest_silence(said, heard) == pytest.approx(14.0, abs=0.05)
+    kept = longest_silence(said, heard, excused=[(6.5, 20.0)])
+    assert kept == pytest.approx(1.0, abs=0.05)
 
 
 def test_silence_after_the_bots_last_word_is_the_callers() -> None:
-    assert longest_silence(NOBODY, sound((0, 2)), person=False) < 0.1
+    assert longest_silence(NOBODY, sound((0, 2))) < 0.1
 
 
 def test_a_call_in_which_nothing_is_heard_is_silent_throughout() -> None:
-    assert longest_silence(NOBODY, NOBODY, person=False) == pytest.approx(20.0)
+    assert longest_silence(NOBODY, NOBODY) == pytest.approx(20.0)
 
 
 def test_only_what_is_not_excused_counts() -> None:
     said, heard = NOBODY, sound((0, 2), (14, 16))
-    kept = longest_silence(said, heard, person=False, excused=[(4.0, 11.0)])
+    kept = longest_silence(said, heard, excused=[(4.0, 11.0)])
     assert kept == pytest.approx(3.0, abs=0.05)
 
 
@@ -207,8 +208,8 @@ def test_when_to_speak_is_a_persons_who_is_there_and_not_of_one_who_was_cut_off(
 def test_excuses_never_lengthen_a_silence(spans: list[tuple[float, float]], at: int) -> None:
     heard = sound((at, at + 1))
     excused = [(begin, begin + length) for begin, length in spans]
-    without = longest_silence(NOBODY, heard, person=False)
-    assert 0.0 <= longest_silence(NOBODY, heard, person=False, excused=excused) <= without
+    without = longest_silence(NOBODY, heard)
+    assert 0.0 <= longest_silence(NOBODY, heard, excused=excused) <= without
 
 
 # ── the lossy line, the last line ────────────────────────────────────────────────────────
