@@ -17,7 +17,15 @@ from collections.abc import Callable, Sequence
 
 from telephony.call_control import IncomingCall, Rejection
 from tests.fuzz.mutation import edited
-from tests.fuzz.raw_caller import NUMBER, NotAnswered, RawCaller, call, rtp_packet
+from tests.fuzz.raw_caller import (
+    NUMBER,
+    NotAnswered,
+    RawCaller,
+    call,
+    desk_says,
+    open_socket,
+    rtp_packet,
+)
 from tests.fuzz.running import Outcome
 from tests.fuzz.sip import REQUESTS, RESPONSES, SDP, WORDS, request
 from tests.sip.bot import Bot, Served, running
@@ -25,6 +33,8 @@ from tests.sip.bot import Bot, Served, running
 BATCH = 200
 """Datagrams between two looks."""
 PATIENCE_S = 30.0
+LEG_S = 0.5
+"""How long a desk is spoken to."""
 
 _OFFER = b"Content-Type: application/sdp\r\n"
 _WITHIN = (
@@ -61,7 +71,9 @@ async def fuzz_live(
     sent: list[bytes] = []
     count = 0
     crash = ""
-    async with running(processes=2) as bot:
+    trunk = open_socket()
+    trunks = {"fuzz": f"sip:127.0.0.1:{trunk.getsockname()[1]}"}
+    async with running(processes=2, trunks=trunks) as bot:
         bot.decide = _answers_ours
         processes = [(each.pid, each.port) for each in bot.endpoint.processes]
         try:
@@ -73,7 +85,7 @@ async def fuzz_live(
                 sent.clear()
                 for ports in (_ports(bot), up.media):
                     sent += await _spoil(noise, ports)
-                sent += await _spoilt_call(noise, bot)
+                sent += await _spoilt_call(noise, bot, trunk)
                 count += len(sent)
                 told(count)
                 await _look(bot, served, processes)
@@ -138,8 +150,10 @@ async def _spoil(
     return sent
 
 
-async def _spoilt_call(noise: random.Random, bot: Bot) -> list[bytes]:
-    """A call of ours whose own requests and audio are spoilt, until it is hung up or lost."""
+async def _spoilt_call(noise: random.Random, bot: Bot, trunk: socket.socket) -> list[bytes]:
+    """A call of ours whose own requests and audio, and a leg's, are spoilt, until it is hung up or
+    lost.
+    """
     caller = await _called(bot)
     served = await bot.call()
     sent = []
@@ -153,8 +167,30 @@ async def _spoilt_call(noise: random.Random, bot: Bot) -> list[bytes]:
             sent.append(packet)
         sent.append(data)
         await asyncio.sleep(0.002)
+    sent += await _spoilt_leg(noise, served, trunk)
     caller.hang_up()
     await asyncio.wait_for(served.gone.wait(), PATIENCE_S)
+    return sent
+
+
+async def _spoilt_leg(noise: random.Random, served: Served, trunk: socket.socket) -> list[bytes]:
+    """A desk that is dialled for the caller, and whose answers and requests are spoilt."""
+    leg = served.leg("trunk:fuzz/110", answer_timeout_s=LEG_S)
+    await leg.connect({"caller": NUMBER, "handoff": "h"})
+    loop, sent = asyncio.get_running_loop(), list[bytes]()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LEG_S):
+            while len(sent) < BATCH // 4:
+                data, source = await loop.sock_recvfrom(trunk, 65536)
+                answers, asks = desk_says(data, trunk)
+                for _ in range(4 * bool(answers)):
+                    whole = answers if noise.random() < 0.6 else asks
+                    as_it_is = noise.random() < 0.3
+                    said = noise.choice(whole[-2:]) if as_it_is else spoilt(noise, whole, WORDS)
+                    sent.append(said[:3900])
+                    trunk.sendto(sent[-1], source)
+                    await asyncio.sleep(0.005)
+    await leg.hangup()
     return sent
 
 
