@@ -14,6 +14,8 @@ _COOKIE = "z9hG4bK"
 _SHORT = {"v": "via", "i": "call-id", "f": "from", "t": "to"}
 _START = re.compile(r"([A-Z]{2,16}) \S+ SIP/2\.0|SIP/2\.0 \d{3} .*")
 _LONGEST = 16384
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_TAG = re.compile(r";\s*tag\s*=\s*[^\s;]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def reply(
             top, rest = _split_via(_value(line))
             first = not any(_name(each) == "via" for each in lines)
             lines.append(f"Via: {_received(top, source)}{rest}" if first else line)
-        elif name == "to" and ";tag=" not in line.lower():
+        elif name == "to" and not _has_tag(line):
             lines.append(f"{line};tag={_digest(message.first('call-id'))}")
         elif name in ("from", "to", "call-id", "cseq"):
             lines.append(line)
@@ -136,7 +138,13 @@ def reply(
 
 def has_dialog(message: Datagram) -> bool:
     """The request belongs to a call that was answered or rings: its To has a tag."""
-    return ";tag=" in message.first("to").lower()
+    return _has_tag(message.first("to"))
+
+
+def _has_tag(value: str) -> bool:
+    """Of the header, whatever a name or the URI within has (RFC 3261, 25.1: `to-param`)."""
+    bare = _QUOTED.sub("", value)
+    return bool(_TAG.search(bare.rpartition(">")[2]))
 
 
 def _name(line: str) -> str:

@@ -133,6 +133,10 @@ async def test_a_call_waits_for_a_process_that_is_being_started(coming, answer):
         (invite(Subject="a\0b"), True),
         (method("ACK"), True),
         (method("ACK").replace(b"To: <sip:12345@y>", b"To: <sip:12345@y>;tag=t"), False),
+        (method("ACK").replace(b"To: <sip:12345@y>", b"t: sip:12345@y ; TAG = t"), False),
+        (method("ACK").replace(b"To: <sip:12345@y>", b"To: <sip:12345@y;tag=t>"), True),
+        (method("ACK").replace(b"To: <sip:12345@y>", b'To: "a;tag=t" <sip:12345@y>'), True),
+        (method("ACK").replace(b"To: <sip:12345@y>", b"To: <sip:12345@y>;tag="), True),
     ],
 )
 def test_what_pjsip_would_abort_on_is_told_from_the_rest(data, bad):
