@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pjsua2 as pj
 
-from telephony.sip.guard import stand
+from telephony.sip.guard import Guard
 from telephony.sip.settings import SLOTS, SipSettings
 from telephony.sip.timers import shorten
 
@@ -46,18 +46,25 @@ class Agent:
     Parameters:
         port: where SIP is listened for; 0 for a free one.
         offered: takes each INVITE.
+        give_up: ends a call that cannot bear the answer that has come (`guard.Guard`).
 
     Errors: pj.Error when the port is taken or the certificate cannot be read.
     """
 
     def __init__(
-        self, settings: SipSettings, port: int, offered: Callable[[int, str, str], None]
+        self,
+        settings: SipSettings,
+        port: int,
+        offered: Callable[[int, str, str], None],
+        give_up: Callable[[str], bool],
     ) -> None:
         shorten()
         self.endpoint = pj.Endpoint()
         self.endpoint.libCreate()
         self.endpoint.libInit(_endpoint_config(settings))
-        stand()
+        profile = "RTP/SAVP" if settings.srtp == "required" else "RTP/AVP"
+        self._guard = Guard(profile, give_up)
+        self._guard.stand()
         self.endpoint.audDevManager().setNullDev()
         for codec in self.endpoint.codecEnum2():
             self.endpoint.codecSetPriority(codec.codecId, 0)

@@ -108,6 +108,16 @@ class Board:
             del self.rooms[room.index]
             self.report("closed", room.index)
 
+    def give_up(self, sip_id: str) -> bool:
+        """Ends the leg of this Call-ID if it cannot bear the answer that has come."""
+        for room in self.rooms.values():
+            for party in room.leg_parties:
+                if party.cannot_bear_an_answer(sip_id):
+                    log.error("call %d: a leg has lost its audio, and is given up", room.index)
+                    party.terminate()
+                    return True
+        return False
+
     # Calls from outside.
 
     def offered(self, call_id: int, text: str, source: str) -> None:

@@ -31,6 +31,16 @@ class Datagram:
         """INVITE and so on; "" for a response."""
         return "" if self.start.startswith("SIP/2.0") else self.start.partition(" ")[0]
 
+    @property
+    def code(self) -> int:
+        """Of a response; 0 for a request."""
+        return 0 if self.method else int(self.start[8:11])
+
+    @property
+    def answers_an_invite(self) -> bool:
+        """A response that makes a dialog, and may hold an answer to an offer."""
+        return 100 < self.code < 300 and self.first("cseq").endswith("INVITE")
+
     def first(self, name: str) -> str:
         """The first value of a header, by its long name in lower case; "" for none."""
         return next((_value(line) for line in self.lines if _name(line) == name), "")
@@ -54,18 +64,23 @@ def read(data: bytes) -> Datagram | None:
 
 
 def malformed(message: Datagram) -> bool:
-    """A request that must not reach PJSIP, which aborts on some of these with all its calls.
+    """What must not reach PJSIP, which aborts on some of these with all its calls.
 
-    Its CSeq is of another method (RFC 3261, 8.1.1.5): an assertion in a confirmed transaction. An
-    ACK names no response, for which its To has a tag (17.1.1.3, 13.2.2.4): PJSIP would answer
-    it. A line end or NUL within a line: PJSIP ends the line there, and reads another message.
+    A request's CSeq is of another method (RFC 3261, 8.1.1.5): an assertion in a confirmed
+    transaction. An ACK names no response, for which its To has a tag (17.1.1.3, 13.2.2.4): PJSIP
+    would answer it. A response that makes a dialog has no tag to make it with (12.1.1). A line end
+    or NUL within a line: PJSIP ends the line there, and reads another message.
     """
     number, _, method = message.first("cseq").partition(" ")
-    if method.strip() != message.method or not (number.isdecimal() and int(number) < 2**31):
+    if not (number.isdecimal() and int(number) < 2**31):
         return True
-    if message.method == "ACK" and not has_dialog(message):
-        return True
-    return any(end in line for line in (message.start, *message.lines) for end in "\r\n\0")
+    if message.method:
+        bad = method.strip() != message.method
+        bad |= message.method == "ACK" and not has_dialog(message)
+    else:
+        bad = message.answers_an_invite and not has_dialog(message)
+    lines = (message.start, *message.lines)
+    return bad or any(end in line for line in lines for end in "\r\n\0")
 
 
 def forwarded(message: Datagram, own: str, source: tuple[str, int]) -> Datagram | None:

@@ -1,26 +1,28 @@
 """What PJSIP does not survive is kept from it, by whatever way it comes.
 
-PJSIP is built with assertions, and aborts with its calls on some requests that no telephone sends,
+PJSIP is built with assertions, and aborts with its calls on some messages that no telephone sends,
 and on a key that some gateways send. A module of ours (`pjsip_module` of sip_module.h) stands
-before its transactions and sees every request: one that is malformed goes no further, and the
-body of an INFO is written anew.
+before its transactions and sees every message: one that is malformed goes no further, the body of
+an INFO is written anew, and that of a provisional response is hidden where it is no sure answer:
+PJSUA gives up a call whose early answer it cannot use, and aborts when the next one is good.
 """
 
 from __future__ import annotations
 
 import ctypes
-import itertools
 import logging
 import re
 import struct
+from collections.abc import Callable
 
-from telephony.sip.datagram import malformed, read
+from telephony.sip.datagram import Datagram, malformed, read
+from telephony.sip.headers import is_sure_answer
 from telephony.sip.info_keys import key_in, written
 from telephony.sip.library import library
 
 log = logging.getLogger(__name__)
 
-_AFTER_TRANSPORTS = 12
+_NAME, _AFTER_TRANSPORTS = b"voicebot-guard", 12
 """Priority: transports are at 8, transactions at 16."""
 _PACKET = 4320
 """Bytes of a received message up to its packet's end; the packet has 4000 of them."""
@@ -30,9 +32,10 @@ _BEFORE_BODY = re.compile(rb"(?>\r\n?|\n)(?>\r\n?|\n)")
 """The empty line, of any line ends that PJSIP takes for one."""
 
 _TOLD_EVERY = 1000
-"""Malformed requests: whoever sends them does not fill the log."""
+"""Malformed messages: whoever sends them does not fill the log."""
+_BODY, _DATA = 104, 80
+"""Where a message (pjsip_msg) has its body, and a body (pjsip_msg_body) its text."""
 
-_dropped = itertools.count(1)
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
 
@@ -45,22 +48,82 @@ class _Module(ctypes.Structure):
         ("priority", ctypes.c_int),
         ("load_start_stop_unload", ctypes.c_void_p * 4),
         ("on_rx_request", _Callback),
-        ("others", ctypes.c_void_p * 4),
+        ("on_rx_response", _Callback),
+        ("others", ctypes.c_void_p * 3),
     )
 
 
-def stand() -> None:
-    """Once PJSUA is initialised; to the end of the process."""
-    library.pjsua_get_pjsip_endpt.restype = ctypes.c_void_p
-    endpoint = ctypes.c_void_p(library.pjsua_get_pjsip_endpt())
-    if library.pjsip_endpt_register_module(endpoint, ctypes.byref(_module)) != 0:
-        log.error("PJSIP takes no module: malformed requests may end this process")
+class Guard:
+    """Stands from `stand` on, and must live as long as PJSIP.
+
+    Parameters:
+        profile: of our offers, RTP/AVP or RTP/SAVP.
+        give_up: asked about each answer by its Call-ID: ends a call that cannot bear one, and is
+            True then.
+    """
+
+    def __init__(self, profile: str, give_up: Callable[[str], bool]) -> None:
+        self._profile, self._give_up = profile, give_up
+        self._dropped = 0
+        look = _Callback(self._look)
+        self._module = _Module(
+            name=_NAME,
+            name_length=len(_NAME),
+            id=-1,
+            priority=_AFTER_TRANSPORTS,
+            on_rx_request=look,
+            on_rx_response=look,
+        )
+
+    def stand(self) -> None:
+        """Once PJSUA is initialised."""
+        library.pjsua_get_pjsip_endpt.restype = ctypes.c_void_p
+        endpoint = ctypes.c_void_p(library.pjsua_get_pjsip_endpt())
+        if library.pjsip_endpt_register_module(endpoint, ctypes.byref(self._module)) != 0:
+            log.error("PJSIP takes no module: malformed messages may end this process")
+
+    def _look(self, received: int) -> int:
+        """1 keeps a message (pjsip_rx_data) from the rest of PJSIP."""
+        try:
+            return int(self._keeps(received))
+        except Exception:
+            log.exception("a message could not be looked at")
+            return 0
+
+    def _keeps(self, received: int) -> bool:
+        found = _message(received)
+        if found is None:
+            log.error("a message is not where it is known to be in PJSIP's memory")
+            return False
+        start, length, parsed = found
+        data = ctypes.string_at(start, length)
+        message = _read(data)
+        if message is None:
+            self._dropped += 1
+            if self._dropped % _TOLD_EVERY == 1:
+                log.warning("malformed messages are dropped, this is number %d", self._dropped)
+            return True
+        if message.method == "INFO":
+            after = ctypes.string_at(start + length, 1)
+            new = readable(data, length if after != b"\0" else received + _PACKET - start)
+            new += b"\0" * (len(new) > length)
+            ctypes.memmove(start, new, len(new))
+        elif message.answers_an_invite:
+            if self._give_up(message.first("call-id")):
+                return True
+            if message.code < 200 and not is_sure_answer(message.body, self._profile):
+                _take_body(parsed, range(start, start + length + 1))
+        return False
 
 
-def is_survived(request: bytes) -> bool:
-    """PJSIP may see it."""
-    message = read(request)
-    return message is not None and not malformed(message)
+def is_survived(data: bytes) -> bool:
+    """PJSIP may see this request or response."""
+    return _read(data) is not None
+
+
+def _read(data: bytes) -> Datagram | None:
+    message = read(data)
+    return None if message is None or malformed(message) else message
 
 
 def readable(request: bytes, room: int) -> bytes:
@@ -78,42 +141,20 @@ def readable(request: bytes, room: int) -> bytes:
     return head + new.ljust(len(old), b"\r")
 
 
-def _looked_at(received: int) -> int:
-    """1 keeps a request (pjsip_rx_data) from the rest of PJSIP."""
-    found = _message(received)
-    if found is None:
-        log.error("a request is not where it is known to be in PJSIP's memory")
-        return 0
-    start, length = found
-    request = ctypes.string_at(start, length)
-    if not is_survived(request):
-        if (number := next(_dropped)) % _TOLD_EVERY == 1:
-            log.warning("malformed requests are dropped, this is number %d", number)
-        return 1
-    if request.startswith(b"INFO "):
-        after = ctypes.string_at(start + length, 1)
-        room = length if after != b"\0" else received + _PACKET - start
-        new = readable(request, room)
-        if len(new) > length:
-            new += b"\0"
-        ctypes.memmove(start, new, len(new))
-    return 0
+def _take_body(message: int, packet: range) -> None:
+    """A message (pjsip_msg) has none from now on."""
+    place = ctypes.c_void_p.from_address(message + _BODY)
+    if place.value and ctypes.c_void_p.from_address(place.value + _DATA).value in packet:
+        place.value = None
 
 
-def _message(received: int) -> tuple[int, int] | None:
-    """Address and length of the text, looked for by what it is: another layout changes nothing."""
+def _message(received: int) -> tuple[int, int, int] | None:
+    """Address and length of the text, looked for by what it is (another layout changes nothing),
+    and the parsed message (pjsip_msg), whose address follows them.
+    """
     fields = _FIELDS.unpack(ctypes.string_at(received + _PACKET, _FIELDS.size))
-    for each, following in itertools.pairwise(fields):
+    for start, following, parsed in zip(fields, fields[1:], fields[2:], strict=False):
         length = following & 0xFFFFFFFF
-        if received < each < received + _PACKET and 0 < length <= received + _PACKET - each:
-            return each, length
+        if received < start < received + _PACKET and 0 < length <= received + _PACKET - start:
+            return start, length, parsed
     return None
-
-
-_module = _Module(
-    name=b"voicebot-guard",
-    name_length=14,
-    id=-1,
-    priority=_AFTER_TRANSPORTS,
-    on_rx_request=_Callback(_looked_at),
-)

@@ -116,6 +116,18 @@ class Party(pj.Call):  # type: ignore[misc]
         if not self.over and self._session:
             terminate(self._session)
 
+    def cannot_bear_an_answer(self, sip_id: str) -> bool:
+        """The call of this Call-ID, which is not answered yet, has no stream left.
+
+        PJSUA aborts when it is answered. What is late of the call that had its place before, such
+        as a refusal of a re-INVITE that nobody has acknowledged, takes its stream away.
+        """
+        if self.over or self.getId() == pj.PJSUA_INVALID_ID:
+            return False
+        info = self.getInfo()
+        unanswered = info.state in (pj.PJSIP_INV_STATE_CALLING, pj.PJSIP_INV_STATE_EARLY)
+        return unanswered and info.callIdString == sip_id and not info.provMedia
+
     def drop(self) -> None:
         """Ends a line where nobody is any more: BYE, whose answer is not waited for."""
         if self._session and not self.over:

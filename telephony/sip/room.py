@@ -78,6 +78,11 @@ class Room:
         return any(leg.state is not LegState.ENDED for leg in self._legs.values())
 
     @property
+    def leg_parties(self) -> list[Party]:
+        """Of the legs that are on their way or up."""
+        return [leg.party for leg in self._legs.values() if leg.party is not None]
+
+    @property
     def is_over(self) -> bool:
         return self.caller is None and not self.has_legs
 

@@ -56,7 +56,7 @@ def run(sock: socket.socket) -> int:
     settings = SipSettings.from_values(start.values["settings"])
     board = Board(settings, start.values["front"], link, outputs)
     try:
-        board.agent = Agent(settings, start.values["port"], board.offered)
+        board.agent = Agent(settings, start.values["port"], board.offered, board.give_up)
     except pj.Error as error:
         log.error("SIP cannot be started: %s", error.reason)
         link.report("failed", reason=error.reason)

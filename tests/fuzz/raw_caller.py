@@ -127,17 +127,23 @@ def _request(
     return head.encode() + extra + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
+def answer(message: Datagram, code: int, reason: str, trunk: socket.socket, sdp: bytes) -> bytes:
+    """A desk's response to a request, with an answer to its offer if there is one."""
+    port = trunk.getsockname()[1]
+    head = reply(message, code, reason, _TRUNK, f"Contact: <sip:110@127.0.0.1:{port}>").to_bytes()
+    body = b"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s" % (len(sdp), sdp)
+    return head.replace(b"Content-Length: 0\r\n\r\n", body) if sdp else head
+
+
 def desk_says(data: bytes, trunk: socket.socket) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """What a desk may answer a request with, and what it may ask once it has; both whole."""
     message = read(data)
     if message is None or not message.method or message.method == "ACK":
         return (), ()
     port = trunk.getsockname()[1]
-    contact = f"Contact: <sip:110@127.0.0.1:{port}>"
     codes = {100: "Trying", 183: "Session Progress", 200: "OK", 302: "Moved", 486: "Busy Here"}
-    answers = [reply(message, code, codes[code], _TRUNK, contact).to_bytes() for code in codes]
-    sdp = b"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s" % (len(SDP), SDP)
-    answers += [each.replace(b"Content-Length: 0\r\n\r\n", sdp) for each in answers[1:3]]
+    answers = [answer(message, code, codes[code], trunk, b"") for code in codes]
+    answers += [answer(message, code, codes[code], trunk, SDP) for code in (183, 200)]
     to = reply(message, 200, "OK", _TRUNK).first("to")
     asks = [_asked(message, to, method, port) for method in ("INFO", "BYE", "OPTIONS", "UPDATE")]
     return tuple(answers), tuple(asks)

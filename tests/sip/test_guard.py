@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telephony.sip.datagram import read
 from telephony.sip.guard import is_survived, readable
 from telephony.sip.info_keys import key_in
-from tests.fuzz.raw_caller import call
-from tests.sip.bot import running
+from tests.fuzz.raw_caller import answer, call, open_socket
+from tests.fuzz.sip import SDP
+from tests.sip.bot import running, until
 from tests.sip.test_front import ask, invite
 
 RELAY = b"Content-Type: application/dtmf-relay\r\n"
@@ -68,6 +72,23 @@ def test_a_request_that_pjsip_may_abort_on_is_known(line, instead):
     assert not is_survived(request.replace(line, instead))
 
 
+@pytest.mark.parametrize(
+    ("start", "to", "survived"),
+    [
+        ("SIP/2.0 100 Trying", "<sip:110@x>", True),
+        ("SIP/2.0 183 Session Progress", "<sip:110@x>", False),
+        ("SIP/2.0 200 OK", "<sip:110@x>", False),
+        ("SIP/2.0 200 OK", "<sip:110@x>;tag=t", True),
+        ("SIP/2.0 200 OK", "<sip:110@x>\n;tag=t", False),
+        ("SIP/2.0 486 Busy Here", "<sip:110@x>", True),
+    ],
+)
+def test_a_response_that_makes_a_dialog_has_a_tag(start, to, survived):
+    fields = f"Via: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:1@x>;tag=f\r\nTo: {to}\r\n"
+    response = f"{start}\r\n{fields}Call-ID: a@x\r\nCSeq: 1 INVITE\r\n\r\n"
+    assert is_survived(response.encode()) is survived
+
+
 async def test_keys_in_info_are_heard_and_none_of_them_ends_the_call():
     async with running(processes=1) as bot:
         caller = await call(bot.endpoint.port)
@@ -97,4 +118,46 @@ async def test_a_stray_ack_at_a_process_s_own_port_ends_no_call(to):
         caller.send(caller.request("INFO", RELAY, b"Signal=7\r\n"))
         assert await asyncio.wait_for(served.keys.get(), 20) == "7"
         assert bot.endpoint.processes == [process]
+        caller.hang_up()
+
+
+@pytest.mark.parametrize("early", [("audio 40000", "audio 0"), ("0 8 9", "18"), ("s=-", "s=")])
+async def test_a_desk_whose_early_answer_is_of_no_use_is_answered_by_its_next(early):
+    """PJSUA gave such a leg up, and aborted when the desk answered after all."""
+    unusable = SDP.replace(*(each.encode() for each in early))
+    async with leg_to(183, unusable) as (leg, served, answered):
+        answered(200, SDP)
+        await asyncio.wait_for(until(leg, "answered"), 20)
+        assert not served.gone.is_set()
+
+
+async def test_a_desk_that_answers_without_a_tag_ends_no_call():
+    async with leg_to(180, b"") as (leg, served, answered):
+        answered(200, SDP, lambda data: re.sub(rb"(\r\nTo: .*);tag=\w+", rb"\1", data))
+        await served.hears(0.2)
+        await leg.hangup()
+        assert not served.gone.is_set()
+
+
+@contextlib.asynccontextmanager
+async def leg_to(code, sdp):
+    """A leg to a desk that has said this: the leg, its call, and how the desk says more."""
+    desk = open_socket()
+    trunks = {"police": f"sip:127.0.0.1:{desk.getsockname()[1]}"}
+    async with running(processes=1, trunks=trunks) as bot:
+        caller = await call(bot.endpoint.port)
+        speaking = asyncio.create_task(caller.speak())
+        served = await bot.call()
+        leg = served.leg("trunk:police/110")
+        await leg.connect({"caller": "139", "handoff": "h"})
+        loop = asyncio.get_running_loop()
+        data, source = await asyncio.wait_for(loop.sock_recvfrom(desk, 65536), 20)
+
+        def answered(code, sdp, changed=bytes):
+            desk.sendto(changed(answer(read(data), code, "X", desk, sdp)), source)
+
+        answered(code, sdp)
+        await asyncio.wait_for(until(leg, "ringing"), 20)
+        yield leg, served, answered
+        speaking.cancel()
         caller.hang_up()

@@ -17,6 +17,7 @@ from telephony.sip.headers import (
     audio_rate,
     caller_of,
     dialled_in,
+    is_sure_answer,
     number_of,
     parse,
     user_to_user,
@@ -262,3 +263,42 @@ def test_settings_are_checked():
     assert not settings.is_police("10.0.0.1:5070")
     assert settings.is_police("10.0.0.2:9")
     assert SipSettings.from_values(settings.to_values()) == settings
+
+
+ANSWER = (
+    "v=0\r\no=- 1 2 IN IP4 10.0.0.9\r\ns=-\r\nb=AS:84\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
+    "a=X-nat:0\r\nm=audio 4000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n"
+    "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("was", "instead", "sure"),
+    [
+        ("", "", True),
+        ("c=IN IP4 10.0.0.9\r\n", "", False),
+        ("101\r\n", "101\r\nc=IN IP4 10.0.0.9\r\n", True),
+        ("t=0 0\r\n", "t=0 0\r\nk=clear:x\r\n", True),
+        ("PCMA/8000", "pcma/8000/1", True),
+        ("a=rtpmap:8 PCMA/8000\r\n", "", True),
+        ("PCMA/8000", "PCMA/0", False),
+        ("AVP 8 ", "AVP 18 ", False),
+        ("audio 4000", "audio 0", False),
+        ("RTP/AVP", "RTP/SAVP", False),
+        ("s=-", "s=", False),
+        ("IP4 10.0.0.9\r\nt", "IP6 ::\r\nt", False),
+        ("a=sendrecv\r\n", "a=sendrecv\r\nm=audio 4002 RTP/AVP 8\r\n", False),
+        ("a=sendrecv", "a=crypto:1 X inline:", False),
+        ("v=0", "", False),
+        ("t=0 0\r\n", "t=0 0\r\n\r\n", False),
+        (ANSWER, "", False),
+    ],
+)
+def test_an_answer_is_sure_when_pjsip_can_surely_use_it(was, instead, sure):
+    assert is_sure_answer(ANSWER.replace(was, instead, 1), "RTP/AVP") is sure
+
+
+@given(st.text(alphabet="vosctma=\r\n0189 RTP/AVINpx:;", max_size=80))
+def test_no_text_is_taken_for_an_answer_by_accident(text):
+    assert not is_sure_answer(text, "RTP/AVP")
+    is_sure_answer(ANSWER + text, "RTP/AVP")
