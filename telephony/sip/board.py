@@ -9,7 +9,7 @@ from typing import Any
 
 import pjsua2 as pj
 
-from telephony.sip import headers
+from telephony.sip import headers, sdp
 from telephony.sip.agent import Agent
 from telephony.sip.audio_port import AudioPort, OutQueue
 from telephony.sip.capacity import callers_left, may_dial
@@ -133,7 +133,7 @@ class Board:
         message = headers.parse(text)
         peer = message.first(PEER_HEADER) if self._front and source == self._front else source
         self._last += 1
-        rate = headers.audio_rate(message.body)
+        rate = sdp.audio_rate(message.body)
         room = Room(self, self._last, rate, self.settings)
         room.caller = Party(self.account, room, CALLER, call_id)
         room.caller_number, room.did = headers.caller_of(message), headers.dialled_in(message)

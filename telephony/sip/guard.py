@@ -16,9 +16,9 @@ import struct
 from collections.abc import Callable
 
 from telephony.sip.datagram import Datagram, malformed, read
-from telephony.sip.headers import is_sure_answer
 from telephony.sip.info_keys import key_in, written
 from telephony.sip.library import library
+from telephony.sip.sdp import is_sure_answer
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from telephony.sip import headers, wire
+from telephony.sip import headers, sdp, wire
 from telephony.sip.datagram import Datagram, forwarded, has_dialog, read, reply, returned
 from telephony.sip.identity import leg_headers, own_uri
 from tests.fuzz.mutation import json_text, mutated
@@ -106,7 +106,7 @@ def _fields(data: bytes) -> None:
         assert len(number) <= 64
         assert number.isprintable()
     assert len(headers.user_to_user(message.first("user-to-user"))) <= 128
-    assert headers.audio_rate(message.body) in (8000, 16000)
+    assert sdp.audio_rate(message.body) in (8000, 16000)
     caller = headers.caller_of(message)
     uri = own_uri("127.0.0.1", caller)
     assert "\r" not in uri

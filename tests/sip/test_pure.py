@@ -14,10 +14,8 @@ from telephony.sip.capacity import Use, callers_left, may_dial
 from telephony.sip.care import BUSY_S, GIVE_UP_S, Care, Step
 from telephony.sip.conference import MUSIC, Place, links
 from telephony.sip.headers import (
-    audio_rate,
     caller_of,
     dialled_in,
-    is_sure_answer,
     number_of,
     parse,
     user_to_user,
@@ -27,6 +25,7 @@ from telephony.sip.identity import leg_headers, own_uri
 from telephony.sip.presence import ASK_S, LOOK_S, PAUSE_S, Presence
 from telephony.sip.presence import Step as Seen
 from telephony.sip.responses import ending, given_up, progress, refer_ending
+from telephony.sip.sdp import audio_rate, is_sure_answer
 from telephony.sip.settings import SLOTS, SipSettings
 
 
@@ -284,6 +283,9 @@ ANSWER = (
         ("PCMA/8000", "PCMA/0", False),
         ("AVP 8 ", "AVP 18 ", False),
         ("audio 4000", "audio 0", False),
+        ("audio 4000", "audio 65436", True),
+        ("audio 4000", "audio 70000", False),
+        ("c=IN IP4 10.0.0.9", "c=IN IP4 10.0.0.256", False),
         ("RTP/AVP", "RTP/SAVP", False),
         ("s=-", "s=", False),
         ("IP4 10.0.0.9\r\nt", "IP6 ::\r\nt", False),
