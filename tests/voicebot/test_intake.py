@@ -124,15 +124,32 @@ async def test_what_ears_were_behind_with_is_heard_when_no_more_comes() -> None:
     line = Intake(RATE, lambda: world.at, world.at_once, world.ears, world.was_behind)
     for _ in range(round(PILED_UP_S * 50)):
         line.push(FRAME)
-    await line.feed_rest()
+    await line.feed_rest(asyncio.Event())
     assert np.array_equal(np.concatenate(world.heard), np.concatenate(world.passed))
+
+
+async def test_the_rest_is_heard_however_long_it_takes_unless_somebody_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("voicebot.call.intake.HURRIED_S", 0.02)
+    world, hurry = World(stuck=asyncio.Event()), asyncio.Event()
+    line = Intake(RATE, lambda: world.at, world.at_once, world.ears, world.was_behind)
+    for _ in range(round(PILED_UP_S * 50)):
+        line.push(FRAME)
+    hearing = asyncio.create_task(line.feed_rest(hurry))
+    await asyncio.wait({hearing}, timeout=0.1)
+    assert not hearing.done()
+    hurry.set()
+    async with asyncio.timeout(5):
+        await hearing
+    assert not world.heard
 
 
 async def test_the_last_packets_of_a_call_whose_ears_kept_up_hold_nothing_up() -> None:
     world = World()
     line = Intake(RATE, lambda: world.at, world.at_once, world.ears, world.was_behind)
     line.push(FRAME)
-    await line.feed_rest()
+    await line.feed_rest(asyncio.Event())
     assert not world.heard
 
 
@@ -141,7 +158,7 @@ async def test_there_is_an_end_to_what_is_kept_for_ears_that_hang() -> None:
     line = Intake(RATE, lambda: world.at, world.at_once, world.ears, world.was_behind)
     for number in range(round(MOST_S) + 10):
         line.push(np.full(RATE, number, np.int16))
-    await line.feed_rest()
+    await line.feed_rest(asyncio.Event())
     heard = np.concatenate(world.heard)
     assert len(heard) == MOST_S * RATE
     assert heard[0] == 10

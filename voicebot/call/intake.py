@@ -32,6 +32,10 @@ BEHIND_S = 5.0
 MOST_S = 120.0
 """Audio that may wait for them; the oldest is dropped first."""
 
+REST_S, HURRIED_S = 30.0, 5.0
+"""How long ears that were behind may take for the rest when a call is over, and when somebody waits
+for it: a caller who is still there, a service that is being stopped."""
+
 CATCH_UP = 2.0
 """Ears that were behind get so many seconds of audio a second: other callers are heard first."""
 
@@ -99,8 +103,28 @@ class Intake:
             if self._behind_once and self._queue:
                 await asyncio.sleep(len(pcm) / self._rate / CATCH_UP)
 
-    async def feed_rest(self) -> None:
-        """Gives the ears what they were behind with, now that no more comes."""
+    async def feed_rest(self, hurry: asyncio.Event) -> None:
+        """Gives the ears what they were behind with, now that no more comes.
+
+        It may take `REST_S`; once somebody waits for it (`hurry`), `HURRIED_S`.
+        """
+        feeding = asyncio.create_task(self._feed_rest())
+        hurried = asyncio.create_task(hurry.wait())
+        try:
+            await asyncio.wait(
+                {feeding, hurried}, timeout=REST_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            if hurry.is_set():
+                await asyncio.wait({feeding}, timeout=HURRIED_S)
+            if feeding.done():
+                feeding.result()
+            else:
+                log.error("words_not_heard", seconds=round(self._queued / self._rate, 1))
+        finally:
+            for task in (feeding, hurried):
+                task.cancel()
+
+    async def _feed_rest(self) -> None:
         while self._behind_once and self._queue:
             await self._ears(self._next())
 

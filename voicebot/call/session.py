@@ -8,7 +8,6 @@ by one, so the core sees a single ordered stream (pipecat#5056); models run in t
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -72,9 +71,6 @@ HANG_UP_PATIENCE_S = 2.0
 LAST_EVENTS_S = 2.0
 """How long what happened at the very end may take to be decided on."""
 
-LAST_WORDS_S = 5.0
-"""How long ears that were behind may take for the rest, when the call is over."""
-
 
 class CallSession:
     """One answered call.
@@ -117,7 +113,8 @@ class CallSession:
         self._state = State()
         self._events = EventQueue()
         self._began = time.monotonic()
-        self._ended = asyncio.Event()
+        self._ended, self._hurry = asyncio.Event(), asyncio.Event()
+        self._caller_gone = False
         self._echo = EchoGate(line.rate)
         self._to_ears = StreamResampler(line.rate, RATE)
         self._closing = False
@@ -287,9 +284,9 @@ class CallSession:
 
     async def _hear_rest(self) -> None:
         """What the ears were behind with comes on record."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORDS_S):
-                await self._intake.feed_rest()
+        if not self._caller_gone:
+            self._hurry.set()
+        await self._intake.feed_rest(self._hurry)
 
     async def _take_rest(self) -> None:
         """What had happened when the call ended, and was not yet decided on."""
@@ -323,6 +320,7 @@ class CallSession:
 
     def caller_hung_up(self) -> None:
         """The caller's line is gone."""
+        self._caller_gone = True
         self._post(ev.HungUp(self.now()))
         asyncio.get_running_loop().call_later(HANG_UP_PATIENCE_S, self._ended.set)
 
@@ -345,6 +343,7 @@ class CallSession:
 
         Where it cannot, the call goes on until the service ends.
         """
+        self._hurry.set()
         if Capability.OUTLIVES_US in self._line.capabilities:
             await self._line.release()
             self._closing = True
