@@ -8,10 +8,12 @@ that it is in neither. Nothing here raises because a disk is full or a database 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
@@ -83,6 +85,7 @@ class Records:
         self._writer = Writer(self._writer_engine, self._spool, self._prepare, self._tell_written)
         # Apart from the writer's thread, which a hanging database may hold.
         self._spooler = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._unkept: deque[tuple[Operation, Future[bool]]] = deque()
         # Apart from each other and from the loop's own threads, which name servers may hold: a
         # call waits neither for people's acts and figures nor for the network.
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="records-read")
@@ -517,7 +520,7 @@ class Records:
             if in_database.done():
                 return in_database.result()
             waiting.add(in_database)
-        waiting.add(asyncio.wrap_future(self._spooler.submit(self._keep, write.operation)))
+        waiting.add(asyncio.wrap_future(self._to_spool(write.operation)))
         deadline = time.monotonic() + patience[1]
         while waiting:
             left = max(0.0, deadline - time.monotonic())
@@ -531,8 +534,22 @@ class Records:
         log.error("write_unconfirmed", operation=write.operation["op"])
         return False
 
-    def _keep(self, operation: Operation) -> bool:
-        return self._spool.append([operation])
+    def _to_spool(self, operation: Operation) -> Future[bool]:
+        kept: Future[bool] = Future()
+        self._unkept.append((operation, kept))
+        self._spooler.submit(self._keep_all)
+        return kept
+
+    def _keep_all(self) -> None:
+        """Whatever waits for the spool by now: a full machine takes long for each sync."""
+        taken = []
+        with contextlib.suppress(IndexError):
+            while True:
+                taken.append(self._unkept.popleft())
+        if taken:
+            kept = self._spool.append([operation for operation, _ in taken])
+            for _, future in taken:
+                future.set_result(kept)
 
     def _spawn(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
         task = asyncio.get_running_loop().create_task(work)
