@@ -18,7 +18,6 @@ from tests.voicebot.postgres import sqlite_only
 from voicebot.config import Settings
 from voicebot.exchange.dossier import Dossier, TranscriptTurn
 from voicebot.records.database import open_engine
-from voicebot.records.spool import Operation
 from voicebot.records.store import COUNTERS, READERS, Records
 from voicebot.records.tables import AuditRow, CallRow, DutyNumberRow
 
@@ -407,32 +406,26 @@ async def test_a_database_and_a_spool_that_hang_hold_up_no_handoff(
     records = Records(settings, urgent_s=(0.03, 0.02))
     given_up = threading.Event()
     monkeypatch.setattr(records._writer, "submit", lambda _: True)
-    monkeypatch.setattr(records._spool, "append", lambda _: given_up.wait(120))
+    monkeypatch.setattr(records._spool, "write", lambda _: given_up.wait(120) and None)
     assert await records.open_handoff(opening(), dossier()) is False
     given_up.set()
     await records.close()
 
 
-async def test_all_that_waits_for_a_slow_spool_is_kept_by_one_sync(
+async def test_a_slow_sync_holds_no_other_write_up(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = Records(settings, urgent_s=(0.0, 0.01))
     monkeypatch.setattr(records._writer, "submit", lambda _: True)
-    slow, at_once, keep = threading.Event(), list[int](), records._spool.append
-
-    def kept(operations: list[Operation]) -> bool:
-        at_once.append(len(operations))
-        slow.wait(120)
-        return keep(operations)
-
-    monkeypatch.setattr(records._spool, "append", kept)
+    slow, sync = threading.Event(), records._spool.sync
+    monkeypatch.setattr(records._spool, "sync", lambda handle: slow.wait(120) and sync(handle))
     for _ in range(5):
         assert await records.open_handoff(opening(), dossier()) is False
+    records._spooler.shutdown()
+    spooled = settings.paths.state / "spool" / "records.jsonl"
+    assert len(spooled.read_text().splitlines()) == 5
     slow.set()
     await records.close()
-    spooled = (settings.paths.state / "spool" / "records.jsonl").read_text().splitlines()
-    assert len(spooled) == 5
-    assert at_once == [1, 4]
 
 
 async def test_a_write_that_can_never_succeed_does_not_stop_the_others(

@@ -43,13 +43,30 @@ class Spool:
 
     def append(self, operations: list[Operation]) -> bool:
         """Keep writes; True once they are on the disk. Never raises."""
+        handle = self.write(operations)
+        return handle is not None and self.sync(handle)
+
+    def write(self, operations: list[Operation]) -> int | None:
+        """The first half of `append`: they outlive this process, for `sync` to bring to the disk.
+        None when they could not be written. Never raises.
+        """
         try:
             with self._alone():
                 self._waiting = True
-                _append(self._current, operations)
+                return _append(self._current, operations)
         except (OSError, ValueError) as error:
             log.error("spool_failed", reason=str(error))
+            return None
+
+    def sync(self, handle: int) -> bool:
+        """The second half, also of a file that is being replayed meanwhile. Never raises."""
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            log.error("spool_failed", reason=str(error))
             return False
+        finally:
+            os.close(handle)
         return True
 
     def rotate(self) -> list[Path]:
@@ -73,7 +90,7 @@ class Spool:
         """Keep for people what the database will never take."""
         try:
             with self._alone():
-                _append(self.folder / "rejected.jsonl", operations)
+                self.sync(_append(self.folder / "rejected.jsonl", operations))
         except (OSError, ValueError) as error:
             log.error("spool_failed", reason=str(error))
 
@@ -105,7 +122,8 @@ def read_operations(file: Path) -> list[Operation]:
     return operations
 
 
-def _append(file: Path, operations: list[Operation]) -> None:
+def _append(file: Path, operations: list[Operation]) -> int:
+    """The file they were written to, open and not synced."""
     text = "".join(json.dumps(each, ensure_ascii=True) + "\n" for each in operations)
     handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
@@ -113,9 +131,10 @@ def _append(file: Path, operations: list[Operation]) -> None:
         if size and os.pread(handle, 1, size - 1) != b"\n":
             text = "\n" + text  # after a torn line, so that it spoils nothing but itself
         _write_all(handle, text.encode())
-        os.fsync(handle)
-    finally:
+    except BaseException:
         os.close(handle)
+        raise
+    return handle
 
 
 def _write_all(handle: int, data: bytes) -> None:

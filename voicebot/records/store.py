@@ -85,6 +85,7 @@ class Records:
         self._writer = Writer(self._writer_engine, self._spool, self._prepare, self._tell_written)
         # Apart from the writer's thread, which a hanging database may hold.
         self._spooler = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="spool-sync")
         self._unkept: deque[tuple[Operation, Future[bool]]] = deque()
         # Apart from each other and from the loop's own threads, which name servers may hold: a
         # call waits neither for people's acts and figures nor for the network.
@@ -120,6 +121,7 @@ class Records:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._writer.stop)
         self._spooler.shutdown()
+        self._syncer.shutdown()
         for threads in (
             self._readers, self._counting, self._acting, self._claiming, self._working,
             self._prompt,
@@ -537,19 +539,25 @@ class Records:
     def _to_spool(self, operation: Operation) -> Future[bool]:
         kept: Future[bool] = Future()
         self._unkept.append((operation, kept))
-        self._spooler.submit(self._keep_all)
+        self._spooler.submit(self._spool_all)
         return kept
 
-    def _keep_all(self) -> None:
-        """Whatever waits for the spool by now: a full machine takes long for each sync."""
+    def _spool_all(self) -> None:
+        """Whatever waits for the spool by now. On a full machine a sync takes long: nothing waits
+        with being written for that of others, so that only a power cut can lose it.
+        """
         taken = []
         with contextlib.suppress(IndexError):
             while True:
                 taken.append(self._unkept.popleft())
-        if taken:
-            kept = self._spool.append([operation for operation, _ in taken])
-            for _, future in taken:
-                future.set_result(kept)
+        if not taken:
+            return
+        handle = self._spool.write([operation for operation, _ in taken])
+        waiting = [future for _, future in taken]
+        if handle is None:
+            _all_are(waiting, False)
+        else:
+            self._syncer.submit(lambda: _all_are(waiting, self._spool.sync(handle)))
 
     def _spawn(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
         task = asyncio.get_running_loop().create_task(work)
@@ -591,3 +599,8 @@ class Records:
     def _tell_written(self) -> None:
         for callback in self._on_written:
             callback()
+
+
+def _all_are(waiting: list[Future[bool]], kept: bool) -> None:
+    for future in waiting:
+        future.set_result(kept)
