@@ -77,8 +77,7 @@ class Guard:
 
     def stand(self) -> None:
         """Once PJSUA is initialised."""
-        library.pjsua_get_pjsip_endpt.restype = ctypes.c_void_p
-        endpoint = ctypes.c_void_p(library.pjsua_get_pjsip_endpt())
+        endpoint = library.pjsua_get_pjsip_endpt()
         if library.pjsip_endpt_register_module(endpoint, ctypes.byref(self._module)) != 0:
             log.error("PJSIP takes no module: malformed messages may end this process")
 
@@ -97,7 +96,7 @@ class Guard:
             return False
         start, length, parsed = found
         data = ctypes.string_at(start, length)
-        message = _read(data)
+        message = survived(data)
         if message is None:
             self._dropped += 1
             if self._dropped % _TOLD_EVERY == 1:
@@ -116,12 +115,8 @@ class Guard:
         return False
 
 
-def is_survived(data: bytes) -> bool:
-    """PJSIP may see this request or response."""
-    return _read(data) is not None
-
-
-def _read(data: bytes) -> Datagram | None:
+def survived(data: bytes) -> Datagram | None:
+    """A request or response that PJSIP may see; None for one that it may not."""
     message = read(data)
     return None if message is None or malformed(message) else message
 

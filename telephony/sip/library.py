@@ -12,6 +12,8 @@ library.pjsip_tsx_get_dlg.restype = ctypes.c_void_p
 library.pjsip_dlg_get_inv_session.argtypes = (ctypes.c_void_p,)
 library.pjsip_dlg_get_inv_session.restype = ctypes.c_void_p
 library.pjsip_inv_terminate.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_int)
+library.pjsua_get_pjsip_endpt.restype = ctypes.c_void_p
+library.pjsip_endpt_register_module.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
 
 _REQUEST_TIMEOUT = 408
 

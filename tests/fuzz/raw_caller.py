@@ -17,6 +17,8 @@ ANSWER_S = 10.0
 FRAME = 160
 NUMBER = "13911111111"
 """The caller's."""
+_RELAY = b"Content-Type: application/dtmf-relay\r\n"
+_TRUNK = ("127.0.0.1", 5060)
 
 
 class NotAnswered(AssertionError):
@@ -114,13 +116,14 @@ def _request(
     number: int,
     extra: bytes,
     body: bytes,
+    by: str = f"<sip:{NUMBER}@127.0.0.1>;tag=raw",
 ) -> bytes:
     port = sip.getsockname()[1]
     branch = f"z9hG4bK{random.getrandbits(48):x}"
     head = (
         f"{method} sip:12345@127.0.0.1 SIP/2.0\r\n"
         f"Via: SIP/2.0/UDP 127.0.0.1:{port};rport;branch={branch}\r\n"
-        f"Max-Forwards: 70\r\nFrom: <sip:{NUMBER}@127.0.0.1>;tag=raw\r\nTo: {to}\r\n"
+        f"Max-Forwards: 70\r\nFrom: {by}\r\nTo: {to}\r\n"
         f"Call-ID: {call_id}\r\nCSeq: {number} {method}\r\n"
         f"Contact: <sip:{NUMBER}@127.0.0.1:{port}>\r\n"
     )
@@ -140,28 +143,16 @@ def desk_says(data: bytes, trunk: socket.socket) -> tuple[tuple[bytes, ...], tup
     message = read(data)
     if message is None or not message.method or message.method == "ACK":
         return (), ()
-    port = trunk.getsockname()[1]
     codes = {100: "Trying", 183: "Session Progress", 200: "OK", 302: "Moved", 486: "Busy Here"}
     answers = [answer(message, code, codes[code], trunk, b"") for code in codes]
     answers += [answer(message, code, codes[code], trunk, SDP) for code in (183, 200)]
     to = reply(message, 200, "OK", _TRUNK).first("to")
-    asks = [_asked(message, to, method, port) for method in ("INFO", "BYE", "OPTIONS", "UPDATE")]
+    within = trunk, message.first("call-id"), message.first("from")
+    asks = [
+        _request(method, *within, random.randrange(1, 99), _RELAY, b"Signal=1", by=to)
+        for method in ("INFO", "BYE", "OPTIONS", "UPDATE")
+    ]
     return tuple(answers), tuple(asks)
-
-
-_TRUNK = ("127.0.0.1", 5060)
-
-
-def _asked(message: Datagram, to: str, method: str, port: int) -> bytes:
-    """A request of the far side within the dialog that `message` makes."""
-    branch = f"z9hG4bK{random.getrandbits(48):x}"
-    return (
-        f"{method} sip:voicebot@127.0.0.1 SIP/2.0\r\n"
-        f"Via: SIP/2.0/UDP 127.0.0.1:{port};rport;branch={branch}\r\nMax-Forwards: 70\r\n"
-        f"From: {to}\r\nTo: {message.first('from')}\r\nCall-ID: {message.first('call-id')}\r\n"
-        f"CSeq: {random.randrange(1, 99)} {method}\r\nContact: <sip:110@127.0.0.1:{port}>\r\n"
-        "Content-Type: application/dtmf-relay\r\nContent-Length: 8\r\n\r\nSignal=1"
-    ).encode()
 
 
 def open_socket() -> socket.socket:
