@@ -123,6 +123,7 @@ class Intake:
         finally:
             for task in (feeding, hurried):
                 task.cancel()
+            await asyncio.gather(feeding, hurried, return_exceptions=True)
 
     async def _feed_rest(self) -> None:
         while self._behind_once and self._queue:

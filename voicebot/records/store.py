@@ -29,7 +29,7 @@ from voicebot.records.database import migrate, open_engine, reason
 from voicebot.records.errors import RecordsUnavailable
 from voicebot.records.readdressing import readdress
 from voicebot.records.spool import Operation, Spool
-from voicebot.records.writer import Write, Writer
+from voicebot.records.writer import Write, Writer, confirm
 from voicebot.security import Principal, token_store
 from voicebot.tracing.current import TRACE
 from voicebot.webhooks.telling import subscribe
@@ -86,7 +86,7 @@ class Records:
         # Apart from the writer's thread, which a hanging database may hold.
         self._spooler = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._syncer = ThreadPoolExecutor(1, thread_name_prefix="spool-sync")
-        self._unkept: deque[tuple[Operation, Future[bool]]] = deque()
+        self._unkept: deque[Write] = deque()
         # Apart from each other and from the loop's own threads, which name servers may hold: a
         # call waits neither for people's acts and figures nor for the network.
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="records-read")
@@ -537,27 +537,26 @@ class Records:
         return False
 
     def _to_spool(self, operation: Operation) -> Future[bool]:
-        kept: Future[bool] = Future()
-        self._unkept.append((operation, kept))
+        write = Write(operation)
+        self._unkept.append(write)
         self._spooler.submit(self._spool_all)
-        return kept
+        return write.confirmed
 
     def _spool_all(self) -> None:
         """Whatever waits for the spool by now. On a full machine a sync takes long: nothing waits
         with being written for that of others, so that only a power cut can lose it.
         """
-        taken = []
+        taken: list[Write] = []
         with contextlib.suppress(IndexError):
             while True:
                 taken.append(self._unkept.popleft())
         if not taken:
             return
-        handle = self._spool.write([operation for operation, _ in taken])
-        waiting = [future for _, future in taken]
+        handle = self._spool.write([write.operation for write in taken])
         if handle is None:
-            _all_are(waiting, False)
+            confirm(taken, False)
         else:
-            self._syncer.submit(lambda: _all_are(waiting, self._spool.sync(handle)))
+            self._syncer.submit(lambda: confirm(taken, self._spool.sync(handle)))
 
     def _spawn(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
         task = asyncio.get_running_loop().create_task(work)
@@ -599,8 +598,3 @@ class Records:
     def _tell_written(self) -> None:
         for callback in self._on_written:
             callback()
-
-
-def _all_are(waiting: list[Future[bool]], kept: bool) -> None:
-    for future in waiting:
-        future.set_result(kept)

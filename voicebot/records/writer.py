@@ -108,7 +108,7 @@ class Writer:
             except Exception:
                 # Whatever it was, the next write must find a writer.
                 log.exception("records_writer_failed")
-                _confirm(batch, False)
+                confirm(batch, False)
         self._engine.dispose()
 
     def _take(self) -> tuple[list[Write], bool]:
@@ -138,11 +138,11 @@ class Writer:
                 self._down(error)
             else:
                 for write, result in zip(batch, results, strict=True):
-                    _confirm([write], result)
+                    confirm([write], result)
                 self._written()
                 return
         if batch or self._held:
-            _confirm(batch, self._keep([write.operation for write in batch]))
+            confirm(batch, self._keep([write.operation for write in batch]))
 
     def _keep(self, operations: list[Operation]) -> bool:
         """In the spool, after what is held already; else held. A full one is tried again in a
@@ -227,7 +227,8 @@ def _perform(session: Session, operation: Operation) -> None:
     OPERATIONS[operation["op"]](session, **operation["args"])
 
 
-def _confirm(batch: list[Write], result: bool) -> None:
+def confirm(batch: list[Write], result: bool) -> None:
+    """Tells whoever waits for these writes whether they are safe."""
     for write in batch:
         if not write.confirmed.done():
             write.confirmed.set_result(result)
