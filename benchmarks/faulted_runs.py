@@ -1,4 +1,4 @@
-"""Planned runs with a fault each, one after the other: told as they go, counted at the end."""
+"""Planned runs with a fault each: told as they go, counted at the end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -47,8 +48,11 @@ def run_all(
     keep: Path | None,
     prefix: str,
     seed: int,
+    side_by_side: int = 1,
 ) -> int:
     """Does them all and prints `summary`; the exit status.
+
+    SIGINT or SIGTERM ends it early: what was done until then is counted.
 
     Parameters:
         run: with the folder of the run; what did not hold, and what else is to be told of it.
@@ -56,29 +60,48 @@ def run_all(
         keep: where every run's folder stays; None: those of broken runs stay, in a folder of
             their own.
         prefix: of that folder's name.
+        side_by_side: so many at once.
     """
     folder = (keep or Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     outcomes: list[tuple[P, list[str]]] = []
-    for number, plan in enumerate(planned, 1):
-        began = time.monotonic()
-        shutil.rmtree(folder / plan.name, ignore_errors=True)
-        sentences, seen = asyncio.run(run(plan, folder / plan.name))
-        outcomes.append((plan, sentences))
-        parts = [
-            f"{number}/{len(planned)}",
-            describe(plan),
-            "BROKEN" if sentences else "held",
-            seen,
-            f"({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})",
-        ]
-        say("  ".join(part for part in parts if part))
-        for sentence in sentences:
-            say(f"    {sentence}")
-        if sentences:
-            say(f"    kept: {folder / plan.name}")
-        elif keep is None:
+    left = iter(planned)
+
+    async def one_after_the_other() -> None:
+        for plan in left:
+            began = time.monotonic()
             shutil.rmtree(folder / plan.name, ignore_errors=True)
+            sentences, seen = await run(plan, folder / plan.name)
+            outcomes.append((plan, sentences))
+            parts = [
+                f"{len(outcomes)}/{len(planned)}",
+                describe(plan),
+                "BROKEN" if sentences else "held",
+                seen,
+                f"({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})",
+            ]
+            say("  ".join(part for part in parts if part))
+            for sentence in sentences:
+                say(f"    {sentence}")
+            if sentences:
+                say(f"    kept: {folder / plan.name}")
+            elif keep is None:
+                shutil.rmtree(folder / plan.name, ignore_errors=True)
+
+    async def all_of_them() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(side_by_side):
+                group.create_task(one_after_the_other())
+
+    try:
+        asyncio.run(all_of_them())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        say(f"Ended after {len(outcomes)} of {len(planned)} runs.")
+        print(json.dumps(summary(outcomes, seed)))
+        return 130
     result = summary(outcomes, seed)
     print(json.dumps(result))
     return 1 if result["broken"] else 0

@@ -6,7 +6,8 @@ Each run is a service of its own (`voicebot serve`, real models), desks for 110 
 seats, and three callers with real voices: one in danger, one with a question, one with a
 matter. One fault comes at a random moment. What counts is what the callers' telephones heard and
 what is on record afterwards (docs/endurance.md). Progress is told on standard error; the
-last line is one JSON object; exit status 1 if an invariant did not hold.
+last line is one JSON object, also of a run that was interrupted; exit status 1 if an invariant
+did not hold.
 """
 
 from __future__ import annotations
@@ -104,7 +105,12 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, help="repeats runs; drawn and told otherwise")
     parser.add_argument("--keep", type=Path, help="folder in which every run's folder stays")
+    parser.add_argument(
+        "--side-by-side", type=int, default=1, metavar="N", help="so many runs at once (1)"
+    )
     given = parser.parse_args()
+    if given.side_by_side < 1:
+        parser.error("--side-by-side must be at least 1")
     seed = seed_of(given.seed)
     kinds = []
     for kind in given.only or KINDS:
@@ -120,6 +126,7 @@ def main() -> int:
         keep=given.keep,
         prefix="chaos-",
         seed=seed,
+        side_by_side=given.side_by_side,
     )
 
 

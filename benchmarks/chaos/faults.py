@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import sqlite3
@@ -28,7 +29,7 @@ class Fault:
     """One fault, injected and undone.
 
     Parameters:
-        excused: spans of time.time() in which nobody can be heard are added to it.
+        excused: spans of time.time() in which nobody can be heard are added to it as they begin.
     """
 
     def __init__(self, stage: Stage, excused: list[Span]) -> None:
@@ -88,12 +89,13 @@ class Fault:
 
     async def _freeze_service(self) -> None:
         service, began = self._stage.running, time.time()
+        self._excused.append((began, math.inf))
         service.freeze(True)
         try:
             await asyncio.sleep(self._plan.lasts_s)
         finally:
             service.freeze(False)
-            self._excused.append((began, time.time() + EXTRA_S))
+            self._excused[-1] = (began, time.time() + EXTRA_S)
 
     async def _kill_postgresql(self) -> None:
         server = self._stage.postgres

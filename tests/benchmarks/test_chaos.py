@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import signal
 from dataclasses import replace
+from pathlib import Path
 from random import Random
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.chaos.callers import with_a_person
-from benchmarks.chaos.drawing import KINDS, WITH_POSTGRESQL, draw, plans
-from benchmarks.chaos.faults import LossyNetwork
+from benchmarks.chaos.drawing import KINDS, WITH_POSTGRESQL, Plan, draw, plans
+from benchmarks.chaos.faults import EXTRA_S, Fault, LossyNetwork
 from benchmarks.chaos.judging import (
     DANGER,
     MATTER,
@@ -24,7 +29,8 @@ from benchmarks.chaos.judging import (
     broken,
     longest_silence,
 )
-from benchmarks.faulted_runs import summary
+from benchmarks.chaos.stage import Stage
+from benchmarks.faulted_runs import run_all, summary
 from telephony.call_report import CallReport, HeardUtterance
 
 TOLD = Told(
@@ -253,3 +259,61 @@ def test_the_last_line_counts_runs_and_those_that_broke() -> None:
         },
         "seed": 7,
     }
+
+
+def test_runs_side_by_side_are_all_done_and_no_more_at_once_than_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running, most = 0, 0
+
+    async def run(plan: Plan, folder: Path) -> tuple[list[str], str]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        return (["silent: x"] if plan.number == 2 else []), ""
+
+    planned = plans(5, 7, ["desk_killed"])
+    status = run_all(
+        planned, run, lambda plan: plan.name, keep=tmp_path, prefix="", seed=7, side_by_side=2
+    )
+    assert status == 1
+    assert (running, most) == (0, 2)
+    assert json.loads(capsys.readouterr().out)["kinds"] == {"desk_killed": {"runs": 5, "broken": 1}}
+
+
+def test_runs_that_are_interrupted_are_cleaned_up_and_what_was_done_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cleaned = []
+
+    async def run(plan: Plan, folder: Path) -> tuple[list[str], str]:
+        if plan.number == 1:
+            return [], ""
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cleaned.append(plan.number)
+        raise AssertionError("not ended")
+
+    planned = plans(3, 7, ["desk_killed"])
+    assert run_all(planned, run, lambda plan: plan.name, keep=tmp_path, prefix="", seed=7) == 130
+    assert cleaned == [2]
+    assert json.loads(capsys.readouterr().out)["runs"] == 1
+
+
+async def test_a_call_that_ends_while_the_service_is_frozen_is_not_silent_for_that() -> None:
+    """A carrier ends it, and it is judged before the thaw."""
+    stage = Mock(spec=Stage, plan=replace(draw("service_frozen", 1, 7), at_s=0.0, lasts_s=0.1))
+    excused: list[tuple[float, float]] = []
+    frozen = asyncio.Event()
+    fault = asyncio.create_task(Fault(stage, excused).run())
+    stage.running.freeze.side_effect = lambda on: frozen.set()
+    await frozen.wait()
+    ((began, ends),) = excused
+    assert longest_silence(sound((3, 6)), sound((0, 2)), [(7.0, 7.0 + ends - began)]) < 1.1
+    await fault
+    ((began, ends),) = excused
+    assert ends - began == pytest.approx(0.1 + EXTRA_S, abs=1.0)
