@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -71,7 +72,10 @@ def run_all(
         for plan in left:
             began = time.monotonic()
             shutil.rmtree(folder / plan.name, ignore_errors=True)
-            sentences, seen = await run(plan, folder / plan.name)
+            try:
+                sentences, seen = await run(plan, folder / plan.name)
+            except Exception:  # the hours that others took are not lost for it
+                sentences, seen = ["not_run: " + traceback.format_exc()], ""
             outcomes.append((plan, sentences))
             parts = [
                 f"{len(outcomes)}/{len(planned)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from voicebot.call.speech import Synthesizer, at_rate, open_synthesizer
 from voicebot.config import load_settings
 
 RATE = 8000
+_one_at_a_time = threading.Lock()
 
 
 @cache
@@ -20,7 +22,16 @@ def _synthesizer() -> Synthesizer:
 
 
 def speak(text: str) -> npt.NDArray[np.int16]:
-    """The text at 8 kHz, without the silence at its ends, so that it loops without a gap."""
+    """The text at 8 kHz, without the silence at its ends, so that it loops without a gap.
+
+    It is rendered once, and may be asked for in any thread.
+    """
+    with _one_at_a_time:
+        return _spoken(text)
+
+
+@cache
+def _spoken(text: str) -> npt.NDArray[np.int16]:
     pcm = at_rate(_synthesizer().render(text), RATE).pcm
     loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > 300)
     return pcm[loud[0] : loud[-1]]

@@ -43,7 +43,7 @@ async def run(plan: Plan, folder: Path) -> tuple[list[str], str]:
 
 
 async def _broken(plan: Plan, folder: Path) -> list[str]:
-    stage = Stage(plan, folder)
+    stage = await asyncio.to_thread(Stage, plan, folder)
     excused: list[Span] = []
     network: LossyNetwork | None = None
     try:
@@ -58,7 +58,9 @@ async def _broken(plan: Plan, folder: Path) -> list[str]:
                 stage.running.port, dice, loss=LOSS, delay_s=DELAY_S, jitter_s=JITTER_S
             )
             door = Door(f"ws://127.0.0.1:{await network.open()}/media", door.token)
-        callers = Callers(plan, door, folder / "calls", excused, stage.police)
+        callers = await asyncio.to_thread(
+            Callers, plan, door, folder / "calls", excused, stage.police
+        )
         fault = Fault(stage, excused)
         await asyncio.gather(callers.run(), fault.run())
         answered = [each.call for each in callers.told if each.answered]

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -30,6 +31,13 @@ def test_migrations_and_models_agree(empty_database_url: str) -> None:
 
 def test_migrating_again_changes_nothing(empty_database_url: str) -> None:
     assert migrate(empty_database_url) == migrate(empty_database_url) != ""
+
+
+@pytest.mark.usefixtures("each_migration")
+def test_several_databases_are_brought_up_to_date_at_once(tmp_path: Path) -> None:
+    urls = [f"sqlite:///{tmp_path}/{n}.db" for n in range(4)]
+    with ThreadPoolExecutor() as threads:
+        assert len(set(threads.map(migrate, urls))) == 1
 
 
 def test_a_database_that_is_up_to_date_is_not_waited_for(tmp_path: Path) -> None:

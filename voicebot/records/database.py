@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +26,8 @@ _LOCKED = "55P03"
 """PostgreSQL's code of a lock that was waited for long enough."""
 _MIGRATING = 12345110
 """PostgreSQL's advisory lock of who brings the tables up to date."""
+_one_at_a_time = threading.Lock()
+"""Alembic keeps what it works on in globals of its modules."""
 
 WRITE_PATIENCE_S = 0.03
 """How long the writer waits for another process's lock before it uses the spool."""
@@ -227,7 +230,8 @@ def migrate(url: str) -> str:
                 milliseconds = round(TABLES_LOCKED_S * 1000)
                 connection.execute(text(f"SET LOCAL lock_timeout = {milliseconds}"))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            with _one_at_a_time:
+                command.upgrade(config, "head")
             reached = MigrationContext.configure(connection).get_current_revision()
     except (SQLAlchemyError, CommandError, OSError) as error:
         raise RecordsUnavailable(
