@@ -75,6 +75,28 @@ class NeverFinished:
         return False
 
 
+class AnswersWhenTold:
+    """Notes, beside that, for which of them nobody waited any more."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.given_up: list[int] = []
+        self._answer: asyncio.Future[bool] | None = None
+
+    async def complete(self, turn: Int16) -> bool:
+        self.asked.append(len(turn))
+        self._answer = asyncio.get_running_loop().create_future()
+        try:
+            return await self._answer
+        except asyncio.CancelledError:
+            self.given_up.append(len(turn))
+            raise
+
+    def answer(self, *, finished: bool = False) -> None:
+        assert self._answer is not None
+        self._answer.set_result(finished)
+
+
 @dataclass
 class Engine:
     """A scripted recogniser: as many syllables, or characters, as there was tone."""
@@ -198,7 +220,7 @@ async def hearing(
     partial_every_s: float = 0.9,
     limits: EndpointingLimits = LIMITS,
     deaf: bool = False,
-    smart_turn: SaysFinished | NeverFinished | None = None,
+    smart_turn: SaysFinished | NeverFinished | AnswersWhenTold | None = None,
 ) -> AsyncIterator[Hearing]:
     """`deaf`: the voice detector misses everything."""
     listener, transcriber = Engine(phonetic=True), Engine(phonetic=False)
@@ -252,6 +274,35 @@ async def test_a_question_is_over_before_the_ceiling_though_it_sounds_unfinished
         await call.hears(1.0, voice=True)
         await call.hears(LIMITS.ceiling_s - 0.3, voice=False)
         await call.until(lambda: bool(call.every(TurnEnded)))
+
+
+async def test_a_slow_smart_turn_is_asked_again_only_once_it_has_answered() -> None:
+    """Four times in a pause; on a full machine each would keep other calls' waiting."""
+    slow = AnswersWhenTold()
+    async with hearing(smart_turn=slow) as call:
+        await call.hears(1.0, voice=True)
+        await call.hears(0.7, voice=False)
+        assert len(slow.asked) == 1
+        slow.answer()
+        await call.until(lambda: len(slow.asked) == 2)
+        assert slow.asked[1] > slow.asked[0], "with all of the silence so far"
+        slow.answer(finished=True)
+        await call.until(lambda: bool(call.every(TurnEnded)))
+
+
+@pytest.mark.parametrize("over", ["a caller who goes on", "the ceiling"])
+async def test_what_nobody_waits_for_any_more_is_not_asked(over: str) -> None:
+    slow = AnswersWhenTold()
+    async with hearing(smart_turn=slow) as call:
+        await call.hears(1.0, voice=True)
+        await call.hears(0.3, voice=False)
+        assert not slow.given_up
+        if over == "the ceiling":
+            await call.hears(LIMITS.ceiling_s, voice=False)
+            await call.until(lambda: bool(call.every(TurnEnded)))
+        else:
+            await call.hears(0.2, voice=True)
+        assert slow.given_up == slow.asked
 
 
 async def test_turns_are_the_same_however_much_audio_comes_at_once() -> None:

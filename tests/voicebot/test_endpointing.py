@@ -56,9 +56,17 @@ def test_an_unfinished_sentence_is_asked_about_again() -> None:
 def test_words_that_ask_end_their_turn_before_the_ceiling_though_they_sound_unfinished() -> None:
     endpointer = Endpointer(LIMITS)
     run(endpointer, (0.9, 0.5), (0.0, 0.4))
-    assert endpointer.answer(endpointer.pauses, finished=False, question=True) is Edge.NONE
-    run(endpointer, (0.0, 0.2))
-    assert endpointer.answer(endpointer.pauses, finished=False, question=True) is Edge.ENDED
+    endpointer.question = True
+    assert endpointer.answer(endpointer.pauses, finished=False) is Edge.NONE
+    assert run(endpointer, (0.0, 0.15)) == [Edge.ENDED], "nobody waits for another answer"
+
+
+def test_only_the_turn_whose_words_ask_is_over_sooner() -> None:
+    endpointer = Endpointer(LIMITS)
+    run(endpointer, (0.9, 0.5))
+    endpointer.question = True
+    assert Edge.ENDED in run(endpointer, (0.0, 0.6))
+    assert Edge.ENDED not in run(endpointer, (0.9, 0.5), (0.0, 1.0))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
-"""The voice detector: one model for all calls, and each call's own memory."""
+"""The voice detector: one model for all calls, and each call's own memory; smart-turn's queue."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+import pytest
 
 from telephony.codecs import Int16
 from voicebot.call.turn_audio import RATE
-from voicebot.call.voice import VoiceDetector
+from voicebot.call.voice import SmartTurn, VoiceDetector
 
 
 def murmur(seed: int) -> Int16:
@@ -39,3 +44,26 @@ def test_a_new_call_begins_without_the_memory_of_the_last() -> None:
     fresh = probabilities(VoiceDetector(), murmur(3))
     VoiceDetector().probabilities(murmur(1))
     assert probabilities(VoiceDetector(), murmur(3)) == fresh
+
+
+async def test_a_turn_that_nobody_waits_for_any_more_takes_no_time_of_smart_turns_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[int] = []
+    free = threading.Event()
+
+    def predict(turn: Int16) -> bool:
+        looked_at.append(len(turn))
+        return True
+
+    with ThreadPoolExecutor(1) as executor:
+        smart = SmartTurn(executor)
+        monkeypatch.setattr(smart, "_predict", predict)
+        executor.submit(free.wait, 10)
+        asked = [asyncio.create_task(smart.complete(murmur(1)[:size])) for size in (100, 200)]
+        await asyncio.sleep(0)
+        asked[0].cancel()
+        await asyncio.sleep(0)
+        free.set()
+        assert await asked[1]
+    assert looked_at == [200]

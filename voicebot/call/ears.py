@@ -83,6 +83,9 @@ class Ears:
         )
         self._failures = 0
         self._smart_turn = smart_turn
+        self._asking: asyncio.Task[None] | None = None
+        self._ask_about = 0
+        """Samples of the turn that smart-turn has not been asked about yet; 0 for none."""
         self._endpointer = Endpointer(limits, threshold=threshold)
         self._pool, self._partial_every_s = pool, partial_every_s
         self._keys = KeyMute(RATE)
@@ -154,11 +157,13 @@ class Ears:
             case Edge.PAUSED if self._turn is not None:
                 self._turn.paused()
             case Edge.RESUMED if self._turn is not None:
+                self._stop_asking()
                 self._turn.resumed()
             case Edge.ASK if self._turn is not None:
-                said = self._judged - round(self._turn.start * RATE)
-                self._spawn(self._ask_smart_turn(self._turn, said, self._endpointer.pauses))
+                self._ask_about = self._judged - round(self._turn.start * RATE)
+                self._asking = self._asking or self._spawn(self._ask_smart_turn(self._turn))
             case Edge.ENDED:
+                self._stop_asking()
                 self._end_turn()
             case _:
                 pass
@@ -184,13 +189,23 @@ class Ears:
         settling = self._ear.settle(cut) if self._listening else None
         self._spawn(self._finish(turn, settling, known))
 
-    async def _ask_smart_turn(self, turn: TurnAudio, samples: int, pause: int) -> None:
-        """Is the sentence finished that the turn's first so many samples hold? Only the present
-        silence may be ended by the answer."""
-        smart = self._smart_turn
-        finished = smart is None or await smart.complete(turn.pcm[:samples])
-        question = asks(self._syllables)
-        self._on_edge(self._endpointer.answer(pause, finished=finished, question=question))
+    async def _ask_smart_turn(self, turn: TurnAudio) -> None:
+        """Is the sentence finished? Asked again where the silence has become long enough for that
+        meanwhile: on a full machine an answer takes a while, and others wait for theirs."""
+        smart, pause, edge = self._smart_turn, self._endpointer.pauses, Edge.NONE
+        while self._ask_about and edge is Edge.NONE:
+            said, self._ask_about = self._ask_about, 0
+            finished = smart is None or await smart.complete(turn.pcm[:said])
+            edge = self._endpointer.answer(pause, finished=finished)
+        self._asking = None
+        self._on_edge(edge)
+
+    def _stop_asking(self) -> None:
+        """What still waits in smart-turn's thread is not looked at any more."""
+        self._ask_about = 0
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
 
     async def _finish(
         self,
@@ -226,6 +241,7 @@ class Ears:
             self._endpointer.begin()
             self._begin_turn(round((heard.start - SYLLABLE_ROLL_S) * RATE))
         assert self._turn is not None
+        self._endpointer.question = asks(self._syllables)
         self._emit(self._listened(self._turn, self._syllables, final=False))
 
     async def _settled(

@@ -62,6 +62,8 @@ class Endpointer:
         """Since the voice last stopped, within a turn."""
         self.pauses = 0
         """Pauses begun so far: names the present one to `answer`."""
+        self.question = False
+        """The words of the turn `asks`, as far as they were heard: told by who hears them."""
         self._onset_s = 0.0
         self._length_s = 0.0
         self._asked = 0
@@ -92,29 +94,28 @@ class Endpointer:
         if first:
             self.pauses += 1
             return Edge.PAUSED
-        if self.silence_s >= self.limits.ceiling_s or (
-            self._finished and self.silence_s >= self.limits.floor_s
-        ):
+        limits = self.limits
+        enough_s = limits.question_s if self.question else limits.ceiling_s
+        if self.silence_s >= (limits.floor_s if self._finished else enough_s):
             return self.end()
-        due = sum(self.silence_s >= at for at in self.limits.ask_s)
+        due = sum(self.silence_s >= at for at in limits.ask_s)
         if due > self._asked:
             self._asked = due
             return Edge.ASK
         return Edge.NONE
 
-    def answer(self, pause: int, *, finished: bool, question: bool = False) -> Edge:
-        """Smart-turn's answer about the pause `pause`, and whether the words `asks`; it ends the
-        turn now, at the floor, or not at all, for the voice has gone on meanwhile."""
+    def answer(self, pause: int, *, finished: bool) -> Edge:
+        """Smart-turn's answer about the pause `pause`; it ends the turn now, at the floor, or not
+        at all, for the voice has gone on meanwhile."""
         if not self.in_turn or pause != self.pauses or self.silence_s == 0.0:
             return Edge.NONE
-        finished |= question and self.silence_s >= self.limits.question_s
         self._finished = finished
         return self.end() if finished and self.silence_s >= self.limits.floor_s else Edge.NONE
 
     def begin(self, voiced_s: float = 0.0) -> Edge:
         """Start a turn; also when an ear heard words that the voice detector missed."""
         self.in_turn = True
-        self._asked, self._finished = 0, False
+        self._asked, self._finished, self.question = 0, False, False
         self._length_s = voiced_s
         self.silence_s = self._onset_s = 0.0
         return Edge.BEGAN
