@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from asr.guards import judged
+from asr.hanzi import written
 from asr.hypothesis import Hypothesis, Pcm
 from asr.listener import Listener
 from asr.phonetics import parse_tokens
@@ -123,7 +124,8 @@ def of_ears(ears: str, row: Mapping[str, Any]) -> Heard:
     """What the service would have where these of `EARS` are there, of a row of `recognise`."""
     syllables = parse_tokens(tuple(row["syllables"]))
     if ears == "listener only":
-        return Heard("", (), syllables)
+        heard = written(Hypothesis("listener", syllables=syllables, final=True))
+        return Heard(heard.text, heard.alternatives, syllables)
     if ears == "transcriber only":
         first, *others = row["alone"] or [""]
         return Heard(first, tuple(others), ())

@@ -14,7 +14,7 @@ from flows import (
     together,
 )
 from flows.actions import Action, Decide, Search
-from flows.events import Ear, SearchResult
+from flows.events import SearchResult
 from flows.judging import between, police_matter, probability
 from flows.policy import Policy, Step
 from flows.speaking import hush, say, say_entry
@@ -31,16 +31,11 @@ def searchable(turn: CallerTurn) -> bool:
 def search(state: State, turn: CallerTurn, *, final: bool) -> tuple[State, tuple[Action, ...]]:
     """Look for an answer: while the caller still speaks, and once more on the final words.
 
-    Nothing is searched twice, and no partial is searched by its sounds alone while the
-    transcriber is alive.
+    Nothing is searched twice, and no partial by its sounds alone: it is not answered early.
     """
     if not _may_search(state, turn, final=final) or not searchable(turn):
         return state, ()
-    if not final and (
-        len(turn.transcript) < 3
-        if turn.transcript or Ear.TRANSCRIBER in state.ears
-        else len(turn.syllables) < 4
-    ):
+    if not final and len(turn.transcript) < 3:
         return state, ()
     known = state.searched
     if known is not None and known[:2] == (turn.number, turn.words) and known[2] >= final:

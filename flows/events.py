@@ -126,7 +126,8 @@ class Heard:
     turn: int
     ear: Ear
     text: str = ""
-    """Simplified hanzi without a stop at the end; empty from a purely phonetic ear."""
+    """Simplified hanzi without a stop at the end; of the listener, who hears sounds, only what is
+    final and no transcriber will have better."""
     alternatives: tuple[str, ...] = ()
     syllables: tuple[str, ...] = ()
     """Toned pinyin, one string a syllable, tone digit last: ``("zhao2", "huo3", "le5")``."""

@@ -22,7 +22,7 @@ class CallerTurn:
     start: float = 0.0
     end: float = 0.0
     transcribed: bool = False
-    """The transcriber's final hypothesis is in."""
+    """The final text is in: the transcriber's, or what the listener heard, written by its sound."""
     listened: bool = False
     """The listener's final hypothesis is in."""
     ended: bool = False
@@ -42,12 +42,17 @@ class CallerTurn:
         if event.ear is Ear.LISTENER:
             if self.listened and not event.final:
                 return self
-            return replace(
+            heard = replace(
                 self,
                 syllables=event.syllables,
                 start=event.start if not self.transcript else self.start,
                 end=max(self.end, event.end),
                 listened=event.final,
+            )
+            if not event.text or self.transcribed:
+                return heard
+            return replace(
+                heard, transcript=event.text, alternatives=event.alternatives, transcribed=True
             )
         if self.transcribed and not event.final:
             return self

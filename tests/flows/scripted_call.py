@@ -206,12 +206,27 @@ class Call:
         number = turn or self.turn
         return self.take(ev.Heard(self.after(0.2), number, ev.Ear.TRANSCRIBER, text=text))
 
-    def listener(self, text: str, *, final: bool = False) -> tuple[Action, ...]:
+    def listener(
+        self, text: str, *, final: bool = False, written: bool = False
+    ) -> tuple[Action, ...]:
+        """`written`: in hanzi too, as by an ear that is alone."""
         return self.take(
             ev.Heard(
-                self.after(0.1), self.turn, ev.Ear.LISTENER, syllables=sounds(text), final=final
+                self.after(0.1),
+                self.turn,
+                ev.Ear.LISTENER,
+                text=text if written else "",
+                syllables=sounds(text),
+                final=final,
             )
         )
+
+    def says_by_sound(self, text: str) -> tuple[Action, ...]:
+        """A whole turn, as the listener reports it who is alone."""
+        self.begins()
+        actions = self.listener(text)
+        actions += self.listener(text, final=True, written=True)
+        return actions + self.ends()
 
     def final(
         self,

@@ -489,6 +489,21 @@ def test_with_the_listener_alone_the_sounds_are_searched(call: Call) -> None:
     assert prompts(call.knows("", ("gjj-1", 0.7))) == ["entry:gjj-1"]
 
 
+def test_what_the_listener_writes_by_sound_is_searched_once_and_answered(call: Call) -> None:
+    call.fails("transcriber")
+    search = only(Search, call.says_by_sound(QUESTION))
+    assert (search.text, search.final, len(search.syllables)) == (QUESTION, True, 7)
+    assert prompts(call.knows(QUESTION, ("gjj-1", 0.7))) == ["entry:gjj-1"]
+
+
+def test_what_the_listener_writes_by_sound_replaces_no_final_text(call: Call) -> None:
+    call.begins()
+    call.final("公积金贷款能不能提前还")
+    call.listener("公鸡今带宽能不能提前还", final=True, written=True)
+    assert call.state.turn is not None
+    assert call.state.turn.transcript == "公积金贷款能不能提前还"
+
+
 def test_a_transcriber_that_dies_over_a_turn_leaves_it_to_the_listener(call: Call) -> None:
     call.begins()
     call.listener(QUESTION, final=True)

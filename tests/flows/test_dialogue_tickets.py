@@ -402,3 +402,20 @@ def test_who_wants_no_call_gets_none(at_number: Call) -> None:
 def test_too_many_digits_are_asked_for_anew(other: Call) -> None:
     assert prompts(other.says("幺三九八七六五四三二幺零")) == ["ticket_other_number"]
     assert prompts(other.says("幺三九八七六五四三二幺")) == ["ticket_number"]
+
+
+def test_by_sound_alone_a_ticket_has_words_and_what_is_read_back_is_confirmed() -> None:
+    call = Call()
+    call.start()
+    call.fails("transcriber")
+    call.says_by_sound("路灯坏了")
+    call.knows("路灯坏了", decision="none")
+    call.written()
+    call.hear_out()
+    call.says_by_sound("海口龙华区")
+    call.hear_out()
+    assert prompts(call.says_by_sound("我姓王")) == ["ticket_summary", "ticket_number"]
+    call.hear_out()
+    ticket = only(OpenTicket, call.says_by_sound("对的"))
+    assert (ticket.matter, ticket.place, ticket.name) == ("路灯坏了", "海口龙华区", "王")
+    assert prompts(call.written()) == ["ticket_done"]

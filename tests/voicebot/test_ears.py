@@ -220,9 +220,10 @@ async def hearing(
     partial_every_s: float = 0.9,
     limits: EndpointingLimits = LIMITS,
     deaf: bool = False,
+    alone: bool = False,
     smart_turn: SaysFinished | NeverFinished | AnswersWhenTold | None = None,
 ) -> AsyncIterator[Hearing]:
-    """`deaf`: the voice detector misses everything."""
+    """`deaf`: the voice detector misses everything; `alone`: the listener has no transcriber."""
     listener, transcriber = Engine(phonetic=True), Engine(phonetic=False)
     events: list[Event] = []
     with ThreadPoolExecutor(1) as ear_executor, ThreadPoolExecutor(1) as decode_executor:
@@ -235,7 +236,7 @@ async def hearing(
                 ear_executor,
                 listens=True,
             ),
-            transcriber=cast(Recognizer, transcriber),
+            transcriber=None if alone else cast(Recognizer, transcriber),
             pool=pool,
             smart_turn=cast(SmartTurn, smart_turn or SaysFinished()),
             limits=limits,
@@ -266,6 +267,19 @@ async def test_a_turn_is_heard_by_both_ears_and_its_final_comes_after_its_end() 
     heard = [h for h in call.every(Heard) if h.ear is Ear.LISTENER]
     assert heard[-1].final
     assert len(heard[-1].syllables) == 10
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_listener_without_a_transcriber_writes_its_finals_in_hanzi(alone: bool) -> None:
+    async with hearing(alone=alone) as call:
+        await call.hears(0.6, voice=True)
+        await call.hears(0.6, voice=False)
+        await call.until(lambda: bool(call.every(TurnEnded)))
+    heard = [each for each in call.every(Heard) if each.ear is Ear.LISTENER]
+    assert not any(each.text for each in heard[:-1])
+    assert heard[-1].final
+    assert len(heard[-1].text) == (3 if alone else 0)
+    assert call.events.index(heard[-1]) < call.events.index(call.every(TurnEnded)[0])
 
 
 async def test_a_question_is_over_before_the_ceiling_though_it_sounds_unfinished() -> None:

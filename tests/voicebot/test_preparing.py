@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from flows.events import Ear, EngineFailed, Event, Heard
+from flows.events import Ear, EngineFailed, Event, Heard, TurnEnded
 from flows.state import State
 from tests.flows.scripted_call import POLICY
 from voicebot.call.preparing import Preparer
@@ -102,3 +102,24 @@ async def test_an_embedder_that_fails_costs_no_hypothesis_and_is_reported_once()
     failed = [event for event in posted if isinstance(event, EngineFailed)]
     assert [event.engine for event in failed] == ["embedder"]
     assert [event.plain for event in posted if isinstance(event, Heard)] == [True, True]
+
+
+async def test_a_turn_ends_after_its_words_where_those_are_known_before() -> None:
+    embedder = Embedder()
+    async with preparing(embedder) as (preparer, posted):
+        preparer.take(heard("一", final=True))
+        preparer.take_end(TurnEnded(1.0, 1))
+        await asyncio.sleep(0)
+        preparer.take_end(TurnEnded(1.0, 1))
+        assert posted == []
+        embedder.hold.set()
+        await until(posted, 3)
+    assert [type(event) for event in posted] == [Heard, TurnEnded, TurnEnded]
+
+
+async def test_the_end_of_a_turn_waits_for_no_partial_and_for_no_other_turns_words() -> None:
+    async with preparing(Embedder()) as (preparer, posted):
+        preparer.take(heard("一", final=True))
+        preparer.take(heard("二", turn=2))
+        preparer.take_end(TurnEnded(1.0, 2))
+        assert posted == [TurnEnded(1.0, 2)]

@@ -223,7 +223,7 @@ class Ears:
             if settling is not None:
                 hypothesis = judged(hypothesis, syllables, self._words)
         elif turn.failed and self._transcriber is not None:
-            hypothesis = written(Hypothesis("listener", syllables=syllables, final=True))
+            hypothesis = _by_sound(syllables)
         else:
             return
         self._emit(self._heard(turn, hypothesis, final=True))
@@ -263,10 +263,15 @@ class Ears:
         return syllables
 
     def _listened(self, turn: TurnAudio, syllables: tuple[str, ...], *, final: bool) -> Heard:
+        """With text where it is final and no transcriber will have better."""
+        alone = final and self._transcriber is None
+        words = _by_sound(syllables) if alone else Hypothesis("listener")
         return Heard(
             self.at,
             turn.number,
             Ear.LISTENER,
+            text=words.text,
+            alternatives=words.alternatives,
             syllables=syllables,
             final=final,
             start=turn.start,
@@ -322,3 +327,8 @@ class Ears:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._ear.close()
+
+
+def _by_sound(syllables: tuple[str, ...]) -> Hypothesis:
+    """What the listener heard, written in hanzi."""
+    return written(Hypothesis("listener", syllables=syllables, final=True))

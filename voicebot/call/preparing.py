@@ -1,6 +1,6 @@
-"""What a transcribed hypothesis needs before the core sees it: sentence embeddings.
+"""What a hypothesis with text needs before the core sees it: sentence embeddings.
 
-They take some tens of milliseconds, in which the listener's hypotheses, keys and a hang-up
+They take some tens of milliseconds, in which the listener's sounds, keys and a hang-up
 must not wait, and which danger that is plain without them does not have.
 """
 
@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from flows.dialogue import texts_to_embed
-from flows.events import EngineFailed, Event, Heard
+from flows.events import EngineFailed, Event, Heard, TurnEnded
 from flows.hearing import with_hypothesis
 from flows.policy import Policy
 from flows.state import State, conversation
@@ -51,16 +51,26 @@ class Preparer:
     ) -> None:
         self._embedder, self._executor = embedder, executor
         self._policy, self._state, self._post = policy, state, post
-        self._waiting: deque[Heard] = deque()
+        self._waiting: deque[Heard | TurnEnded] = deque()
+        self._at_work: Heard | None = None
         self._came = asyncio.Event()
         self._failed = False
 
     def take(self, event: Heard) -> None:
         """Of a turn's partials only the newest is worth the work."""
-        if self._waiting and not self._waiting[-1].final and self._waiting[-1].turn == event.turn:
+        newest = self._waiting[-1] if self._waiting else None
+        if isinstance(newest, Heard) and not newest.final and newest.turn == event.turn:
             self._waiting.pop()
         self._waiting.append(event)
         self._came.set()
+
+    def take_end(self, event: TurnEnded) -> None:
+        """The end of a turn comes after its words where they are known already."""
+        ahead = [each for each in (self._at_work, *self._waiting) if isinstance(each, Heard)]
+        if any(each.final and each.turn == event.turn for each in ahead):
+            self._waiting.append(event)
+        else:
+            self._post(event)
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -71,7 +81,10 @@ class Preparer:
                 await self._came.wait()
                 continue
             event = self._waiting.popleft()
-            state = self._state()
+            if isinstance(event, TurnEnded):
+                self._post(event)
+                continue
+            state, self._at_work = self._state(), event
             try:
                 event = await loop.run_in_executor(self._executor, self._prepared, state, event)
             except Exception as error:
@@ -81,6 +94,7 @@ class Preparer:
                     self._failed = True
                     log.exception("embedder_failed")
                     self._post(EngineFailed(event.at, "embedder", type(error).__name__))
+            self._at_work = None
             self._post(event)
 
     def _prepared(self, state: State, event: Heard) -> Heard:

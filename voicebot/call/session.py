@@ -378,8 +378,10 @@ class CallSession:
     # ── events ────────────────────────────────────────────────────────────────────
 
     def _post(self, event: ev.Event) -> None:
-        if isinstance(event, ev.Heard) and event.ear is ev.Ear.TRANSCRIBER:
+        if isinstance(event, ev.Heard) and (event.text or event.ear is ev.Ear.TRANSCRIBER):
             self._preparer.take(event)  # and from there to the queue
+        elif isinstance(event, ev.TurnEnded):
+            self._preparer.take_end(event)
         else:
             self._events.put(event)
 
