@@ -75,7 +75,7 @@ async def _broken(plan: Plan, folder: Path) -> list[str]:
             return settled(found, answered)
 
         await until(look, SETTLE_S)
-        _keep(folder, plan, callers, found)
+        _keep(folder, plan, callers, found, stage.police.killed_at)
         return broken(callers.told, found, fault.died_at, excused)
     finally:
         if network is not None:
@@ -83,16 +83,22 @@ async def _broken(plan: Plan, folder: Path) -> list[str]:
         await asyncio.to_thread(stage.close)
 
 
-def _keep(folder: Path, plan: Plan, callers: Callers, found: Found) -> None:
+def _keep(folder: Path, plan: Plan, callers: Callers, found: Found, lost_at: float) -> None:
     """What was seen, for whoever looks into a run that is broken."""
     seen = {
         "plan": dataclasses.asdict(plan),
         "told": [dataclasses.asdict(each) for each in callers.told],
+        "reports": [dataclasses.asdict(each) for each in callers.reports],
+        "desk_killed_at": lost_at,
         "found": dataclasses.asdict(found),
     }
     (folder / "seen.json").write_text(
-        json.dumps(seen, ensure_ascii=False, indent=1, default=sorted), "utf-8"
+        json.dumps(seen, ensure_ascii=False, indent=1, default=_plain), "utf-8"
     )
+
+
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else str(value)
 
 
 def main() -> int:

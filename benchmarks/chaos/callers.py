@@ -75,6 +75,8 @@ class Callers:
             for role, sentences in said.items()
         }
         self.told: list[Told] = []
+        self.reports: list[CallReport] = []
+        """What `told` was made of."""
 
     async def run(self) -> None:
         """Until all have hung up."""
@@ -109,6 +111,7 @@ class Callers:
             )
         except CallError:
             return Told(call, role, answered=False)
+        self.reports.append(report)
         return await asyncio.to_thread(told_by, report, role, self._excused, self._desk.killed_at)
 
 
