@@ -45,6 +45,8 @@ AGAIN_S = 2.0
 """Before a caller in danger who was cut off dials again."""
 PATIENCE_S = 150.0
 """So long a caller in danger goes on dialling."""
+ON_ITS_WAY_S = 0.5
+"""So long after it was said something may still be heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,11 @@ def with_a_person(report: CallReport, lost_at: float) -> list[Span]:
     """From the first words of a person on who is there to the end: when to speak is theirs.
 
     Parameters:
-        lost_at: who spoke before may have been cut off, by time.time().
+        lost_at: who spoke before may have been cut off, by time.time(); who is heard well after it
+            was not, though it sounds like one with what was said before.
     """
-    came = [start for start, _ in _people(report) if report.started_at + start > lost_at]
+    lost_s = lost_at - report.started_at
+    came = [max(start, lost_s) for start, end in _people(report) if end > lost_s + ON_ITS_WAY_S]
     return [(min(came), report.seconds)] if came else []
 
 

@@ -204,6 +204,10 @@ def test_when_to_speak_is_a_persons_who_is_there_and_not_of_one_who_was_cut_off(
     )  # fmt: skip
     assert with_a_person(report, lost_at=float("-inf")) == [(6.1, 30.0)]
     assert with_a_person(report, lost_at=110.0) == [(12.5, 30.0)]
+    assert with_a_person(report, lost_at=107.8) == [(12.5, 30.0)], "on its way"
+    assert with_a_person(report, lost_at=113.0) == [(13.0, 30.0)], (
+        "another goes on where one was lost"
+    )
     assert with_a_person(report, lost_at=120.0) == []
 
 
