@@ -83,6 +83,17 @@ def test_a_figure_of_speech_is_hardly_evidence(reader: PhraseReader):
     assert reader.read(said("手机炸了，全是短信")).danger < 0.2
 
 
+@pytest.mark.parametrize(
+    ("card", "stuck"),
+    [
+        ("手里的银行卡不能用", "手被机器卡住了"),
+        ("医保卡在哪里领", "人卡在电梯里"),
+    ],
+)
+def test_a_card_is_nobody_who_is_stuck(reader: PhraseReader, card: str, stuck: str):
+    assert reader.read(said(card)).danger < 0.2 < reader.read(said(stuck)).danger
+
+
 def test_an_explicit_denial_of_a_drill_is_no_guard(reader: PhraseReader):
     plain = reader.read(said("三楼着火了")).danger
 
