@@ -58,7 +58,7 @@ async def test_one_of_two_works_and_the_other_takes_over(postgresql_url: str) ->
 
 async def test_whose_connection_is_lost_stops_and_begins_again(postgresql_url: str) -> None:
     worker = Worker(postgresql_url)
-    await until(lambda: worker.leader.leads)
+    await until(lambda: worker.begun == 1)
     engine = open_engine(postgresql_url)
     with engine.connect() as connection:
         connection.execute(
