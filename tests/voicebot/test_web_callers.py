@@ -83,13 +83,11 @@ def test_a_limit_from_its_setting_to_its_end_is_on_record(
     assert (reviewed["state"], reviewed["appeal"]) == ("lifted", "granted")
     (found,) = agent("GET", f"limits?number={NUMBER}")["limits"]
     assert [step["step"] for step in found["steps"]] == ["set", "appealed", "reviewed", "lifted"]
-    assert audited(client, service) == [
-        "callers.limit.set",
-        "callers.limits.read",
-        "callers.limit.appeal",
-        "callers.limit.review",
-        "callers.limits.read",
-    ]
+    on_record = audited(client, service)
+    read = "callers.limits.read"  # nothing waits for its row
+    acts = [each for each in on_record if each != read]
+    assert acts == ["callers.limit.set", "callers.limit.appeal", "callers.limit.review"]
+    assert on_record.count(read) == 2
 
 
 def test_the_audit_names_whose_token_it_was_and_what_was_acted_upon(
