@@ -2,7 +2,8 @@
 
 The lock is PostgreSQL's own (advisory), held by one connection: it ends with the process, whatever
 becomes of it, and another takes over within `LOOK_S`. For a process that is frozen its kernel goes
-on answering, so PostgreSQL (14 and newer) ends a connection that has said nothing for `IDLE_S`.
+on answering, so PostgreSQL ends a connection that has said nothing for `IDLE_S`: between two looks
+at the lock (14 and newer), and within one, whose transaction is open.
 """
 
 from __future__ import annotations
@@ -77,9 +78,12 @@ def _taken(engine: Engine, lock: int) -> Connection | None:
     connection = None
     try:
         connection = engine.connect()
+        limits = ["idle_in_transaction_session_timeout"]
+        if (connection.dialect.server_version_info or ()) >= _IDLE_SINCE:
+            limits.append("idle_session_timeout")
+        for limit in limits:
+            connection.execute(text(f"SET {limit} = {round(IDLE_S * 1000)}"))
         if connection.scalar(select(func.pg_try_advisory_lock(lock))):
-            if (connection.dialect.server_version_info or ()) >= _IDLE_SINCE:
-                connection.execute(text(f"SET idle_session_timeout = {round(IDLE_S * 1000)}"))
             connection.commit()
             return connection
     except SQLAlchemyError as error:

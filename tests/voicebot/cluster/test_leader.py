@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.voicebot.conftest import ROOT
-from voicebot.cluster.leader import WORKER, Leader
+from voicebot.cluster.leader import WORKER, Leader, _taken
 from voicebot.records.database import open_engine
 
 
@@ -111,6 +111,23 @@ async def test_a_frozen_one_loses_the_jobs_and_gives_them_up_when_it_is_thawed(
     finally:
         other.kill()
         other.wait()
+
+
+async def test_one_that_is_frozen_while_it_looks_at_the_lock_loses_the_jobs_too(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transaction is open then: PostgreSQL's limit of an idle session does not apply."""
+    monkeypatch.setattr("voicebot.cluster.leader.IDLE_S", 0.5)
+    engine = open_engine(postgresql_url)
+    frozen = _taken(engine, WORKER)
+    assert frozen is not None
+    frozen.scalar(text("SELECT 1"))
+    standby = Worker(postgresql_url)
+    await until(lambda: standby.begun == 1)
+    await standby.end()
+    frozen.invalidate()
+    frozen.close()
+    engine.dispose()
 
 
 async def test_one_that_lives_keeps_the_jobs_however_long_nothing_is_to_be_done(
