@@ -45,7 +45,7 @@ class Leader:
             self.leads = True
             await work()
             return
-        engine = await asyncio.to_thread(open_engine, self._url)
+        engine = await asyncio.to_thread(_engine, self._url)
         try:
             while True:
                 connection = await asyncio.to_thread(_taken, engine, self._lock)
@@ -73,17 +73,19 @@ class Leader:
             log.info("jobs_end")
 
 
+def _engine(url: str) -> Engine:
+    """Whose connections PostgreSQL ends also where they fall silent within a transaction."""
+    return open_engine(url, writes=True, idle_s=IDLE_S)
+
+
 def _taken(engine: Engine, lock: int) -> Connection | None:
     """The connection that holds the lock; None: another has it, or the database is away."""
     connection = None
     try:
         connection = engine.connect()
-        limits = ["idle_in_transaction_session_timeout"]
-        if (connection.dialect.server_version_info or ()) >= _IDLE_SINCE:
-            limits.append("idle_session_timeout")
-        for limit in limits:
-            connection.execute(text(f"SET {limit} = {round(IDLE_S * 1000)}"))
         if connection.scalar(select(func.pg_try_advisory_lock(lock))):
+            if (connection.dialect.server_version_info or ()) >= _IDLE_SINCE:
+                connection.execute(text(f"SET idle_session_timeout = {round(IDLE_S * 1000)}"))
             connection.commit()
             return connection
     except SQLAlchemyError as error:

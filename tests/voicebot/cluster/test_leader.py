@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.voicebot.conftest import ROOT
-from voicebot.cluster.leader import WORKER, Leader, _taken
+from voicebot.cluster.leader import WORKER, Leader, _engine, _taken
 from voicebot.records.database import open_engine
 
 
@@ -118,7 +118,7 @@ async def test_one_that_is_frozen_while_it_looks_at_the_lock_loses_the_jobs_too(
 ) -> None:
     """Its transaction is open then: PostgreSQL's limit of an idle session does not apply."""
     monkeypatch.setattr("voicebot.cluster.leader.IDLE_S", 0.5)
-    engine = open_engine(postgresql_url)
+    engine = _engine(postgresql_url)
     frozen = _taken(engine, WORKER)
     assert frozen is not None
     frozen.scalar(text("SELECT 1"))
