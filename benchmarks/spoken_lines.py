@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from asr.guards import judged
-from asr.hanzi import written
+from asr.hanzi import by_sound
 from asr.hypothesis import Hypothesis, Pcm
 from asr.listener import Listener
 from asr.phonetics import parse_tokens
@@ -124,7 +124,7 @@ def of_ears(ears: str, row: Mapping[str, Any]) -> Heard:
     """What the service would have where these of `EARS` are there, of a row of `recognise`."""
     syllables = parse_tokens(tuple(row["syllables"]))
     if ears == "listener only":
-        heard = written(Hypothesis("listener", syllables=syllables, final=True))
+        heard = by_sound(syllables)
         return Heard(heard.text, heard.alternatives, syllables)
     if ears == "transcriber only":
         first, *others = row["alone"] or [""]

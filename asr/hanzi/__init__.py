@@ -7,6 +7,6 @@ with counts of the project's own texts lies beside it in ``data/``.
 
 from asr.hanzi.decoder import Reading, Word, decode
 from asr.hanzi.lexicon import Lexicon, standard
-from asr.hanzi.writing import written
+from asr.hanzi.writing import by_sound, written
 
-__all__ = ["Lexicon", "Reading", "Word", "decode", "standard", "written"]
+__all__ = ["Lexicon", "Reading", "Word", "by_sound", "decode", "standard", "written"]

@@ -39,6 +39,11 @@ def written(
     )
 
 
+def by_sound(syllables: tuple[str, ...]) -> Hypothesis:
+    """What the listener heard of a whole utterance, written."""
+    return written(Hypothesis("listener", syllables=syllables, final=True))
+
+
 def _timed(reading: Reading, syllables: Sequence[Word]) -> tuple[Word, ...]:
     if not syllables:
         return ()

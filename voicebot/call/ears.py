@@ -18,7 +18,7 @@ from asr.domain import NO_WORDS, DomainWords
 from asr.dtmf import KeyMute
 from asr.errors import NodesAway
 from asr.guards import judged
-from asr.hanzi.writing import written
+from asr.hanzi.writing import by_sound
 from asr.hypothesis import Hypothesis, Recognizer
 from asr.pool import DecodePool
 from flows.events import CallerSpeaking, Distress, Ear, EngineFailed, Event, Heard, TurnEnded
@@ -223,7 +223,7 @@ class Ears:
             if settling is not None:
                 hypothesis = judged(hypothesis, syllables, self._words)
         elif turn.failed and self._transcriber is not None:
-            hypothesis = _by_sound(syllables)
+            hypothesis = by_sound(syllables)
         else:
             return
         self._emit(self._heard(turn, hypothesis, final=True))
@@ -265,7 +265,7 @@ class Ears:
     def _listened(self, turn: TurnAudio, syllables: tuple[str, ...], *, final: bool) -> Heard:
         """With text where it is final and no transcriber will have better."""
         alone = final and self._transcriber is None
-        words = _by_sound(syllables) if alone else Hypothesis("listener")
+        words = by_sound(syllables) if alone else Hypothesis("listener")
         return Heard(
             self.at,
             turn.number,
@@ -327,8 +327,3 @@ class Ears:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._ear.close()
-
-
-def _by_sound(syllables: tuple[str, ...]) -> Hypothesis:
-    """What the listener heard, written in hanzi."""
-    return written(Hypothesis("listener", syllables=syllables, final=True))

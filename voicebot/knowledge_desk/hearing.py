@@ -16,7 +16,7 @@ import numpy as np
 
 from asr.errors import AudioEmpty, AudioNotReadable, AudioTooLong
 from asr.guards import judged
-from asr.hanzi.writing import written
+from asr.hanzi.writing import by_sound
 from asr.hypothesis import Hypothesis, Pcm, Recognizer, as_pcm
 from asr.urgency import Urgency
 from voicebot.errors import VoicebotError
@@ -91,7 +91,7 @@ async def hear(engines: Engines, pcm: Pcm) -> Words:
         raise NoRecogniser("There is no recogniser on this machine; type the question.")
     syllables = await _listened(engines, listener, pcm) if listener is not None else ()
     if transcriber is None:
-        found = written(Hypothesis("listener", syllables=syllables, final=True))
+        found = by_sound(syllables)
         return Words(found.text, found.alternatives, syllables, found.intelligible)
     transcribed = await engines.pool.decode(
         object(),
