@@ -32,6 +32,10 @@ from voicebot.web_role import CallFreeService, open_call_free
 
 log = structlog.get_logger()
 
+KEEP_ALIVE_S = 75
+"""A connection is left open longer than clients leave theirs (httpx 5 s, nginx 60 s): the side that
+sends requests is to close it, or one meets a connection that ends."""
+
 
 class ServiceError(VoicebotError):
     """The service cannot be started."""
@@ -157,6 +161,7 @@ def server_config(service: WebService, announcements: Announcements | None) -> u
         ws_per_message_deflate=False,
         ssl_certfile=server.tls_certificate or None,
         ssl_keyfile=server.tls_key or None,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=CALLS_END_S,
     )
 

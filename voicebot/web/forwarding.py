@@ -46,7 +46,7 @@ ANSWER_S = 10.0
 SILENT_S = 30.0
 """So is one that falls silent within a stream: each has a beat every ten seconds."""
 IDLE_S = 2.0
-"""A connection that idles is let go before the node closes it (uvicorn: 5 s), under a request."""
+"""A connection that idles is let go before the node closes it, under a request."""
 MOST_MESSAGE = 2**20
 AWAY = {
     "code": "node_away",
