@@ -16,6 +16,7 @@ import numpy as np
 
 from asr.errors import ModelBroken, ModelMissing
 from asr.hypothesis import Capabilities, Hypothesis, Pcm, Word, as_pcm
+from asr.quiet import QuietGate
 from asr.syllables import token_spans
 
 SAMPLE_RATE = 16_000
@@ -98,15 +99,17 @@ class ListenerStream:
         self._revises = revises
         self._lock = Lock()
         self._fed = 0  # real samples since the call began
+        self._gate = QuietGate()
         self._newest: Hypothesis | None = None
         self._begin_native()
 
     def _begin_native(self) -> None:
         self._native = self._recognizer.create_stream()
-        self._native_start = self._fed / SAMPLE_RATE
-        # (native seconds at which silence was put in, seconds of silence), to undo it in the times
+        self._native_start = (self._fed - self._gate.held) / SAMPLE_RATE
+        # (native seconds, seconds of silence that were put in there), to undo it in the times;
+        # negative: of the call's that were passed over.
         self._inserted: deque[tuple[float, float]] = deque()
-        self._shift = 0.0  # seconds of such silence that lie before all of ``_inserted``
+        self._shift = 0.0  # the sum of those before all of ``_inserted``
         self._native_samples = 0
         self._flushed = True
         self._tokens = 0
@@ -122,8 +125,11 @@ class ListenerStream:
             return
         with self._lock:
             self._fed += pcm.size
-            self._flushed = False
-            self._accept(pcm)
+            for passed, audio in self._gate.push(pcm):
+                self._pass_over(passed)
+                if audio.size:
+                    self._flushed = False
+                    self._accept(audio)
 
     def hypothesis(self) -> Hypothesis | None:
         """The newest partial of this utterance; None while no syllable was heard."""
@@ -185,6 +191,14 @@ class ListenerStream:
             decoded = True
         if decoded and self._update():
             self._newest = self._hypothesis(final=False)
+
+    def _pass_over(self, samples: int) -> None:
+        at, by = self._native_samples / SAMPLE_RATE, -samples / SAMPLE_RATE
+        if not samples:
+            return
+        if self._inserted and self._inserted[-1][0] == at and self._inserted[-1][1] < 0:
+            by += self._inserted.pop()[1]
+        self._inserted.append((at, by))
 
     def _update(self) -> bool:
         tokens = self._recognizer.tokens(self._native)
