@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -80,31 +82,44 @@ class Mark:
     end: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Vowel:
     """Voice without a break or a leap of pitch.
+
+    What is asked of a few only is computed when it is: there are dozens in 6 s, all looked at four
+    times a second.
 
     Parameters:
         first, after: its frames.
         pitch: of each frame, semitones over 100 Hz.
-        level: dBFS, the mean.
-        rough: how deep its level beats faster than syllables do, 0..1.
+        levels: of each frame, dBFS.
+        beats: its envelope.
     """
 
     first: int
     after: int
     pitch: Float
-    level: float
-    rough: float
+    levels: Float
+    beats: Float
 
     @property
     def seconds(self) -> float:
         return (self.after - self.first) * HOP_S
 
-    @property
+    @cached_property
     def height(self) -> float:
         """Hz."""
-        return float(100 * 2 ** (np.median(self.pitch) / 12))
+        return float(100 * 2 ** (median(self.pitch.tolist()) / 12))
+
+    @property
+    def level(self) -> float:
+        """dBFS, the mean."""
+        return float(self.levels.mean())
+
+    @property
+    def rough(self) -> float:
+        """How deep its level beats faster than syllables do, 0..1."""
+        return _roughness(self.beats)
 
 
 class DistressDetector:
@@ -197,20 +212,16 @@ def _vowels(level: Float, pitch: Float, beats: Float) -> list[Vowel]:
     """The frames cut where the voice stops or leaps."""
     joined = np.abs(np.diff(pitch)) <= _STEADY
     edges = np.flatnonzero(np.diff(np.concatenate([[False], joined, [False]]).astype(np.int8)))
-    vowels = []
-    for first, last in edges.reshape(-1, 2):
-        after = int(last) + 1
-        beat = beats[first * _BEATS : after * _BEATS]
-        vowels.append(
-            Vowel(
-                int(first),
-                after,
-                pitch[first:after],
-                float(level[first:after].mean()),
-                _roughness(beat),
-            )
+    return [
+        Vowel(
+            first,
+            last + 1,
+            pitch[first : last + 1],
+            level[first : last + 1],
+            beats[first * _BEATS : (last + 1) * _BEATS],
         )
-    return vowels
+        for first, last in edges.reshape(-1, 2).tolist()
+    ]
 
 
 def _roughness(beat: Float) -> float:
