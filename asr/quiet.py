@@ -54,8 +54,8 @@ class QuietGate:
         return self._quiet >= _QUIET_BLOCKS
 
     def push(self, pcm: Pcm) -> Iterator[tuple[int, Pcm]]:
-        """The next samples (n,), float32, any number: how many are passed over, and what is to be
-        heard after those, again and again."""
+        """The next samples (n,), float32, any number. Pairs in their order: so many samples are
+        passed over, and then this is to be heard."""
         for begin in range(0, pcm.size, _BLOCK):
             piece = pcm[begin : begin + _BLOCK]
             self._judge(piece)
