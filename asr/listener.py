@@ -126,10 +126,11 @@ class ListenerStream:
         with self._lock:
             self._fed += pcm.size
             for passed, audio in self._gate.push(pcm):
-                self._pass_over(passed)
-                if audio.size:
-                    self._flushed = False
-                    self._accept(audio)
+                if passed:
+                    at = self._native_samples / SAMPLE_RATE
+                    self._inserted.append((at, -passed / SAMPLE_RATE))
+                self._flushed = False
+                self._accept(audio)
 
     def hypothesis(self) -> Hypothesis | None:
         """The newest partial of this utterance; None while no syllable was heard."""
@@ -191,14 +192,6 @@ class ListenerStream:
             decoded = True
         if decoded and self._update():
             self._newest = self._hypothesis(final=False)
-
-    def _pass_over(self, samples: int) -> None:
-        at, by = self._native_samples / SAMPLE_RATE, -samples / SAMPLE_RATE
-        if not samples:
-            return
-        if self._inserted and self._inserted[-1][0] == at and self._inserted[-1][1] < 0:
-            by += self._inserted.pop()[1]
-        self._inserted.append((at, by))
 
     def _update(self) -> bool:
         tokens = self._recognizer.tokens(self._native)

@@ -34,7 +34,6 @@ _BEFORE = RATE * 6 // 10
 """Samples before the end of the quiet that are heard as well."""
 
 Levels = npt.NDArray[np.float64]
-_NOTHING = np.zeros(0, np.float32)
 
 
 class QuietGate:
@@ -45,9 +44,11 @@ class QuietGate:
         self._block = 0
         self._unjudged = np.zeros(0, np.float32)
         self._quiet = 0
-        self._held: deque[Pcm] = deque()
+        self._kept: deque[Pcm] = deque()
+        self._passed = 0
+        """Samples before those that are kept, which will not be given."""
         self.held = 0
-        """Newest samples that are neither given nor passed over yet."""
+        """All of them: samples since the newest that was given."""
 
     @property
     def closed(self) -> bool:
@@ -59,22 +60,18 @@ class QuietGate:
         for begin in range(0, pcm.size, _BLOCK):
             piece = pcm[begin : begin + _BLOCK]
             self._judge(piece)
-            self._held.append(piece)
+            self._kept.append(piece)
             self.held += piece.size
-            yield self._pass_over() if self.closed else (0, self._give())
+            if not self.closed:
+                yield self._give()
+            while self.closed and self.held - self._passed - self._kept[0].size >= _BEFORE:
+                self._passed += self._kept.popleft().size
 
-    def _give(self) -> Pcm:
-        audio = np.concatenate(self._held)
-        self._held.clear()
-        self.held = 0
-        return audio
-
-    def _pass_over(self) -> tuple[int, Pcm]:
-        passed = 0
-        while self.held - passed - self._held[0].size >= _BEFORE:
-            passed += self._held.popleft().size
-        self.held -= passed
-        return passed, _NOTHING
+    def _give(self) -> tuple[int, Pcm]:
+        passed, audio = self._passed, np.concatenate(self._kept)
+        self._kept.clear()
+        self.held = self._passed = 0
+        return passed, audio
 
     def _judge(self, piece: Pcm) -> None:
         self._unjudged = np.concatenate([self._unjudged, piece])

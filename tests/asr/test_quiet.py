@@ -34,16 +34,13 @@ def packets(pcm: Pcm, samples: int = 320) -> Iterable[Pcm]:
     return (pcm[begin : begin + samples] for begin in range(0, pcm.size, samples))
 
 
-def heard(pcm: Pcm, gate: QuietGate | None = None) -> list[tuple[int, int]]:
+def heard(pcm: Pcm) -> list[tuple[int, int]]:
     """From which sample to which it is listened to."""
-    gate = gate or QuietGate()
+    gate, at = QuietGate(), 0
     found: list[tuple[int, int]] = []
-    at = 0
     for packet in packets(pcm):
         for passed, audio in gate.push(packet):
             at += passed
-            if not audio.size:
-                continue
             if found and found[-1][1] == at:
                 found[-1] = (found[-1][0], at + audio.size)
             else:
